@@ -1,0 +1,76 @@
+// measure.mts — rivals timed in turns.
+//
+//   calibrate   A B C        how many operations make a sample long enough to be trusted
+//   round 0     A B C        each sample: prepare (untimed), run (timed)
+//   round 1     B C A        the order turns, so nobody always runs behind the same neighbour
+//   …
+//
+// A machine that slows down for a second slows all rivals, not the one that happened to be running.
+// tinybench is not used for this: it finishes one task before it begins the next, and it times every
+// call, where ours last 20 ns and its clock about as long.
+
+/** One thing to be timed. `prepare` and `run` are called in turns. */
+export interface Contender {
+  readonly name: string;
+  /** No sample has fewer operations than this. */
+  readonly operationsMin: number;
+  readonly operationsMax: number;
+  /** Operations come in multiples of this (the batch size). */
+  readonly operationsStep: number;
+  /** Untimed. Contenders get the same `round`, so they can all take the same part of a workload. */
+  prepare(operations: number, round: number): void;
+  /** Timed. Does what was prepared. Throws when an answer is wrong. */
+  run(): void | Promise<void>;
+}
+
+export interface MeasureOptions {
+  readonly rounds: number;
+  /** Shorter samples would measure the clock and the interrupts. */
+  readonly sampleMsMin: number;
+  onRound?(round: number, rounds: number): void;
+}
+
+/** For each contender, by name: nanoseconds per operation, one figure a round. */
+export async function measureInTurns(
+  contenders: readonly Contender[],
+  options: MeasureOptions,
+): Promise<Map<string, number[]>> {
+  const operations = new Map<string, number>();
+  for (const contender of contenders) {
+    operations.set(contender.name, await calibrate(contender, options.sampleMsMin));
+  }
+  const samples = new Map<string, number[]>(contenders.map((contender) => [contender.name, []]));
+  for (let round = 0; round < options.rounds; round++) {
+    options.onRound?.(round, options.rounds);
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const contender = contenders[(round + turn) % contenders.length] as Contender;
+      const count = operations.get(contender.name) as number;
+      samples.get(contender.name)?.push((await timeSample(contender, count, round)) / count);
+    }
+  }
+  return samples;
+}
+
+/** Doubles the sample until it lasts long enough; this warms the code up as well. */
+async function calibrate(contender: Contender, sampleMsMin: number): Promise<number> {
+  const { operationsMax, operationsStep } = contender;
+  let operations = roundUp(contender.operationsMin, operationsStep);
+  for (let round = 0; ; round++) {
+    const elapsedNs = await timeSample(contender, operations, round);
+    if (elapsedNs >= sampleMsMin * 1e6 || operations * 2 > operationsMax) return operations;
+    operations *= 2;
+  }
+}
+
+async function timeSample(contender: Contender, operations: number, round: number): Promise<number> {
+  contender.prepare(operations, round);
+  const startedNs = process.hrtime.bigint();
+  const pending = contender.run();
+  // Only a contender that is asynchronous by nature pays for a turn of the event loop.
+  if (pending !== undefined) await pending;
+  return Number(process.hrtime.bigint() - startedNs);
+}
+
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
+}

@@ -1,0 +1,22 @@
+{
+  "targets": [{
+    "target_name": "zerohop",
+    # One list of core sources, read here and by CMakeLists.txt; the binding's own files are listed beside it.
+    "sources": [
+      "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).map(f=>'native/'+f).join(' ')\")",
+      "<!@(node -p \"require('fs').readdirSync('native/binding').filter(f=>f.endsWith('.cc')).sort().map(f=>'native/binding/'+f).join(' ')\")"
+    ],
+    "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+    "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
+    "cflags_cc": ["-std=c++20", "-O3", "-fexceptions", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
+    "conditions": [
+      # Baseline: every x86-64 server since 2009.  -z nodelete: buffers shown to one thread may outlive the worker that
+      # loaded the addon, and their deleter is in here.
+      ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
+      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }],
+      ["OS=='mac'", { "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20", "GCC_ENABLE_CPP_EXCEPTIONS": "YES", "MACOSX_DEPLOYMENT_TARGET": "11.0"
+      } }]
+    ]
+  }]
+}

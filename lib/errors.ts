@@ -1,0 +1,19 @@
+/** Why an operation failed. Branch on `code`, never on `message`. Append only. */
+export type CacheErrorCode =
+  | 'ERR_CACHE_CLOSED' // any call after close()
+  | 'ERR_CACHE_OPTIONS' // a name opened again with other options, or more scopes than maxBytes has room for
+  | 'ERR_CACHE_NO_MEMORY' // the system refused memory
+  | 'ERR_CACHE_IO' // the operating system refused something else
+  | 'ERR_CACHE_ADDON' // the native addon is missing or does not load on this platform
+  | 'ERR_CACHE_INTERNAL'; // a bug of ours: please report it with the message
+
+/** An error of the world's or of ours. A caller's mistake is a TypeError or RangeError; a miss is no error. */
+export class CacheError extends Error {
+  override readonly name = 'CacheError';
+  readonly code: CacheErrorCode;
+
+  constructor(code: CacheErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,16 @@
+// memory_limit.h: how much memory this process may use: the machine's, or less where a control group says so.
+//
+// A container's limit is the smallest one on the way from the process's group up to the root: version 2 keeps it in
+// `memory.max`, version 1 in `memory/…/memory.limit_in_bytes`.  Inside a container the path in /proc/self/cgroup is
+// often the host's and does not exist under the mount: then the mount's own root is the group.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace zerohop {
+
+// `root` stands in front of /proc and /sys, so that tests can show it a tree of their own; empty in production.
+uint64_t MemoryLimitBytes(uint64_t physical_bytes, const std::string& root = "");
+
+}  // namespace zerohop

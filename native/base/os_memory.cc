@@ -1,0 +1,131 @@
+#include "base/os_memory.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#if defined(__linux__)
+#include <fcntl.h>
+#endif
+
+#include "base/constants.h"
+
+namespace zerohop {
+namespace {
+
+#if defined(MAP_NORESERVE)
+constexpr int kNoReserve = MAP_NORESERVE;
+#else
+constexpr int kNoReserve = 0;
+#endif
+
+Status Refused(const char* what, size_t bytes) {
+  return {Code::kNoMemory, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + std::strerror(errno)};
+}
+
+// Reserves `bytes` aligned to `alignment` by asking for more and giving the ends back.
+std::byte* ReserveAligned(size_t bytes, size_t alignment, int protection) {
+  const size_t asked = bytes + alignment;
+  void* base = ::mmap(nullptr, asked, protection, MAP_PRIVATE | MAP_ANONYMOUS | kNoReserve, -1, 0);
+  if (base == MAP_FAILED) return nullptr;
+  const auto start = reinterpret_cast<uintptr_t>(base);
+  const uintptr_t aligned = AlignUp(start, alignment);
+  if (aligned > start) ::munmap(base, aligned - start);
+  const size_t behind = (start + asked) - (aligned + bytes);
+  if (behind > 0) ::munmap(reinterpret_cast<void*>(aligned + bytes), behind);
+  return reinterpret_cast<std::byte*>(aligned);
+}
+
+}  // namespace
+
+Result<Mapping> Mapping::Reserve(size_t bytes, size_t alignment, MappingKind kind) {
+  Mapping mapping;
+  mapping.bytes_ = bytes;
+  if (kind == MappingKind::kPrivate) {
+    mapping.writable_ = mapping.readable_ = ReserveAligned(bytes, alignment, PROT_READ | PROT_WRITE);
+    if (mapping.writable_ == nullptr) return Refused("reserving an arena", bytes);
+#if defined(__linux__)
+    // Advice only: where huge pages or the flag are not to be had, everything still works.
+    if (alignment >= kHugePageBytes) ::madvise(mapping.writable_, bytes, MADV_HUGEPAGE);
+    ::madvise(mapping.writable_, bytes, MADV_DONTFORK);
+#endif
+    return mapping;
+  }
+#if defined(__linux__)
+  mapping.file_ = ::memfd_create("zerohop", MFD_CLOEXEC);
+  if (mapping.file_ < 0 || ::ftruncate(mapping.file_, static_cast<off_t>(bytes)) != 0) {
+    return Refused("making a memory file", bytes);
+  }
+  const auto map = [&mapping, bytes, alignment](int protection) -> std::byte* {
+    std::byte* at = ReserveAligned(bytes, alignment, PROT_NONE);
+    if (at == nullptr) return nullptr;
+    void* got = ::mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED | kNoReserve, mapping.file_, 0);
+    if (got == MAP_FAILED) ::munmap(at, bytes);
+    return got == MAP_FAILED ? nullptr : at;
+  };
+  mapping.writable_ = map(PROT_READ | PROT_WRITE);
+  mapping.readable_ = mapping.writable_ == nullptr ? nullptr : map(PROT_READ);
+  if (mapping.readable_ == nullptr) return Refused("mapping a memory file", bytes);
+  ::madvise(mapping.writable_, bytes, MADV_DONTFORK);
+  ::madvise(mapping.readable_, bytes, MADV_DONTFORK);
+  return mapping;
+#else
+  return Status{Code::kIo, "verify: 'trap' needs Linux; use verify: 'sample'"};
+#endif
+}
+
+Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(writable_, other.writable_);
+  std::swap(readable_, other.readable_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(file_, other.file_);
+  return *this;
+}
+
+void Mapping::Release() {
+  if (readable_ != nullptr && readable_ != writable_) ::munmap(readable_, bytes_);
+  if (writable_ != nullptr) ::munmap(writable_, bytes_);
+  if (file_ >= 0) ::close(file_);
+  writable_ = readable_ = nullptr;
+  file_ = -1;
+}
+
+void Mapping::Decommit(size_t offset, size_t bytes) const {
+#if defined(__linux__)
+  if (file_ >= 0) {
+    ::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(bytes));
+    return;
+  }
+  ::madvise(writable_ + offset, bytes, MADV_DONTNEED);
+#else
+  // MADV_DONTNEED keeps the pages on macOS; mapping anew over them gives them back.
+  ::mmap(writable_ + offset, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+#endif
+}
+
+size_t Mapping::ResidentBytes() const {
+  if (writable_ == nullptr) return 0;
+  const size_t pages = bytes_ / kPageBytes;
+#if defined(__linux__)
+  std::vector<unsigned char> resident(pages);
+#else
+  std::vector<char> resident(pages);
+#endif
+  if (::mincore(writable_, bytes_, resident.data()) != 0) return 0;
+  size_t count = 0;
+  for (const auto page : resident) count += page & 1;
+  return count * kPageBytes;
+}
+
+uint64_t PhysicalMemoryBytes() {
+  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace zerohop

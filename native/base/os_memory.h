@@ -1,0 +1,56 @@
+// os_memory.h: address space from the operating system; the only file that maps memory.
+//
+// A Mapping is reserved once and filled by the kernel page by page as it is touched: reserving costs no memory.
+// `Decommit` gives pages back; they read as zeros when they are touched again.
+//
+//   kPrivate   one anonymous private mapping: huge pages asked for, not inherited by fork (MADV_DONTFORK)
+//   kMirrored  one memory file mapped twice: `writable()` for us, `readable()` without write permission for
+//              JavaScript, so that a write through a view faults at once (debugging; Linux)
+//
+// Threads  Reserve, Release: one.  Decommit: any, for ranges that nobody reads or writes meanwhile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/status.h"
+
+namespace zerohop {
+
+enum class MappingKind { kPrivate, kMirrored };
+
+class Mapping {
+ public:
+  // `bytes` is rounded up to whole huge pages by the caller or not; `alignment` is a power of two >= kPageBytes.
+  static Result<Mapping> Reserve(size_t bytes, size_t alignment, MappingKind kind);
+
+  Mapping() = default;
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() { Release(); }
+
+  std::byte* writable() const { return writable_; }
+  std::byte* readable() const { return readable_; }  // the same address as writable() for kPrivate
+  size_t bytes() const { return bytes_; }
+
+  // Gives the pages of [offset, offset + bytes) back to the system.  Both numbers are multiples of kPageBytes.
+  void Decommit(size_t offset, size_t bytes) const;
+
+  // Bytes of this mapping that are in memory now (mincore; for kMirrored the file's pages).
+  size_t ResidentBytes() const;
+
+ private:
+  void Release();
+
+  std::byte* writable_ = nullptr;
+  std::byte* readable_ = nullptr;
+  size_t bytes_ = 0;
+  int file_ = -1;
+};
+
+// Physical memory of the machine, in bytes.
+uint64_t PhysicalMemoryBytes();
+
+}  // namespace zerohop

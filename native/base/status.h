@@ -1,0 +1,51 @@
+// status.h: the core's one way to say that something failed: a stable code and a sentence for a person.
+//
+// The core throws nothing of its own.  Codes map one to one to the `ERR_CACHE_*` strings that users see
+// (binding/errors.cc); the list is append only.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace zerohop {
+
+enum class Code {
+  kOk,
+  kClosed,     // the handle was closed
+  kInvalid,    // an argument that the TypeScript layer should have caught
+  kOptions,    // a name opened again with other options
+  kNoMemory,   // the system refused memory
+  kTooLarge,   // a key or value beyond what this cache can ever hold
+  kIo,         // the operating system refused something else
+  kInternal,   // a bug of ours
+};
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(Code code, std::string detail) : code_(code), detail_(std::move(detail)) {}
+  bool ok() const { return code_ == Code::kOk; }
+  Code code() const { return code_; }
+  const std::string& detail() const { return detail_; }
+
+ private:
+  Code code_ = Code::kOk;
+  std::string detail_;
+};
+
+// A value, or the status that says why there is none; never holds an ok status.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}           // NOLINT(google-explicit-constructor)
+  Result(Status status) : state_(std::move(status)) {}    // NOLINT(google-explicit-constructor)
+  bool ok() const { return state_.index() == 0; }
+  T& value() { return std::get<0>(state_); }
+  const Status& status() const { return std::get<1>(state_); }
+
+ private:
+  std::variant<T, Status> state_;
+};
+
+}  // namespace zerohop

@@ -1,0 +1,86 @@
+#include "binding/exposure.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <string_view>
+
+namespace zerohop::binding {
+namespace {
+
+using SharedFinalize = void (*)(void* data, void* hint);
+using CreateShared = napi_status (*)(napi_env, void*, size_t, SharedFinalize, void*, napi_value*);
+
+CreateShared FindCreateShared() {
+  static const auto found =
+      reinterpret_cast<CreateShared>(::dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
+  return found;
+}
+
+// Any thread, possibly within a collection, possibly after the environment is gone.
+void Redeem(Ticket* ticket) {
+  ticket->tally->segments.fetch_sub(ticket->segments, std::memory_order_relaxed);
+  ticket->arena->Unexpose(ticket->segment);
+  delete ticket;
+}
+
+void RedeemShared(void*, void* hint) { Redeem(static_cast<Ticket*>(hint)); }
+void RedeemArray(napi_env, void*, void* hint) { Redeem(static_cast<Ticket*>(hint)); }
+
+using CanaryCount = std::shared_ptr<std::atomic<uint32_t>>;
+char canary_byte;
+
+void CanaryDied(void*, void* hint) {
+  const auto* count = static_cast<CanaryCount*>(hint);
+  (*count)->fetch_add(1, std::memory_order_relaxed);
+  delete count;
+}
+
+}  // namespace
+
+const char* BackendName(Backend backend) {
+  switch (backend) {
+    case Backend::kShared: return "shared";
+    case Backend::kArray: return "array";
+    case Backend::kCopy: break;
+  }
+  return "copy";
+}
+
+Backend ChooseBackend() {
+  const char* wanted = std::getenv("ZEROHOP_EXPOSURE");
+  const std::string_view name = wanted == nullptr ? "" : wanted;
+  if (name == "copy") return Backend::kCopy;
+  if (name == "array" || FindCreateShared() == nullptr) return Backend::kArray;
+  return Backend::kShared;
+}
+
+void MakeBuffer(napi_env env, Backend backend, Arena& arena, uint32_t index,
+                const std::shared_ptr<ExposureTally>& tally, napi_value* buffer, bool* forbidden) {
+  const Segment& segment = arena.segment(index);
+  std::byte* data = arena.exposed_bytes() + arena.StartOf(index) + segment.view_at;
+  const size_t bytes = segment.view_bytes;
+  auto* ticket = new Ticket{&arena, index, segment.run_segments, tally};
+  tally->segments.fetch_add(ticket->segments, std::memory_order_relaxed);
+  *buffer = nullptr;
+  *forbidden = false;
+  const napi_status status =
+      backend == Backend::kShared
+          ? FindCreateShared()(env, data, bytes, RedeemShared, ticket, buffer)
+          : napi_create_external_arraybuffer(env, data, bytes, RedeemArray, ticket, buffer);
+  if (status == napi_ok) return;
+  *buffer = nullptr;
+  *forbidden = status == napi_no_external_buffers_allowed;
+  Redeem(ticket);
+}
+
+void PlantCanary(napi_env env, const CanaryCount& count) {
+  auto* held = new CanaryCount(count);
+  napi_handle_scope scope;
+  napi_value canary;
+  const bool scoped = napi_open_handle_scope(env, &scope) == napi_ok;
+  if (!scoped || FindCreateShared()(env, &canary_byte, 1, CanaryDied, held, &canary) != napi_ok) delete held;
+  if (scoped) napi_close_handle_scope(env, scope);
+}
+
+}  // namespace zerohop::binding

@@ -1,0 +1,331 @@
+#include "binding/isolate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/exposure_price.h"
+
+namespace zerohop::binding {
+namespace {
+
+// Enough to put V8 over any limit of external memory it may have set itself, so that it collects at once.
+constexpr int64_t kForceBytes = int64_t{64} << 30;
+
+// A collection is forced again after 100 times what the last one took: at most 1 % of the time.
+constexpr int kForceShare = 100;
+
+// A young generation is at most some 3 x 16 MB by default (--max-semi-space-size); it is filled with arrays of 64 KiB.
+constexpr uint32_t kGarbageLength = 8000;
+constexpr int kGarbageArraysMax = 2048;
+
+// A collection of the young generation that freed no buffer is tried again after 10 times what it took.
+constexpr int kYoungShare = 10;
+
+// What views are given to go before a planned collection: so many hits, or, where there are few, so many calls.
+constexpr uint32_t kQuietHits = 256;
+constexpr uint32_t kQuietCalls = 8192;
+
+// Ticks (seconds) without any call before a process counts as idle.
+constexpr int kQuietTicks = 2;
+
+void CallPosted(napi_env env, napi_value, void*, void*) {
+  if (env == nullptr) return;  // the queue is being emptied at the environment's end
+  if (Isolate* isolate = Isolate::Of(env)) isolate->OnPosted();
+}
+
+}  // namespace
+
+// ---- Membership
+
+Membership::Membership(Isolate& isolate, std::shared_ptr<Cache> cache)
+    : isolate_(isolate), cache_(std::move(cache)), slots_(cache_->arena().segment_count()) {
+  seen_notice_ = cache_->notice();
+  session_.listener = this;
+  cache_->Join(&session_);
+}
+
+Membership::~Membership() {
+  cache_->Part(&session_);
+  for (const Slot& slot : slots_) {
+    if (slot.ref != nullptr) napi_delete_reference(isolate_.env(), slot.ref);
+  }
+}
+
+napi_value Membership::BufferOf(napi_env env, uint32_t index) {
+  napi_value buffer = nullptr;
+  napi_get_reference_value(env, slots_[index].ref, &buffer);
+  if (buffer == nullptr) [[unlikely]] Drop(env, index);
+  return buffer;
+}
+
+bool Membership::Rent(uint32_t index, size_t bytes, uint64_t price_ns) {
+  Slot& slot = slots_[index];
+  const uint32_t generation = cache_->arena().segment(index).generation.load(std::memory_order_relaxed);
+  if (slot.generation != generation) {
+    slot.generation = generation;
+    slot.rent_ns = 0;
+  }
+  if (slot.rent_ns >= price_ns) return true;
+  slot.rent_ns += CopyRentNs(bytes);
+  return false;
+}
+
+napi_value Membership::Expose(napi_env env, uint32_t index) {
+  napi_value buffer;
+  bool forbidden = false;
+  MakeBuffer(env, isolate_.backend(), cache_->arena(), index, tally_, &buffer, &forbidden);
+  if (forbidden) isolate_.ForbidExternalBuffers();
+  if (buffer == nullptr) return nullptr;
+  Slot& slot = slots_[index];
+  if (slot.ref != nullptr) Drop(env, index);
+  const bool strong = !isolate_.prompt() || !cache_->evicting();
+  // Without a reference the buffer serves this one hit.
+  if (napi_create_reference(env, buffer, strong ? 1 : 0, &slot.ref) != napi_ok) slot.ref = nullptr;
+  slot.strong = strong && slot.ref != nullptr;
+  if (slot.strong) strong_ += LengthOf(index);
+  isolate_.CountExposed(LengthOf(index));
+  session_.counters.Add(Count::kExposures);
+  return buffer;
+}
+
+void Membership::Drop(napi_env env, uint32_t index) {
+  Slot& slot = slots_[index];
+  if (slot.strong) strong_ -= LengthOf(index);
+  napi_delete_reference(env, slot.ref);
+  slot.ref = nullptr;
+  slot.strong = false;
+  slot.rent_ns = 0;
+}
+
+void Membership::Weaken(napi_env env, uint32_t index) {
+  Slot& slot = slots_[index];
+  if (!slot.strong || !isolate_.prompt()) return;
+  uint32_t count;
+  napi_reference_unref(env, slot.ref, &count);
+  slot.strong = false;
+  strong_ -= LengthOf(index);
+}
+
+void Membership::LetGo(napi_env env) {
+  seen_notice_ = cache_->notice();
+  const bool evicting = cache_->evicting();
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    if (slots_[index].ref == nullptr) continue;
+    if (cache_->ShouldLetGo(index)) {
+      Drop(env, index);
+    } else if (evicting) {
+      Weaken(env, index);
+    }
+  }
+  isolate_.Account();
+}
+
+void Membership::Refresh(napi_env env) {
+  if (!cache_->evicting()) return;
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    if (slots_[index].ref != nullptr && !slots_[index].strong) Drop(env, index);
+  }
+}
+
+void Membership::Detached(napi_env env, uint32_t index) {
+  if (index >= slots_.size() || slots_[index].ref == nullptr) return;
+  Drop(env, index);
+  cache_->Taint(index);
+}
+
+void Membership::OnNotice() { isolate_.PostNotice(); }
+
+// ---- Isolate
+
+Isolate::~Isolate() {
+  memberships_.clear();  // leave every cache's list first: no post can arrive after this
+  if (registers_ref_ != nullptr) napi_delete_reference(env_, registers_ref_);
+  if (error_factory_ != nullptr) napi_delete_reference(env_, error_factory_);
+}
+
+Status Isolate::Start(napi_value registers, napi_value error_factory) {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type;
+  napi_value name;
+  if (napi_get_typedarray_info(env_, registers, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint32_array || length < kRegisters || napi_create_reference(env_, registers, 1, &registers_ref_) != napi_ok ||
+      napi_create_reference(env_, error_factory, 1, &error_factory_) != napi_ok) {
+    return {Code::kInternal, "result registers: expected a Uint32Array"};
+  }
+  registers_ = static_cast<uint32_t*>(data);
+  if (napi_create_string_utf8(env_, "zerohop:notice", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, CallPosted, &post_) !=
+          napi_ok ||
+      napi_unref_threadsafe_function(env_, post_) != napi_ok) {
+    return {Code::kInternal, "no message queue to the event loop"};
+  }
+  if (prompt()) PlantCanary(env_, collections_);
+  return {};
+}
+
+int32_t Isolate::Open(std::shared_ptr<Cache> cache, uint16_t space) {
+  const auto known = std::find_if(memberships_.begin(), memberships_.end(),
+                                  [&cache](const auto& one) { return &one->cache() == cache.get(); });
+  Membership* membership = known == memberships_.end() ? nullptr : known->get();
+  if (membership == nullptr) {
+    memberships_.push_back(std::make_unique<Membership>(*this, std::move(cache)));
+    membership = memberships_.back().get();
+  }
+  if (free_handles_.empty()) {
+    free_handles_.push_back(static_cast<int32_t>(handles_.size()));
+    handles_.emplace_back();
+  }
+  const int32_t number = free_handles_.back();
+  free_handles_.pop_back();
+  handles_[number] = {membership, space};
+  ++membership->handles;
+  return number;
+}
+
+void Isolate::Close(int32_t number) {
+  Handle* handle = Find(number);
+  if (handle == nullptr) return;
+  Membership* membership = handle->membership;
+  *handle = {};
+  free_handles_.push_back(number);
+  if (--membership->handles > 0) return;
+  if (membership->seen() > 0) {
+    departed_.push_back({membership->tally(), membership->cache().arena().segment_bytes()});
+  }
+  std::erase_if(memberships_, [membership](const auto& one) { return one.get() == membership; });
+  Account();
+}
+
+uint64_t Isolate::PriceNs(const Cache& cache) const {
+  return prompt() ? 0 : AccountedExposurePriceNs(heap_used_bytes_, cache.arena().segment_bytes());
+}
+
+bool Isolate::MayExposeNow(const Cache& cache) {
+  if (prompt() || exposed_this_turn_ < std::max<uint32_t>(1, cache.arena().segment_count() / 8)) return true;
+  PostNotice();  // the message's arrival is the turn
+  return false;
+}
+
+void Isolate::Collected() {
+  seen_collections_ = collections_->load(std::memory_order_relaxed);
+  for (const auto& one : memberships_) one->Refresh(env_);
+  PlantCanary(env_, collections_);
+}
+
+uint32_t Isolate::SeenSegments() const {
+  uint32_t segments = 0;
+  for (const auto& one : memberships_) segments += one->seen();
+  return segments;
+}
+
+bool Isolate::CollectYoung() {
+  const auto start = Clock::now();
+  if (!prompt() || start < next_young_collection_) return false;
+  for (const auto& one : memberships_) one->HeedNotice(env_);
+  const uint32_t seen_before = SeenSegments();
+  const uint32_t before = collections_->load(std::memory_order_relaxed);
+  for (int i = 0; i < kGarbageArraysMax && collections_->load(std::memory_order_relaxed) == before; ++i) {
+    napi_handle_scope scope;
+    napi_value garbage;
+    if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
+    const bool made = napi_create_array_with_length(env_, kGarbageLength, &garbage) == napi_ok;
+    napi_close_handle_scope(env_, scope);
+    if (!made) return false;
+  }
+  HeedCollection();
+  for (const auto& one : memberships_) one->session().counters.Add(Count::kYoungGcs);
+  Account();
+  if (SeenSegments() >= seen_before) {
+    const auto now = Clock::now();
+    next_young_collection_ = now + kYoungShare * (now - start);
+  }
+  return true;
+}
+
+void Isolate::PlanCollection(Membership& membership) {
+  if (quiet() || membership.seen() == 0) return;  // others' buffers; they have been told
+  const auto now = Clock::now();
+  const bool whole = membership.cache().want() == Evictor::Want::kWhole && now >= next_collection_;
+  if (!whole && now < next_young_collection_) return;
+  planned_ = whole ? Evictor::Want::kWhole : Evictor::Want::kYoung;
+  quiet_calls_ = kQuietCalls;
+  quiet_hits_ = kQuietHits;
+}
+
+void Isolate::CollectAsPlanned() {
+  quiet_calls_ = 0;
+  if (!(planned_ == Evictor::Want::kWhole ? ForceCollection() : CollectYoung())) return;
+  for (const auto& one : memberships_) one->cache().Satisfy();
+}
+
+uint64_t Isolate::PendingBytes() {
+  uint64_t bytes = 0;
+  for (const auto& one : memberships_) {
+    // Where buffers come back with the young generation, an evicting cache sees to that itself.
+    if (prompt() && one->cache().evicting()) continue;
+    bytes += uint64_t{one->pending()} * one->cache().arena().segment_bytes();
+  }
+  std::erase_if(departed_, [](const Departed& one) { return one.tally->segments.load(std::memory_order_relaxed) == 0; });
+  for (const Departed& one : departed_) {
+    bytes += uint64_t{one.tally->segments.load(std::memory_order_relaxed)} * one.segment_bytes;
+  }
+  return bytes;
+}
+
+void Isolate::Account() {
+  const auto wanted = static_cast<int64_t>(PendingBytes());
+  const int64_t change = wanted - std::exchange(accounted_bytes_, wanted);
+  int64_t total;
+  if (change != 0) napi_adjust_external_memory(env_, change, &total);
+}
+
+bool Isolate::ForceCollection() {
+  const auto before = Clock::now();
+  if (before < next_collection_) return false;
+  const uint32_t seen_before = SeenSegments();
+  int64_t total;
+  // Up, then down by the same amount: V8's own account is the same as before.
+  if (napi_adjust_external_memory(env_, kForceBytes, &total) != napi_ok) return false;
+  napi_adjust_external_memory(env_, -kForceBytes, &total);
+  const auto after = Clock::now();
+  const int share = SeenSegments() < seen_before ? kForceShare : 10 * kForceShare;
+  next_collection_ = after + share * (after - before);
+  HeedCollection();
+  for (const auto& one : memberships_) one->session().counters.Add(Count::kForcedGcs);
+  Account();
+  return true;
+}
+
+void Isolate::Maintain() {
+  CountTotals totals{};
+  for (const auto& one : memberships_) one->session().counters.AddTo(totals);
+  totals[static_cast<size_t>(Count::kForcedGcs)] = 0;
+  uint64_t activity = memberships_.size();
+  for (const uint64_t value : totals) activity += value;
+  quiet_ticks_ = activity == std::exchange(activity_, activity) ? quiet_ticks_ + 1 : 0;
+  const bool idle = quiet_ticks_ >= kQuietTicks;
+  for (const auto& one : memberships_) {
+    one->HeedNotice(env_);
+    one->cache().Maintain(idle);
+  }
+  Account();
+  if (idle && accounted_bytes_ > 0) ForceCollection();
+}
+
+void Isolate::PostNotice() {
+  if (!posted_.exchange(true, std::memory_order_acq_rel)) {
+    napi_call_threadsafe_function(post_, nullptr, napi_tsfn_nonblocking);
+  }
+}
+
+void Isolate::OnPosted() {
+  posted_.store(false, std::memory_order_release);
+  exposed_this_turn_ = 0;
+  for (const auto& one : memberships_) {
+    one->HeedNotice(env_);
+    one->cache().Maintain(false);
+  }
+}
+
+}  // namespace zerohop::binding

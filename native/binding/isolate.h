@@ -1,0 +1,220 @@
+// isolate.h: what the addon keeps for one JavaScript environment (the main thread or a worker).
+//
+//   Isolate     instance data: result registers, open handles, memberships, the collector's price
+//   Membership  this isolate's part in one cache: a Session, and which segments it has buffers over
+//   Handle      what a JavaScript Cache or Keyspace holds: a number that leads to (membership, keyspace)
+//
+// A membership refers to its buffers strongly while nothing is evicted: they are made once.  While the cache evicts it
+// refers to them weakly, and forgets them after each collection: a collection of whatever generation takes all that no
+// view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two collections in a row grows
+// old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)  External ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
+//
+// Threads  everything here belongs to the environment's thread, except OnNotice.
+// Lifetime from module init to the environment's cleanup hook, which runs before Node tears the environment down.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "binding/exposure.h"
+#include "binding/napi_setup.h"
+#include "cache/cache.h"
+
+namespace zerohop::binding {
+
+class Isolate;
+
+class Membership final : public NoticeListener {
+ public:
+  Membership(Isolate& isolate, std::shared_ptr<Cache> cache);
+  ~Membership();
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
+  Cache& cache() { return *cache_; }
+  const std::shared_ptr<Cache>& shared_cache() const { return cache_; }
+  Session& session() { return session_; }
+  int handles = 0;  // open handles that use it
+
+  // This isolate's buffer over the segment; null if it has none, or none any more.  Allocates nothing in V8's heap.
+  napi_value Buffer(napi_env env, uint32_t segment) {
+    return slots_[segment].ref == nullptr ? nullptr : BufferOf(env, segment);
+  }
+
+  // Counts a copied hit out of the segment; true once its copies have cost what an exposure costs.
+  bool Rent(uint32_t segment, size_t bytes, uint64_t price_ns);
+
+  // Makes a buffer over the segment.  REQUIRES: Arena::TryExpose was granted.  Null: it could not be made, and the
+  // exposure was taken back.
+  napi_value Expose(napi_env env, uint32_t segment);
+
+  // Lets go of what cools or is retired, and of everything's strength when eviction begins.  At the start of every
+  // call: one load when there is nothing to do.
+  void HeedNotice(napi_env env) {
+    if (cache_->notice() != seen_notice_) [[unlikely]] LetGo(env);
+  }
+
+  // After a collection: forgets its weak references.
+  void Refresh(napi_env env);
+
+  // The buffer over the segment turned out to be detached: forget it, and trust the segment less.
+  void Detached(napi_env env, uint32_t segment);
+
+  // Buffers not yet freed by V8, in segments: all, and those that this membership does not hold strongly.
+  uint32_t seen() const { return tally_->segments.load(std::memory_order_relaxed); }
+  uint32_t pending() const { return seen() > strong_ ? seen() - strong_ : 0; }
+  const std::shared_ptr<ExposureTally>& tally() const { return tally_; }
+
+  void OnNotice() override;  // any thread
+
+ private:
+  struct Slot {
+    napi_ref ref = nullptr;
+    uint32_t generation = 0;  // of the segment, when `rent_ns` began
+    uint32_t rent_ns = 0;
+    bool strong = false;
+  };
+
+  napi_value BufferOf(napi_env env, uint32_t segment);
+  void LetGo(napi_env env);
+  void Drop(napi_env env, uint32_t segment);
+  void Weaken(napi_env env, uint32_t segment);
+  uint32_t LengthOf(uint32_t segment) const { return cache_->arena().segment(segment).run_segments; }
+
+  Isolate& isolate_;
+  const std::shared_ptr<Cache> cache_;
+  Session session_;
+  std::vector<Slot> slots_;
+  uint32_t strong_ = 0;  // in segments, runs by their length
+  uint32_t seen_notice_ = 0;
+  std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
+};
+
+struct Handle {
+  Membership* membership = nullptr;  // null: closed
+  uint16_t space = 0;
+};
+
+class Isolate {
+ public:
+  // Registers of the last lookup's result, in memory that JavaScript owns and reads.
+  enum Register : size_t { kOffset, kLength, kSegment, kRegisters };
+
+  explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend()) {}
+  ~Isolate();
+  Isolate(const Isolate&) = delete;
+  Isolate& operator=(const Isolate&) = delete;
+
+  static Isolate* Of(napi_env env) {
+    void* data = nullptr;
+    napi_get_instance_data(env, &data);
+    return static_cast<Isolate*>(data);
+  }
+
+  Status Start(napi_value registers, napi_value error_factory);
+
+  napi_env env() const { return env_; }
+  Backend backend() const { return backend_; }
+  void ForbidExternalBuffers() { backend_ = Backend::kCopy; }
+  napi_ref error_factory() const { return error_factory_; }
+  uint32_t* registers() { return registers_; }
+
+  int32_t Open(std::shared_ptr<Cache> cache, uint16_t space);
+  Handle* Find(int32_t handle) {
+    return handle >= 0 && static_cast<size_t>(handle) < handles_.size() && handles_[handle].membership != nullptr
+               ? &handles_[handle]
+               : nullptr;
+  }
+  void Close(int32_t handle);
+
+  void set_heap_used_bytes(uint64_t bytes) { heap_used_bytes_ = bytes; }
+  // What copies out of a segment must have cost before it is shown.
+  uint64_t PriceNs(const Cache& cache) const;
+  // Buffers come back at a collection, wherever it happens; not only when the event loop turns.
+  bool prompt() const { return backend_ == Backend::kShared; }
+  // Finalizers of external ArrayBuffers run when the event loop turns.  A loop that never lets it turn must not expose
+  // the whole cache: this many segments of a cache between two turns.
+  bool MayExposeNow(const Cache& cache);
+  void CountExposed(uint32_t segments) { exposed_this_turn_ += segments; }
+
+  // At the start of every call: one load when there is nothing to do.
+  void HeedCollection() {
+    if (collections_->load(std::memory_order_relaxed) != seen_collections_) [[unlikely]] Collected();
+  }
+
+  // Keeps V8's account of external memory at what let-go buffers hold; never below zero of our own.  May collect
+  // garbage: not under a lock, not under a ReadGuard.
+  void Account();
+  // Makes V8 collect its young generation, by filling it: 1 to 7 ms.  Not while the last one that freed no buffer was
+  // too recent.  True if it ran.
+  bool CollectYoung();
+  // Makes V8 collect everything.  Not if collections would then take more than 1 % of the time, or 0.1 % after one that
+  // freed no buffer.  True if it ran.
+  bool ForceCollection();
+  // Plans the collection that the evictor wants, where this membership's buffers are concerned.  A buffer that a view
+  // uses at that moment would survive, and grow old; so first kQuietHits hits are copies, and views that are held
+  // briefly go.
+  void PlanCollection(Membership& membership);
+  bool quiet() const { return quiet_calls_ > 0; }
+  void CountQuietHit() {
+    if (quiet_hits_ > 0) --quiet_hits_;
+  }
+  // At the start of every call.
+  void HeedPlan() {
+    if (quiet_calls_ == 0) [[likely]] return;
+    if (--quiet_calls_ == 0 || quiet_hits_ == 0) CollectAsPlanned();
+  }
+
+  // Once a second from an unreferenced timer: frees, gives back, and collects for an idle process.
+  void Maintain();
+
+  // Posts to this isolate's event loop.  Any thread, while a Membership of this isolate is in its cache's list.
+  void PostNotice();
+  void OnPosted();  // on this thread
+
+  const std::vector<std::unique_ptr<Membership>>& memberships() const { return memberships_; }
+
+ private:
+  uint64_t PendingBytes();
+  uint32_t SeenSegments() const;
+  void Collected();
+  void CollectAsPlanned();
+  using Clock = std::chrono::steady_clock;
+
+  const napi_env env_;
+  Backend backend_;
+  napi_ref registers_ref_ = nullptr;
+  uint32_t* registers_ = nullptr;
+  napi_ref error_factory_ = nullptr;
+  napi_threadsafe_function post_ = nullptr;
+  std::atomic<bool> posted_{false};
+
+  std::shared_ptr<std::atomic<uint32_t>> collections_ = std::make_shared<std::atomic<uint32_t>>(0);
+  uint32_t seen_collections_ = 0;
+  uint32_t exposed_this_turn_ = 0;
+  Evictor::Want planned_ = Evictor::Want::kNothing;
+  uint32_t quiet_calls_ = 0;  // left
+  uint32_t quiet_hits_ = 0;   // left
+
+  std::vector<Handle> handles_;
+  std::vector<int32_t> free_handles_;
+  std::vector<std::unique_ptr<Membership>> memberships_;
+  // Buffers of closed caches that V8 has not freed yet.
+  struct Departed {
+    std::shared_ptr<ExposureTally> tally;
+    size_t segment_bytes;
+  };
+  std::vector<Departed> departed_;
+
+  uint64_t heap_used_bytes_ = 0;
+  int64_t accounted_bytes_ = 0;      // what we have added to V8's account and not yet taken off
+  Clock::time_point next_collection_{};
+  Clock::time_point next_young_collection_{};
+  uint64_t activity_ = 0;            // sum of counters at the last Maintain
+  int quiet_ticks_ = 0;
+};
+
+}  // namespace zerohop::binding

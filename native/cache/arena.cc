@@ -1,0 +1,165 @@
+#include "cache/arena.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace zerohop {
+
+Result<Arena*> Arena::Create(size_t bytes, size_t segment_bytes, MappingKind kind) {
+  const auto count = static_cast<uint32_t>(bytes / segment_bytes);
+  Result<Mapping> mapping = Mapping::Reserve(size_t{count} * segment_bytes, segment_bytes, kind);
+  if (!mapping.ok()) return mapping.status();
+  return new Arena(std::move(mapping.value()), segment_bytes, count);
+}
+
+Arena::Arena(Mapping mapping, size_t segment_bytes, uint32_t count)
+    : mapping_(std::move(mapping)), segment_bytes_(segment_bytes), segments_(count), committed_(count, false) {
+  free_.reserve(count);
+  for (uint32_t index = count; index-- > 0;) free_.push_back(index);
+}
+
+void Arena::Unref() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+uint32_t Arena::TakeableLocked(uint32_t spare) const {
+  const size_t kept = spare + withheld_.load(std::memory_order_relaxed);
+  return free_.size() > kept ? static_cast<uint32_t>(free_.size() - kept) : 0;
+}
+
+uint32_t Arena::Takeable(uint32_t spare) {
+  MutexLock lock(mutex_);
+  return TakeableLocked(spare);
+}
+
+void Arena::Open(uint32_t index, uint32_t run) {
+  Segment& head = segments_[index];
+  head.run_segments = run;
+  head.used_bytes = 0;
+  head.view_at = 0;
+  head.view_bytes = static_cast<uint32_t>(segment_bytes_);
+  head.cooling.store(false, std::memory_order_relaxed);
+  head.tainted.store(false, std::memory_order_relaxed);
+  head.generation.fetch_add(1, std::memory_order_relaxed);
+  head.state.store(SegmentState::kOpen, std::memory_order_release);
+  for (uint32_t tail = index + 1; tail < index + run; ++tail) {
+    segments_[tail].state.store(SegmentState::kRunTail, std::memory_order_release);
+  }
+  for (uint32_t each = index; each < index + run; ++each) committed_[each] = true;
+}
+
+std::optional<uint32_t> Arena::TakeFree(uint32_t spare) {
+  MutexLock lock(mutex_);
+  if (TakeableLocked(spare) == 0) return std::nullopt;
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  Open(index, 1);
+  return index;
+}
+
+std::optional<uint32_t> Arena::TakeRun(uint32_t count, uint32_t spare) {
+  MutexLock lock(mutex_);
+  if (TakeableLocked(spare) < count) return std::nullopt;
+  uint32_t streak = 0;
+  for (uint32_t index = 0; index < segment_count(); ++index) {
+    const bool is_free = segments_[index].state.load(std::memory_order_relaxed) == SegmentState::kFree;
+    streak = is_free ? streak + 1 : 0;
+    if (streak < count) continue;
+    const uint32_t first = index + 1 - count;
+    free_.erase(std::remove_if(free_.begin(), free_.end(),
+                               [first, count](uint32_t each) { return each >= first && each < first + count; }),
+                free_.end());
+    Open(first, count);
+    return first;
+  }
+  return std::nullopt;
+}
+
+bool Arena::Unseen(const Segment& segment, EpochDomain& epochs) const {
+  // The epoch first: once it has passed, no reader can add an exposure any more.
+  return segment.writers.load(std::memory_order_acquire) == 0 &&
+         segment.live_entries.load(std::memory_order_acquire) == 0 && epochs.Passed(segment.retired_epoch) &&
+         segment.exposures.load(std::memory_order_acquire) == 0;
+}
+
+void Arena::Retire(uint32_t index, bool decommit) {
+  segments_[index].state.store(SegmentState::kRetired, std::memory_order_release);
+  MutexLock lock(mutex_);
+  retired_.push_back({index, decommit});
+}
+
+void Arena::Free(uint32_t index, bool decommit) {
+  const uint32_t run = segments_[index].run_segments;
+  if (decommit) mapping_.Decommit(StartOf(index), size_t{run} * segment_bytes_);
+  for (uint32_t each = index; each < index + run; ++each) {
+    segments_[each].state.store(SegmentState::kFree, std::memory_order_release);
+    segments_[each].run_segments = 1;
+    if (decommit) committed_[each] = false;
+    free_.push_back(each);
+  }
+}
+
+bool Arena::TryExpose(uint32_t index, uint32_t limit) {
+  Segment& segment = segments_[index];
+  if (segment.exposures.fetch_add(1, std::memory_order_acq_rel) == 0) {
+    const uint32_t before = exposed_.fetch_add(segment.run_segments, std::memory_order_relaxed);
+    if (before + segment.run_segments > limit) {
+      Ref();  // Unexpose gives back what a full exposure took
+      Unexpose(index);
+      return false;
+    }
+  }
+  Ref();
+  return true;
+}
+
+void Arena::Unexpose(uint32_t index) {
+  Segment& segment = segments_[index];
+  // While this exposure is counted the segment is not freed, so its length stays what it was.
+  const uint32_t run = segment.run_segments;
+  if (segment.exposures.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    exposed_.fetch_sub(run, std::memory_order_relaxed);
+    if (closed_.load(std::memory_order_acquire)) mapping_.Decommit(StartOf(index), size_t{run} * segment_bytes_);
+  }
+  Unref();
+}
+
+uint32_t Arena::DecommitFree() {
+  MutexLock lock(mutex_);
+  uint32_t given_back = 0;
+  for (const uint32_t index : free_) {
+    if (!committed_[index]) continue;
+    mapping_.Decommit(StartOf(index), segment_bytes_);
+    committed_[index] = false;
+    ++given_back;
+  }
+  return given_back;
+}
+
+void Arena::Close() {
+  closed_.store(true, std::memory_order_release);
+  MutexLock lock(mutex_);
+  for (uint32_t index = 0; index < segment_count();) {
+    const uint32_t run = segments_[index].run_segments;
+    // An exposure that goes between the store above and this check gives the pages back twice, which is harmless.
+    if (segments_[index].exposures.load(std::memory_order_acquire) == 0 && committed_[index]) {
+      mapping_.Decommit(StartOf(index), size_t{run} * segment_bytes_);
+    }
+    index += run;
+  }
+}
+
+uint32_t Arena::free_segments() {
+  MutexLock lock(mutex_);
+  return static_cast<uint32_t>(free_.size());
+}
+
+uint32_t Arena::retired_segments() {
+  MutexLock lock(mutex_);
+  uint32_t count = 0;
+  for (const Retired& one : retired_) count += segments_[one.index].run_segments;
+  return count;
+}
+
+}  // namespace zerohop

@@ -1,0 +1,147 @@
+// arena.h: the segments: who has which, and when one may be written again.
+//
+// An Arena is one mapping cut into equal segments.  It hands out free ones, takes retired ones back when nobody can see
+// them, and counts exposures.  It knows nothing of keys or entries.
+//
+// Lifetime  counted: the Cache holds one reference, every exposure holds one.  Views therefore outlive the cache;
+//           the last reference, dropped on whatever thread, unmaps.
+// Threads   any, unless said; `mutex_` is a leaf lock.  Unexpose may run inside a garbage collection.
+// Invariant retired or free implies: no index slot points into the segment (the Cache's duty).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/os_memory.h"
+#include "base/status.h"
+#include "cache/epoch.h"
+#include "cache/segment.h"
+
+namespace zerohop {
+
+class Arena {
+ public:
+  // `bytes` is rounded down to whole segments.  The result holds one reference.
+  static Result<Arena*> Create(size_t bytes, size_t segment_bytes, MappingKind kind);
+
+  void Ref() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void Unref();
+
+  size_t segment_bytes() const { return segment_bytes_; }
+  uint32_t segment_count() const { return static_cast<uint32_t>(segments_.size()); }
+  Segment& segment(uint32_t index) { return segments_[index]; }
+  const Segment& segment(uint32_t index) const { return segments_[index]; }
+  uint64_t StartOf(uint32_t index) const { return uint64_t{index} * segment_bytes_; }
+  uint32_t SegmentOf(uint64_t offset) const { return static_cast<uint32_t>(offset / segment_bytes_); }
+
+  std::byte* bytes() const { return mapping_.writable(); }
+  // What JavaScript is shown: the same bytes, at another address and write-protected in trap mode.
+  std::byte* exposed_bytes() const { return mapping_.readable(); }
+
+  // A free segment, now kOpen, or none.  `spare` segments are left alone: eviction needs one to copy survivors into.
+  std::optional<uint32_t> TakeFree(uint32_t spare) EXCLUDES(mutex_);
+
+  // The first of `count` neighbouring free segments, now kOpen, or none; `spare` as above.
+  std::optional<uint32_t> TakeRun(uint32_t count, uint32_t spare) EXCLUDES(mutex_);
+
+  // How many segments TakeFree could give now.
+  uint32_t Takeable(uint32_t spare) EXCLUDES(mutex_);
+
+  // Hands a segment (or run) back: free at once if nobody can see it, else as soon as `Reclaim` finds it so.
+  // REQUIRES: no index slot points into it; `segment.retired_epoch` is set.  `decommit`: give its pages to the system.
+  void Retire(uint32_t index, bool decommit) EXCLUDES(mutex_);
+
+  // Frees what is retired and unseen.  A retired segment that entries were added to meanwhile (a set that raced with
+  // clear) is passed to `purge(index)`, and stays retired for another epoch.  Returns the number of segments freed.
+  // One caller at a time (the Cache's evictor lock).
+  template <class Purge>
+  uint32_t Reclaim(EpochDomain& epochs, Purge purge) EXCLUDES(mutex_);
+
+  // Counts an exposure of the segment and a reference to the arena.  False, and nothing counted, if it would be the
+  // first of its segment and more than `limit` segments would then be exposed.  REQUIRES: the caller keeps the segment
+  // from being reclaimed until this returns (an epoch guard).
+  bool TryExpose(uint32_t index, uint32_t limit);
+  void Unexpose(uint32_t index);
+
+  // Keeps `count` segments from being taken: the index's own memory is paid from the same budget.
+  void Withhold(uint32_t count) { withheld_.store(count, std::memory_order_relaxed); }
+
+  uint32_t usable_segments() const {
+    const uint32_t withheld = withheld_.load(std::memory_order_relaxed);
+    return segment_count() > withheld ? segment_count() - withheld : 0;
+  }
+
+  // Gives the pages of all free segments back.  Returns the number of segments.
+  uint32_t DecommitFree() EXCLUDES(mutex_);
+
+  // After this every segment's pages are given back as soon as its last exposure goes.
+  void Close() EXCLUDES(mutex_);
+
+  uint32_t free_segments() EXCLUDES(mutex_);
+  uint32_t retired_segments() EXCLUDES(mutex_);
+  uint32_t exposed_segments() const { return exposed_.load(std::memory_order_relaxed); }
+  size_t ResidentBytes() const { return mapping_.ResidentBytes(); }
+
+ private:
+  Arena(Mapping mapping, size_t segment_bytes, uint32_t count);
+  ~Arena() = default;
+
+  bool Unseen(const Segment& segment, EpochDomain& epochs) const;
+  uint32_t TakeableLocked(uint32_t spare) const REQUIRES(mutex_);
+  void Open(uint32_t index, uint32_t run) REQUIRES(mutex_);
+  void Free(uint32_t index, bool decommit) REQUIRES(mutex_);
+
+  struct Retired {
+    uint32_t index;
+    bool decommit;
+  };
+
+  Mapping mapping_;
+  const size_t segment_bytes_;
+  std::vector<Segment> segments_;
+  std::atomic<uint32_t> references_{1};
+  std::atomic<uint32_t> exposed_{0};   // segments with exposures > 0, runs counted by their length
+  std::atomic<uint32_t> withheld_{0};
+  std::atomic<bool> closed_{false};
+
+  Mutex mutex_;
+  std::vector<uint32_t> free_ GUARDED_BY(mutex_);      // a stack: the segment freed last is the warmest
+  std::vector<bool> committed_ GUARDED_BY(mutex_);     // pages may be in memory
+  std::vector<Retired> retired_ GUARDED_BY(mutex_);
+};
+
+template <class Purge>
+uint32_t Arena::Reclaim(EpochDomain& epochs, Purge purge) {
+  std::vector<Retired> waiting;
+  {
+    MutexLock lock(mutex_);
+    waiting = retired_;
+  }
+  uint32_t freed = 0;
+  std::vector<Retired> stay;
+  for (const Retired& one : waiting) {
+    Segment& segment = segments_[one.index];
+    const bool written = segment.writers.load(std::memory_order_acquire) != 0;
+    if (!written && segment.live_entries.load(std::memory_order_acquire) != 0) purge(one.index);
+    if (!Unseen(segment, epochs)) {
+      stay.push_back(one);
+      continue;
+    }
+    MutexLock lock(mutex_);
+    freed += segment.run_segments;
+    Free(one.index, one.decommit);
+  }
+  if (freed == 0) return 0;
+  MutexLock lock(mutex_);
+  // What was retired meanwhile lies behind what was copied above: only Reclaim shortens the list.
+  stay.insert(stay.end(), retired_.begin() + static_cast<std::ptrdiff_t>(waiting.size()), retired_.end());
+  retired_.swap(stay);
+  return freed;
+}
+
+}  // namespace zerohop

@@ -1,0 +1,50 @@
+// counters.h: what is counted, once per session, summed when someone asks.
+//
+// Each session is written by its own thread only, so a count is a relaxed load and store: no locked instruction on the
+// hot path.  Whoever sums may read any thread's counters at any time.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace zerohop {
+
+enum class Count : size_t {
+  kHits,             // lookups answered, views and copies
+  kMisses,
+  kCopiedHits,       // of the hits: answered with a copy because the segment was not exposed
+  kSets,             // stored
+  kRefusedPinned,    // sets refused: no segment could be freed, all were seen by views
+  kRefusedReaders,   // sets refused: a reader in another thread stood still in the middle of a lookup
+  kRefusedMemory,    // sets refused: the system gave no memory for the index
+  kDeletes,
+  kEvictedEntries,   // left with their segment
+  kCopiedForward,    // survived their segment
+  kEvictedSegments,
+  kCorrupted,        // checksum did not match: someone wrote through a view
+  kExposures,        // external buffers made
+  kYoungGcs,         // collections of the young generation brought about
+  kForcedGcs,        // collections of the whole heap brought about
+  kLast
+};
+inline constexpr size_t kCountNumber = static_cast<size_t>(Count::kLast);
+
+using CountTotals = std::array<uint64_t, kCountNumber>;
+
+class Counters {
+ public:
+  void Add(Count which, uint64_t by = 1) {  // owner thread only
+    std::atomic<uint64_t>& value = values_[static_cast<size_t>(which)];
+    value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  void AddTo(CountTotals& totals) const {
+    for (size_t i = 0; i < kCountNumber; ++i) totals[i] += values_[i].load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<uint64_t>, kCountNumber> values_{};
+};
+
+}  // namespace zerohop

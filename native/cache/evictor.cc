@@ -1,0 +1,355 @@
+#include "cache/evictor.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "cache/policy.h"
+
+namespace zerohop {
+namespace {
+
+// How long a writer waits for readers of other threads to leave a retired segment.  A lookup takes microseconds; only
+// a thread that the system took off its core in the middle of one lasts longer.
+constexpr auto kReaderPatience = std::chrono::milliseconds(50);
+
+// Segments that are never exposed while nothing is evicted: enough for streams, survivors and a few victims, however
+// long someone keeps views of all the others.
+constexpr uint32_t kReserveShare = 8;
+
+// Segments kept free between evictions, beyond the one that is asked for: room for entries that are rescued by reads,
+// which do not evict.
+constexpr uint32_t kSlackShare = 64;
+
+uint32_t Reserve(uint32_t segments) { return std::max<uint32_t>(3, segments / kReserveShare); }
+
+}  // namespace
+
+void Evictor::AddScope(uint16_t scope) {
+  MutexLock lock(mutex_);
+  streams_.push_back(std::make_unique<Stream>(parts_.arena, parts_.seal_clock, scope));
+  survivors_[scope].store(streams_.back().get(), std::memory_order_release);
+}
+
+uint32_t Evictor::Limit(bool prompt) const {
+  const uint32_t segments = parts_.arena.usable_segments();
+  if (segments <= Reserve(segments)) return 0;
+  if (prompt || !evicting()) return segments - Reserve(segments);
+  const uint32_t lag = lag_.load(std::memory_order_relaxed);
+  const uint32_t half = segments / 2;
+  return std::max(segments / 4, half - std::min(half, lag / 2));
+}
+
+uint32_t Evictor::CoolingWindow() const { return std::max<uint32_t>(2, parts_.arena.usable_segments() / 4); }
+
+uint32_t Evictor::Reclaim() {
+  return parts_.arena.Reclaim(parts_.epochs, [this](uint32_t index) REQUIRES(mutex_) {
+    // A set that raced with clear put entries here after the segment was retired: they are cleared too.
+    parts_.index.Sweep([this, index](uint64_t at) {
+      if (parts_.arena.SegmentOf(at) != index) return false;
+      parts_.arena.segment(index).live_entries.fetch_sub(1, std::memory_order_relaxed);
+      return true;
+    });
+    parts_.arena.segment(index).retired_epoch = parts_.epochs.Advance();
+  });
+}
+
+// Waits until the segments are free.  False if that may take long: a view shows one, or a reader stands still.
+bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
+  const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
+  for (;;) {
+    Reclaim();
+    bool all_free = true;
+    for (uint32_t index = first; index < first + count; ++index) {
+      const Segment& segment = parts_.arena.segment(index);
+      if (segment.exposures.load(std::memory_order_acquire) != 0) return false;
+      all_free &= segment.state.load(std::memory_order_acquire) == SegmentState::kFree;
+    }
+    if (all_free) return true;
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    ::sched_yield();
+  }
+}
+
+void Evictor::ListSealed() {
+  sealed_.clear();
+  for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
+    const Segment& segment = parts_.arena.segment(index);
+    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed) continue;
+    if (segment.writers.load(std::memory_order_acquire) != 0) continue;
+    sealed_.push_back({segment.sealed_at, index});
+  }
+}
+
+// The oldest sealed segment that is free at once when emptied; one without entries before any other.
+std::optional<uint32_t> Evictor::Victim() {
+  ListSealed();
+  const Sealed* best = nullptr;
+  bool best_dead = false;
+  uint32_t ready = 0;
+  for (const Sealed& one : sealed_) {
+    const Segment& segment = parts_.arena.segment(one.index);
+    if (segment.exposures.load(std::memory_order_acquire) != 0) continue;
+    ready += segment.cooling.load(std::memory_order_relaxed);
+    const bool dead = segment.live_entries.load(std::memory_order_relaxed) == 0;
+    if (best != nullptr && (best_dead > dead || (best_dead == dead && best->sealed_at < one.sealed_at))) continue;
+    best = &one;
+    best_dead = dead;
+  }
+  const std::optional<uint32_t> victim = best == nullptr ? std::nullopt : std::optional<uint32_t>(best->index);
+  // Well before the cooled segments run out: what comes after them has hardly been looked at yet.
+  ++evictions_since_cooling_;
+  if (ready <= CoolingWindow() / 4 && evictions_since_cooling_ > CoolingWindow() / 4) Cool();
+  return victim;
+}
+
+void Evictor::Cool() {
+  const uint32_t window = CoolingWindow();
+  std::sort(sealed_.begin(), sealed_.end(),
+            [](const Sealed& a, const Sealed& b) { return a.sealed_at < b.sealed_at; });
+  uint32_t cooled = 0, lag = 0, given_up = 0;
+  for (const Sealed& one : sealed_) {
+    if (cooled == window) break;
+    Segment& segment = parts_.arena.segment(one.index);
+    const bool exposed = segment.exposures.load(std::memory_order_relaxed) != 0;
+    if (segment.cooling.load(std::memory_order_relaxed) && exposed) {
+      // It had the time of a whole group to be let go of, and someone still looks at it.  Meanwhile it may serve hits
+      // like any other, and the next ones in line get their turn.
+      segment.cooling.store(false, std::memory_order_relaxed);
+      ++given_up;
+      continue;
+    }
+    lag += exposed;
+    segment.cooling.store(true, std::memory_order_relaxed);
+    ++cooled;
+  }
+  evictions_since_cooling_ = 0;
+  lag_.store(lag + given_up, std::memory_order_relaxed);
+  if (lag > 0) {
+    Tell();
+    want_.store(Want::kYoung, std::memory_order_relaxed);
+  }
+  if (given_up >= window / 2) want_.store(Want::kWhole, std::memory_order_relaxed);
+}
+
+void Evictor::StartEvicting() {
+  if (!evicting_.exchange(true, std::memory_order_relaxed)) Tell();  // buffers are held less strongly from now on
+}
+
+void Evictor::Tell() {
+  notice_.fetch_add(1, std::memory_order_release);
+  parts_.announce();
+}
+
+Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
+  MutexLock lock(mutex_);
+  Reclaim();
+  const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
+  if (parts_.arena.Takeable(spare) < wanted) StartEvicting();
+  while (parts_.arena.Takeable(spare) < wanted) {
+    const std::optional<uint32_t> victim = Victim();
+    if (!victim) return parts_.arena.Takeable(spare) > 0 ? Outcome::kMadeRoom : Outcome::kPinned;
+    Segment& segment = parts_.arena.segment(*victim);
+    if (SecondChance(*victim)) continue;
+    Evict(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
+    // If a reader exposed it while it was being emptied, it stays retired until its views go: take the next one.
+    if (!AwaitFree(*victim, 1) && segment.exposures.load(std::memory_order_acquire) == 0) return Outcome::kReaders;
+  }
+  return Outcome::kMadeRoom;
+}
+
+bool Evictor::SecondChance(uint32_t index) {
+  // A large value is not copied to survive: its segment goes to the back of the queue, once per use.
+  Segment& segment = parts_.arena.segment(index);
+  if (segment.view_at == 0 || segment.live_entries.load(std::memory_order_relaxed) == 0) return false;
+  const uint64_t at = parts_.arena.StartOf(index);
+  const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), at, at + segment.used_bytes);
+  if (!entry) return false;
+  const uint64_t hash = HashOf(*entry);
+  if (parts_.index.UsesOf(hash, at).value_or(0) == 0) return false;
+  parts_.index.Repoint(hash, at, at);  // to where it is: the uses start again at zero
+  segment.sealed_at = parts_.seal_clock.fetch_add(1, std::memory_order_relaxed);
+  segment.cooling.store(false, std::memory_order_relaxed);
+  return true;
+}
+
+uint64_t Evictor::HashOf(const Entry& entry) const {
+  return HashInSpace(parts_.hash_key, entry.header.space, parts_.arena.bytes() + entry.layout.key_at,
+                     entry.header.key_bytes);
+}
+
+void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool decommit) {
+  Segment& segment = parts_.arena.segment(index);
+  if (segment.live_entries.load(std::memory_order_acquire) != 0) {
+    const bool whole = Walk(index);
+    EvictWalked(session, index, may_survive);
+    if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
+      // Someone wrote over headers or keys: what the walk could not find is found by its place.
+      const size_t swept =
+          parts_.index.Sweep([this, index](uint64_t at) { return parts_.arena.SegmentOf(at) == index; });
+      segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
+      Add(session, Count::kCorrupted, swept);
+    }
+  }
+  Add(session, Count::kEvictedSegments);
+  segment.retired_epoch = parts_.epochs.Advance();
+  parts_.arena.Retire(index, decommit);
+}
+
+// Lists the segment's live entries.  False if a header contradicts the segment's length.
+bool Evictor::Walk(uint32_t index) {
+  walked_.clear();
+  const uint64_t start = parts_.arena.StartOf(index);
+  const uint64_t end = start + parts_.arena.segment(index).used_bytes;
+  for (uint64_t at = start; at < end;) {
+    const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), at, end);
+    if (!entry) return false;
+    const uint64_t hash = HashOf(*entry);
+    // None: overwritten, deleted or never published.
+    if (const auto uses = parts_.index.UsesOf(hash, at)) walked_.push_back({*entry, at, hash, *uses});
+    at = entry->layout.end;
+  }
+  return true;
+}
+
+void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
+  Segment& segment = parts_.arena.segment(index);
+  const size_t segment_bytes = parts_.arena.segment_bytes();
+  Policy::BytesByUses bytes_by_uses{};
+  for (const Walked& one : walked_) bytes_by_uses[one.uses] += one.entry.layout.end - one.at;
+  const uint32_t threshold = Policy::Threshold(bytes_by_uses, segment_bytes);
+  size_t kept = 0;
+  for (const Walked& one : walked_) {
+    const size_t bytes = one.entry.layout.end - one.at;
+    const bool keep = may_survive && Policy::Keep(one.uses, threshold, kept, bytes, segment_bytes);
+    // Not verified here: the checksum moves along with the value, and a hit finds out.
+    if (keep && CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0)) {
+      kept += bytes;
+      Add(session, Count::kCopiedForward);
+      continue;
+    }
+    if (!parts_.index.Remove(one.hash, [&one](uint64_t each) { return each == one.at; })) continue;
+    segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
+    Add(session, Count::kEvictedEntries);
+  }
+}
+
+std::optional<uint64_t> Evictor::Rescue(const Entry& entry, uint64_t at, uint64_t hash) {
+  const Segment& segment = parts_.arena.segment(parts_.arena.SegmentOf(at));
+  if (segment.view_at != 0) return std::nullopt;  // a large value stays where it is
+  // One free segment is left for the evictor, which must be able to copy before it frees.
+  return CopyForward(entry, at, hash, segment.scope, /*spare=*/1);
+}
+
+std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope,
+                                             uint32_t spare) {
+  // A header that was written over may claim more than fits anywhere.
+  if (EntryBytesMax(entry.header.key_bytes, entry.header.value_bytes) > parts_.arena.segment_bytes()) return std::nullopt;
+  Stream& stream = *survivors_[scope].load(std::memory_order_acquire);
+  const std::optional<Reservation> room = stream.Reserve(entry.header.key_bytes, entry.header.value_bytes, spare);
+  if (!room) return std::nullopt;
+  std::byte* arena = parts_.arena.bytes();
+  std::memcpy(arena + room->entry_at, &entry.header, sizeof(EntryHeader));
+  std::memcpy(arena + room->layout.key_at, arena + entry.layout.key_at, entry.header.key_bytes);
+  std::memcpy(arena + room->layout.value_at, arena + entry.layout.value_at, entry.header.value_bytes);
+  Segment& to = parts_.arena.segment(room->segment);
+  to.live_entries.fetch_add(1, std::memory_order_relaxed);
+  // Only a slot that still points at the old place: a newer value of the key must not be undone.
+  const bool moved = parts_.index.Repoint(hash, at, room->entry_at);
+  Segment& loser = moved ? parts_.arena.segment(parts_.arena.SegmentOf(at)) : to;
+  loser.live_entries.fetch_sub(1, std::memory_order_release);
+  stream.Finish(*room);
+  if (!moved) return std::nullopt;
+  return room->entry_at;
+}
+
+std::optional<uint32_t> Evictor::CheapestWindow(uint32_t count) {
+  // Cost of a window: the entries that would be lost.  A window may not cut a run, nor hold anything that is open,
+  // retired or seen.
+  std::optional<uint32_t> best;
+  uint64_t best_cost = UINT64_MAX;
+  const uint32_t segments = parts_.arena.segment_count();
+  for (uint32_t first = 0; first + count <= segments; ++first) {
+    uint64_t cost = 0;
+    uint32_t at = first;
+    while (at < first + count) {
+      const Segment& segment = parts_.arena.segment(at);
+      const SegmentState state = segment.state.load(std::memory_order_acquire);
+      const bool is_free = state == SegmentState::kFree;
+      const bool evictable = state == SegmentState::kSealed && segment.writers.load(std::memory_order_acquire) == 0 &&
+                             segment.exposures.load(std::memory_order_acquire) == 0;
+      if (!is_free && !evictable) break;
+      if (evictable) cost += segment.live_entries.load(std::memory_order_relaxed);
+      at += is_free ? 1 : segment.run_segments;
+    }
+    if (at != first + count || cost >= best_cost) continue;
+    best = first;
+    best_cost = cost;
+  }
+  return best;
+}
+
+Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) {
+  MutexLock lock(mutex_);
+  Reclaim();
+  // Another thread may take a segment of the window between eviction and taking: then look again, a few times.
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    if (const auto run = parts_.arena.TakeRun(count, spare)) {
+      *first = *run;
+      return Outcome::kMadeRoom;
+    }
+    StartEvicting();
+    // One segment more than asked keeps the spare: the window is evicted, and one other segment stays free.
+    while (parts_.arena.Takeable(0) <= spare) {
+      const std::optional<uint32_t> victim = Victim();
+      if (!victim) return Outcome::kPinned;
+      Evict(&session, *victim, /*may_survive=*/false, /*decommit=*/false);
+      if (!AwaitFree(*victim, 1)) return Outcome::kReaders;
+    }
+    const std::optional<uint32_t> window = CheapestWindow(count);
+    if (!window) return Outcome::kPinned;
+    for (uint32_t at = *window; at < *window + count;) {
+      const Segment& segment = parts_.arena.segment(at);
+      const uint32_t run = segment.run_segments;
+      if (segment.state.load(std::memory_order_acquire) == SegmentState::kSealed) {
+        Evict(&session, at, /*may_survive=*/false, /*decommit=*/false);
+      }
+      at += run;
+    }
+    AwaitFree(*window, count);
+  }
+  return Outcome::kPinned;
+}
+
+void Evictor::RetireAll(Session* session) {
+  MutexLock lock(mutex_);
+  for (const auto& stream : streams_) stream->SealOpen();
+  ListSealed();
+  for (const Sealed& one : std::vector<Sealed>(sealed_)) {
+    Evict(session, one.index, /*may_survive=*/false, /*decommit=*/true);
+  }
+  evicting_.store(false, std::memory_order_relaxed);
+  Satisfy();
+  lag_.store(0, std::memory_order_relaxed);
+  Reclaim();
+  Tell();
+}
+
+void Evictor::Tidy() {
+  MutexLock lock(mutex_);
+  ListSealed();
+  bool tell = false;
+  for (const Sealed& one : sealed_) {
+    Segment& segment = parts_.arena.segment(one.index);
+    if (segment.live_entries.load(std::memory_order_acquire) != 0) continue;
+    tell |= segment.exposures.load(std::memory_order_relaxed) != 0;
+    segment.retired_epoch = parts_.epochs.Advance();
+    parts_.arena.Retire(one.index, /*decommit=*/true);
+  }
+  Reclaim();
+  if (tell) Tell();
+}
+
+}  // namespace zerohop

@@ -1,0 +1,133 @@
+// evictor.h: why was my key evicted?  Because its segment's turn came and it had not been asked for since.
+//
+// When no free segment is left, one sealed segment is emptied: entries that Policy::Keep wants are copied to the
+// survivors of their scope, the others leave the index; then the segment is retired, and free as soon as no reader,
+// writer or view refers to it.
+//
+//   victim   the oldest sealed segment that no external buffer shows (it is free at once).  Segments with no entry
+//            left come first.  Exposed segments are never emptied for room: they would not give any; their entries
+//            stay in use, and their turn comes when the buffers are gone.
+//   cooling  the oldest quarter of the sealed segments is not exposed any more, and isolates are told to let go of
+//            their buffers over it: so that a collection finds something, before it is needed.  Entries that are asked
+//            for in a cooling segment move to the survivors at once (Rescue).  A segment that is still seen when the
+//            next group is cooled is of use again until its turn comes round.
+//   limit    so that some victim is always left, Limit() segments at most are exposed at a time.
+//
+// Threads  any; one eviction at a time under `mutex_`.  Lock order: mutex_ before stream, arena, index.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/mutex.h"
+#include "cache/arena.h"
+#include "cache/entry.h"
+#include "cache/epoch.h"
+#include "cache/index.h"
+#include "cache/session.h"
+#include "cache/stream.h"
+
+namespace zerohop {
+
+class Evictor {
+ public:
+  enum class Outcome { kMadeRoom, kPinned, kReaders };
+
+  // What it works on; all outlive it.
+  struct Parts {
+    Arena& arena;
+    Index& index;
+    EpochDomain& epochs;
+    std::atomic<uint64_t>& seal_clock;
+    HashKey hash_key;
+    std::function<void()> announce;   // notice() has grown
+  };
+
+  explicit Evictor(Parts parts) : parts_(std::move(parts)) {}
+
+  static constexpr size_t kScopesMax = 1024;
+  void AddScope(uint16_t scope) EXCLUDES(mutex_);  // 0, 1, 2 … in this order
+
+  // Moves an entry of a cooling segment to the survivors of its scope and returns its new place; none if there is no
+  // room, or it has been replaced meanwhile.  REQUIRES: a ReadGuard of the caller since it found the entry.
+  std::optional<uint64_t> Rescue(const Entry& entry, uint64_t at, uint64_t hash);
+
+  // On kMadeRoom a free segment could be taken with `spare` left (another thread may have taken it since).
+  Outcome MakeRoom(Session& session, uint32_t spare) EXCLUDES(mutex_);
+
+  // Takes `count` neighbouring segments, evicting what lies there if need be.
+  Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
+
+  // Retires every segment in use.  REQUIRES: the newcomers' streams were sealed.
+  void RetireAll(Session* session) EXCLUDES(mutex_);
+
+  // Retires segments without entries and frees what nobody sees.
+  void Tidy() EXCLUDES(mutex_);
+
+  uint32_t notice() const { return notice_.load(std::memory_order_acquire); }
+  bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
+  // `prompt`: buffers come back at the next collection of the young generation, from wherever it happens; so nearly all
+  // segments may be exposed.  Else (finalizers that need the event loop): while evicting half, or down to a quarter as
+  // collections lag.
+  uint32_t Limit(bool prompt) const;
+
+  // What would help: nothing; a collection of the young generation (few victims are left, and buffers that were let go
+  // of keep others from being some); one of everything (a group that cooled for its whole time is still exposed, so
+  // its buffers have grown old).
+  enum class Want : uint8_t { kNothing, kYoung, kWhole };
+  Want want() const { return want_.load(std::memory_order_relaxed); }
+  void Satisfy() { want_.store(Want::kNothing, std::memory_order_relaxed); }
+
+ private:
+  struct Sealed {
+    uint64_t sealed_at;
+    uint32_t index;
+  };
+
+  uint32_t Reclaim() REQUIRES(mutex_);
+  bool AwaitFree(uint32_t first, uint32_t count) REQUIRES(mutex_);
+  void ListSealed() REQUIRES(mutex_);
+  std::optional<uint32_t> Victim() REQUIRES(mutex_);
+  uint32_t CoolingWindow() const;
+  bool SecondChance(uint32_t index) REQUIRES(mutex_);
+  void Cool() REQUIRES(mutex_);
+  void StartEvicting() REQUIRES(mutex_);
+  void Tell() REQUIRES(mutex_);
+  void Evict(Session* session, uint32_t index, bool may_survive, bool decommit) REQUIRES(mutex_);
+  void EvictWalked(Session* session, uint32_t index, bool may_survive) REQUIRES(mutex_);
+  std::optional<uint64_t> CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope, uint32_t spare);
+  bool Walk(uint32_t index) REQUIRES(mutex_);
+  uint64_t HashOf(const Entry& entry) const;
+  std::optional<uint32_t> CheapestWindow(uint32_t count) REQUIRES(mutex_);
+  static void Add(Session* session, Count which, uint64_t by = 1) {
+    if (session != nullptr) session->counters.Add(which, by);
+  }
+
+  const Parts parts_;
+  std::atomic<uint32_t> notice_{0};
+  std::atomic<bool> evicting_{false};
+  std::atomic<uint32_t> lag_{0};  // cooled segments that were still exposed at the last cooling
+  std::atomic<Want> want_{Want::kNothing};
+  std::unique_ptr<std::atomic<Stream*>[]> survivors_{new std::atomic<Stream*>[kScopesMax]()};  // by scope
+
+  // A live entry of the segment that is being emptied.
+  struct Walked {
+    Entry entry;
+    uint64_t at;
+    uint64_t hash;
+    uint32_t uses;
+  };
+
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Stream>> streams_ GUARDED_BY(mutex_);  // owns what survivors_ points at
+  uint32_t evictions_since_cooling_ GUARDED_BY(mutex_) = UINT32_MAX / 2;
+  std::vector<Sealed> sealed_ GUARDED_BY(mutex_);                    // scratch of one eviction
+  std::vector<Walked> walked_ GUARDED_BY(mutex_);                    // likewise
+};
+
+}  // namespace zerohop

@@ -1,0 +1,34 @@
+#include "cache/registry.h"
+
+#include <utility>
+
+namespace zerohop {
+
+Registry& Registry::Process() {
+  static Registry* const registry = new Registry();
+  return *registry;
+}
+
+Result<std::shared_ptr<Cache>> Registry::Open(const std::string& name, const CacheOptions& options) {
+  MutexLock lock(mutex_);
+  if (!name.empty()) {
+    std::erase_if(named_, [](const auto& one) { return one.second.expired(); });
+    const auto known = named_.find(name);
+    if (known != named_.end()) {
+      if (std::shared_ptr<Cache> cache = known->second.lock()) {
+        if (cache->options() == options) return cache;
+        return Status{Code::kOptions, "cache '" + name + "' is open with maxBytes " +
+                                          std::to_string(cache->options().max_bytes) + ", not " +
+                                          std::to_string(options.max_bytes) +
+                                          " (or another verify mode); close it first or use another name"};
+      }
+    }
+  }
+  Result<std::unique_ptr<Cache>> made = Cache::Create(options);
+  if (!made.ok()) return made.status();
+  std::shared_ptr<Cache> cache = std::move(made.value());
+  if (!name.empty()) named_[name] = cache;
+  return cache;
+}
+
+}  // namespace zerohop

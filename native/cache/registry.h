@@ -1,0 +1,29 @@
+// registry.h: named caches of the process: the same name is the same cache in every thread.
+//
+// A cache lives as long as someone holds it; the registry itself holds none.  It is never destroyed: threads may still
+// run when static objects are.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/mutex.h"
+#include "cache/cache.h"
+
+namespace zerohop {
+
+class Registry {
+ public:
+  static Registry& Process();
+
+  // The cache of that name, made if there is none; kOptions if it was opened with others.  An empty name: a new cache
+  // that nobody else can open.
+  Result<std::shared_ptr<Cache>> Open(const std::string& name, const CacheOptions& options) EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, std::weak_ptr<Cache>> named_ GUARDED_BY(mutex_);
+};
+
+}  // namespace zerohop

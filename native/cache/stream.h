@@ -1,0 +1,57 @@
+// stream.h: where new entries are appended: one open segment, filled from its start.
+//
+// Reserving is a few instructions under a lock; the bytes are written outside it.  A reservation counts as a writer of
+// its segment until `Finish`, so the segment is not evicted under the writer's hands.  Each scope has its own streams:
+// entries of two scopes never share a segment, because a view's `.buffer` shows the whole of it.
+//
+// Threads  any.  Lock order: stream before arena.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "base/mutex.h"
+#include "cache/arena.h"
+#include "cache/entry.h"
+
+namespace zerohop {
+
+struct Reservation {
+  uint32_t segment;
+  uint64_t entry_at;
+  EntryLayout layout;
+};
+
+class Stream {
+ public:
+  // `seal_clock` orders sealed segments.
+  Stream(Arena& arena, std::atomic<uint64_t>& seal_clock, uint16_t scope)
+      : arena_(arena), seal_clock_(seal_clock), scope_(scope) {}
+
+  // Room for one entry, or none if no free segment could be had with `spare` of them left for others.
+  // REQUIRES: the entry fits into an empty segment.
+  std::optional<Reservation> Reserve(size_t key_bytes, size_t value_bytes, uint32_t spare) EXCLUDES(mutex_);
+
+  // The reserved entry is in the index, or given up.
+  void Finish(const Reservation& reservation) {
+    arena_.segment(reservation.segment).writers.fetch_sub(1, std::memory_order_release);
+  }
+
+  // Closes the open segment, if there is one, so that it can be retired.
+  void SealOpen() EXCLUDES(mutex_);
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  std::optional<Reservation> ReserveInOpen(size_t key_bytes, size_t value_bytes) REQUIRES(mutex_);
+  void Seal() REQUIRES(mutex_);
+
+  Arena& arena_;
+  std::atomic<uint64_t>& seal_clock_;
+  const uint16_t scope_;
+  Mutex mutex_;
+  uint32_t open_ GUARDED_BY(mutex_) = kNone;
+};
+
+}  // namespace zerohop
