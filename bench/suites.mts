@@ -34,4 +34,12 @@ export const suites: readonly Suite[] = [
     // a link to redis-check-rdb), and installing it starts no daemon on anyone's port 6379.
     wants: [{ commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' }],
   },
+  {
+    name: 'reclaim',
+    about: 'does memory that JavaScript has seen come back in time, and what does that cost?',
+    module: 'cache/reclaim.mjs',
+    pinned: false, // collections run on several threads
+    nodeFlags: [],
+    wants: [],
+  },
 ];

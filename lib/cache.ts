@@ -73,7 +73,7 @@ export interface CacheStats {
     exposed: number;
     exposedMax: number;
     index: number;
-    /** In memory now, of the arena. */
+    /** In memory now, of the arena: at most this much. */
     resident: number;
     /** Shown by this isolate's buffers (a segment counts for each), and by those of them that a collection may free. */
     exposedHere: number;
@@ -86,11 +86,14 @@ export interface CacheStats {
   backend: 'shared' | 'array' | 'copy';
 }
 
-// A cache that was dropped without close() is closed when it is collected.
-const dropped = new FinalizationRegistry<number>((handle) => native.close(handle));
-
 let openCaches = 0;
 let maintenance: NodeJS.Timeout | undefined;
+
+// What was dropped without close() is closed when it is collected.
+const dropped = new FinalizationRegistry<{ handle: number; then: () => void }>(({ handle, then }) => {
+  native.close(handle);
+  then();
+});
 
 function startMaintenance(): void {
   openCaches++;
@@ -106,14 +109,14 @@ function stopMaintenance(): void {
 
 /** An open cache; itself a keyspace of bytes with public scope. Made by {@link open}. */
 export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
-  readonly #keyspaces = new Set<{ shut(): void }>();
+  readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
   #open = true;
 
   /** @internal */
   constructor(name: string, maxBytes: number, verify: number) {
     const handle = native.open(name, maxBytes, verify);
     super(handle, bytes);
-    dropped.register(this, handle, this);
+    dropped.register(this, { handle, then: stopMaintenance }, this);
     startMaintenance();
   }
 
@@ -130,8 +133,12 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const scope = given['scope'] === undefined ? '' : textOption('options.scope', given['scope']);
     const label = textOption('name', name);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
-    const keyspace = new OpenKeyspace(native.keyspace(this.handle, label, scope, codec.tag), codec, this);
-    this.#keyspaces.add(keyspace);
+    const handle = native.keyspace(this.handle, label, scope, codec.tag);
+    const keyspace = new OpenKeyspace(handle, codec, this);
+    const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
+    const reference = new WeakRef(keyspace);
+    keyspaces.add(reference);
+    dropped.register(keyspace, { handle, then: () => keyspaces.delete(reference) }, keyspace);
     return keyspace;
   }
 
@@ -169,7 +176,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
         exposed: bytesOf(raw.exposedSegments),
         exposedMax: bytesOf(raw.exposureLimit),
         index: raw.indexBytes,
-        resident: raw.residentBytes,
+        resident: bytesOf(raw.committedSegments),
         exposedHere: bytesOf(raw.seenHere),
         awaitingCollectionHere: bytesOf(raw.pendingHere),
       },
@@ -188,7 +195,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     if (!this.#open) return;
     this.#open = false;
     dropped.unregister(this);
-    for (const keyspace of this.#keyspaces) keyspace.shut();
+    for (const keyspace of this.#keyspaces) keyspace.deref()?.shut();
     this.#keyspaces.clear();
     this.shut();
     stopMaintenance();
@@ -209,6 +216,7 @@ class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
   }
 
   override shut(): void {
+    dropped.unregister(this);
     super.shut();
   }
 }

@@ -48,7 +48,8 @@ export function float32(
     tag: `float32(${dimensions})`,
     encode(value) {
       if (!(value instanceof Float32Array)) throw typeError('value', 'a Float32Array', value);
-      if (value.length !== dimensions) throw rangeError('value.length', `${dimensions} (the keyspace's dimensions)`, value.length);
+      if (value.length !== dimensions)
+        throw rangeError('value.length', `${dimensions} (the keyspace's dimensions)`, value.length);
       return value;
     },
     view: (buffer, offset, length) => new Float32Array(buffer, offset, length >> 2),

@@ -51,7 +51,8 @@ export class Keyspace<In, Out, Own> {
    */
   get(key: Key): Out | undefined {
     const found = find(this.#handle, key, this.#slab);
-    if (typeof found === 'object') return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    if (typeof found === 'object')
+      return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
     return found === MISS ? undefined : this.#copied(key, found);
   }
 
@@ -74,18 +75,19 @@ export class Keyspace<In, Out, Own> {
     const buffers: ArrayBufferLike[] = [];
     findMany(this.#handle, keys, slab, at, buffers);
     const values = new Array<Out | undefined>(keys.length);
-    let unread: number[] | undefined;
+    const unread: number[] = [];
     for (let i = 0, j = 0; i < values.length; ++i, j += 3) {
       const found = at[j]!;
       if (found >= 0) values[i] = this.#view(keys[i]!, buffers[found]!, found, at[j + 1]!, at[j + 2]! >>> 0);
-      else if (found === COPIED) values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + at[j + 1]!, at[j + 2]! >>> 0);
+      else if (found === COPIED)
+        values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + at[j + 1]!, at[j + 2]! >>> 0);
       else {
         values[i] = undefined;
-        if (found === NEED_SLAB) (unread ??= []).push(i);
+        if (found === NEED_SLAB) unread.push(i);
       }
     }
     // Copies that the slab had no room for; looked up again, one by one, once `locations` is no longer needed.
-    for (const i of unread ?? []) values[i] = this.get(keys[i]!);
+    for (const i of unread) values[i] = this.get(keys[i]!);
     return values;
   }
 
@@ -148,7 +150,8 @@ export class Keyspace<In, Out, Own> {
       if (next.keep) this.#slab = slab;
       found = find(this.#handle, key, slab);
     }
-    if (typeof found === 'object') return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    if (typeof found === 'object')
+      return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
     if (found === MISS) return undefined;
     return this.#codec.view(slab!.buffer, slab!.byteOffset + registers[OFFSET]!, registers[LENGTH]!);
   }

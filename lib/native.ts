@@ -41,7 +41,7 @@ export interface NativeStats {
   seenHere: number;
   pendingHere: number;
   indexBytes: number;
-  residentBytes: number;
+  committedSegments: number;
   exposurePriceNs: number;
   evicting: boolean;
 }
@@ -78,12 +78,19 @@ function load(): Native {
   const require = createRequire(__filename);
   const local = join(__dirname, '..', 'build', 'Release', 'zerohop.node');
   if (!existsSync(local)) {
-    throw new CacheError('ERR_CACHE_ADDON', `zerohop: no native addon at ${local}; run 'npm run build' in the checkout`);
+    throw new CacheError(
+      'ERR_CACHE_ADDON',
+      `zerohop: no native addon at ${local}; run 'npm run build' in the checkout`,
+    );
   }
   try {
     return require(local) as Native;
   } catch (cause) {
-    throw new CacheError('ERR_CACHE_ADDON', `zerohop: the native addon does not load on ${process.platform}-${process.arch}`, { cause });
+    throw new CacheError(
+      'ERR_CACHE_ADDON',
+      `zerohop: the native addon does not load on ${process.platform}-${process.arch}`,
+      { cause },
+    );
   }
 }
 

@@ -9,7 +9,8 @@ const UNITS: Record<string, number> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 **
 export function received(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return `string ${JSON.stringify(value.slice(0, 40))}`;
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return `${typeof value} ${value}`;
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+    return `${typeof value} ${value}`;
   if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;
   return typeof value;
 }
@@ -60,7 +61,8 @@ export function optionsObject(name: string, value: unknown, known: readonly stri
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw typeError(name, 'an object', value);
   const stranger = Object.keys(value).find((key) => !known.includes(key));
-  if (stranger !== undefined) throw typeError(`${name}.${stranger}`, `one of the options ${known.join(', ')}`, stranger);
+  if (stranger !== undefined)
+    throw typeError(`${name}.${stranger}`, `one of the options ${known.join(', ')}`, stranger);
   return value as Record<string, unknown>;
 }
 

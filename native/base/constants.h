@@ -23,7 +23,8 @@ inline constexpr size_t kWideValueBytes = 256;
 inline constexpr size_t kSegmentBytesMax = kHugePageBytes;
 inline constexpr size_t kSegmentBytesMin = size_t{128} << 10;
 inline constexpr size_t kSegmentsWanted = 64;
-inline constexpr size_t kMaxBytesMin = size_t{1} << 20;  // 1 MiB: 8 segments of 128 KiB, the fewest that eviction works with
+inline constexpr size_t kMaxBytesMin = size_t{1}
+                                       << 20;  // 1 MiB: 8 segments of 128 KiB, the fewest that eviction works with
 
 // A value above 1/8 of a segment would leave up to 1/8 of every segment unused at its end: it gets a run of its own.
 inline constexpr size_t kLargeShare = 8;

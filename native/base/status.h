@@ -12,13 +12,13 @@ namespace zerohop {
 
 enum class Code {
   kOk,
-  kClosed,     // the handle was closed
-  kInvalid,    // an argument that the TypeScript layer should have caught
-  kOptions,    // a name opened again with other options
-  kNoMemory,   // the system refused memory
-  kTooLarge,   // a key or value beyond what this cache can ever hold
-  kIo,         // the operating system refused something else
-  kInternal,   // a bug of ours
+  kClosed,    // the handle was closed
+  kInvalid,   // an argument that the TypeScript layer should have caught
+  kOptions,   // a name opened again with other options
+  kNoMemory,  // the system refused memory
+  kTooLarge,  // a key or value beyond what this cache can ever hold
+  kIo,        // the operating system refused something else
+  kInternal,  // a bug of ours
 };
 
 class [[nodiscard]] Status {
@@ -38,8 +38,8 @@ class [[nodiscard]] Status {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}           // NOLINT(google-explicit-constructor)
-  Result(Status status) : state_(std::move(status)) {}    // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : state_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
   bool ok() const { return state_.index() == 0; }
   T& value() { return std::get<0>(state_); }
   const Status& status() const { return std::get<1>(state_); }

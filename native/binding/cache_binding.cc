@@ -185,7 +185,8 @@ struct KeyBatch {
     for (uint32_t i = 0; i < count && good;) {
       napi_handle_scope scope;
       if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
-      for (const uint32_t end = std::min(count, i + kHandlesPerScope); i < end && good; ++i) good = ReadOne(env, keys, i);
+      for (const uint32_t end = std::min(count, i + kHandlesPerScope); i < end && good; ++i)
+        good = ReadOne(env, keys, i);
       napi_close_handle_scope(env, scope);
     }
     return good;
@@ -300,7 +301,8 @@ napi_value Set(napi_env env, napi_callback_info info) {
     outcome = call.cache().Set(call.session(), call.space(), key.bytes(), value);
     call.session().counters.Add(Count::kRefusedPinned, ~uint64_t{0});  // the first refusal did not stand
   }
-  if (call.cache().want() != Evictor::Want::kNothing) [[unlikely]] call.isolate->PlanCollection(call.membership());
+  if (call.cache().want() != Evictor::Want::kNothing) [[unlikely]]
+    call.isolate->PlanCollection(call.membership());
   return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
 }
 
@@ -427,7 +429,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   put("seenHere", call.membership().seen());
   put("pendingHere", call.membership().pending());
   put("indexBytes", usage.index_bytes);
-  put("residentBytes", call.cache().arena().ResidentBytes());
+  put("committedSegments", usage.committed_segments);
   put("exposurePriceNs", call.isolate->PriceNs(call.cache()));
   stats.Set("evicting", Napi::Boolean::New(env, usage.evicting));
   return stats;
@@ -466,11 +468,22 @@ bool ExportCache(napi_env env, napi_value exports) {
     const char* name;
     napi_callback function;
   } kFunctions[] = {
-      {"start", Guarded<Start>},       {"open", Guarded<Open>},         {"keyspace", Guarded<Keyspace>},
-      {"find", Guarded<Find>},         {"findMany", Guarded<FindMany>}, {"copy", Guarded<Copy>},
-      {"has", Guarded<Has>},           {"set", Guarded<Set>},           {"delete", Guarded<Delete>},
-      {"clear", Guarded<Clear>},       {"close", Guarded<Close>},       {"detached", Guarded<Detached>},
-      {"heap", Guarded<Heap>},         {"maintain", Guarded<Maintain>}, {"collect", Guarded<Collect>},   {"stats", Guarded<Stats>},
+      {"start", Guarded<Start>},
+      {"open", Guarded<Open>},
+      {"keyspace", Guarded<Keyspace>},
+      {"find", Guarded<Find>},
+      {"findMany", Guarded<FindMany>},
+      {"copy", Guarded<Copy>},
+      {"has", Guarded<Has>},
+      {"set", Guarded<Set>},
+      {"delete", Guarded<Delete>},
+      {"clear", Guarded<Clear>},
+      {"close", Guarded<Close>},
+      {"detached", Guarded<Detached>},
+      {"heap", Guarded<Heap>},
+      {"maintain", Guarded<Maintain>},
+      {"collect", Guarded<Collect>},
+      {"stats", Guarded<Stats>},
       {"environment", Guarded<Environment>},
   };
   for (const auto& each : kFunctions) {

@@ -81,7 +81,8 @@ bool KeyReader::ReadBytes(napi_env env, napi_value value) {
   void* data = nullptr;
   size_t length = 0;
   if (napi_is_typedarray(env, value, &is_array) != napi_ok) return false;
-  if (is_array && napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
+  if (is_array && napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok)
+    return false;
   if (!is_array || type != napi_uint8_array) {
     ThrowType(env, "key: expected a string or a Uint8Array");
     return false;

@@ -64,10 +64,9 @@ void MakeBuffer(napi_env env, Backend backend, Arena& arena, uint32_t index,
   tally->segments.fetch_add(ticket->segments, std::memory_order_relaxed);
   *buffer = nullptr;
   *forbidden = false;
-  const napi_status status =
-      backend == Backend::kShared
-          ? FindCreateShared()(env, data, bytes, RedeemShared, ticket, buffer)
-          : napi_create_external_arraybuffer(env, data, bytes, RedeemArray, ticket, buffer);
+  const napi_status status = backend == Backend::kShared
+                                 ? FindCreateShared()(env, data, bytes, RedeemShared, ticket, buffer)
+                                 : napi_create_external_arraybuffer(env, data, bytes, RedeemArray, ticket, buffer);
   if (status == napi_ok) return;
   *buffer = nullptr;
   *forbidden = status == napi_no_external_buffers_allowed;

@@ -54,7 +54,8 @@ Membership::~Membership() {
 napi_value Membership::BufferOf(napi_env env, uint32_t index) {
   napi_value buffer = nullptr;
   napi_get_reference_value(env, slots_[index].ref, &buffer);
-  if (buffer == nullptr) [[unlikely]] Drop(env, index);
+  if (buffer == nullptr) [[unlikely]]
+    Drop(env, index);
   return buffer;
 }
 
@@ -149,14 +150,15 @@ Status Isolate::Start(napi_value registers, napi_value error_factory) {
   napi_typedarray_type type;
   napi_value name;
   if (napi_get_typedarray_info(env_, registers, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_uint32_array || length < kRegisters || napi_create_reference(env_, registers, 1, &registers_ref_) != napi_ok ||
+      type != napi_uint32_array || length < kRegisters ||
+      napi_create_reference(env_, registers, 1, &registers_ref_) != napi_ok ||
       napi_create_reference(env_, error_factory, 1, &error_factory_) != napi_ok) {
     return {Code::kInternal, "result registers: expected a Uint32Array"};
   }
   registers_ = static_cast<uint32_t*>(data);
   if (napi_create_string_utf8(env_, "zerohop:notice", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, CallPosted, &post_) !=
-          napi_ok ||
+      napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, CallPosted,
+                                      &post_) != napi_ok ||
       napi_unref_threadsafe_function(env_, post_) != napi_ok) {
     return {Code::kInternal, "no message queue to the event loop"};
   }
@@ -266,7 +268,8 @@ uint64_t Isolate::PendingBytes() {
     if (prompt() && one->cache().evicting()) continue;
     bytes += uint64_t{one->pending()} * one->cache().arena().segment_bytes();
   }
-  std::erase_if(departed_, [](const Departed& one) { return one.tally->segments.load(std::memory_order_relaxed) == 0; });
+  std::erase_if(departed_,
+                [](const Departed& one) { return one.tally->segments.load(std::memory_order_relaxed) == 0; });
   for (const Departed& one : departed_) {
     bytes += uint64_t{one.tally->segments.load(std::memory_order_relaxed)} * one.segment_bytes;
   }

@@ -7,7 +7,8 @@
 // A membership refers to its buffers strongly while nothing is evicted: they are made once.  While the cache evicts it
 // refers to them weakly, and forgets them after each collection: a collection of whatever generation takes all that no
 // view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two collections in a row grows
-// old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)  External ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
+// old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)  External
+// ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
 //
 // Threads  everything here belongs to the environment's thread, except OnNotice.
 // Lifetime from module init to the environment's cleanup hook, which runs before Node tears the environment down.
@@ -54,7 +55,8 @@ class Membership final : public NoticeListener {
   // Lets go of what cools or is retired, and of everything's strength when eviction begins.  At the start of every
   // call: one load when there is nothing to do.
   void HeedNotice(napi_env env) {
-    if (cache_->notice() != seen_notice_) [[unlikely]] LetGo(env);
+    if (cache_->notice() != seen_notice_) [[unlikely]]
+      LetGo(env);
   }
 
   // After a collection: forgets its weak references.
@@ -142,7 +144,8 @@ class Isolate {
 
   // At the start of every call: one load when there is nothing to do.
   void HeedCollection() {
-    if (collections_->load(std::memory_order_relaxed) != seen_collections_) [[unlikely]] Collected();
+    if (collections_->load(std::memory_order_relaxed) != seen_collections_) [[unlikely]]
+      Collected();
   }
 
   // Keeps V8's account of external memory at what let-go buffers hold; never below zero of our own.  May collect
@@ -164,7 +167,8 @@ class Isolate {
   }
   // At the start of every call.
   void HeedPlan() {
-    if (quiet_calls_ == 0) [[likely]] return;
+    if (quiet_calls_ == 0) [[likely]]
+      return;
     if (--quiet_calls_ == 0 || quiet_hits_ == 0) CollectAsPlanned();
   }
 
@@ -210,10 +214,10 @@ class Isolate {
   std::vector<Departed> departed_;
 
   uint64_t heap_used_bytes_ = 0;
-  int64_t accounted_bytes_ = 0;      // what we have added to V8's account and not yet taken off
+  int64_t accounted_bytes_ = 0;  // what we have added to V8's account and not yet taken off
   Clock::time_point next_collection_{};
   Clock::time_point next_young_collection_{};
-  uint64_t activity_ = 0;            // sum of counters at the last Maintain
+  uint64_t activity_ = 0;  // sum of counters at the last Maintain
   int quiet_ticks_ = 0;
 };
 

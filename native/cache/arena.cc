@@ -155,6 +155,11 @@ uint32_t Arena::free_segments() {
   return static_cast<uint32_t>(free_.size());
 }
 
+uint32_t Arena::committed_segments() {
+  MutexLock lock(mutex_);
+  return static_cast<uint32_t>(std::count(committed_.begin(), committed_.end(), true));
+}
+
 uint32_t Arena::retired_segments() {
   MutexLock lock(mutex_);
   uint32_t count = 0;

@@ -84,6 +84,7 @@ class Arena {
 
   uint32_t free_segments() EXCLUDES(mutex_);
   uint32_t retired_segments() EXCLUDES(mutex_);
+  uint32_t committed_segments() EXCLUDES(mutex_);  // whose pages may be in memory
   uint32_t exposed_segments() const { return exposed_.load(std::memory_order_relaxed); }
   size_t ResidentBytes() const { return mapping_.ResidentBytes(); }
 
@@ -105,13 +106,13 @@ class Arena {
   const size_t segment_bytes_;
   std::vector<Segment> segments_;
   std::atomic<uint32_t> references_{1};
-  std::atomic<uint32_t> exposed_{0};   // segments with exposures > 0, runs counted by their length
+  std::atomic<uint32_t> exposed_{0};  // segments with exposures > 0, runs counted by their length
   std::atomic<uint32_t> withheld_{0};
   std::atomic<bool> closed_{false};
 
   Mutex mutex_;
-  std::vector<uint32_t> free_ GUARDED_BY(mutex_);      // a stack: the segment freed last is the warmest
-  std::vector<bool> committed_ GUARDED_BY(mutex_);     // pages may be in memory
+  std::vector<uint32_t> free_ GUARDED_BY(mutex_);   // a stack: the segment freed last is the warmest
+  std::vector<bool> committed_ GUARDED_BY(mutex_);  // pages may be in memory
   std::vector<Retired> retired_ GUARDED_BY(mutex_);
 };
 

@@ -101,7 +101,8 @@ void Cache::Part(Session* session) {
 
 bool Cache::Matches(uint64_t at, uint16_t space, Bytes key, Entry* entry) const {
   const uint32_t index = arena_->SegmentOf(at);
-  const uint64_t limit = arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
+  const uint64_t limit =
+      arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
   const std::optional<Entry> found = ReadEntry(arena_->bytes(), at, limit);
   if (!found || found->header.space != space || found->header.key_bytes != key.size()) return false;
   if (!key.empty() && std::memcmp(arena_->bytes() + found->layout.key_at, key.data(), key.size()) != 0) return false;
@@ -121,9 +122,10 @@ std::optional<Hit> Cache::Find(const ReadGuard&, Session& session, uint16_t spac
     return std::nullopt;
   }
   const uint32_t segment = arena_->SegmentOf(*at);
-  const bool due = options_.verify == Verify::kTrap ||
-                   (options_.verify == Verify::kSample && (++session.verify_tick % kVerifyEvery == 0 ||
-                    arena_->segment(segment).tainted.load(std::memory_order_relaxed)));
+  const bool due =
+      options_.verify == Verify::kTrap ||
+      (options_.verify == Verify::kSample &&
+       (++session.verify_tick % kVerifyEvery == 0 || arena_->segment(segment).tainted.load(std::memory_order_relaxed)));
   if (due && !Intact(arena_->bytes(), entry)) {
     if (index_.Remove(hash, [&at](uint64_t each) { return each == *at; })) Forget(*at);
     session.counters.Add(Count::kCorrupted);
@@ -158,8 +160,8 @@ void Cache::Forget(uint64_t at) {
 
 bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
   Entry entry;
-  const std::optional<uint64_t> at = index_.Remove(
-      HashOf(space, key), [&](uint64_t candidate) { return Matches(candidate, space, key, &entry); });
+  const std::optional<uint64_t> at =
+      index_.Remove(HashOf(space, key), [&](uint64_t candidate) { return Matches(candidate, space, key, &entry); });
   if (!at) return false;
   Forget(*at);
   session.counters.Add(Count::kDeletes);
@@ -245,8 +247,7 @@ void Cache::Write(const Reservation& room, uint16_t space, Bytes key, Bytes valu
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
   if (!value.empty()) std::memcpy(arena + room.layout.value_at, value.data(), value.size());
   // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
-  const uint32_t checksum =
-      options_.verify == Verify::kOff ? 0 : Checksum(arena + room.layout.value_at, value.size());
+  const uint32_t checksum = options_.verify == Verify::kOff ? 0 : Checksum(arena + room.layout.value_at, value.size());
   const EntryHeader header{static_cast<uint32_t>(value.size()), checksum, static_cast<uint16_t>(key.size()), space, 0};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
 }
@@ -314,6 +315,7 @@ CacheUsage Cache::Usage() {
   usage.arena_bytes = usage.segment_bytes * usage.segments;
   usage.free_segments = arena_->free_segments();
   usage.retired_segments = arena_->retired_segments();
+  usage.committed_segments = arena_->committed_segments();
   usage.exposed_segments = arena_->exposed_segments();
   usage.exposure_limit = evictor_.Limit(/*prompt=*/true);
   usage.evicting = evicting();

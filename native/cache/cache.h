@@ -51,9 +51,9 @@ using Bytes = std::span<const std::byte>;
 struct Hit {
   uint32_t segment;
   uint32_t bytes;
-  uint64_t at;       // of the value, an arena offset
+  uint64_t at;  // of the value, an arena offset
   uint64_t entry_at;
-  bool cooling;      // the segment is next in line for eviction
+  bool cooling;  // the segment is next in line for eviction
 };
 
 enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kTooLarge };
@@ -61,7 +61,7 @@ enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory
 struct CacheUsage {
   CountTotals counts{};
   size_t entries, index_bytes, arena_bytes, segment_bytes;
-  uint32_t segments, free_segments, retired_segments, exposed_segments, exposure_limit;
+  uint32_t segments, free_segments, retired_segments, committed_segments, exposed_segments, exposure_limit;
   bool evicting;
 };
 
@@ -130,9 +130,7 @@ class Cache {
   };
   static constexpr size_t kSpacesMax = 1024;
 
-  uint64_t HashOf(uint16_t space, Bytes key) const {
-    return HashInSpace(hash_key_, space, key.data(), key.size());
-  }
+  uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t space, Bytes key, Entry* entry) const;
   Stream& NewcomersOf(uint16_t space);

@@ -12,21 +12,21 @@
 namespace zerohop {
 
 enum class Count : size_t {
-  kHits,             // lookups answered, views and copies
+  kHits,  // lookups answered, views and copies
   kMisses,
-  kCopiedHits,       // of the hits: answered with a copy because the segment was not exposed
-  kSets,             // stored
-  kRefusedPinned,    // sets refused: no segment could be freed, all were seen by views
-  kRefusedReaders,   // sets refused: a reader in another thread stood still in the middle of a lookup
-  kRefusedMemory,    // sets refused: the system gave no memory for the index
+  kCopiedHits,      // of the hits: answered with a copy because the segment was not exposed
+  kSets,            // stored
+  kRefusedPinned,   // sets refused: no segment could be freed, all were seen by views
+  kRefusedReaders,  // sets refused: a reader in another thread stood still in the middle of a lookup
+  kRefusedMemory,   // sets refused: the system gave no memory for the index
   kDeletes,
-  kEvictedEntries,   // left with their segment
-  kCopiedForward,    // survived their segment
+  kEvictedEntries,  // left with their segment
+  kCopiedForward,   // survived their segment
   kEvictedSegments,
-  kCorrupted,        // checksum did not match: someone wrote through a view
-  kExposures,        // external buffers made
-  kYoungGcs,         // collections of the young generation brought about
-  kForcedGcs,        // collections of the whole heap brought about
+  kCorrupted,  // checksum did not match: someone wrote through a view
+  kExposures,  // external buffers made
+  kYoungGcs,   // collections of the young generation brought about
+  kForcedGcs,  // collections of the whole heap brought about
   kLast
 };
 inline constexpr size_t kCountNumber = static_cast<size_t>(Count::kLast);

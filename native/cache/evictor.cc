@@ -107,8 +107,7 @@ std::optional<uint32_t> Evictor::Victim() {
 
 void Evictor::Cool() {
   const uint32_t window = CoolingWindow();
-  std::sort(sealed_.begin(), sealed_.end(),
-            [](const Sealed& a, const Sealed& b) { return a.sealed_at < b.sealed_at; });
+  std::sort(sealed_.begin(), sealed_.end(), [](const Sealed& a, const Sealed& b) { return a.sealed_at < b.sealed_at; });
   uint32_t cooled = 0, lag = 0, given_up = 0;
   for (const Sealed& one : sealed_) {
     if (cooled == window) break;
@@ -246,7 +245,8 @@ std::optional<uint64_t> Evictor::Rescue(const Entry& entry, uint64_t at, uint64_
 std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope,
                                              uint32_t spare) {
   // A header that was written over may claim more than fits anywhere.
-  if (EntryBytesMax(entry.header.key_bytes, entry.header.value_bytes) > parts_.arena.segment_bytes()) return std::nullopt;
+  if (EntryBytesMax(entry.header.key_bytes, entry.header.value_bytes) > parts_.arena.segment_bytes())
+    return std::nullopt;
   Stream& stream = *survivors_[scope].load(std::memory_order_acquire);
   const std::optional<Reservation> room = stream.Reserve(entry.header.key_bytes, entry.header.value_bytes, spare);
   if (!room) return std::nullopt;

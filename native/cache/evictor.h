@@ -45,7 +45,7 @@ class Evictor {
     EpochDomain& epochs;
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
-    std::function<void()> announce;   // notice() has grown
+    std::function<void()> announce;  // notice() has grown
   };
 
   explicit Evictor(Parts parts) : parts_(std::move(parts)) {}
@@ -113,7 +113,7 @@ class Evictor {
   std::atomic<bool> evicting_{false};
   std::atomic<uint32_t> lag_{0};  // cooled segments that were still exposed at the last cooling
   std::atomic<Want> want_{Want::kNothing};
-  std::unique_ptr<std::atomic<Stream*>[]> survivors_{new std::atomic<Stream*>[kScopesMax]()};  // by scope
+  std::unique_ptr<std::atomic<Stream*>[]> survivors_ { new std::atomic<Stream*>[ kScopesMax ]() };  // by scope
 
   // A live entry of the segment that is being emptied.
   struct Walked {
@@ -126,8 +126,8 @@ class Evictor {
   Mutex mutex_;
   std::vector<std::unique_ptr<Stream>> streams_ GUARDED_BY(mutex_);  // owns what survivors_ points at
   uint32_t evictions_since_cooling_ GUARDED_BY(mutex_) = UINT32_MAX / 2;
-  std::vector<Sealed> sealed_ GUARDED_BY(mutex_);                    // scratch of one eviction
-  std::vector<Walked> walked_ GUARDED_BY(mutex_);                    // likewise
+  std::vector<Sealed> sealed_ GUARDED_BY(mutex_);  // scratch of one eviction
+  std::vector<Walked> walked_ GUARDED_BY(mutex_);  // likewise
 };
 
 }  // namespace zerohop

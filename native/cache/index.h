@@ -41,8 +41,8 @@ class Index {
   enum class Touch { kNone, kCount };
 
   struct Upserted {
-    bool stored = false;                     // false: no memory to grow; nothing changed
-    std::optional<uint64_t> replaced;        // where the old entry of the same key lies
+    bool stored = false;               // false: no memory to grow; nothing changed
+    std::optional<uint64_t> replaced;  // where the old entry of the same key lies
   };
 
   Index();
@@ -73,7 +73,7 @@ class Index {
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kShards = 64;      // far more than threads; 6 bits of the hash
+  static constexpr size_t kShards = 64;  // far more than threads; 6 bits of the hash
   static constexpr size_t kFirstSlots = 16;
   static constexpr size_t kNone = SIZE_MAX;
 
@@ -98,9 +98,7 @@ class Index {
   static uint64_t TagOf(uint64_t hash) { return hash >> (64 - kTagBits); }
   static uint64_t Tag(uint64_t slot) { return slot >> (64 - kTagBits); }
   static uint32_t Uses(uint64_t slot) { return static_cast<uint32_t>(slot >> kOffsetBits) & kUsesMax; }
-  static uint64_t Offset(uint64_t slot) {
-    return ((slot & ((uint64_t{1} << kOffsetBits) - 1)) - 1) * kEntryAlignBytes;
-  }
+  static uint64_t Offset(uint64_t slot) { return ((slot & ((uint64_t{1} << kOffsetBits) - 1)) - 1) * kEntryAlignBytes; }
   static uint64_t Pack(uint64_t tag, uint64_t offset) {
     return (tag << (64 - kTagBits)) | (offset / kEntryAlignBytes + 1);
   }

@@ -21,19 +21,19 @@ enum class SegmentState : uint8_t { kFree, kOpen, kSealed, kRetired, kRunTail };
 struct alignas(kCacheLineBytes) Segment {
   // Any thread.
   std::atomic<SegmentState> state{SegmentState::kFree};
-  std::atomic<bool> cooling{false};         // next in line for eviction: not to be exposed any more
-  std::atomic<bool> tainted{false};         // a buffer over it was detached: someone may own, and write, an alias
+  std::atomic<bool> cooling{false};  // next in line for eviction: not to be exposed any more
+  std::atomic<bool> tainted{false};  // a buffer over it was detached: someone may own, and write, an alias
   std::atomic<uint32_t> exposures{0};
-  std::atomic<uint32_t> writers{0};         // appends reserved and not yet in the index
-  std::atomic<uint32_t> live_entries{0};    // index slots that point here
-  std::atomic<uint32_t> generation{0};      // counts the times the segment was taken from the free list
+  std::atomic<uint32_t> writers{0};       // appends reserved and not yet in the index
+  std::atomic<uint32_t> live_entries{0};  // index slots that point here
+  std::atomic<uint32_t> generation{0};    // counts the times the segment was taken from the free list
 
   // Written by the thread that opens, seals or retires the segment, before the state that announces it is stored
   // (release); read after that state was loaded (acquire).
   uint32_t run_segments{1};
   uint16_t scope{0};
-  uint64_t used_bytes{0};                   // appended bytes; final once sealed
-  uint64_t sealed_at{0};                    // order of sealing: the smaller, the older; the evictor may renew it
+  uint64_t used_bytes{0};  // appended bytes; final once sealed
+  uint64_t sealed_at{0};   // order of sealing: the smaller, the older; the evictor may renew it
   uint64_t retired_epoch{0};
 
   // What an external buffer over the segment shows, from its start: all of it, or exactly the one large value.

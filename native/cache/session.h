@@ -23,8 +23,8 @@ class NoticeListener {
 struct Session {
   EpochRecord record;
   Counters counters;
-  uint32_t verify_tick = 0;              // counts hits towards the next sampled checksum
-  NoticeListener* listener = nullptr;    // may be null
+  uint32_t verify_tick = 0;            // counts hits towards the next sampled checksum
+  NoticeListener* listener = nullptr;  // may be null
 };
 
 // Keeps what the owner finds from being reused while it lives: until the value is copied, or its segment exposed.

@@ -1,0 +1,44 @@
+// test.mjs — `npm test`: everything that says whether this checkout works, from nothing to a verdict.
+//
+//   set-up            dependencies, addon, TypeScript                          (prepare.mjs)
+//   native            unit and model tests without Node: plain, address + undefined, thread sanitizer; a short fuzz
+//   javascript        the vitest suite on the Node that runs this, and on the other supported ones
+//
+// `--fast`: the plain native tests and the running Node only.
+
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { PreparationError, prepare, root, runMain } from './prepare.mjs';
+
+const FUZZ_SECONDS = 20;
+
+const fast = process.argv.includes('--fast');
+
+const STEPS = [
+  { name: 'native tests', script: '.ci/native.mjs', args: ['release'] },
+  { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan'], slow: true },
+  { name: 'native tests, thread sanitizer', script: '.ci/native.mjs', args: ['tsan'], slow: true },
+  { name: `fuzzers, ${FUZZ_SECONDS} s`, script: '.ci/native.mjs', args: ['fuzz', String(FUZZ_SECONDS)], slow: true },
+  { name: `vitest on Node ${process.versions.node}`, script: 'node_modules/vitest/vitest.mjs', args: ['run'] },
+  { name: 'vitest on the other Nodes', script: '.ci/test-nodes.mjs', args: [], slow: true },
+];
+
+runMain(() => {
+  prepare();
+  const steps = STEPS.filter((step) => !(fast && step.slow));
+  const failed = steps.filter((step) => !passes(step)).map(({ name }) => name);
+  console.log(`\nsteps: ${steps.length - failed.length} passed, ${failed.length} failed`);
+  if (failed.length > 0) throw new PreparationError(`failed: ${failed.join('; ')}`);
+});
+
+function passes({ name, script, args }) {
+  const begun = Date.now();
+  console.log(`\n=== ${name}`);
+  const result = spawnSync(process.execPath, [path.join(root, script), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const good = result.status === 0;
+  console.log(`=== ${name}: ${good ? 'passed' : 'FAILED'} in ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+  return good;
+}
