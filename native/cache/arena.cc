@@ -46,7 +46,31 @@ void Arena::Open(uint32_t index, uint32_t run) {
   for (uint32_t tail = index + 1; tail < index + run; ++tail) {
     segments_[tail].state.store(SegmentState::kRunTail, std::memory_order_release);
   }
-  for (uint32_t each = index; each < index + run; ++each) committed_[each] = true;
+  for (uint32_t each = index; each < index + run; ++each) {
+    committed_count_ += !committed_[each];
+    committed_[each] = true;
+  }
+  Trim();
+}
+
+// Gives pages of free segments back, the coldest first, until no more segments are in memory than are usable.
+void Arena::Trim() {
+  const uint32_t usable = usable_segments();
+  for (size_t i = 0; i < free_.size() && committed_count_ > usable; ++i) {
+    const uint32_t index = free_[i];
+    if (!committed_[index]) continue;
+    mapping_.Decommit(StartOf(index), segment_bytes_);
+    committed_[index] = false;
+    --committed_count_;
+  }
+}
+
+void Arena::Withhold(uint32_t count) {
+  if (count <= withheld_.load(std::memory_order_relaxed)) return;  // as nearly always
+  MutexLock lock(mutex_);
+  if (count <= withheld_.load(std::memory_order_relaxed)) return;
+  withheld_.store(count, std::memory_order_relaxed);
+  Trim();
 }
 
 std::optional<uint32_t> Arena::TakeFree(uint32_t spare) {
@@ -95,9 +119,13 @@ void Arena::Free(uint32_t index, bool decommit) {
   for (uint32_t each = index; each < index + run; ++each) {
     segments_[each].state.store(SegmentState::kFree, std::memory_order_release);
     segments_[each].run_segments = 1;
-    if (decommit) committed_[each] = false;
+    if (decommit) {
+      committed_count_ -= committed_[each];
+      committed_[each] = false;
+    }
     free_.push_back(each);
   }
+  Trim();
 }
 
 bool Arena::TryExpose(uint32_t index, uint32_t limit) {
@@ -132,6 +160,7 @@ uint32_t Arena::DecommitFree() {
     if (!committed_[index]) continue;
     mapping_.Decommit(StartOf(index), segment_bytes_);
     committed_[index] = false;
+    --committed_count_;
     ++given_back;
   }
   return given_back;
@@ -157,7 +186,7 @@ uint32_t Arena::free_segments() {
 
 uint32_t Arena::committed_segments() {
   MutexLock lock(mutex_);
-  return static_cast<uint32_t>(std::count(committed_.begin(), committed_.end(), true));
+  return committed_count_;
 }
 
 uint32_t Arena::retired_segments() {

@@ -68,8 +68,9 @@ class Arena {
   bool TryExpose(uint32_t index, uint32_t limit);
   void Unexpose(uint32_t index);
 
-  // Keeps `count` segments from being taken: the index's own memory is paid from the same budget.
-  void Withhold(uint32_t count) { withheld_.store(count, std::memory_order_relaxed); }
+  // Keeps `count` segments from being taken, and as many out of memory: the index's own memory is paid from the same
+  // budget.  Only ever grows.
+  void Withhold(uint32_t count) EXCLUDES(mutex_);
 
   uint32_t usable_segments() const {
     const uint32_t withheld = withheld_.load(std::memory_order_relaxed);
@@ -96,6 +97,7 @@ class Arena {
   uint32_t TakeableLocked(uint32_t spare) const REQUIRES(mutex_);
   void Open(uint32_t index, uint32_t run) REQUIRES(mutex_);
   void Free(uint32_t index, bool decommit) REQUIRES(mutex_);
+  void Trim() REQUIRES(mutex_);
 
   struct Retired {
     uint32_t index;
@@ -113,6 +115,7 @@ class Arena {
   Mutex mutex_;
   std::vector<uint32_t> free_ GUARDED_BY(mutex_);   // a stack: the segment freed last is the warmest
   std::vector<bool> committed_ GUARDED_BY(mutex_);  // pages may be in memory
+  uint32_t committed_count_ GUARDED_BY(mutex_) = 0;  // of them; no more than usable_segments() once evictions caught up
   std::vector<Retired> retired_ GUARDED_BY(mutex_);
 };
 

@@ -45,7 +45,7 @@ uint32_t Evictor::Limit(bool prompt) const {
 uint32_t Evictor::CoolingWindow() const { return std::max<uint32_t>(2, parts_.arena.usable_segments() / 4); }
 
 uint32_t Evictor::Reclaim() {
-  return parts_.arena.Reclaim(parts_.epochs, [this](uint32_t index) REQUIRES(mutex_) {
+  return parts_.arena.Reclaim(parts_.epochs, [this](uint32_t index) {
     // A set that raced with clear put entries here after the segment was retired: they are cleared too.
     parts_.index.Sweep([this, index](uint64_t at) {
       if (parts_.arena.SegmentOf(at) != index) return false;
@@ -56,18 +56,20 @@ uint32_t Evictor::Reclaim() {
   });
 }
 
-// Waits until the segments are free.  False if that may take long: a view shows one, or a reader stands still.
+// Waits until none of the segments is retired.  False if that may take long: a view shows one, or a reader stands still.
 bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
   for (;;) {
     Reclaim();
-    bool all_free = true;
+    bool retired = false;
     for (uint32_t index = first; index < first + count; ++index) {
       const Segment& segment = parts_.arena.segment(index);
+      // Not `kFree`: another thread may have taken it since it was freed.
+      if (segment.state.load(std::memory_order_acquire) != SegmentState::kRetired) continue;
       if (segment.exposures.load(std::memory_order_acquire) != 0) return false;
-      all_free &= segment.state.load(std::memory_order_acquire) == SegmentState::kFree;
+      retired = true;
     }
-    if (all_free) return true;
+    if (!retired) return true;
     if (std::chrono::steady_clock::now() > deadline) return false;
     ::sched_yield();
   }
@@ -183,7 +185,8 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
   Segment& segment = parts_.arena.segment(index);
   if (segment.live_entries.load(std::memory_order_acquire) != 0) {
     const bool whole = Walk(index);
-    EvictWalked(session, index, may_survive);
+    // A large value that was used since its second chance goes all the same: it would survive into segments of others.
+    EvictWalked(session, index, may_survive && segment.view_at == 0);
     if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
       // Someone wrote over headers or keys: what the walk could not find is found by its place.
       const size_t swept =

@@ -27,13 +27,14 @@ Mapping Reserved(MappingKind kind, size_t bytes = kBytes, size_t alignment = kSe
   return std::move(mapping.value());
 }
 
-void* expected_fault = nullptr;
+// Volatile: to be stored before the volatile write that faults.
+volatile uintptr_t expected_fault = 0;
 
 // Written for a forked child: 0 if writing to the readable side faults at just that address.
 int WriteToReadableSide() {
   struct sigaction action = {};
   action.sa_flags = SA_SIGINFO;
-  action.sa_sigaction = [](int, siginfo_t* info, void*) { ::_exit(info->si_addr == expected_fault ? 0 : 2); };
+  action.sa_sigaction = [](int, siginfo_t* info, void*) { ::_exit(reinterpret_cast<uintptr_t>(info->si_addr) == expected_fault ? 0 : 2); };
   ::sigaction(SIGSEGV, &action, nullptr);
   ::sigaction(SIGBUS, &action, nullptr);
   Result<Mapping> mapping = Mapping::Reserve(kBytes, kSegmentBytesMin, MappingKind::kMirrored);
@@ -41,7 +42,7 @@ int WriteToReadableSide() {
   mapping.value().writable()[5] = std::byte{7};
   if (mapping.value().readable()[5] != std::byte{7}) return 4;
   volatile std::byte* const target = mapping.value().readable() + 5;
-  expected_fault = const_cast<std::byte*>(mapping.value().readable() + 5);
+  expected_fault = reinterpret_cast<uintptr_t>(target);
   *target = std::byte{8};
   return 5;  // the write went through
 }

@@ -1,0 +1,27 @@
+// One scenario under every way of showing memory to JavaScript: what a user sees is the same.
+import { expect, test } from 'vitest';
+import { answer, backends, defaultBackend, hasShared } from '../fixtures/child.js';
+
+test('every backend gives the same results', async () => {
+  const answers = await Promise.all(backends.map((backend) => answer('backends.mjs', { backend })));
+  expect(answers.map((one) => one.backend)).toEqual(backends);
+  for (const one of answers) {
+    expect(one.visible).toEqual(answers[0].visible);
+    expect(one.visible).toMatchObject({ corrupted: 0, refusals: 0, flaws: 0 });
+    expect(one.visible.hits).toBeGreaterThan(1000);
+    expect(one.evictions).toBeGreaterThan(1000);
+    // Each really took its own way.
+    expect(one.exposures > 0, one.backend).toBe(one.backend !== 'copy');
+  }
+});
+
+test('without being asked, a Node that has external SharedArrayBuffers uses them', async () => {
+  expect((await answer('backends.mjs')).backend).toBe(defaultBackend);
+});
+
+test('asked for shared where there is none, it falls back to array; an unknown name asks for nothing', async () => {
+  const asked = await answer('environment.mjs', { backend: 'shared' });
+  expect(asked.backend).toBe(hasShared ? 'shared' : 'array');
+  const unknown = await answer('environment.mjs', { backend: 'nonsense' as 'copy' });
+  expect(unknown.backend).toBe(defaultBackend);
+});

@@ -1,0 +1,54 @@
+// Every kind of end of a process or a worker, with views alive: it ends as it would without a cache.
+import { describe, expect, test } from 'vitest';
+import { answer, backends, run, viewBackends } from '../fixtures/child.js';
+
+const ABORT = /FATAL|Check failed|Fatal error|Segmentation|assertion/i;
+
+/** How each mode of test/fixtures/exits.mjs must end. */
+const ENDS: [mode: string, code: number | null, signal: string | null][] = [
+  ['natural', 0, null],
+  ['exit', 3, null],
+  ['exit-in-handler', 4, null],
+  ['throw', 1, null],
+  ['throw-in-codec', 1, null],
+  ['signal', null, 'SIGTERM'],
+  ['closed-before-end', 0, null],
+  ['worker-natural', 0, null],
+  ['worker-exit', 0, null],
+  ['worker-throw', 0, null],
+  ['worker-terminate-idle', 0, null],
+  ['worker-terminate-busy', 0, null],
+  ['worker-terminate-in-stats', 0, null],
+  ['worker-terminate-while-loading', 0, null],
+  ['worker-alive-at-exit', 6, null],
+  ['two-addons', 0, null],
+  ['views-outlive-all', 0, null],
+];
+
+describe.each(backends)('backend %s', (backend) => {
+  test.concurrent.each(ENDS)('%s', async (mode, code, signal) => {
+    const ended = await run('exits.mjs', { backend, args: [mode] });
+    expect({ code: ended.code, signal: ended.signal }, ended.stderr).toEqual({ code, signal });
+    expect(ended.stderr).not.toMatch(ABORT);
+    if (code === 1) expect(ended.stderr).toContain('Error: thrown on purpose');
+    else expect(ended.stderr).toBe('');
+  });
+
+  test('a cache dropped without close is closed when it is collected', async () => {
+    const reopened = await answer('exits.mjs', { backend, args: ['dropped'] });
+    expect(reopened).toEqual({ 'dropped without keyspaces': true, dropped: true });
+  });
+});
+
+describe.each(viewBackends)('backend %s', (backend) => {
+  test.each(['end', 'terminate'])('views of a worker that alone had the addon outlive its %s', async (end) => {
+    const result = await answer('worker-only.mjs', { backend, args: [end] });
+    expect(result).toEqual({ backend, shared: backend === 'shared' });
+  });
+
+  test('10 000 caches opened, used and closed leave nothing behind', async () => {
+    const { rssMb } = await answer('exits.mjs', { backend, args: ['cycles'] });
+    // Each took some 100 KB: a hundredth of them left behind would show.
+    expect(rssMb.at(-1) - rssMb[0], `MB: ${rssMb}`).toBeLessThan(40);
+  });
+});

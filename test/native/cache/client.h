@@ -1,0 +1,154 @@
+// client.h: what an isolate is to the engine, for tests: a session of a cache, and views that pin segments.
+//
+// A View is an exposure: the bytes behind it must never change while it lives, whatever happens to the cache.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/checksum.h"
+#include "cache/cache.h"
+#include "check.h"
+
+namespace zerohop::testing {
+
+inline Bytes AsBytes(std::string_view text) { return {reinterpret_cast<const std::byte*>(text.data()), text.size()}; }
+
+// `text` repeated up to `bytes`.
+inline std::string Filled(std::string_view text, size_t bytes) {
+  std::string value;
+  value.reserve(bytes + text.size());
+  while (value.size() < bytes) value += text;
+  value.resize(bytes);
+  return value;
+}
+
+inline std::unique_ptr<Cache> MakeCache(size_t max_bytes = kMaxBytesMin, Verify verify = Verify::kSample) {
+  Result<std::unique_ptr<Cache>> made = Cache::Create({max_bytes, verify});
+  REQUIRE(made.ok());
+  return std::move(made.value());
+}
+
+inline uint16_t OpenedSpace(Cache& cache, const std::string& name, const std::string& scope = "") {
+  Result<uint16_t> space = cache.OpenSpace(name, scope, "bytes");
+  REQUIRE(space.ok());
+  return space.value();
+}
+
+// One exposure of the segment a value lies in.
+class View {
+ public:
+  // REQUIRES: the arena counted this exposure already.
+  View(Arena& arena, const Hit& hit)
+      : arena_(&arena), segment_(hit.segment), data_(arena.exposed_bytes() + hit.at), bytes_(hit.bytes) {
+    checksum_ = Checksum(data_, bytes_);
+  }
+  View(View&& other) noexcept { *this = std::move(other); }
+  View& operator=(View&& other) noexcept {
+    std::swap(arena_, other.arena_);
+    std::swap(segment_, other.segment_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(checksum_, other.checksum_);
+    return *this;
+  }
+  ~View() {
+    if (arena_ != nullptr) arena_->Unexpose(segment_);
+  }
+
+  uint32_t segment() const { return segment_; }
+  std::string_view shown() const { return {reinterpret_cast<const char*>(data_), bytes_}; }
+  // What JavaScript can reach through `.buffer`, and write to unless the cache traps.
+  std::byte* data() const { return const_cast<std::byte*>(data_); }
+  // The bytes are those that were there when the view was made.
+  bool Unchanged() const { return Checksum(data_, bytes_) == checksum_; }
+
+ private:
+  Arena* arena_ = nullptr;
+  uint32_t segment_ = 0;
+  const std::byte* data_ = nullptr;
+  uint32_t bytes_ = 0;
+  uint32_t checksum_ = 0;
+};
+
+// One thread's use of a cache.
+class Client {
+ public:
+  explicit Client(Cache& cache) : cache_(cache) { cache_.Join(&session_); }
+  ~Client() { cache_.Part(&session_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  SetOutcome Set(std::string_view key, std::string_view value, uint16_t space = 0) {
+    return cache_.Set(session_, space, AsBytes(key), AsBytes(value));
+  }
+  bool Delete(std::string_view key, uint16_t space = 0) { return cache_.Delete(session_, space, AsBytes(key)); }
+  bool Has(std::string_view key, uint16_t space = 0) { return cache_.Has(space, AsBytes(key)); }
+
+  // A copy of the value.
+  std::optional<std::string> Get(std::string_view key, uint16_t space = 0) {
+    ReadGuard guard(cache_.epochs(), session_);
+    const std::optional<Hit> hit = cache_.Find(guard, session_, space, AsBytes(key));
+    if (!hit) return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(cache_.arena().bytes() + hit->at), hit->bytes);
+  }
+
+  // Where the value lies now; for tests that look behind the scenes.
+  std::optional<Hit> Locate(std::string_view key, uint16_t space = 0) {
+    ReadGuard guard(cache_.epochs(), session_);
+    return cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek);
+  }
+
+  // A view of the value as the binding makes it, moved out of a cooling segment first; none on a miss, or where the
+  // segment may not be exposed.  `refused`, if given, tells the two apart.
+  std::optional<View> Expose(std::string_view key, uint16_t space = 0, bool* refused = nullptr) {
+    ReadGuard guard(cache_.epochs(), session_);
+    std::optional<Hit> hit = cache_.Find(guard, session_, space, AsBytes(key));
+    if (refused != nullptr) *refused = false;
+    if (!hit) return std::nullopt;
+    if (hit->cooling) {
+      if (const auto rescued = cache_.Rescue(guard, space, AsBytes(key), *hit)) hit = rescued;
+    }
+    if (!cache_.TryExpose(guard, hit->segment, /*prompt=*/true)) {
+      if (refused != nullptr) *refused = true;
+      return std::nullopt;
+    }
+    return View(cache_.arena(), *hit);
+  }
+
+  // As if a caller that asks for no permission exposed it: more segments than Limit() would allow.
+  std::optional<View> ExposeUnlimited(std::string_view key, uint16_t space = 0) {
+    ReadGuard guard(cache_.epochs(), session_);
+    const std::optional<Hit> hit = cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek);
+    if (!hit || !cache_.arena().TryExpose(hit->segment, UINT32_MAX)) return std::nullopt;
+    return View(cache_.arena(), *hit);
+  }
+
+  uint64_t Counted(Count which) const {
+    CountTotals totals{};
+    session_.counters.AddTo(totals);
+    return totals[static_cast<size_t>(which)];
+  }
+  Session& session() { return session_; }
+  Cache& cache() { return cache_; }
+
+ private:
+  Cache& cache_;
+  Session session_;
+};
+
+// Every live entry is in the index once, and in its segment's count.  REQUIRES: no other thread uses the cache.
+inline void CheckCountsAgree(Cache& cache) {
+  size_t live = 0;
+  for (uint32_t index = 0; index < cache.arena().segment_count(); ++index) {
+    live += cache.arena().segment(index).live_entries.load();
+    CHECK_EQ(cache.arena().segment(index).writers.load(), 0u);
+  }
+  CHECK_EQ(live, cache.Usage().entries);
+}
+
+}  // namespace zerohop::testing

@@ -1,0 +1,176 @@
+#include "cache/index.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <vector>
+
+#include "check.h"
+
+namespace zerohop {
+namespace {
+
+// The tests' entries are their offsets: `offset -> hash` plays the arena.
+constexpr auto kAny = [](uint64_t) { return true; };
+auto Is(uint64_t offset) {
+  return [offset](uint64_t each) { return each == offset; };
+}
+
+// A hash whose shard is 0 and whose tag, the top 26 bits, is `tag`.
+constexpr uint64_t WithTag(uint64_t tag) { return tag << (64 - Index::kTagBits); }
+constexpr uint64_t kTags = uint64_t{1} << Index::kTagBits;
+
+}  // namespace
+
+TEST(Index, FindsNothingWhenEmpty) {
+  Index index;
+  CHECK(!index.Find(0, Index::Touch::kCount, kAny));
+  CHECK(!index.Remove(~uint64_t{0}, kAny));
+  CHECK_EQ(index.size(), size_t{0});
+}
+
+TEST(Index, HoldsTheFirstAndTheLastOffsetOfTheLargestArena) {
+  Index index;
+  for (const uint64_t offset : {uint64_t{0}, Index::kArenaBytesMax - kEntryAlignBytes}) {
+    CHECK(index.Upsert(offset + 1, offset, Is(offset)).stored);
+    CHECK_EQ(index.Find(offset + 1, Index::Touch::kCount, Is(offset)), std::optional(offset));
+    CHECK_EQ(index.UsesOf(offset + 1, offset), std::optional(1u));
+  }
+}
+
+TEST(Index, UpsertTellsWhatItReplaced) {
+  Index index;
+  CHECK(!index.Upsert(7, 8, Is(8)).replaced);
+  const Index::Upserted second = index.Upsert(7, 16, Is(8));
+  CHECK(second.stored);
+  CHECK_EQ(second.replaced, std::optional<uint64_t>(8));
+  CHECK_EQ(index.size(), size_t{1});
+  CHECK(!index.Find(7, Index::Touch::kNone, Is(8)));
+  CHECK_EQ(index.Find(7, Index::Touch::kNone, Is(16)), std::optional<uint64_t>(16));
+}
+
+TEST(Index, LetsTheCallerTellEqualHashesApart) {
+  Index index;
+  for (uint64_t i = 0; i < 500; ++i) CHECK(index.Upsert(WithTag(3), i * 8, Is(i * 8)).stored);
+  CHECK_EQ(index.size(), size_t{500});
+  for (uint64_t i = 0; i < 500; ++i) CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)), std::optional(i * 8));
+  for (uint64_t i = 0; i < 500; i += 2) CHECK_EQ(index.Remove(WithTag(3), Is(i * 8)), std::optional(i * 8));
+  for (uint64_t i = 0; i < 500; ++i) CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)).has_value(), i % 2 == 1);
+}
+
+TEST(Index, ClosesGapsAcrossTheEndOfTheArray) {
+  // The homes of the largest tags are the last slots: their run wraps to the first ones, among tags at home there.
+  for (uint64_t removed = 0; removed < 12; ++removed) {
+    Index index;
+    std::vector<uint64_t> hashes;
+    for (uint64_t i = 0; i < 6; ++i) hashes.push_back(WithTag(kTags - 1 - i % 2));
+    for (uint64_t i = 0; i < 6; ++i) hashes.push_back(WithTag(i * (kTags / 64)));
+    for (uint64_t i = 0; i < 12; ++i) CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
+    CHECK_EQ(index.Remove(hashes[removed], Is(removed * 8)), std::optional(removed * 8));
+    for (uint64_t i = 0; i < 12; ++i) {
+      CHECK_EQ(index.Find(hashes[i], Index::Touch::kNone, Is(i * 8)).has_value(), i != removed);
+    }
+  }
+}
+
+TEST(Index, AgreesWithAMapThroughRandomOperations) {
+  check::Random random(check::Seed());
+  Index index;
+  std::unordered_map<uint64_t, uint64_t> oracle;  // hash -> offset; a hash stands for its key
+  const auto some_hash = [&random] {
+    // Few shards and few tags, the extreme ones among them, so that runs are long and wrap.
+    const uint64_t tag = random.OneIn(3) ? kTags - 1 - random.Below(40) : random.Below(4000) * (kTags / 4000);
+    return WithTag(tag) | random.Below(2);
+  };
+  uint64_t next_offset = 0;
+  for (int i = 0; i < 200000; ++i) {
+    const uint64_t hash = some_hash();
+    const auto known = oracle.find(hash);
+    const uint64_t offset = known == oracle.end() ? UINT64_MAX : known->second;
+    switch (random.Below(4)) {
+      case 0: case 1: {
+        const Index::Upserted upserted = index.Upsert(hash, next_offset, Is(offset));
+        CHECK(upserted.stored);
+        CHECK_EQ(upserted.replaced.has_value(), known != oracle.end());
+        oracle[hash] = next_offset;
+        next_offset += kEntryAlignBytes;
+        break;
+      }
+      case 2:
+        CHECK_EQ(index.Remove(hash, Is(offset)).has_value(), known != oracle.end());
+        oracle.erase(hash);
+        break;
+      default:
+        CHECK_EQ(index.Find(hash, Index::Touch::kCount, Is(offset)).value_or(UINT64_MAX), offset);
+    }
+    CHECK_EQ(index.size(), oracle.size());
+  }
+  for (const auto& [hash, offset] : oracle) CHECK_EQ(index.Find(hash, Index::Touch::kNone, Is(offset)), std::optional(offset));
+}
+
+TEST(Index, GrowsToAHundredThousandKeysAndForgetsNoUse) {
+  check::Random random(check::Seed());
+  Index index;
+  std::vector<uint64_t> hashes(100000);
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    hashes[i] = random.Next();
+    CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
+    if (i % 3 == 0) index.Find(hashes[i], Index::Touch::kCount, Is(i * 8));
+  }
+  for (size_t i = 0; i < hashes.size(); ++i) CHECK_EQ(index.UsesOf(hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
+  CHECK_EQ(index.size(), hashes.size());
+  const double bytes_an_entry = static_cast<double>(index.bytes()) / static_cast<double>(index.size());
+  CHECK(bytes_an_entry >= 8 / 0.8 && bytes_an_entry < 8 / 0.8 * 1.5 * 1.1);
+}
+
+TEST(Index, UsesSaturateAndAreNotCountedByPeeking) {
+  Index index;
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  index.Find(5, Index::Touch::kNone, Is(8));
+  CHECK_EQ(index.UsesOf(5, 8), std::optional(0u));
+  for (uint32_t i = 1; i <= 10; ++i) {
+    index.Find(5, Index::Touch::kCount, Is(8));
+    CHECK_EQ(index.UsesOf(5, 8), std::optional(std::min(i, Index::kUsesMax)));
+  }
+  CHECK_EQ(index.Find(5, Index::Touch::kNone, Is(8)), std::optional<uint64_t>(8));
+}
+
+TEST(Index, OverwritingAKeyKeepsItsUses) {
+  Index index;
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  index.Find(5, Index::Touch::kCount, Is(8));
+  index.Find(5, Index::Touch::kCount, Is(8));
+  CHECK(index.Upsert(5, 800, Is(8)).stored);
+  CHECK_EQ(index.UsesOf(5, 800), std::optional(2u));
+  CHECK(!index.UsesOf(5, 8));
+}
+
+TEST(Index, RepointsOnlyASlotThatStillPointsThere) {
+  Index index;
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  index.Find(5, Index::Touch::kCount, Is(8));
+  CHECK(!index.Repoint(5, 16, 24));
+  CHECK(!index.Repoint(6, 8, 24));
+  CHECK_EQ(index.UsesOf(5, 8), std::optional(1u));
+  CHECK(index.Repoint(5, 8, 24));
+  CHECK(!index.Repoint(5, 8, 32));
+  CHECK_EQ(index.UsesOf(5, 24), std::optional(0u));
+}
+
+TEST(Index, SweepRemovesWhatIsCondemnedAndNothingElse) {
+  check::Random random(check::Seed());
+  Index index;
+  std::vector<uint64_t> hashes(20000);
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    hashes[i] = random.OneIn(4) ? WithTag(kTags - 1 - random.Below(8)) | random.Below(64) : random.Next();
+    CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
+  }
+  CHECK_EQ(index.Sweep([](uint64_t offset) { return offset % 24 == 0; }), (hashes.size() + 2) / 3);
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    CHECK_EQ(index.Find(hashes[i], Index::Touch::kNone, Is(i * 8)).has_value(), i % 3 != 0);
+  }
+  CHECK_EQ(index.size(), hashes.size() - (hashes.size() + 2) / 3);
+  index.Sweep(kAny);
+  CHECK_EQ(index.size(), size_t{0});
+}
+
+}  // namespace zerohop
