@@ -120,7 +120,9 @@ function chooseCompiler(mode) {
     ensureDebianPackages([{ commands: [], debianPackage: `libclang-rt-${major}-dev` }]);
     if (canLink('clang++', mode)) return 'clang++';
   }
-  console.log(`${mode}: clang with its sanitizers cannot be had here; using c++${mode === 'fuzz' ? ' and our own fuzz driver, which follows no coverage' : ''}`);
+  console.log(
+    `${mode}: clang with its sanitizers cannot be had here; using c++${mode === 'fuzz' ? ' and our own fuzz driver, which follows no coverage' : ''}`,
+  );
   if (!canLink('c++', mode)) throw new PreparationError(`no compiler here can link what ${mode} needs`);
   return 'c++';
 }

@@ -113,8 +113,8 @@ class Arena {
   std::atomic<bool> closed_{false};
 
   Mutex mutex_;
-  std::vector<uint32_t> free_ GUARDED_BY(mutex_);   // a stack: the segment freed last is the warmest
-  std::vector<bool> committed_ GUARDED_BY(mutex_);  // pages may be in memory
+  std::vector<uint32_t> free_ GUARDED_BY(mutex_);    // a stack: the segment freed last is the warmest
+  std::vector<bool> committed_ GUARDED_BY(mutex_);   // pages may be in memory
   uint32_t committed_count_ GUARDED_BY(mutex_) = 0;  // of them; no more than usable_segments() once evictions caught up
   std::vector<Retired> retired_ GUARDED_BY(mutex_);
 };

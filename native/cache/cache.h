@@ -8,8 +8,8 @@
 //
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
-// Memory     segments + index <= max_bytes.  Fixed, beyond that: 64 bytes a segment, this object, the index's growth
-//            spurt (old and new array of one shard of 64).
+// Memory     segments + index <= max_bytes.  Fixed, beyond that: 64 bytes a segment, this object, and while the index
+//            grows, old and new array of one shard of 64, and a segment until the next eviction.
 #pragma once
 
 #include <atomic>
@@ -87,7 +87,8 @@ class Cache {
   bool Has(uint16_t space, Bytes key);
 
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
-  // what the caller meant to replace.  `value` may be memory that others write: then the copy may be torn.
+  // what the caller meant to replace.  Too large is the caller's mistake, and changes nothing.  `value` may be memory
+  // that others write: then the copy may be torn.
   SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value);
   bool Delete(Session& session, uint16_t space, Bytes key);
   void Clear();

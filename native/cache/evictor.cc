@@ -56,7 +56,8 @@ uint32_t Evictor::Reclaim() {
   });
 }
 
-// Waits until none of the segments is retired.  False if that may take long: a view shows one, or a reader stands still.
+// Waits until none of the segments is retired.  False if that may take long: a view shows one, or a reader stands
+// still.
 bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
   for (;;) {
@@ -315,10 +316,13 @@ Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spa
     if (!window) return Outcome::kPinned;
     for (uint32_t at = *window; at < *window + count;) {
       const Segment& segment = parts_.arena.segment(at);
-      const uint32_t run = segment.run_segments;
-      if (segment.state.load(std::memory_order_acquire) == SegmentState::kSealed) {
-        Evict(&session, at, /*may_survive=*/false, /*decommit=*/false);
+      if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
+          segment.writers.load(std::memory_order_acquire) != 0) {
+        ++at;  // free, or another thread has taken it meanwhile: then its length is not ours to read
+        continue;
       }
+      const uint32_t run = segment.run_segments;
+      Evict(&session, at, /*may_survive=*/false, /*decommit=*/false);
       at += run;
     }
     AwaitFree(*window, count);

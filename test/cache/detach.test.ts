@@ -1,7 +1,7 @@
 // What Node's APIs do with a view. Wherever one refuses, or takes the memory away, the cache must go on serving right
 // values, and getCopy must work.
 import { describe, expect, test } from 'vitest';
-import { answer, backends, type Backend, nodeMajor } from '../fixtures/child.js';
+import { answer, type Backend, backends, nodeMajor } from '../fixtures/child.js';
 
 type Outcome = string;
 

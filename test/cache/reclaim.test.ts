@@ -11,7 +11,7 @@ describe.each(backends)('backend %s', (backend) => {
     const result = await answer('reclaim.mjs', { backend, args: [mode], nodeOptions });
     expect(result, JSON.stringify(result)).toMatchObject({ refused: 0, refusals: 0, wrong: 0 });
     // What a parked worker saw stays with it, and is no room for others meanwhile.
-    expect(result.hits).toBeGreaterThan(mode === 'parked' ? 10_000 : 80_000);
+    expect(result.hits).toBeGreaterThan(mode === 'parked' ? 10_000 : 30_000);
     if (mode === 'parked' && backend === 'shared') expect(result.exposed).toBeGreaterThan(60);
   });
 });

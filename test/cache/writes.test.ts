@@ -14,11 +14,14 @@ describe.each(viewBackends)('backend %s', (backend) => {
     expect(stats.exposures).toBeGreaterThan(0);
   });
 
-  test.each(['even', 'odd'])("verify 'sample' drops, counts and misses an entry that was written to (%s hits)", async (phase) => {
-    const { gets, ...rest } = await answer('writes.mjs', { backend, args: ['sample', 'sample', phase] });
-    expect(gets).toBeLessThan(10_000);
-    expect(rest).toEqual({ corrupted: 1, misses: 1, entries: 1 });
-  });
+  test.each(['even', 'odd'])(
+    "verify 'sample' drops, counts and misses an entry that was written to (%s hits)",
+    async (phase) => {
+      const { gets, ...rest } = await answer('writes.mjs', { backend, args: ['sample', 'sample', phase] });
+      expect(gets).toBeLessThan(10_000);
+      expect(rest).toEqual({ corrupted: 1, misses: 1, entries: 1 });
+    },
+  );
 
   test("verify 'off': it is not looked for", async () => {
     const result = await answer('writes.mjs', { backend, args: ['sample', 'off'] });

@@ -55,7 +55,8 @@ bool Passes(const Test& test) {
 
 void PrintResult(const Test& test, bool passed, double milliseconds) {
   std::printf("%s %s (%.0f ms)\n", passed ? "ok    " : "FAILED", test.name.c_str(), milliseconds);
-  if (!passed) std::printf("       again: --seed=%llu '%s'\n", static_cast<unsigned long long>(seed), test.name.c_str());
+  if (!passed)
+    std::printf("       again: --seed=%llu '%s'\n", static_cast<unsigned long long>(seed), test.name.c_str());
   std::fflush(stdout);
 }
 
@@ -103,7 +104,8 @@ int Main(int argc, char** argv) {
     }
     const auto begun = std::chrono::steady_clock::now();
     const bool well = Passes(test);
-    PrintResult(test, well, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count());
+    PrintResult(test, well,
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count());
     ++(well ? passed : failed);
   }
   if (list) return 0;

@@ -75,10 +75,10 @@ void CheckEqual(const char* file, int line, const char* what, const Seen& seen, 
 
 }  // namespace zerohop::check
 
-#define TEST(Type, Sentence)                                                                              \
-  static void Type##_##Sentence();                                                                        \
-  [[maybe_unused]] static const bool registered_##Type##_##Sentence =                                     \
-      (zerohop::check::Register(__FILE__, #Type, #Sentence, &Type##_##Sentence), true);                   \
+#define TEST(Type, Sentence)                                                            \
+  static void Type##_##Sentence();                                                      \
+  [[maybe_unused]] static const bool registered_##Type##_##Sentence =                   \
+      (zerohop::check::Register(__FILE__, #Type, #Sentence, &Type##_##Sentence), true); \
   static void Type##_##Sentence()
 
 #define CHECK(condition) \
@@ -86,10 +86,10 @@ void CheckEqual(const char* file, int line, const char* what, const Seen& seen, 
 
 #define CHECK_EQ(seen, wanted) zerohop::check::CheckEqual(__FILE__, __LINE__, #seen, seen, wanted)
 
-#define REQUIRE(condition)                                                   \
-  do {                                                                       \
-    if (!(condition)) {                                                      \
-      zerohop::check::Fail(__FILE__, __LINE__, "required: " #condition);     \
-      throw zerohop::check::Ended();                                         \
-    }                                                                        \
+#define REQUIRE(condition)                                               \
+  do {                                                                   \
+    if (!(condition)) {                                                  \
+      zerohop::check::Fail(__FILE__, __LINE__, "required: " #condition); \
+      throw zerohop::check::Ended();                                     \
+    }                                                                    \
   } while (false)

@@ -11,7 +11,8 @@
 namespace zerohop {
 namespace {
 
-// SipHash-c-d written from the paper's definition: rotations by shifts, words assembled byte by byte, rounds a parameter.
+// SipHash-c-d written from the paper's definition: rotations by shifts, words assembled byte by byte, rounds a
+// parameter.
 uint64_t SipHashByDefinition(int c, int d, uint64_t k0, uint64_t k1, const std::vector<uint8_t>& message) {
   uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
                    k1 ^ 0x7465646279746573u};

@@ -34,7 +34,9 @@ volatile uintptr_t expected_fault = 0;
 int WriteToReadableSide() {
   struct sigaction action = {};
   action.sa_flags = SA_SIGINFO;
-  action.sa_sigaction = [](int, siginfo_t* info, void*) { ::_exit(reinterpret_cast<uintptr_t>(info->si_addr) == expected_fault ? 0 : 2); };
+  action.sa_sigaction = [](int, siginfo_t* info, void*) {
+    ::_exit(reinterpret_cast<uintptr_t>(info->si_addr) == expected_fault ? 0 : 2);
+  };
   ::sigaction(SIGSEGV, &action, nullptr);
   ::sigaction(SIGBUS, &action, nullptr);
   Result<Mapping> mapping = Mapping::Reserve(kBytes, kSegmentBytesMin, MappingKind::kMirrored);

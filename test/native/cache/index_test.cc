@@ -52,9 +52,11 @@ TEST(Index, LetsTheCallerTellEqualHashesApart) {
   Index index;
   for (uint64_t i = 0; i < 500; ++i) CHECK(index.Upsert(WithTag(3), i * 8, Is(i * 8)).stored);
   CHECK_EQ(index.size(), size_t{500});
-  for (uint64_t i = 0; i < 500; ++i) CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)), std::optional(i * 8));
+  for (uint64_t i = 0; i < 500; ++i)
+    CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)), std::optional(i * 8));
   for (uint64_t i = 0; i < 500; i += 2) CHECK_EQ(index.Remove(WithTag(3), Is(i * 8)), std::optional(i * 8));
-  for (uint64_t i = 0; i < 500; ++i) CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)).has_value(), i % 2 == 1);
+  for (uint64_t i = 0; i < 500; ++i)
+    CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)).has_value(), i % 2 == 1);
 }
 
 TEST(Index, ClosesGapsAcrossTheEndOfTheArray) {
@@ -87,7 +89,8 @@ TEST(Index, AgreesWithAMapThroughRandomOperations) {
     const auto known = oracle.find(hash);
     const uint64_t offset = known == oracle.end() ? UINT64_MAX : known->second;
     switch (random.Below(4)) {
-      case 0: case 1: {
+      case 0:
+      case 1: {
         const Index::Upserted upserted = index.Upsert(hash, next_offset, Is(offset));
         CHECK(upserted.stored);
         CHECK_EQ(upserted.replaced.has_value(), known != oracle.end());
@@ -99,12 +102,12 @@ TEST(Index, AgreesWithAMapThroughRandomOperations) {
         CHECK_EQ(index.Remove(hash, Is(offset)).has_value(), known != oracle.end());
         oracle.erase(hash);
         break;
-      default:
-        CHECK_EQ(index.Find(hash, Index::Touch::kCount, Is(offset)).value_or(UINT64_MAX), offset);
+      default: CHECK_EQ(index.Find(hash, Index::Touch::kCount, Is(offset)).value_or(UINT64_MAX), offset);
     }
     CHECK_EQ(index.size(), oracle.size());
   }
-  for (const auto& [hash, offset] : oracle) CHECK_EQ(index.Find(hash, Index::Touch::kNone, Is(offset)), std::optional(offset));
+  for (const auto& [hash, offset] : oracle)
+    CHECK_EQ(index.Find(hash, Index::Touch::kNone, Is(offset)), std::optional(offset));
 }
 
 TEST(Index, GrowsToAHundredThousandKeysAndForgetsNoUse) {
@@ -116,7 +119,8 @@ TEST(Index, GrowsToAHundredThousandKeysAndForgetsNoUse) {
     CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
     if (i % 3 == 0) index.Find(hashes[i], Index::Touch::kCount, Is(i * 8));
   }
-  for (size_t i = 0; i < hashes.size(); ++i) CHECK_EQ(index.UsesOf(hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
+  for (size_t i = 0; i < hashes.size(); ++i)
+    CHECK_EQ(index.UsesOf(hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
   CHECK_EQ(index.size(), hashes.size());
   const double bytes_an_entry = static_cast<double>(index.bytes()) / static_cast<double>(index.size());
   CHECK(bytes_an_entry >= 8 / 0.8 && bytes_an_entry < 8 / 0.8 * 1.5 * 1.1);

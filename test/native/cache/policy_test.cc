@@ -10,9 +10,7 @@ constexpr size_t kSegment = 1000;  // half of it may survive
 
 static_assert(Policy::kUsesMax == Index::kUsesMax, "the policy ranks by what the index counts");
 
-TEST(Policy, KeepsEverythingThatWasUsedWhenItFits) {
-  CHECK_EQ(Policy::Threshold({400, 200, 200, 100}, kSegment), 1u);
-}
+TEST(Policy, KeepsEverythingThatWasUsedWhenItFits) { CHECK_EQ(Policy::Threshold({400, 200, 200, 100}, kSegment), 1u); }
 
 TEST(Policy, NeverKeepsWhatWasNotUsed) {
   CHECK_EQ(Policy::Threshold({0, 0, 0, 0}, kSegment), 1u);

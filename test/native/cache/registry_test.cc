@@ -35,7 +35,8 @@ TEST(Registry, GivesANewCacheForNoName) {
 TEST(Registry, RefusesTheSameNameWithOtherOptions) {
   Registry registry;
   const auto held = Opened(registry, "embeddings");
-  for (const CacheOptions& other : {CacheOptions{2 * kMaxBytesMin, Verify::kSample}, CacheOptions{kMaxBytesMin, Verify::kOff}}) {
+  for (const CacheOptions& other :
+       {CacheOptions{2 * kMaxBytesMin, Verify::kSample}, CacheOptions{kMaxBytesMin, Verify::kOff}}) {
     const Result<std::shared_ptr<Cache>> opened = registry.Open("embeddings", other);
     REQUIRE(!opened.ok());
     CHECK_EQ(opened.status().code(), Code::kOptions);

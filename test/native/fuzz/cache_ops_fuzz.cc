@@ -42,11 +42,17 @@ class Play {
 
   void Do(const Operation& op) {
     switch (op.what % 16) {
-      case 0: case 1: case 2: return Set(op, op.number % 2048);
-      case 3: case 4: return Set(op, op.number);
+      case 0:
+      case 1:
+      case 2: return Set(op, op.number % 2048);
+      case 3:
+      case 4: return Set(op, op.number);
       case 5: return Set(op, size_t{op.number} * 16);  // up to 1 MiB: large values, and some too large
-      case 6: case 7: case 8: return Get(op);
-      case 9: case 10: return Expose(op);
+      case 6:
+      case 7:
+      case 8: return Get(op);
+      case 9:
+      case 10: return Expose(op);
       case 11: return LetGo(op);
       case 12: return Delete(op);
       case 13: return Rarely(op);
@@ -86,9 +92,7 @@ class Play {
     switch (client_->Set(NameOf(op), value, SpaceOf(op))) {
       case SetOutcome::kStored: oracle_[IdOf(op)] = value; break;
       case SetOutcome::kTooLarge: break;
-      default:
-        oracle_.erase(IdOf(op));
-        Require(!client_->Has(NameOf(op), SpaceOf(op)));
+      default: oracle_.erase(IdOf(op)); Require(!client_->Has(NameOf(op), SpaceOf(op)));
     }
   }
 

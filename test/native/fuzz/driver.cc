@@ -1,4 +1,5 @@
-// driver.cc: a main for LLVMFuzzerTestOneInput where there is no libFuzzer: replays a corpus, then tries mutations of it.
+// driver.cc: a main for LLVMFuzzerTestOneInput where there is no libFuzzer: replays a corpus, then tries mutations of
+// it.
 //
 // It follows no coverage, so it finds less; but any compiler links it, and what a fuzzer once found stays a test.
 // Run as   <program> [-max_total_time=SECONDS] [-seed=N] corpus…
@@ -57,9 +58,7 @@ Input Mutated(zerohop::check::Random& random, const std::vector<Input>& corpus) 
       case 1:
         for (uint64_t i = 1 + random.Below(64); i > 0; --i) input.push_back(static_cast<uint8_t>(random.Next()));
         break;
-      case 2:
-        input.erase(here, here + static_cast<std::ptrdiff_t>(length));
-        break;
+      case 2: input.erase(here, here + static_cast<std::ptrdiff_t>(length)); break;
       default: {
         const Input piece(here, here + static_cast<std::ptrdiff_t>(length));
         for (uint64_t i = 1 + random.Below(16); i > 0; --i) input.insert(input.end(), piece.begin(), piece.end());
@@ -72,8 +71,8 @@ Input Mutated(zerohop::check::Random& random, const std::vector<Input>& corpus) 
 
 // Written before the input runs: a crash leaves it behind.
 void Keep(const std::string& path, const Input& input) {
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(input.data()),
-                                              static_cast<std::streamsize>(input.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
 }
 
 }  // namespace
