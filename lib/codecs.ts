@@ -22,12 +22,22 @@ export interface Codec<In, Out, Own> {
 export const bytes: Codec<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> = {
   tag: 'bytes',
   encode(value) {
-    if (value instanceof Uint8Array) return value;
-    throw typeError('value', 'a Uint8Array', value);
+    if (!(value instanceof Uint8Array)) throw typeError('value', 'a Uint8Array', value);
+    if (value.length === 0) assertInBounds(value);
+    return value;
   },
   view: (buffer, offset, length) => new Uint8Array(buffer, offset, length),
   own: (buffer) => new Uint8Array(buffer),
 };
+
+/** A view whose resizable buffer has shrunk under it, or was detached, has length 0 like an empty one: no value. */
+function assertInBounds(value: Uint8Array | ReadonlyUint8Array): void {
+  try {
+    Uint8Array.prototype.keys.call(value);
+  } catch {
+    throw typeError('value', 'an array within its buffer', 'one whose buffer was detached, or shrunk under it');
+  }
+}
 
 /** 2^28 dimensions are a gibibyte a vector: beyond any model, and within what one value may hold. */
 const DIMENSIONS_MAX = 2 ** 28;

@@ -12,9 +12,15 @@ const COPIES_PER_HEAP_REPORT = 256;
 
 const { find, findMany } = native;
 
-// Results of a batch: three numbers a key. Native code reads all keys before it writes the first result, so a batch
-// that a getter of the keys starts in between can use the same memory.
-let locations = new Int32Array(3 * 1024);
+// Results of a batch: three numbers a key. Taken from here for the time of a call, because a codec's `view` may look up
+// a batch of its own.
+let spareLocations: Int32Array | undefined;
+
+function takeLocations(length: number): Int32Array {
+  const spare = spareLocations;
+  spareLocations = undefined;
+  return spare !== undefined && spare.length >= length ? spare : new Int32Array(Math.max(length, 3 * 1024));
+}
 
 /**
  * A part of a cache with its own keys, one codec and one scope. Made by {@link Cache.keyspace}.
@@ -69,25 +75,27 @@ export class Keyspace<In, Out, Own> {
    */
   getMany(keys: readonly Key[]): (Out | undefined)[] {
     if (!Array.isArray(keys)) throw typeError('keys', 'an array', keys);
-    if (locations.length < keys.length * 3) locations = new Int32Array(keys.length * 4);
+    const read: readonly Key[] = [...keys]; // once: getters and proxies may answer otherwise the next time
     const slab = this.#slab;
-    const at = locations;
+    const locations = takeLocations(read.length * 3);
     const buffers: ArrayBufferLike[] = [];
-    findMany(this.#handle, keys, slab, at, buffers);
-    const values = new Array<Out | undefined>(keys.length);
+    findMany(this.#handle, read, slab, locations, buffers);
+    const values = new Array<Out | undefined>(read.length);
     const unread: number[] = [];
     for (let i = 0, j = 0; i < values.length; ++i, j += 3) {
-      const found = at[j]!;
-      if (found >= 0) values[i] = this.#view(keys[i]!, buffers[found]!, found, at[j + 1]!, at[j + 2]! >>> 0);
-      else if (found === COPIED)
-        values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + at[j + 1]!, at[j + 2]! >>> 0);
+      const found = locations[j]!;
+      const offset = locations[j + 1]!;
+      const length = locations[j + 2]! >>> 0;
+      if (found >= 0) values[i] = this.#view(read[i]!, buffers[found]!, found, offset, length);
+      else if (found === COPIED) values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + offset, length);
       else {
         values[i] = undefined;
         if (found === NEED_SLAB) unread.push(i);
       }
     }
-    // Copies that the slab had no room for; looked up again, one by one, once `locations` is no longer needed.
-    for (const i of unread) values[i] = this.get(keys[i]!);
+    spareLocations = locations;
+    // Copies that the slab had no room for.
+    for (const i of unread) values[i] = this.get(read[i]!);
     return values;
   }
 
@@ -102,7 +110,8 @@ export class Keyspace<In, Out, Own> {
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
   set(key: Key, value: In): boolean {
-    return native.set(this.#handle, key, this.#codec.encode(value)) === 1;
+    const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache
+    return native.set(this.#handle, key, stored) === 1;
   }
 
   /** Whether `key` is stored. Not counted as a use, nor as a lookup. */

@@ -16,18 +16,15 @@ const { backend } = native.environment();
 const UNCOUNTED_BYTES_MAX = 32 * 1024 * 1024;
 let uncountedBytes = 0;
 
+// Zeroed, either way: what is not a copy yet is seen through `.buffer` too, and an empty cursor means the start.
 function slabOf(bytes: number): Uint8Array {
-  if (backend !== 'shared') {
-    const slab = Buffer.allocUnsafeSlow(bytes);
-    new Uint32Array(slab.buffer, slab.byteOffset, 1)[0] = HEADER_BYTES;
-    return slab;
-  }
+  if (backend !== 'shared') return new Uint8Array(bytes);
   uncountedBytes += bytes;
   if (uncountedBytes > UNCOUNTED_BYTES_MAX) {
     uncountedBytes = 0;
     native.collect();
   }
-  return new Uint8Array(new SharedArrayBuffer(bytes)); // zeroed: native code starts behind the header
+  return new Uint8Array(new SharedArrayBuffer(bytes));
 }
 
 /** A new slab with room for a copy of `bytes`; `keep` tells whether there will be room for others after it. */

@@ -267,7 +267,11 @@ napi_value Copy(napi_env env, napi_callback_info info) {
     if (napi_create_arraybuffer(env, hit->bytes, &data, &buffer) != napi_ok) return nullptr;
     ReadGuard guard(call.cache().epochs(), call.session());
     const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
-    if (!again) return nullptr;
+    if (!again) {  // gone between the two lookups: a miss after all
+      call.session().counters.Add(Count::kHits, ~uint64_t{0});
+      call.session().counters.Add(Count::kMisses);
+      return nullptr;
+    }
     if (again->bytes != hit->bytes) continue;
     if (hit->bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again->at, hit->bytes);
     return buffer;

@@ -174,23 +174,26 @@ int32_t Isolate::Open(std::shared_ptr<Cache> cache, uint16_t space) {
     memberships_.push_back(std::make_unique<Membership>(*this, std::move(cache)));
     membership = memberships_.back().get();
   }
-  if (free_handles_.empty()) {
-    free_handles_.push_back(static_cast<int32_t>(handles_.size()));
+  if (free_places_.empty()) {
+    free_places_.push_back(handles_.size());
     handles_.emplace_back();
   }
-  const int32_t number = free_handles_.back();
-  free_handles_.pop_back();
-  handles_[number] = {membership, space};
+  const size_t place = free_places_.back();
+  free_places_.pop_back();
+  Handle& handle = handles_[place];
+  handle.membership = membership;
+  handle.space = space;
   ++membership->handles;
-  return number;
+  return static_cast<int32_t>(place) | (int32_t{handle.generation} << kPlaceBits);
 }
 
 void Isolate::Close(int32_t number) {
   Handle* handle = Find(number);
   if (handle == nullptr) return;
   Membership* membership = handle->membership;
-  *handle = {};
-  free_handles_.push_back(number);
+  handle->membership = nullptr;
+  handle->generation = static_cast<uint16_t>((handle->generation + 1) & ((1 << kGenerationBits) - 1));
+  free_places_.push_back(PlaceOf(number));
   if (--membership->handles > 0) return;
   if (membership->seen() > 0) {
     departed_.push_back({membership->tally(), membership->cache().arena().segment_bytes()});

@@ -98,6 +98,7 @@ class Membership final : public NoticeListener {
 struct Handle {
   Membership* membership = nullptr;  // null: closed
   uint16_t space = 0;
+  uint16_t generation = 0;  // part of the handle's number: a closed one's is not another's soon
 };
 
 class Isolate {
@@ -124,11 +125,12 @@ class Isolate {
   napi_ref error_factory() const { return error_factory_; }
   uint32_t* registers() { return registers_; }
 
+  // The number of a new handle: its place, and how often the place was used before.
   int32_t Open(std::shared_ptr<Cache> cache, uint16_t space);
-  Handle* Find(int32_t handle) {
-    return handle >= 0 && static_cast<size_t>(handle) < handles_.size() && handles_[handle].membership != nullptr
-               ? &handles_[handle]
-               : nullptr;
+  Handle* Find(int32_t number) {
+    const size_t place = PlaceOf(number);
+    if (number < 0 || place >= handles_.size() || handles_[place].membership == nullptr) return nullptr;
+    return handles_[place].generation == number >> kPlaceBits ? &handles_[place] : nullptr;
   }
   void Close(int32_t handle);
 
@@ -182,6 +184,10 @@ class Isolate {
   const std::vector<std::unique_ptr<Membership>>& memberships() const { return memberships_; }
 
  private:
+  static constexpr int kPlaceBits = 20;  // a million open handles
+  static constexpr int kGenerationBits = 31 - kPlaceBits;
+  static size_t PlaceOf(int32_t number) { return static_cast<size_t>(number) & ((size_t{1} << kPlaceBits) - 1); }
+
   uint64_t PendingBytes();
   uint32_t SeenSegments() const;
   void Collected();
@@ -204,7 +210,7 @@ class Isolate {
   uint32_t quiet_hits_ = 0;   // left
 
   std::vector<Handle> handles_;
-  std::vector<int32_t> free_handles_;
+  std::vector<size_t> free_places_;
   std::vector<std::unique_ptr<Membership>> memberships_;
   // Buffers of closed caches that V8 has not freed yet.
   struct Departed {

@@ -8,5 +8,10 @@
 #ifndef NAPI_DISABLE_CPP_EXCEPTIONS
 #define NAPI_DISABLE_CPP_EXCEPTIONS
 #endif
+// An environment that is going down (worker.terminate) refuses to throw; without this, node-addon-api would abort the
+// whole process for it.  Held by exits.test.ts.
+#ifndef NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+#define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+#endif
 #include <napi.h>
 #include <node_api.h>

@@ -1,6 +1,7 @@
 #include "cache/arena.h"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -61,6 +62,7 @@ void Arena::Trim() {
     if (!committed_[index]) continue;
     mapping_.Decommit(StartOf(index), segment_bytes_);
     committed_[index] = false;
+    segments_[index].left_by = Segment::kNobody;
     --committed_count_;
   }
 }
@@ -100,6 +102,15 @@ std::optional<uint32_t> Arena::TakeRun(uint32_t count, uint32_t spare) {
   return std::nullopt;
 }
 
+void Arena::Own(uint32_t index, uint16_t scope) {
+  segments_[index].scope = scope;
+  for (uint32_t each = index; each < index + segments_[index].run_segments; ++each) {
+    const uint16_t left_by = std::exchange(segments_[each].left_by, scope);
+    if (left_by == scope || left_by == Segment::kNobody) continue;
+    std::memset(bytes() + StartOf(each), 0, segment_bytes_);
+  }
+}
+
 bool Arena::Unseen(const Segment& segment, EpochDomain& epochs) const {
   // The epoch first: once it has passed, no reader can add an exposure any more.
   return segment.writers.load(std::memory_order_acquire) == 0 &&
@@ -122,6 +133,7 @@ void Arena::Free(uint32_t index, bool decommit) {
     if (decommit) {
       committed_count_ -= committed_[each];
       committed_[each] = false;
+      segments_[each].left_by = Segment::kNobody;
     }
     free_.push_back(each);
   }
@@ -160,6 +172,7 @@ uint32_t Arena::DecommitFree() {
     if (!committed_[index]) continue;
     mapping_.Decommit(StartOf(index), segment_bytes_);
     committed_[index] = false;
+    segments_[index].left_by = Segment::kNobody;
     --committed_count_;
     ++given_back;
   }

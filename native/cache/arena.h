@@ -52,6 +52,10 @@ class Arena {
   // How many segments TakeFree could give now.
   uint32_t Takeable(uint32_t spare) EXCLUDES(mutex_);
 
+  // Makes a segment (or run) that was just taken the scope's own: what another scope left in it is erased, because a
+  // view's `.buffer` shows all of it.
+  void Own(uint32_t index, uint16_t scope);
+
   // Hands a segment (or run) back: free at once if nobody can see it, else as soon as `Reclaim` finds it so.
   // REQUIRES: no index slot points into it; `segment.retired_epoch` is set.  `decommit`: give its pages to the system.
   void Retire(uint32_t index, bool decommit) EXCLUDES(mutex_);

@@ -110,6 +110,15 @@ bool Cache::Matches(uint64_t at, uint16_t space, Bytes key, Entry* entry) const 
   return true;
 }
 
+// One hit in kVerifyEvery on average, at irregular distances: a fixed one would never see some keys of a steady
+// pattern.
+bool Cache::SampleIsDue(Session& session) {
+  if (session.verify_in-- > 0) return false;
+  session.random = session.random * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
+  session.verify_in = static_cast<uint32_t>(session.random >> 33) % (2 * kVerifyEvery - 1);
+  return true;
+}
+
 std::optional<Hit> Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, Use use) {
   const uint64_t hash = HashOf(space, key);
   const bool counts = use == Use::kCount;
@@ -122,10 +131,9 @@ std::optional<Hit> Cache::Find(const ReadGuard&, Session& session, uint16_t spac
     return std::nullopt;
   }
   const uint32_t segment = arena_->SegmentOf(*at);
+  const bool tainted = arena_->segment(segment).tainted.load(std::memory_order_relaxed);
   const bool due =
-      options_.verify == Verify::kTrap ||
-      (options_.verify == Verify::kSample &&
-       (++session.verify_tick % kVerifyEvery == 0 || arena_->segment(segment).tainted.load(std::memory_order_relaxed)));
+      options_.verify == Verify::kTrap || (options_.verify == Verify::kSample && (SampleIsDue(session) || tainted));
   if (due && !Intact(arena_->bytes(), entry)) {
     if (index_.Remove(hash, [&at](uint64_t each) { return each == *at; })) Forget(*at);
     session.counters.Add(Count::kCorrupted);
@@ -229,7 +237,7 @@ SetOutcome Cache::SetLarge(Session& session, uint16_t space, uint64_t hash, Byte
   const uint64_t at = arena_->StartOf(first);
   const Reservation room{first, at, LayOut(at, key.size(), value.size())};
   Segment& segment = arena_->segment(first);
-  segment.scope = 0;  // a large value is alone in its run, and is never copied to other segments
+  arena_->Own(first, NewcomersOf(space).scope());
   segment.used_bytes = room.layout.end - at;
   segment.view_at = static_cast<uint32_t>(room.layout.value_at - at);
   segment.view_bytes = static_cast<uint32_t>(value.size());

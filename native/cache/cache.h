@@ -132,6 +132,7 @@ class Cache {
   static constexpr size_t kSpacesMax = 1024;
 
   uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
+  static bool SampleIsDue(Session& session);
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t space, Bytes key, Entry* entry) const;
   Stream& NewcomersOf(uint16_t space);

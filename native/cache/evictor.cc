@@ -23,23 +23,28 @@ constexpr uint32_t kReserveShare = 8;
 // which do not evict.
 constexpr uint32_t kSlackShare = 64;
 
-uint32_t Reserve(uint32_t segments) { return std::max<uint32_t>(3, segments / kReserveShare); }
+uint32_t Reserve(uint32_t segments, uint32_t scopes) {
+  // Each scope beyond the first has two open segments, which are no victims.
+  return std::max<uint32_t>(3, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
+}
 
 }  // namespace
 
 void Evictor::AddScope(uint16_t scope) {
   MutexLock lock(mutex_);
   streams_.push_back(std::make_unique<Stream>(parts_.arena, parts_.seal_clock, scope));
+  scopes_.store(static_cast<uint32_t>(streams_.size()), std::memory_order_relaxed);
   survivors_[scope].store(streams_.back().get(), std::memory_order_release);
 }
 
 uint32_t Evictor::Limit(bool prompt) const {
   const uint32_t segments = parts_.arena.usable_segments();
-  if (segments <= Reserve(segments)) return 0;
-  if (prompt || !evicting()) return segments - Reserve(segments);
+  const uint32_t reserve = Reserve(segments, scopes_.load(std::memory_order_relaxed));
+  if (segments <= reserve) return 0;
+  if (prompt || !evicting()) return segments - reserve;
   const uint32_t lag = lag_.load(std::memory_order_relaxed);
   const uint32_t half = segments / 2;
-  return std::max(segments / 4, half - std::min(half, lag / 2));
+  return std::min(segments - reserve, std::max(segments / 4, half - std::min(half, lag / 2)));
 }
 
 uint32_t Evictor::CoolingWindow() const { return std::max<uint32_t>(2, parts_.arena.usable_segments() / 4); }
@@ -298,36 +303,51 @@ std::optional<uint32_t> Evictor::CheapestWindow(uint32_t count) {
 Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) {
   MutexLock lock(mutex_);
   Reclaim();
-  // Another thread may take a segment of the window between eviction and taking: then look again, a few times.
-  for (int attempt = 0; attempt < 4; ++attempt) {
+  // Each round takes the run, or evicts something towards it.  More rounds than segments: other threads take them away.
+  for (uint32_t round = 0; round < parts_.arena.segment_count() + 4; ++round) {
     if (const auto run = parts_.arena.TakeRun(count, spare)) {
       *first = *run;
       return Outcome::kMadeRoom;
     }
     StartEvicting();
-    // One segment more than asked keeps the spare: the window is evicted, and one other segment stays free.
-    while (parts_.arena.Takeable(0) <= spare) {
+    const std::optional<uint32_t> window = CheapestWindow(count);
+    if (!window) return Outcome::kPinned;
+    // Free segments outside the window have to make up the spare.
+    if (parts_.arena.Takeable(0) < spare + FreeIn(*window, count)) {
       const std::optional<uint32_t> victim = Victim();
       if (!victim) return Outcome::kPinned;
       Evict(&session, *victim, /*may_survive=*/false, /*decommit=*/false);
-      if (!AwaitFree(*victim, 1)) return Outcome::kReaders;
-    }
-    const std::optional<uint32_t> window = CheapestWindow(count);
-    if (!window) return Outcome::kPinned;
-    for (uint32_t at = *window; at < *window + count;) {
-      const Segment& segment = parts_.arena.segment(at);
-      if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
-          segment.writers.load(std::memory_order_acquire) != 0) {
-        ++at;  // free, or another thread has taken it meanwhile: then its length is not ours to read
-        continue;
+      if (!AwaitFree(*victim, 1) && parts_.arena.segment(*victim).exposures.load(std::memory_order_acquire) == 0) {
+        return Outcome::kReaders;
       }
-      const uint32_t run = segment.run_segments;
-      Evict(&session, at, /*may_survive=*/false, /*decommit=*/false);
-      at += run;
+      continue;
     }
-    AwaitFree(*window, count);
+    EvictWindow(session, *window, count);
   }
   return Outcome::kPinned;
+}
+
+uint32_t Evictor::FreeIn(uint32_t first, uint32_t count) const {
+  uint32_t free = 0;
+  for (uint32_t at = first; at < first + count; ++at) {
+    free += parts_.arena.segment(at).state.load(std::memory_order_acquire) == SegmentState::kFree;
+  }
+  return free;
+}
+
+void Evictor::EvictWindow(Session& session, uint32_t first, uint32_t count) {
+  for (uint32_t at = first; at < first + count;) {
+    const Segment& segment = parts_.arena.segment(at);
+    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
+        segment.writers.load(std::memory_order_acquire) != 0) {
+      ++at;  // free, or another thread has taken it meanwhile: then its length is not ours to read
+      continue;
+    }
+    const uint32_t run = segment.run_segments;
+    Evict(&session, at, /*may_survive=*/false, /*decommit=*/false);
+    at += run;
+  }
+  AwaitFree(first, count);
 }
 
 void Evictor::RetireAll(Session* session) {

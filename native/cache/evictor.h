@@ -104,6 +104,8 @@ class Evictor {
   bool Walk(uint32_t index) REQUIRES(mutex_);
   uint64_t HashOf(const Entry& entry) const;
   std::optional<uint32_t> CheapestWindow(uint32_t count) REQUIRES(mutex_);
+  uint32_t FreeIn(uint32_t first, uint32_t count) const;
+  void EvictWindow(Session& session, uint32_t first, uint32_t count) REQUIRES(mutex_);
   static void Add(Session* session, Count which, uint64_t by = 1) {
     if (session != nullptr) session->counters.Add(which, by);
   }
@@ -111,6 +113,7 @@ class Evictor {
   const Parts parts_;
   std::atomic<uint32_t> notice_{0};
   std::atomic<bool> evicting_{false};
+  std::atomic<uint32_t> scopes_{0};
   std::atomic<uint32_t> lag_{0};  // cooled segments that were still exposed at the last cooling
   std::atomic<Want> want_{Want::kNothing};
   std::unique_ptr<std::atomic<Stream*>[]> survivors_ { new std::atomic<Stream*>[ kScopesMax ]() };  // by scope

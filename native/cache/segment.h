@@ -19,6 +19,8 @@ namespace zerohop {
 enum class SegmentState : uint8_t { kFree, kOpen, kSealed, kRetired, kRunTail };
 
 struct alignas(kCacheLineBytes) Segment {
+  static constexpr uint16_t kNobody = UINT16_MAX;
+
   // Any thread.
   std::atomic<SegmentState> state{SegmentState::kFree};
   std::atomic<bool> cooling{false};  // next in line for eviction: not to be exposed any more
@@ -32,8 +34,9 @@ struct alignas(kCacheLineBytes) Segment {
   // (release); read after that state was loaded (acquire).
   uint32_t run_segments{1};
   uint16_t scope{0};
-  uint64_t used_bytes{0};  // appended bytes; final once sealed
-  uint64_t sealed_at{0};   // order of sealing: the smaller, the older; the evictor may renew it
+  uint16_t left_by{kNobody};  // the scope whose bytes still lie here, kNobody if they are all zero
+  uint64_t used_bytes{0};     // appended bytes; final once sealed
+  uint64_t sealed_at{0};      // order of sealing: the smaller, the older; the evictor may renew it
   uint64_t retired_epoch{0};
 
   // What an external buffer over the segment shows, from its start: all of it, or exactly the one large value.

@@ -23,8 +23,9 @@ class NoticeListener {
 struct Session {
   EpochRecord record;
   Counters counters;
-  uint32_t verify_tick = 0;            // counts hits towards the next sampled checksum
-  NoticeListener* listener = nullptr;  // may be null
+  uint32_t verify_in = 0;                 // hits until the next sampled checksum
+  uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
+  NoticeListener* listener = nullptr;     // may be null
 };
 
 // Keeps what the owner finds from being reused while it lives: until the value is copied, or its segment exposed.

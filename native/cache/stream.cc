@@ -12,7 +12,7 @@ std::optional<Reservation> Stream::Reserve(size_t key_bytes, size_t value_bytes,
     const std::optional<uint32_t> taken = arena_.TakeFree(spare);
     if (!taken) return std::nullopt;
     open_ = *taken;
-    arena_.segment(open_).scope = scope_;
+    arena_.Own(open_, scope_);
   }
 }
 

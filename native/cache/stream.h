@@ -38,6 +38,8 @@ class Stream {
     arena_.segment(reservation.segment).writers.fetch_sub(1, std::memory_order_release);
   }
 
+  uint16_t scope() const { return scope_; }
+
   // Closes the open segment, if there is one, so that it can be retired.
   void SealOpen() EXCLUDES(mutex_);
 
