@@ -90,9 +90,9 @@ let openCaches = 0;
 let maintenance: NodeJS.Timeout | undefined;
 
 // What was dropped without close() is closed when it is collected.
-const dropped = new FinalizationRegistry<{ handle: number; then: () => void }>(({ handle, then }) => {
+const dropped = new FinalizationRegistry<{ handle: number; after: () => void }>(({ handle, after }) => {
   native.close(handle);
-  then();
+  after();
 });
 
 function startMaintenance(): void {
@@ -116,7 +116,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   constructor(name: string, maxBytes: number, verify: number) {
     const handle = native.open(name, maxBytes, verify);
     super(handle, bytes);
-    dropped.register(this, { handle, then: stopMaintenance }, this);
+    dropped.register(this, { handle, after: stopMaintenance }, this);
     startMaintenance();
   }
 
@@ -138,7 +138,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
     const reference = new WeakRef(keyspace);
     keyspaces.add(reference);
-    dropped.register(keyspace, { handle, then: () => keyspaces.delete(reference) }, keyspace);
+    dropped.register(keyspace, { handle, after: () => keyspaces.delete(reference) }, keyspace);
     return keyspace;
   }
 

@@ -22,7 +22,7 @@ export interface Codec<In, Out, Own> {
 export const bytes: Codec<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> = {
   tag: 'bytes',
   encode(value) {
-    if (!(value instanceof Uint8Array)) throw typeError('value', 'a Uint8Array', value);
+    if (!(value instanceof Uint8Array && ArrayBuffer.isView(value))) throw typeError('value', 'a Uint8Array', value);
     if (value.length === 0) assertInBounds(value);
     return value;
   },
@@ -35,7 +35,9 @@ function assertInBounds(value: Uint8Array | ReadonlyUint8Array): void {
   try {
     Uint8Array.prototype.keys.call(value);
   } catch {
-    throw typeError('value', 'an array within its buffer', 'one whose buffer was detached, or shrunk under it');
+    throw Object.assign(new TypeError('value: its buffer was detached (transferred elsewhere), or shrank under it'), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
   }
 }
 
@@ -57,7 +59,8 @@ export function float32(
   return {
     tag: `float32(${dimensions})`,
     encode(value) {
-      if (!(value instanceof Float32Array)) throw typeError('value', 'a Float32Array', value);
+      if (!(value instanceof Float32Array && ArrayBuffer.isView(value)))
+        throw typeError('value', 'a Float32Array', value);
       if (value.length !== dimensions)
         throw rangeError('value.length', `${dimensions} (the keyspace's dimensions)`, value.length);
       return value;

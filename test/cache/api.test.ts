@@ -200,13 +200,13 @@ describe('values', () => {
     expect(cache.get('k')).toHaveLength(20);
   });
 
-  test('a view that its buffer shrank away from is a TypeError or empty, and never reads outside', () => {
+  test('a view that its buffer shrank away from is a TypeError', () => {
     const cache = openCache();
     const buffer = new (anything(ArrayBuffer))(64, { maxByteLength: 64 });
     const view = new Uint8Array(buffer, 32, 16);
     buffer.resize(8);
-    cache.set('k', view);
-    expect(cache.get('k')).toHaveLength(0);
+    expect(() => cache.set('k', view)).toThrow(/value: its buffer .* shrank/);
+    expect(cache.has('k')).toBe(false);
   });
 
   test('a detached value is a TypeError, and the old value stays', () => {
@@ -636,11 +636,11 @@ describe('getMany', () => {
     expect(cache.stats()).toMatchObject({ hits: 0, misses: 0 });
   });
 
-  test('of a Proxy is right or a TypeError', () => {
+  test('of a Proxy reads what the Proxy says', () => {
     const cache = openCache();
     cache.set('a', utf8('v'));
     const keys = new Proxy(['a', 'b'], {});
-    expect(() => cache.getMany(keys)).toThrow(TypeError);
+    expect(cache.getMany(keys).map((one) => one && textOf(one))).toEqual(['v', undefined]);
   });
 
   test('a getter that throws among the keys throws through', () => {
@@ -691,7 +691,7 @@ describe('getMany', () => {
     expect(cache.getMany(keys).map((one) => textOf(one))).toEqual(['a', 'b', 'c']);
   });
 
-  test('a getter that lengthens or shortens the array gives no value to a key that was not looked up', () => {
+  test('a getter that lengthens or shortens the array changes what is looked up, and nothing else', () => {
     const cache = openCache();
     for (const key of ['a', 'b', 'c']) cache.set(key, utf8(key.repeat(9)));
     cache.get('a');
@@ -711,7 +711,7 @@ describe('getMany', () => {
         return 'b';
       },
     });
-    expect(() => cache.getMany(shorter)).toThrow(/^key: /);
+    expect(cache.getMany(shorter).map((one) => textOf(one))).toEqual(['a'.repeat(9), 'b'.repeat(9)]);
   });
 
   test('a codec that looks up others while it makes a view does not disturb the batch around it', () => {
