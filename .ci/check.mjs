@@ -3,13 +3,13 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ensureDebianPackages, ensureDependencies, findCommand, PreparationError, root, runMain } from './prepare.mjs';
+import { ensureDebianPackages, findCommand, PreparationError, prepare, root, runMain } from './prepare.mjs';
 
 /** Only the binding may know Node. */
 const NODE_HEADER = /#include <(napi|node_api|node)\.h>/;
 
 runMain(() => {
-  ensureDependencies();
+  prepare(); // the benchmarks' types come from the built package
   ensureDebianPackages([{ commands: ['clang-format'], debianPackage: 'clang-format' }]);
   const failed = [
     ['types of lib', () => run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.json', '--noEmit'])],
