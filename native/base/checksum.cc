@@ -6,9 +6,11 @@ namespace zerohop {
 namespace {
 
 // Odd constants with about half their bits set: decimals of pi, as Blowfish has them.
-constexpr uint64_t kLane[4] = {0x243f6a8885a308d3u, 0x13198a2e03707345u, 0xa4093822299f31d1u, 0x082efa98ec4e6c89u};
+constexpr uint64_t kLane[] = {0x243f6a8885a308d3u, 0x13198a2e03707345u, 0xa4093822299f31d1u, 0x082efa98ec4e6c89u,
+                              0x452821e638d01377u, 0xbe5466cf34e90c6du, 0xc0ac29b7c97c50ddu, 0x3f84d5b5b5470917u};
+constexpr size_t kLanes = 8;
 constexpr size_t kLaneBytes = 16;
-constexpr size_t kBlockBytes = kLaneBytes * 4;
+constexpr size_t kBlockBytes = kLaneBytes * kLanes;
 
 uint64_t Load64(const unsigned char* at) {
   uint64_t word;
@@ -25,20 +27,21 @@ uint64_t Fold(uint64_t a, uint64_t b) {
 
 uint32_t Checksum(const void* data, size_t bytes) {
   const auto* in = static_cast<const unsigned char*>(data);
-  uint64_t lane[4] = {kLane[0], kLane[1], kLane[2], kLane[3]};
-  size_t left = bytes;
-  for (; left >= kBlockBytes; left -= kBlockBytes, in += kBlockBytes) {
-    for (size_t i = 0; i < 4; ++i) {
+  uint64_t lane[kLanes];
+  std::memcpy(lane, kLane, sizeof(lane));
+  const auto mix = [&lane](const unsigned char* block) {
+    for (size_t i = 0; i < kLanes; ++i) {
       // Adding the old lane keeps a product of zero from erasing what came before.
-      lane[i] += Fold(Load64(in + i * kLaneBytes) ^ lane[i], Load64(in + i * kLaneBytes + 8) ^ kLane[i]);
+      lane[i] += Fold(Load64(block + i * kLaneBytes) ^ lane[i], Load64(block + i * kLaneBytes + 8) ^ kLane[i]);
     }
-  }
+  };
+  size_t left = bytes;
+  for (; left >= kBlockBytes; left -= kBlockBytes, in += kBlockBytes) mix(in);
   unsigned char tail[kBlockBytes] = {};
   if (left > 0) std::memcpy(tail, in, left);
-  for (size_t i = 0; i < 4; ++i) {
-    lane[i] += Fold(Load64(tail + i * kLaneBytes) ^ lane[i], Load64(tail + i * kLaneBytes + 8) ^ kLane[i]);
-  }
-  const uint64_t all = Fold(lane[0] ^ bytes, lane[1] ^ kLane[3]) + Fold(lane[2] ^ kLane[0], lane[3] ^ kLane[1]);
+  mix(tail);
+  uint64_t all = bytes;
+  for (size_t i = 0; i < kLanes; i += 2) all += Fold(lane[i] ^ all, lane[i + 1] ^ kLane[i]);
   return static_cast<uint32_t>(all ^ (all >> 32));
 }
 

@@ -1,7 +1,7 @@
 // checksum.h: a 32-bit checksum of a value, to notice that JavaScript wrote through a view.
 //
 // It must be cheap enough to be paid at every set (4 KiB in under 100 ns) and needs no strength against an adversary:
-// whoever can write to a view can write to the checksum too.  Four lanes of folded 64 x 64 -> 128 bit products keep
+// whoever can write to a view can write to the checksum too.  Eight lanes of folded 64 x 64 -> 128 bit products keep
 // the multiplier busy; every input bit reaches the result.
 #pragma once
 
