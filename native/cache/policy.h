@@ -18,9 +18,9 @@ class Policy {
  public:
   static constexpr uint32_t kUsesMax = 3;  // uses saturate here (two bits in the index)
 
-  // 1/4: three times as much is freed as is copied.
+  // 1/2: an eviction copies at most as much as it frees.
   static constexpr size_t kSurvivorShareNumerator = 1;
-  static constexpr size_t kSurvivorShareDenominator = 4;
+  static constexpr size_t kSurvivorShareDenominator = 2;
 
   // Bytes of live entries in a segment, by their uses.
   using BytesByUses = std::array<size_t, kUsesMax + 1>;

@@ -5,7 +5,7 @@
 
 namespace zerohop {
 namespace {
-constexpr size_t kSegment = 2000;  // a quarter of it may survive
+constexpr size_t kSegment = 1000;  // half of it may survive
 }
 
 static_assert(Policy::kUsesMax == Index::kUsesMax, "the policy ranks by what the index counts");
