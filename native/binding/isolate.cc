@@ -289,14 +289,13 @@ void Isolate::Account() {
 bool Isolate::ForceCollection() {
   const auto before = Clock::now();
   if (before < next_collection_) return false;
-  const uint32_t seen_before = SeenSegments();
   int64_t total;
   // Up, then down by the same amount: V8's own account is the same as before.
   if (napi_adjust_external_memory(env_, kForceBytes, &total) != napi_ok) return false;
   napi_adjust_external_memory(env_, -kForceBytes, &total);
   const auto after = Clock::now();
-  const int share = SeenSegments() < seen_before ? kForceShare : 10 * kForceShare;
-  next_collection_ = after + share * (after - before);
+  // Whether it freed anything is not known yet: buffers of the old generation are swept by helper threads.
+  next_collection_ = after + kForceShare * (after - before);
   HeedCollection();
   for (const auto& one : memberships_) one->session().counters.Add(Count::kForcedGcs);
   Account();

@@ -156,8 +156,7 @@ class Isolate {
   // Makes V8 collect its young generation, by filling it: 1 to 7 ms.  Not while the last one that freed no buffer was
   // too recent.  True if it ran.
   bool CollectYoung();
-  // Makes V8 collect everything.  Not if collections would then take more than 1 % of the time, or 0.1 % after one that
-  // freed no buffer.  True if it ran.
+  // Makes V8 collect everything.  Not if collections would then take more than 1 % of the time.  True if it ran.
   bool ForceCollection();
   // Plans the collection that the evictor wants, where this membership's buffers are concerned.  A buffer that a view
   // uses at that moment would survive, and grow old; so first kQuietHits hits are copies, and views that are held
