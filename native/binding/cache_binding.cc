@@ -8,19 +8,15 @@
 
 #include "base/memory_limit.h"
 #include "base/os_memory.h"
+#include "binding/call.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/isolate.h"
+#include "binding/lookup.h"
 #include "cache/registry.h"
 
 namespace zerohop::binding {
 namespace {
-
-// What a lookup answers where it has no buffer to make a view from.  Mirrored in lib/native.ts.
-constexpr int32_t kMiss = -1;
-constexpr int32_t kCopied = -2;    // into the slab, at the offset in the registers
-constexpr int32_t kNeedSlab = -3;  // a copy is due and the slab has no room for it; nothing was counted
-constexpr int32_t kFailed = -4;    // an exception is pending
 
 // What `set` answers.  Mirrored in lib/native.ts.
 constexpr int32_t kStored = 1;
@@ -36,118 +32,6 @@ napi_value Bool(napi_env env, bool flag) {
   napi_value value = nullptr;
   napi_get_boolean(env, flag, &value);
   return value;
-}
-
-// The open handle that an argument names, or null with ERR_CACHE_CLOSED pending.
-struct Call {
-  Isolate* isolate;
-  Handle* handle = nullptr;
-  Call(napi_env env, napi_value number) : isolate(Isolate::Of(env)) {
-    int32_t id = -1;
-    if (napi_get_value_int32(env, number, &id) == napi_ok) handle = isolate->Find(id);
-    if (handle != nullptr) {
-      isolate->HeedPlan();
-      isolate->HeedCollection();
-      handle->membership->HeedNotice(env);
-    } else {
-      Throw(env, *isolate, {Code::kClosed, "the cache was closed"});
-    }
-  }
-  explicit operator bool() const { return handle != nullptr; }
-  Membership& membership() const { return *handle->membership; }
-  Cache& cache() const { return handle->membership->cache(); }
-  Session& session() const { return handle->membership->session(); }
-  uint16_t space() const { return handle->space; }
-};
-
-// The caller's memory for copies: a cursor in its first four bytes, copies behind its first cache line.  JavaScript can
-// write to all of it, so the cursor is checked like any other input.
-struct Slab {
-  std::byte* data = nullptr;
-  size_t bytes = 0;
-  bool known = false;
-
-  // `value` is undefined before the first copy; a slab whose buffer was detached has no room.
-  void Learn(napi_env env, napi_value value) {
-    if (known) return;
-    known = true;
-    napi_typedarray_type type;
-    void* at = nullptr;
-    size_t length = 0;
-    if (napi_get_typedarray_info(env, value, &type, &length, &at, nullptr, nullptr) != napi_ok) return;
-    if (type != napi_uint8_array || length < kCacheLineBytes) return;
-    data = static_cast<std::byte*>(at);
-    bytes = length;
-  }
-
-  // Offset of the copy, or none without room.
-  std::optional<uint32_t> Put(const std::byte* from, size_t length) {
-    if (data == nullptr) return std::nullopt;
-    uint32_t cursor;
-    std::memcpy(&cursor, data, sizeof(cursor));
-    const size_t at = AlignUp(std::max<size_t>(cursor, kCacheLineBytes),
-                              length >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes);
-    if (at > bytes || length > bytes - at) return std::nullopt;
-    if (length > 0) std::memcpy(data + at, from, length);
-    cursor = static_cast<uint32_t>(at + length);
-    std::memcpy(data, &cursor, sizeof(cursor));
-    return static_cast<uint32_t>(at);
-  }
-};
-
-struct Location {
-  int32_t result;  // the segment, if there is a buffer
-  uint32_t offset = 0;
-  uint32_t bytes = 0;
-  napi_value buffer = nullptr;
-};
-
-// One lookup: a view where this isolate has, or may have, a buffer over the segment; else a copy.
-Location Locate(napi_env env, const Call& call, Bytes key, napi_value slab_value, Slab& slab) {
-  Cache& cache = call.cache();
-  Membership& membership = call.membership();
-  Isolate& isolate = *call.isolate;
-  std::optional<Hit> hit;
-  napi_value buffer = nullptr;
-  bool expose = false;
-  const bool shows = isolate.backend() != Backend::kCopy && !isolate.quiet();
-  {
-    // The Node-API calls under this guard (a reference's value, a slab's address) allocate nothing in V8's heap.
-    ReadGuard guard(cache.epochs(), call.session());
-    hit = cache.Find(guard, call.session(), call.space(), key);
-    if (!hit) return {kMiss};
-    if (shows) buffer = membership.Buffer(env, hit->segment);
-    if (shows && buffer == nullptr && hit->cooling) [[unlikely]] {
-      // Its segment is about to be emptied, and the entry is in use: it would be copied forward then.  Now is better.
-      if (const std::optional<Hit> rescued = cache.Rescue(guard, call.space(), key, *hit)) {
-        hit = rescued;
-        buffer = membership.Buffer(env, hit->segment);
-        call.session().counters.Add(Count::kCopiedForward);
-      }
-    }
-    if (shows && buffer == nullptr) {
-      expose = membership.Rent(hit->segment, hit->bytes, isolate.PriceNs(cache)) && isolate.MayExposeNow(cache) &&
-               cache.TryExpose(guard, hit->segment, isolate.prompt());
-    }
-    if (buffer == nullptr && !expose) {
-      slab.Learn(env, slab_value);
-      if (const auto at = slab.Put(cache.arena().bytes() + hit->at, hit->bytes)) {
-        call.session().counters.Add(Count::kCopiedHits);
-        isolate.CountQuietHit();
-        return {kCopied, *at, hit->bytes};
-      }
-    }
-  }
-  if (expose) buffer = membership.Expose(env, hit->segment);
-  if (buffer == nullptr) {
-    call.session().counters.Add(Count::kHits, ~uint64_t{0});  // asked again with a slab, and counted then
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    return {pending ? kFailed : kNeedSlab, 0, hit->bytes};
-  }
-  const Segment& segment = cache.arena().segment(hit->segment);
-  const uint64_t view_start = cache.arena().StartOf(hit->segment) + segment.view_at;
-  return {static_cast<int32_t>(hit->segment), static_cast<uint32_t>(hit->at - view_start), hit->bytes, buffer};
 }
 
 // find(handle, key, slab): buffer | kMiss | kCopied | kNeedSlab; offset, length and segment in the registers.

@@ -1,0 +1,32 @@
+// call.h: what nearly every function of the binding starts with: the open handle that its first argument names.
+#pragma once
+
+#include "binding/errors.h"
+#include "binding/isolate.h"
+#include "binding/napi_setup.h"
+
+namespace zerohop::binding {
+
+// The open handle that an argument names, or null with ERR_CACHE_CLOSED pending.
+struct Call {
+  Isolate* isolate;
+  Handle* handle = nullptr;
+  Call(napi_env env, napi_value number) : isolate(Isolate::Of(env)) {
+    int32_t id = -1;
+    if (napi_get_value_int32(env, number, &id) == napi_ok) handle = isolate->Find(id);
+    if (handle != nullptr) {
+      isolate->HeedPlan();
+      isolate->HeedCollection();
+      handle->membership->HeedNotice(env);
+    } else {
+      Throw(env, *isolate, {Code::kClosed, "the cache was closed"});
+    }
+  }
+  explicit operator bool() const { return handle != nullptr; }
+  Membership& membership() const { return *handle->membership; }
+  Cache& cache() const { return handle->membership->cache(); }
+  Session& session() const { return handle->membership->session(); }
+  uint16_t space() const { return handle->space; }
+};
+
+}  // namespace zerohop::binding

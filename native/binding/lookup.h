@@ -1,0 +1,45 @@
+// lookup.h: from a key to a view or a copy: where a hit meets the question whether its segment may be shown.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "binding/call.h"
+#include "binding/napi_setup.h"
+#include "cache/cache.h"
+
+namespace zerohop::binding {
+
+// What a lookup answers where it has no buffer to make a view from.  Mirrored in lib/native.ts.
+inline constexpr int32_t kMiss = -1;
+inline constexpr int32_t kCopied = -2;    // into the slab, at the offset in the registers
+inline constexpr int32_t kNeedSlab = -3;  // a copy is due and the slab has no room for it; nothing was counted
+inline constexpr int32_t kFailed = -4;    // an exception is pending
+
+// The caller's memory for copies: a cursor in its first four bytes, copies behind its first cache line.  JavaScript can
+// write to all of it, so the cursor is checked like any other input.
+struct Slab {
+  std::byte* data = nullptr;
+  size_t bytes = 0;
+  bool known = false;
+
+  // `value` is undefined before the first copy; a slab whose buffer was detached has no room.
+  void Learn(napi_env env, napi_value value);
+
+  // Offset of the copy, or none without room.
+  std::optional<uint32_t> Put(const std::byte* from, size_t length);
+};
+
+struct Location {
+  int32_t result;  // the segment, if there is a buffer
+  uint32_t offset = 0;
+  uint32_t bytes = 0;
+  napi_value buffer = nullptr;
+};
+
+// One lookup: a view where this isolate has, or may have, a buffer over the segment; else a copy.  `slab_value` is only
+// looked at when a copy is due.
+Location Locate(napi_env env, const Call& call, Bytes key, napi_value slab_value, Slab& slab);
+
+}  // namespace zerohop::binding
