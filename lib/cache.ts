@@ -1,8 +1,22 @@
 // cache.ts: opening a cache, and what belongs to it as a whole.
-import { bytes, type Codec } from './codecs.js';
-import { Keyspace } from './keyspace.js';
+import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
+import { Keyspace, type Terms } from './keyspace.js';
 import { native, reportHeap } from './native.js';
-import { choiceOption, optionsObject, type Size, sizeOption, textOption, typeError } from './options.js';
+import { tidyNearCaches } from './near.js';
+import {
+  booleanOption,
+  choiceOption,
+  countOption,
+  type Duration,
+  durationOption,
+  optionsObject,
+  type Size,
+  shareOption,
+  sizeOption,
+  textOption,
+  typeError,
+} from './options.js';
+import { type CacheStats, cacheStatsOf } from './stats.js';
 import type { ReadonlyUint8Array } from './views.js';
 
 const VERIFY = ['off', 'sample', 'trap'] as const;
@@ -31,60 +45,45 @@ export interface OpenOptions {
    * are write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
    */
   verify?: Verify;
+  /** The most entries the cache holds after a `set`, whatever their size. Default: as many as `maxBytes` has room for. */
+  maxEntries?: number;
+  /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
+  ttl?: Duration;
+  /** So much of each `ttl` is taken off at random, 0 to 1: values stored together do not expire together. Default 0. */
+  ttlJitter?: number;
+  /** What is evicted first. `'second-chance'`: the oldest that were not asked for since they were stored or moved. */
+  policy?: Policy;
 }
 
-export interface KeyspaceOptions<In, Out, Own> {
-  codec: Codec<In, Out, Own>;
+const POLICIES = ['second-chance'] as const;
+export type Policy = (typeof POLICIES)[number];
+
+/** What a keyspace may be opened with beside its codec. */
+export interface KeyspaceTerms {
   /** Keys of two scopes never share a segment, so no view's `.buffer` shows another scope's bytes. Default: public. */
   scope?: string;
+  /** How long values may be served. Default: the cache's. */
+  ttl?: Duration;
+  ttlJitter?: number;
+  /** `true`: hits are copies in memory of their own, as `getCopy` gives: for APIs that refuse shared memory. */
+  copy?: boolean;
+  /** `'integer'`: keys are safe integers. Default: strings and bytes. */
+  keys?: 'string' | 'integer';
+  /** `false`: no near cache in front of the native call, for keys that are hardly ever asked for twice. */
+  near?: boolean;
 }
 
-/** Counts since the cache was made, by all threads; bytes as they are now. */
-export interface CacheStats {
-  hits: number;
-  misses: number;
-  /** Of the hits: answered with a copy, because showing the segment would have cost more. */
-  copiedHits: number;
-  sets: number;
-  /** Sets that stored nothing, and why: all segments in use by views; a stalled reader; no memory from the system. */
-  refusals: number;
-  refusalsBy: { pinned: number; readers: number; memory: number };
-  deletes: number;
-  /** Entries that left because their segment was needed. */
-  evictions: number;
-  /** Entries that were copied to another segment because they were in use when theirs was needed. */
-  copiedForward: number;
-  /** Entries found changed by a write through a view. */
-  corrupted: number;
-  entries: number;
-  /** External buffers made over segments. */
-  exposures: number;
-  /** Collections of V8's young generation, and of its whole heap, brought about to get buffers back. */
-  youngCollections: number;
-  forcedCollections: number;
-  bytes: {
-    capacity: number;
-    /** In segments that hold entries, those with room left included. */
-    live: number;
-    free: number;
-    /** Emptied, but still seen by views. */
-    retired: number;
-    /** In segments that some isolate has a buffer over. */
-    exposed: number;
-    exposedMax: number;
-    index: number;
-    /** In memory now, of the arena: at most this much. */
-    resident: number;
-    /** Shown by this isolate's buffers (a segment counts for each), and by those of them that a collection may free. */
-    exposedHere: number;
-    awaitingCollectionHere: number;
-  };
-  segmentBytes: number;
-  /** What a segment's copies must have cost before it is shown, in ns. */
-  exposurePriceNs: number;
-  evicting: boolean;
-  backend: 'shared' | 'array' | 'copy';
+export interface KeyspaceOptions<In, Out, Own> extends KeyspaceTerms {
+  codec: Codec<In, Out, Own>;
 }
+
+export interface CustomKeyspaceOptions<T> extends KeyspaceTerms {
+  codec: CustomCodec<T>;
+}
+
+const KEYS = ['string', 'integer'] as const;
+const OPEN_OPTIONS = ['name', 'maxBytes', 'verify', 'maxEntries', 'ttl', 'ttlJitter', 'policy'] as const;
+const KEYSPACE_OPTIONS = ['codec', 'scope', 'ttl', 'ttlJitter', 'copy', 'keys', 'near'] as const;
 
 let openCaches = 0;
 let maintenance: NodeJS.Timeout | undefined;
@@ -95,10 +94,15 @@ const dropped = new FinalizationRegistry<{ handle: number; after: () => void }>(
   after();
 });
 
+function maintain(): void {
+  tidyNearCaches();
+  native.maintain();
+}
+
 function startMaintenance(): void {
   openCaches++;
   // Unreferenced: it keeps no process alive.
-  maintenance ??= setInterval(() => native.maintain(), MAINTENANCE_MS).unref();
+  maintenance ??= setInterval(maintain, MAINTENANCE_MS).unref();
 }
 
 function stopMaintenance(): void {
@@ -110,13 +114,26 @@ function stopMaintenance(): void {
 /** An open cache; itself a keyspace of bytes with public scope. Made by {@link open}. */
 export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
   readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
+  readonly #terms: Terms;
   #open = true;
 
   /** @internal */
-  constructor(name: string, maxBytes: number, verify: number) {
-    const handle = native.open(name, maxBytes, verify);
-    super(handle, bytes);
-    dropped.register(this, { handle, after: stopMaintenance }, this);
+  constructor(name: string, maxBytes: number, verify: number, maxEntries: number, policy: Policy, terms: Terms) {
+    const handle = native.open(
+      name,
+      maxBytes,
+      verify,
+      maxEntries,
+      `policy ${policy}, ttl ${terms.ttl} ms, ttlJitter ${terms.ttlJitter}`,
+    );
+    super(handle, bytes, terms);
+    this.#terms = terms;
+    const near = this.nearCache;
+    const after = () => {
+      near?.close();
+      stopMaintenance();
+    };
+    dropped.register(this, { handle, after }, this);
     startMaintenance();
   }
 
@@ -126,19 +143,33 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * @throws {CacheError} `ERR_CACHE_OPTIONS`: open with another codec or scope; more scopes than `maxBytes` has room for.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */
-  keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own> {
-    const given = optionsObject('options', options, ['codec', 'scope']);
-    const codec = given['codec'] as Codec<In, Out, Own> | undefined;
-    if (typeof codec?.view !== 'function') throw typeError('options.codec', 'a codec such as float32(1024)', codec);
+  keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
+  keyspace<T>(name: string, options: CustomKeyspaceOptions<T>): Keyspace<T, T, T>;
+  keyspace(name: string, options: KeyspaceTerms & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
+    const given = optionsObject('options', options, KEYSPACE_OPTIONS);
+    const codec = resolveCodec(given['codec']);
     const scope = given['scope'] === undefined ? '' : textOption('options.scope', given['scope']);
+    const keys = given['keys'] === undefined ? 'string' : choiceOption('options.keys', given['keys'], KEYS);
+    const copy = given['copy'];
+    const near = given['near'];
+    const terms: Terms = {
+      ...lifeOptions(given, this.#terms),
+      copy: copy === undefined ? false : booleanOption('options.copy', copy),
+      near: near === undefined ? true : booleanOption('options.near', near),
+    };
     const label = textOption('name', name);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
-    const handle = native.keyspace(this.handle, label, scope, codec.tag);
-    const keyspace = new OpenKeyspace(handle, codec, this);
+    const handle = native.keyspace(this.handle, label, scope, codec.tag, keys === 'integer');
+    const keyspace = new OpenKeyspace(handle, codec, terms, this);
     const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
     const reference = new WeakRef(keyspace);
     keyspaces.add(reference);
-    dropped.register(keyspace, { handle, after: () => keyspaces.delete(reference) }, keyspace);
+    const answers = keyspace.nearAnswers;
+    const after = () => {
+      answers?.close();
+      keyspaces.delete(reference);
+    };
+    dropped.register(keyspace, { handle, after }, keyspace);
     return keyspace;
   }
 
@@ -146,45 +177,12 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * Forgets every entry of every keyspace, and gives the memory that no view shows back to the system. Counters stay.
    * Cost: one pass over the index.
    */
-  clear(): void {
+  override clear(): void {
     native.clear(this.handle);
   }
 
-  stats(): CacheStats {
-    const raw = native.stats(this.handle);
-    const bytesOf = (segments: number) => segments * raw.segmentBytes;
-    return {
-      hits: raw.hits,
-      misses: raw.misses,
-      copiedHits: raw.copiedHits,
-      sets: raw.sets,
-      refusals: raw.refusedPinned + raw.refusedReaders + raw.refusedMemory,
-      refusalsBy: { pinned: raw.refusedPinned, readers: raw.refusedReaders, memory: raw.refusedMemory },
-      deletes: raw.deletes,
-      evictions: raw.evictions,
-      copiedForward: raw.copiedForward,
-      corrupted: raw.corrupted,
-      entries: raw.entries,
-      exposures: raw.exposures,
-      youngCollections: raw.youngCollections,
-      forcedCollections: raw.forcedCollections,
-      bytes: {
-        capacity: bytesOf(raw.segments),
-        live: bytesOf(raw.segments - raw.freeSegments - raw.retiredSegments),
-        free: bytesOf(raw.freeSegments),
-        retired: bytesOf(raw.retiredSegments),
-        exposed: bytesOf(raw.exposedSegments),
-        exposedMax: bytesOf(raw.exposureLimit),
-        index: raw.indexBytes,
-        resident: bytesOf(raw.committedSegments),
-        exposedHere: bytesOf(raw.seenHere),
-        awaitingCollectionHere: bytesOf(raw.pendingHere),
-      },
-      segmentBytes: raw.segmentBytes,
-      exposurePriceNs: raw.exposurePriceNs,
-      evicting: raw.evicting,
-      backend: native.environment().backend,
-    };
+  override stats(): CacheStats {
+    return cacheStatsOf(native.stats(this.handle));
   }
 
   /**
@@ -210,9 +208,13 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
 class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
   readonly cache: Cache;
 
-  constructor(handle: number, codec: Codec<In, Out, Own>, cache: Cache) {
-    super(handle, codec);
+  constructor(handle: number, codec: Codec<In, Out, Own>, terms: Terms, cache: Cache) {
+    super(handle, codec, terms);
     this.cache = cache;
+  }
+
+  get nearAnswers(): { close(): void } | undefined {
+    return this.nearCache;
   }
 
   override shut(): void {
@@ -229,15 +231,34 @@ class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
  * @example const cache = open({ maxBytes: '256MB' })
  */
 export function open(options: OpenOptions = {}): Cache {
-  const given = optionsObject('options', options, ['name', 'maxBytes', 'verify']);
+  const given = optionsObject('options', options, OPEN_OPTIONS);
   const name = given['name'] === undefined ? '' : textOption('options.name', given['name']);
   const maxBytes =
     given['maxBytes'] === undefined
       ? defaultMaxBytes()
       : sizeOption('options.maxBytes', given['maxBytes'], MAX_BYTES_MIN, MAX_BYTES_MAX);
   const verify = given['verify'] === undefined ? 'sample' : choiceOption('options.verify', given['verify'], VERIFY);
+  const policy = given['policy'] === undefined ? POLICIES[0] : choiceOption('options.policy', given['policy'], POLICIES);
+  const entries = given['maxEntries'];
+  const maxEntries =
+    entries === undefined
+      ? Number.POSITIVE_INFINITY
+      : countOption('options.maxEntries', entries, 1, Number.MAX_SAFE_INTEGER);
+  const life = lifeOptions(given, { ttl: Number.POSITIVE_INFINITY, ttlJitter: 0 });
   reportHeap();
-  return new Cache(name, maxBytes, VERIFY.indexOf(verify));
+  return new Cache(name, maxBytes, VERIFY.indexOf(verify), maxEntries, policy, { ...life, copy: false, near: true });
+}
+
+/** How long values last, as options say, or else as `otherwise` does. */
+function lifeOptions(
+  given: Record<string, unknown>,
+  otherwise: Pick<Terms, 'ttl' | 'ttlJitter'>,
+): Pick<Terms, 'ttl' | 'ttlJitter'> {
+  const { ttl, ttlJitter } = given;
+  return {
+    ttl: ttl === undefined ? otherwise.ttl : durationOption('options.ttl', ttl),
+    ttlJitter: ttlJitter === undefined ? otherwise.ttlJitter : shareOption('options.ttlJitter', ttlJitter),
+  };
 }
 
 /** A quarter of the memory this process may use, in bytes: the default of `maxBytes`. */

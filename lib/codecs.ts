@@ -1,39 +1,92 @@
-// codecs.ts: how the values of a keyspace lie in memory.
-import { rangeError, typeError } from './options.js';
-import type { ReadonlyFloat32Array, ReadonlyUint8Array } from './views.js';
+// codecs.ts: how the values of a keyspace lie in memory: what a codec is, and those of one value: bytes, text, JSON, a
+// number, or whatever the caller's own code makes of bytes. Vectors of numbers: vectors.ts.
+import { isWellFormed, rangeError, textOption, typeError } from './options.js';
+import type { ReadonlyUint8Array } from './views.js';
 
 /**
- * Turns values into bytes and bytes into views.
+ * Turns values into bytes and bytes into views. Made here ({@link bytes}, {@link utf8}, {@link json}, {@link number}),
+ * by the vectors (`float32(1024)`, …), or from a {@link CustomCodec}.
  *
  * @typeParam In   what `set` takes
- * @typeParam Out  what `get` gives: a view of the cache's memory
+ * @typeParam Out  what `get` gives: of vectors and bytes, a view of the cache's memory
  * @typeParam Own  what `getCopy` gives: the same, in memory of its own
  */
-export interface Codec<In, Out, Own> {
+export interface Codec<In, Out = In, Own = Out> {
   /** Names the layout; a keyspace opened twice must be opened with the same. */
   readonly tag: string;
-  /** The bytes to store; read during the call. Throws for a value that is none. */
+  /** One answer of `view` may be given to several callers: nobody can change it, or its type says not to. */
+  readonly sharable?: boolean | undefined;
+  /** The layout of the values, where all have the same number of bytes. */
+  readonly row?: Row | undefined;
+  /**
+   * The bytes to store. A custom codec may write the next value over them: they are read before `encode` is called
+   * again. Throws for a value that is none.
+   */
   encode(value: In): ArrayBufferView;
   /** The value at `offset`, `length` bytes long. Called for every hit. */
   view(buffer: ArrayBufferLike, offset: number, length: number): Out;
   own(buffer: ArrayBuffer): Own;
 }
 
-export const bytes: Codec<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> = {
-  tag: 'bytes',
-  encode(value) {
-    if (!(value instanceof Uint8Array && ArrayBuffer.isView(value))) throw typeError('value', 'a Uint8Array', value);
-    if (value.length === 0) assertInBounds(value);
-    return value;
-  },
-  view: (buffer, offset, length) => new Uint8Array(buffer, offset, length),
-  own: (buffer) => new Uint8Array(buffer),
-};
+/** What many values of a keyspace look like side by side. */
+export interface Row {
+  /** Of one value. */
+  readonly bytes: number;
+  /** The typed array of the elements. */
+  readonly array: { new (length: number): ArrayBufferView; readonly name: string; readonly BYTES_PER_ELEMENT: number };
+  /** Whether `out` holds such elements: an `array`, or for float16 a Uint16Array of the bits. */
+  accepts(out: unknown): boolean;
+}
 
-/** A view whose resizable buffer has shrunk under it, or was detached, has length 0 like an empty one: no value. */
-function assertInBounds(value: Uint8Array | ReadonlyUint8Array): void {
+/** The caller's own way to turn values into bytes and back, given as `codec` when a keyspace is opened. */
+export interface CustomCodec<T> {
+  /** Keyspaces of one name must have codecs of one name: 1 to 255 bytes of UTF-8. */
+  readonly name?: string;
+  /** The bytes to store: they are copied before `encode` is called again, so it may reuse a buffer. */
+  encode(value: T): Uint8Array;
+  /**
+   * The value of these bytes, which are the cache's own in `get`: read them, do not write. A value that refers to them
+   * keeps their segment as any view does. `undefined` reads as a miss.
+   */
+  decode(bytes: Uint8Array): T;
+}
+
+// Only what was made here is trusted with the layout of memory: a look-alike is a custom codec, or refused.
+const builtIns = new WeakSet<object>();
+
+/** @internal */
+export function builtIn<In, Out, Own>(codec: Codec<In, Out, Own>): Codec<In, Out, Own> {
+  if (codec.row) Object.freeze(codec.row);
+  builtIns.add(Object.freeze(codec));
+  return codec;
+}
+
+// What a typed array is, asked of the engine and not of the object: prototypes and properties may say anything, and
+// another realm's classes (a vm context's, as some test runners use) are no instances of these.
+const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);
+const getterOf = (name: PropertyKey) => Object.getOwnPropertyDescriptor(typedArrayPrototype, name)!.get!;
+const typeOf = getterOf(Symbol.toStringTag) as (this: unknown) => string | undefined;
+const lengthOf = getterOf('length') as (this: unknown) => number;
+
+/** The name of the typed array that `value` is, of a subclass its base; undefined if it is none. @internal */
+export function typedArrayName(value: unknown): string | undefined {
+  return typeOf.call(value);
+}
+
+/**
+ * The number of elements of a typed array. @internal
+ *
+ * @throws {TypeError} it has none because its buffer was detached, or shrank under it: then it is no empty value.
+ */
+export function elementCount(value: unknown): number {
+  const length = lengthOf.call(value);
+  if (length === 0) assertInBounds(value);
+  return length;
+}
+
+function assertInBounds(value: unknown): void {
   try {
-    Uint8Array.prototype.keys.call(value);
+    Uint8Array.prototype.keys.call(value as Uint8Array);
   } catch {
     throw Object.assign(new TypeError('value: its buffer was detached (transferred elsewhere), or shrank under it'), {
       code: 'ERR_INVALID_ARG_TYPE',
@@ -41,31 +94,147 @@ function assertInBounds(value: Uint8Array | ReadonlyUint8Array): void {
   }
 }
 
-/** 2^28 dimensions are a gibibyte a vector: beyond any model, and within what one value may hold. */
-const DIMENSIONS_MAX = 2 ** 28;
+/**
+ * Bytes as they are: 0 and more, aligned to 64 bytes from 256 bytes up, else to 8.
+ *
+ * `set` takes a Uint8Array or a Buffer, and throws TypeError for anything else; `get` gives a Uint8Array.
+ *
+ * @example const pages = cache.keyspace('pages', { codec: bytes })
+ */
+export const bytes = builtIn<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>>({
+  tag: 'bytes',
+  sharable: true,
+  row: undefined,
+  encode(value) {
+    if (typedArrayName(value) !== 'Uint8Array') throw typeError('value', 'a Uint8Array', value);
+    elementCount(value);
+    return value as Uint8Array;
+  },
+  view: (buffer, offset, length) => new Uint8Array(buffer, offset, length),
+  own: (buffer) => new Uint8Array(buffer),
+});
+
+// Of the ways to decode that Node has, the one with the least around it; unlike TextDecoder it keeps a leading U+FEFF.
+const { utf8Slice } = Buffer.prototype as unknown as {
+  utf8Slice(this: Uint8Array, start: number, end: number): string;
+};
+
+function encodeText(text: string): Uint8Array {
+  if (!isWellFormed(text)) throw rangeError('value', 'well-formed Unicode, without lone surrogates', text);
+  return Buffer.from(text);
+}
+
+function decodeText(buffer: ArrayBufferLike, offset: number, length: number): string {
+  return utf8Slice.call(new Uint8Array(buffer, offset, length), 0, length);
+}
 
 /**
- * Vectors of exactly `dimensions` float32 in the machine's byte order (little-endian on every supported platform),
- * aligned to 64 bytes from 64 dimensions up.
+ * Strings, stored as UTF-8 without a terminator or a byte-order mark of ours. Every well-formed string comes back the
+ * same, normalised or not; every hit makes a new string, so `get` and `getCopy` give alike.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * `set` throws TypeError for what is no string, and RangeError for a string with a lone surrogate, which UTF-8 can not
+ * carry.
+ *
+ * @example const prompts = cache.keyspace('prompts', { codec: utf8 })
  */
-export function float32(
-  dimensions: number,
-): Codec<Float32Array | ReadonlyFloat32Array, ReadonlyFloat32Array, Float32Array<ArrayBuffer>> {
-  if (!Number.isInteger(dimensions) || dimensions < 1 || dimensions > DIMENSIONS_MAX) {
-    throw rangeError('dimensions', `a whole number from 1 to ${DIMENSIONS_MAX}`, dimensions);
+export const utf8 = builtIn<string, string, string>({
+  tag: 'utf8',
+  sharable: true,
+  row: undefined,
+  encode(value) {
+    if (typeof value !== 'string') throw typeError('value', 'a string', value);
+    return encodeText(value);
+  },
+  view: decodeText,
+  own: (buffer) => decodeText(buffer, 0, buffer.byteLength),
+});
+
+/**
+ * What JSON can hold, stored as its text in UTF-8. Every hit parses anew, so what `get` gives is the caller's own to
+ * change. What JSON makes of a value is what comes back: a Date is a string, NaN is null, an undefined property is gone.
+ *
+ * `set` throws TypeError for what has no JSON at all (undefined, a function, a symbol, a bigint, a circle), and whatever
+ * a `toJSON` throws.
+ *
+ * @example const profiles = cache.keyspace('profiles', { codec: json as Codec<Profile> })
+ */
+export const json = builtIn<unknown, unknown, unknown>({
+  tag: 'json',
+  row: undefined,
+  encode(value) {
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw typeError('value', 'a value that JSON can hold', value);
+    return encodeText(text);
+  },
+  view: (buffer, offset, length) => JSON.parse(decodeText(buffer, offset, length)),
+  own: (buffer) => JSON.parse(decodeText(buffer, 0, buffer.byteLength)),
+});
+
+// Numbers on their way to native code. One array for all would be overwritten where several values are encoded before
+// they are stored; an array with a buffer of its own for each would cost more than storing it.
+const NUMBERS_AT_ONCE = 1024; // 8 KiB
+let numbers = new Float64Array(NUMBERS_AT_ONCE);
+let numbersUsed = 0;
+
+/**
+ * Numbers: 8 bytes, float64 in the machine's byte order (little-endian on every supported platform), aligned to 8 bytes.
+ * NaN, -0 and the infinities come back as they are.
+ *
+ * `set` throws TypeError for what is no number, a bigint and a Number object included.
+ *
+ * @example const scores = cache.keyspace('scores', { codec: number })
+ */
+export const number = builtIn<number, number, number>({
+  tag: 'number',
+  sharable: true,
+  row: { bytes: 8, array: Float64Array, accepts: (out) => typedArrayName(out) === 'Float64Array' },
+  encode(value) {
+    if (typeof value !== 'number') throw typeError('value', 'a number', value);
+    if (numbersUsed === NUMBERS_AT_ONCE) {
+      numbers = new Float64Array(NUMBERS_AT_ONCE);
+      numbersUsed = 0;
+    }
+    numbers[numbersUsed] = value;
+    return numbers.subarray(numbersUsed, ++numbersUsed);
+  },
+  view: (buffer, offset) => new Float64Array(buffer, offset, 1)[0]!,
+  own: (buffer) => new Float64Array(buffer)[0]!,
+});
+
+/**
+ * The codec that `option` stands for: one of ours as it is, `{ encode, decode, name? }` wrapped. Reads each property
+ * once; what a getter throws comes through. @internal
+ *
+ * @throws {TypeError}  it is neither.
+ * @throws {RangeError} `name` is empty, longer than 255 bytes, or has a lone surrogate.
+ */
+export function resolveCodec(option: unknown): Codec<unknown> {
+  if (typeof option === 'object' && option !== null) {
+    if (builtIns.has(option)) return option as Codec<unknown>;
+    const { encode, decode, name } = option as Record<string, unknown>;
+    if (typeof encode === 'function' && typeof decode === 'function') {
+      const label = name === undefined ? undefined : textOption('options.codec.name', name, 255, 1);
+      return custom(label === undefined ? 'custom' : `custom:${label}`, encode.bind(option), decode.bind(option));
+    }
   }
-  return {
-    tag: `float32(${dimensions})`,
+  throw typeError('options.codec', 'a codec such as float32(1024), or an object { encode, decode }', option);
+}
+
+function custom(
+  tag: string,
+  encode: (value: unknown) => unknown,
+  decode: (bytes: Uint8Array) => unknown,
+): Codec<unknown> {
+  return builtIn({
+    tag,
+    row: undefined,
     encode(value) {
-      if (!(value instanceof Float32Array && ArrayBuffer.isView(value)))
-        throw typeError('value', 'a Float32Array', value);
-      if (value.length !== dimensions)
-        throw rangeError('value.length', `${dimensions} (the keyspace's dimensions)`, value.length);
-      return value;
+      const stored = encode(value);
+      if (typedArrayName(stored) !== 'Uint8Array') throw typeError('what encode returned', 'a Uint8Array', stored);
+      elementCount(stored);
+      return stored as Uint8Array;
     },
-    view: (buffer, offset, length) => new Float32Array(buffer, offset, length >> 2),
-    own: (buffer) => new Float32Array(buffer),
-  };
+    view: (buffer, offset, length) => decode(new Uint8Array(buffer, offset, length)),
+    own: (buffer) => decode(new Uint8Array(buffer)),
+  });
 }

@@ -1,14 +1,29 @@
 export {
   Cache,
-  type CacheStats,
+  type CustomKeyspaceOptions,
   defaultMaxBytes,
   type KeyspaceOptions,
+  type KeyspaceTerms,
   type OpenOptions,
   open,
+  type Policy,
   type Verify,
 } from './cache.js';
-export { bytes, type Codec, float32 } from './codecs.js';
+export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './codecs.js';
 export { CacheError, type CacheErrorCode } from './errors.js';
-export type { Key, Keyspace } from './keyspace.js';
-export type { Size } from './options.js';
-export type { ReadonlyFloat32Array, ReadonlyUint8Array, ReadonlyView } from './views.js';
+export type { EvictionEvent, RefusalEvent } from './events.js';
+export type { Entry, Key, Keys, Keyspace, SetOptions } from './keyspace.js';
+export type { Duration, Size } from './options.js';
+export type { CacheStats, KeyspaceStats } from './stats.js';
+export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';
+export type {
+  Float16OrBits,
+  ReadonlyFloat16Array,
+  ReadonlyFloat32Array,
+  ReadonlyFloat64Array,
+  ReadonlyInt8Array,
+  ReadonlyInt16Array,
+  ReadonlyInt32Array,
+  ReadonlyUint8Array,
+  ReadonlyView,
+} from './views.js';

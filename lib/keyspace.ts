@@ -1,16 +1,91 @@
-// keyspace.ts: keys of one kind of value. A hit is one native call and one typed-array constructor.
+// keyspace.ts: keys of one kind of value. A hit is a look into the near cache, or one native call and one typed-array
+// constructor.
 import type { Codec } from './codecs.js';
-import { COPIED, LENGTH, MISS, NEED_SLAB, native, OFFSET, registers, reportHeap, SEGMENT } from './native.js';
-import { typeError } from './options.js';
+import { announceEvictions, announceRefusal } from './events.js';
+import {
+  ABSENT,
+  AGE,
+  COPIED,
+  COST,
+  EVICTED,
+  EXPIRES,
+  LENGTH,
+  MISS,
+  type NativeKey,
+  type NativeKeys,
+  NEED_SLAB,
+  native,
+  OFFSET,
+  registers,
+  reportHeap,
+  SCAN_PARTS,
+  SEGMENT,
+  STORED,
+  USES,
+  wideRegisters,
+} from './native.js';
+import { NearCache } from './near.js';
+import {
+  costOption,
+  type Duration,
+  durationOption,
+  optionsObject,
+  rangeError,
+  tagOption,
+  tagsOption,
+  typeError,
+} from './options.js';
 import { slabFor } from './slab.js';
+import { type KeyspaceStats, spaceStatsOf } from './stats.js';
 
-/** A string stands for its UTF-8 bytes. 1 to 65 535 bytes. Strings that differ only in normalisation differ. */
-export type Key = string | Uint8Array;
+/**
+ * A string stands for its UTF-8 bytes: 1 to 65 535 of them. Strings that differ only in normalisation differ. A safe
+ * integer, and nothing else, in a keyspace opened with `keys: 'integer'`.
+ */
+export type Key = string | Uint8Array | number;
+
+/** Keys of a batch: an array, or of an integer keyspace also a typed array. */
+export type Keys = readonly Key[] | Int32Array | Uint32Array | Float64Array;
+
+export interface SetOptions {
+  /** How long the value may be served. Default: the keyspace's. */
+  ttl?: Duration;
+  /** Names under which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
+  tags?: readonly string[];
+  /** What computing the value again would take, in ms of GPU time. */
+  cost?: number;
+}
+
+/** An entry and what is known of it. */
+export interface Entry<Out> {
+  value: Out;
+  /** ms since it was stored, to 64 ms. */
+  age: number;
+  /** ms left; Infinity if it does not expire. */
+  ttl: number;
+  /** Bytes of the value. */
+  size: number;
+  /** How often it was asked for since it was stored or last moved, as the eviction policy counts: 0 to 3. */
+  uses: number;
+  /** As given to `set`; 0 if it was not. */
+  cost: number;
+}
+
+/** What a keyspace is opened with, checked. @internal */
+export interface Terms {
+  readonly ttl: number; // ms
+  readonly ttlJitter: number;
+  readonly copy: boolean;
+  readonly near: boolean;
+}
 
 /** How many copies pass before the size of the heap, and with it the price of an exposure, is looked at again. */
 const COPIES_PER_HEAP_REPORT = 256;
 
-const { find, findMany } = native;
+const NO_TAGS: readonly string[] = [];
+const SET_OPTIONS = ['ttl', 'tags', 'cost'] as const;
+
+const { find, findNear, findMany } = native;
 
 // Results of a batch: three numbers a key. Taken from here for the time of a call, because a codec's `view` may look up
 // a batch of its own.
@@ -22,22 +97,34 @@ function takeLocations(length: number): Int32Array {
   return spare !== undefined && spare.length >= length ? spare : new Int32Array(Math.max(length, 3 * 1024));
 }
 
+/** The keys of a batch, read once: getters and proxies may answer otherwise the next time. */
+function readKeys(keys: Keys): NativeKeys {
+  if (Array.isArray(keys)) return [...keys];
+  if (keys instanceof Int32Array || keys instanceof Uint32Array || keys instanceof Float64Array) return keys;
+  throw typeError('keys', 'an array', keys);
+}
+
 /**
  * A part of a cache with its own keys, one codec and one scope. Made by {@link Cache.keyspace}.
  *
  * Every method throws {@link CacheError} `ERR_CACHE_CLOSED` after the cache was closed, TypeError for a key that is no
- * string or Uint8Array or has a lone surrogate, and RangeError for a key of 0 or more than 65 535 bytes.
+ * string or Uint8Array or has a lone surrogate, and RangeError for a key of 0 or more than 65 535 bytes; where keys are
+ * integers, TypeError for what is no number and RangeError for what is no safe integer.
  */
 export class Keyspace<In, Out, Own> {
   #handle: number;
   #slab: Uint8Array | undefined;
   #copies = 0;
+  #near: NearCache<Out> | undefined;
   readonly #codec: Codec<In, Out, Own>;
+  readonly #terms: Terms;
 
   /** @internal */
-  constructor(handle: number, codec: Codec<In, Out, Own>) {
+  constructor(handle: number, codec: Codec<In, Out, Own>, terms: Terms) {
     this.#handle = handle;
     this.#codec = codec;
+    this.#terms = terms;
+    if (terms.near && !terms.copy && codec.sharable) this.#near = new NearCache(handle);
   }
 
   /** @internal */
@@ -45,21 +132,39 @@ export class Keyspace<In, Out, Own> {
     return this.#handle;
   }
 
+  /** @internal */
+  protected get nearCache(): NearCache<Out> | undefined {
+    return this.#near;
+  }
+
   /**
    * The value stored under `key`, or `undefined` on a miss. Counts as a use of the entry.
    *
    * @returns a view of the cache's own memory: a snapshot that never changes, however long you keep it, and that keeps
    *   its segment (up to 2 MiB) from being reused while you do. To keep a value for long, or to hand it to an API that
-   *   refuses shared memory, take {@link getCopy}. Do not write to it.
-   * Cost: one native call, about 50 ns for a hot key; a copy of the value where its segment is not shown
-   *   (`stats().copiedHits`).
+   *   refuses shared memory, take {@link getCopy}. Do not write to it. One view may be given out several times.
+   * Cost: about 20 ns for a key that this thread asked for lately, while nothing is evicted; else one native call,
+   *   about 60 ns for a hot key; a copy of the value where its segment is not shown (`stats().copiedHits`).
    * @example const vector = embeddings.get('user:12345') ?? (await embed('user:12345'))
    */
   get(key: Key): Out | undefined {
+    const near = this.#near;
+    if (near === undefined) return this.#lookUp(key);
+    const known = near.find(key);
+    if (known !== undefined) return known;
+    const found = findNear(this.#handle, key, this.#slab);
+    if (typeof found !== 'object') return found === MISS ? undefined : this.#copied(find, key, found);
+    const value = this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    if (value !== undefined) near.fill(key, value);
+    return value;
+  }
+
+  #lookUp(key: Key): Out | undefined {
+    if (this.#terms.copy) return this.getCopy(key) as Out | undefined;
     const found = find(this.#handle, key, this.#slab);
     if (typeof found === 'object')
       return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
-    return found === MISS ? undefined : this.#copied(key, found);
+    return found === MISS ? undefined : this.#copied(find, key, found);
   }
 
   /** Like {@link get}, but a copy in an ArrayBuffer of its own, yours to change, keep, transfer or hash. */
@@ -68,14 +173,37 @@ export class Keyspace<In, Out, Own> {
     return buffer && this.#codec.own(buffer);
   }
 
+  /** Like {@link get}, but not counted, neither as a lookup nor as a use of the entry. */
+  peek(key: Key): Out | undefined {
+    const found = native.peek(this.#handle, key, this.#slab);
+    if (typeof found === 'object')
+      return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    return found === MISS ? undefined : this.#copied(native.peek, key, found);
+  }
+
+  /** The value with what is known of its entry; uncounted, like {@link peek}. */
+  entry(key: Key): Entry<Out> | undefined {
+    if (!native.describe(this.#handle, key)) return undefined;
+    const facts = {
+      age: wideRegisters[AGE]!,
+      ttl: wideRegisters[EXPIRES]!,
+      uses: wideRegisters[USES]!,
+      cost: wideRegisters[COST]!,
+    };
+    const value = this.peek(key);
+    if (value === undefined) return undefined; // gone between the two
+    return { value, size: registers[LENGTH]!, ...facts };
+  }
+
   /**
    * The values of many keys, in their order, in one native call.
    *
    * @throws {TypeError} `keys` is no array, or one of them is no key; nothing was looked up then.
+   * Cost: for keys that are in no processor cache a fraction of single gets, as their memory is fetched together.
    */
-  getMany(keys: readonly Key[]): (Out | undefined)[] {
-    if (!Array.isArray(keys)) throw typeError('keys', 'an array', keys);
-    const read: readonly Key[] = [...keys]; // once: getters and proxies may answer otherwise the next time
+  getMany(keys: Keys): (Out | undefined)[] {
+    const read = readKeys(keys);
+    if (this.#terms.copy) return Array.from(read as readonly Key[], (key) => this.#lookUp(key));
     const slab = this.#slab;
     const locations = takeLocations(read.length * 3);
     const buffers: ArrayBufferLike[] = [];
@@ -95,8 +223,34 @@ export class Keyspace<In, Out, Own> {
     }
     spareLocations = locations;
     // Copies that the slab had no room for.
-    for (const i of unread) values[i] = this.get(read[i]!);
+    for (const i of unread) values[i] = this.#lookUp(read[i]!);
     return values;
+  }
+
+  /**
+   * Copies the values of many keys side by side into your own array: row i goes to
+   * `out.subarray(i * dimensions, (i + 1) * dimensions)`, as a batch for a model wants it. Nothing else is allocated.
+   *
+   * @param out of the codec's type, at least `keys.length` rows long; may lie in a SharedArrayBuffer.
+   * @returns how many were there, and the places among `keys` of those that were not: their rows are left as they were.
+   * @throws {TypeError}  the codec has no fixed dimensions; `out` is another kind of array.
+   * @throws {RangeError} `out` is too short; nothing was written.
+   * @example const { missing } = embeddings.gather(ids, batch)
+   */
+  gather(keys: Keys, out: ArrayBufferView): { hits: number; missing: number[] } {
+    const { row } = this.#codec;
+    if (row === undefined) throw typeError('codec', 'one of fixed dimensions, such as float32(1024)', this.#codec.tag);
+    if (!row.accepts(out)) throw typeError('out', `a ${row.array.name}`, out);
+    const read = readKeys(keys);
+    const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+    if (rows.length < read.length * row.bytes) {
+      const elements = row.bytes / row.array.BYTES_PER_ELEMENT;
+      throw rangeError('out.length', `at least ${read.length * elements} elements`, rows.length / (row.bytes / elements));
+    }
+    const places = takeLocations(read.length);
+    const missing = Array.from(places.subarray(0, native.gather(this.#handle, read, rows, row.bytes, places)));
+    spareLocations = places;
+    return { hits: read.length - missing.length, missing };
   }
 
   /**
@@ -104,14 +258,59 @@ export class Keyspace<In, Out, Own> {
    *
    * @returns false if it was refused, because views in use keep every segment, or the system gave no memory: the cache
    *   then holds nothing under `key`, neither the new value nor an older one. Counted in `stats().refusals`.
-   * @throws {TypeError}  `value` is not what the codec takes, or its buffer was detached.
-   * @throws {RangeError} `value` has other dimensions, or is larger than half of `maxBytes`.
+   * @throws {TypeError}  `value` is not what the codec takes, or its buffer was detached; a bad option.
+   * @throws {RangeError} `value` has other dimensions, or is larger than half of `maxBytes`; an option out of range.
    * Cost: one native call and one copy of the value; now and then, an eviction. A value in a SharedArrayBuffer that
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
-  set(key: Key, value: In): boolean {
-    const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache
-    return native.set(this.#handle, key, stored) === 1;
+  set(key: Key, value: In, options?: SetOptions): boolean {
+    const terms = this.#terms;
+    if (options === undefined && terms.ttl === Number.POSITIVE_INFINITY) {
+      const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache
+      return this.#stored(native.set(this.#handle, key, stored));
+    }
+    const given = optionsObject('options', options, SET_OPTIONS);
+    const asked = given['ttl'];
+    const ttl = asked === undefined ? terms.ttl : durationOption('options.ttl', asked);
+    const tagsAsked = given['tags'];
+    const tags = tagsAsked === undefined ? NO_TAGS : tagsOption('options.tags', tagsAsked);
+    const costAsked = given['cost'];
+    const cost = costAsked === undefined ? 0 : costOption('options.cost', costAsked);
+    const stored = this.#codec.encode(value);
+    return this.#stored(native.setWith(this.#handle, key, stored, this.#jittered(ttl) * 1000, cost, tags));
+  }
+
+  /**
+   * Stores many values: pairs of key and value, as in a Map.
+   *
+   * @returns how many were stored, the others were refused.
+   * @throws as {@link set} does, for the first pair that is wrong; those before it are stored.
+   */
+  setMany(entries: Iterable<readonly [Key, In]>, options?: SetOptions): number {
+    if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
+      throw typeError('entries', 'an iterable of [key, value]', entries);
+    let stored = 0;
+    for (const entry of entries) {
+      if (!Array.isArray(entry)) throw typeError('entries', 'an iterable of [key, value]', entry);
+      stored += this.set(entry[0], entry[1], options) ? 1 : 0;
+    }
+    return stored;
+  }
+
+  /**
+   * Counts a use of the entry, and lets its time begin anew.
+   *
+   * @param options.ttl  from now. Default: the keyspace's; where that has none, the entry's end stays what it is.
+   * @returns whether `key` is stored.
+   * Cost: as `has`; for an entry that was stored without an end and gets one, as storing its value again.
+   */
+  touch(key: Key, options?: { ttl?: Duration }): boolean {
+    const given = optionsObject('options', options, ['ttl']);
+    const asked = given['ttl'];
+    const { ttl } = this.#terms;
+    const lasts = asked !== undefined ? durationOption('options.ttl', asked) : ttl === Infinity ? Number.NaN : ttl;
+    const answer = native.touch(this.#handle, key, this.#jittered(lasts) * 1000);
+    return answer !== ABSENT && this.#stored(answer);
   }
 
   /** Whether `key` is stored. Not counted as a use, nor as a lookup. */
@@ -124,15 +323,80 @@ export class Keyspace<In, Out, Own> {
     return native.delete(this.#handle, key);
   }
 
+  /** Forgets many keys; returns how many of them were stored. */
+  deleteMany(keys: Keys): number {
+    let deleted = 0;
+    for (const key of readKeys(keys) as readonly Key[]) deleted += this.delete(key) ? 1 : 0;
+    return deleted;
+  }
+
+  /**
+   * Forgets every entry that was stored with `tag`; returns how many.
+   *
+   * Cost: proportional to the entries that carry the tag, and to those that did lately.
+   */
+  deleteByTag(tag: string): number {
+    return native.deleteByTag(this.#handle, tagOption('tag', tag));
+  }
+
+  /**
+   * Forgets every entry of this keyspace; others stay. Views stay as they are, counters too.
+   *
+   * Cost: none of it depends on the number of entries. Their memory is used again as segments are evicted, or comes back
+   *   within about a minute of upkeep.
+   */
+  clear(): void {
+    native.clear(this.#handle);
+  }
+
+  /**
+   * The keys, in no order: as strings, or as the bytes that were given. Not a snapshot: a key that is stored all the while
+   * is given once; one that is set, deleted or evicted meanwhile may be given or not. Uncounted.
+   */
+  *keys(): IterableIterator<Key> {
+    for (let part = 0; part < SCAN_PARTS; ++part) yield* native.scan(this.#handle, part);
+  }
+
+  /** Keys with their values, as {@link keys} and {@link peek} give them. */
+  *entries(): IterableIterator<[Key, Out]> {
+    for (const key of this.keys()) {
+      const value = this.peek(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  [Symbol.iterator](): IterableIterator<[Key, Out]> {
+    return this.entries();
+  }
+
+  /** Counts of this keyspace, by all threads, since the cache was made. */
+  stats(): KeyspaceStats {
+    return spaceStatsOf(native.spaceStats(this.#handle));
+  }
+
   /** @internal */
   protected shut(): void {
     if (this.#handle < 0) return;
+    this.#near?.close();
+    this.#near = undefined;
     native.close(this.#handle);
     this.#handle = -1;
     this.#slab = undefined;
   }
 
-  #view(key: Key, buffer: ArrayBufferLike, segment: number, offset: number, length: number): Out | undefined {
+  #jittered(ttl: number): number {
+    const { ttlJitter } = this.#terms;
+    return ttlJitter === 0 ? ttl : ttl * (1 - ttlJitter * Math.random());
+  }
+
+  #stored(answer: number): boolean {
+    if (registers[EVICTED] !== 0) announceEvictions(registers[EVICTED]!);
+    if (answer === STORED) return true;
+    announceRefusal();
+    return false;
+  }
+
+  #view(key: NativeKey, buffer: ArrayBufferLike, segment: number, offset: number, length: number): Out | undefined {
     try {
       return this.#codec.view(buffer, offset, length);
     } catch (error) {
@@ -141,15 +405,15 @@ export class Keyspace<In, Out, Own> {
   }
 
   /** A view could not be made. */
-  #again(key: Key, buffer: ArrayBufferLike, segment: number, error: unknown): Out | undefined {
+  #again(key: NativeKey, buffer: ArrayBufferLike, segment: number, error: unknown): Out | undefined {
     // Someone transferred a view's buffer away (a byte stream does): every view of that segment is empty now. Native
     // code makes another buffer over the same bytes.
     if (buffer.byteLength !== 0) throw error;
     native.detached(this.#handle, segment);
-    return this.get(key);
+    return this.#lookUp(key);
   }
 
-  #copied(key: Key, answer: number): Out | undefined {
+  #copied(ask: typeof find, key: NativeKey, answer: number): Out | undefined {
     if (++this.#copies % COPIES_PER_HEAP_REPORT === 0) reportHeap();
     let slab = this.#slab;
     let found: ArrayBufferLike | number = answer;
@@ -157,7 +421,7 @@ export class Keyspace<In, Out, Own> {
       const next = slabFor(registers[LENGTH]!);
       slab = next.slab;
       if (next.keep) this.#slab = slab;
-      found = find(this.#handle, key, slab);
+      found = ask(this.#handle, key, slab);
     }
     if (typeof found === 'object')
       return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);

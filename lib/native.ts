@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
+import { collectYoungGeneration } from './collect.js';
 import { CacheError, type CacheErrorCode } from './errors.js';
 
 /** Answers of a lookup that has no buffer to make a view from. */
@@ -14,17 +15,37 @@ export const NEED_SLAB = -3; // a copy is due, and the slab has no room for regi
 export const OFFSET = 0; // of the value in its buffer, in bytes
 export const LENGTH = 1; // of the value, in bytes
 export const SEGMENT = 2; // that the buffer shows
+export const NEAR_WORD = 3; // of the words of a near cache, the one that is the key's version
+export const NEAR_VERSION = 4; // what it was before the lookup
+export const VERIFY_NOW = 5; // set by us: the next `findNear` compares the checksum
+export const EVICTED = 6; // entries that the last set pushed out
 
-export interface NativeStats {
+/** Places in the wide registers. */
+export const EXPIRES = 8; // findNear: on the clock, in µs; describe: ms left
+export const AGE = 9; // in ms
+export const USES = 10;
+export const COST = 11; // in ms
+
+/** Answers of a store. */
+export const STORED = 1;
+export const ABSENT = 2; // touch: there is no such key
+
+/** The index is scanned in so many parts. */
+export const SCAN_PARTS = 64;
+
+export interface NativeCounts {
   hits: number;
   misses: number;
   copiedHits: number;
+  nearHits: number;
   sets: number;
   refusedPinned: number;
   refusedReaders: number;
   refusedMemory: number;
   deletes: number;
-  evictions: number;
+  evicted: number;
+  trimmed: number;
+  expired: number;
   copiedForward: number;
   evictedSegments: number;
   corrupted: number;
@@ -32,6 +53,9 @@ export interface NativeStats {
   youngCollections: number;
   forcedCollections: number;
   entries: number;
+}
+
+export interface NativeStats extends NativeCounts {
   segmentBytes: number;
   segments: number;
   freeSegments: number;
@@ -41,29 +65,63 @@ export interface NativeStats {
   seenHere: number;
   pendingHere: number;
   indexBytes: number;
+  fixedBytes: number;
   committedSegments: number;
   exposurePriceNs: number;
   evicting: boolean;
 }
 
+export type NativeKey = string | Uint8Array | number;
+export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float64Array;
+
 export interface Native {
-  start(registers: Uint32Array, errorFactory: (code: CacheErrorCode, message: string) => CacheError): void;
-  open(name: string, maxBytes: number, verify: number): number;
-  keyspace(handle: number, name: string, scope: string, codec: string): number;
+  start(
+    registers: Uint32Array,
+    nearHits: Float64Array,
+    errorFactory: (code: CacheErrorCode, message: string) => CacheError,
+    collect: () => void,
+  ): void;
+  /** `terms`: whatever else must be the same when the name is opened again. */
+  open(name: string, maxBytes: number, verify: number, maxEntries: number, terms: string): number;
+  keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
+  /** The words that a near cache watches, and the place of its hit count; undefined where there can be none now. */
+  near(handle: number): [ArrayBufferLike, number] | undefined;
+  /** A buffer over the word that tells the time in µs; undefined where there are no such buffers. */
+  clock(): ArrayBufferLike | undefined;
   /** The external buffer over the value's segment, or an answer without one. */
-  find(handle: number, key: string | Uint8Array, slab: Uint8Array | undefined): ArrayBufferLike | number;
+  find(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
+  /** The same; registers tell what a near cache must know of the answer. */
+  findNear(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
+  /** The same as `find`, uncounted. */
+  peek(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
   /** Three numbers a key: the segment or an answer without a buffer; offset; length. `buffers` is filled by segment. */
   findMany(
     handle: number,
-    keys: readonly (string | Uint8Array)[],
+    keys: NativeKeys,
     slab: Uint8Array | undefined,
     locations: Int32Array,
     buffers: ArrayBufferLike[],
   ): number;
-  copy(handle: number, key: string | Uint8Array): ArrayBuffer | undefined;
-  has(handle: number, key: string | Uint8Array): boolean;
-  set(handle: number, key: string | Uint8Array, value: ArrayBufferView): 0 | 1;
-  delete(handle: number, key: string | Uint8Array): boolean;
+  /** How many keys are missing; their places are written to `missing`. */
+  gather(handle: number, keys: NativeKeys, out: ArrayBufferView, rowBytes: number, missing: Int32Array): number;
+  copy(handle: number, key: NativeKey): ArrayBuffer | undefined;
+  has(handle: number, key: NativeKey): boolean;
+  /** Facts in the wide registers. */
+  describe(handle: number, key: NativeKey): boolean;
+  scan(handle: number, part: number): NativeKey[];
+  set(handle: number, key: NativeKey, value: ArrayBufferView): 0 | 1;
+  setWith(
+    handle: number,
+    key: NativeKey,
+    value: ArrayBufferView,
+    ttlUs: number,
+    cost: number,
+    tags: readonly string[],
+  ): 0 | 1;
+  /** `ttlUs` NaN: the end stays as it is. */
+  touch(handle: number, key: NativeKey, ttlUs: number): 0 | 1 | 2;
+  delete(handle: number, key: NativeKey): boolean;
+  deleteByTag(handle: number, tag: string): number;
   clear(handle: number): void;
   close(handle: number): void;
   detached(handle: number, segment: number): void;
@@ -71,6 +129,7 @@ export interface Native {
   maintain(): void;
   collect(): void;
   stats(handle: number): NativeStats;
+  spaceStats(handle: number): NativeCounts;
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 
@@ -96,10 +155,21 @@ function load(): Native {
 
 export const native = load();
 
-// An ArrayBuffer of its own, never handed out: typed arrays of up to 64 bytes live in the JavaScript heap and move.
+// ArrayBuffers of their own, never handed out: typed arrays of up to 64 bytes live in the JavaScript heap and move.
 export const registers = new Uint32Array(new ArrayBuffer(128));
+export const wideRegisters = new Float64Array(registers.buffer);
 
-native.start(registers, (code, message) => new CacheError(code, message));
+/** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
+export const nearHits = new Float64Array(new ArrayBuffer(8 * 1024));
+
+native.start(registers, nearHits, (code, message) => new CacheError(code, message), collectYoungGeneration);
+
+/** The time in µs as native code last wrote it: at most some ms ago, or infinity, and then native code is to be asked. */
+export const clock = clockOver(native.clock());
+
+function clockOver(buffer: ArrayBufferLike | undefined): Float64Array {
+  return buffer === undefined ? new Float64Array([Number.POSITIVE_INFINITY]) : new Float64Array(buffer);
+}
 
 /** Tells native code how large the heap is: what a collection costs, and so what an exposure costs, follows from it. */
 export function reportHeap(): void {

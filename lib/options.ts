@@ -1,9 +1,24 @@
 // options.ts: what a user may write as an option, and the words for what can not be one.
+//
+// An option is read once by whoever asks, and judged here by value: getters and proxies may answer otherwise the next
+// time. Each function names the option as the caller wrote it, and throws TypeError for the wrong type and RangeError
+// for the wrong value, with the codes that Node's own functions use.
 
 /** A number of bytes, or a string such as `'256MB'`; KB, MB, GB and TB are powers of 1 024. */
 export type Size = number | string;
 
+/** A number of milliseconds, or a string such as `'250ms'`, `'30s'`, `'10m'`, `'1.5h'`, `'2d'`. Infinity: for ever. */
+export type Duration = number | string;
+
 const UNITS: Record<string, number> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
+
+const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Ten years of 365 days: what lives longer has no ttl. */
+const DURATION_MS_MAX = 3650 * 86_400_000;
+
+const TAGS_MAX = 16; // of one entry
+const TAG_BYTES_MAX = 255; // a length of one byte
 
 /** What was received, in a few words: never a whole object in a message. */
 export function received(value: unknown): string {
@@ -11,11 +26,21 @@ export function received(value: unknown): string {
   if (typeof value === 'string') return `string ${JSON.stringify(value.slice(0, 40))}`;
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
     return `${typeof value} ${value}`;
-  if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  if (typeof value === 'object') return `an instance of ${classOf(value)}`;
   return typeof value;
 }
 
-function typeError(name: string, expected: string, value: unknown): TypeError {
+/** A mistake is named even if the object that is one throws when it is looked at, or calls itself a symbol. */
+function classOf(value: object): string {
+  try {
+    const name: unknown = value.constructor?.name;
+    return typeof name === 'string' && name !== '' ? name.slice(0, 40) : 'Object';
+  } catch {
+    return 'Object';
+  }
+}
+
+export function typeError(name: string, expected: string, value: unknown): TypeError {
   return Object.assign(new TypeError(`${name}: expected ${expected}, received ${received(value)}`), {
     code: 'ERR_INVALID_ARG_TYPE',
   });
@@ -41,14 +66,79 @@ function parseSize(text: string): number | undefined {
   return match && unit ? Number(match[1]) * unit : undefined;
 }
 
+/** `value` in whole milliseconds between `least` and `most`, or Infinity, which stays. */
+export function durationOption(name: string, value: unknown, least = 1, most = DURATION_MS_MAX): number {
+  const ms = typeof value === 'string' ? parseDuration(value) : value;
+  if (typeof ms !== 'number') throw typeError(name, "a number of milliseconds or a duration such as '10m'", value);
+  if (ms === Number.POSITIVE_INFINITY) return ms;
+  if (!(ms >= least && ms <= most)) throw rangeError(name, `${least} to ${most} ms, or Infinity`, value);
+  return Math.floor(ms);
+}
+
+/** Units in lower case only: M might as well be months. */
+function parseDuration(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|[smhd])\s*$/.exec(text);
+  const ms = match ? Number(match[1]) * DURATION_UNITS_MS[match[2]!]! : undefined;
+  return ms === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : ms; // too many digits are not for ever
+}
+
+/** A share of something, 0 to less than 1. */
+export function shareOption(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw typeError(name, 'a number', value);
+  if (!(value >= 0 && value < 1)) throw rangeError(name, 'at least 0 and less than 1', value);
+  return value;
+}
+
+/** A whole number between `least` and `most`. */
+export function countOption(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number') throw typeError(name, 'a number', value);
+  if (!(Number.isInteger(value) && value >= least && value <= most))
+    throw rangeError(name, `a whole number from ${least} to ${most}`, value);
+  return value;
+}
+
+/** What an entry cost to make, in a unit of the caller's: finite, 0 or more. */
+export function costOption(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw typeError(name, 'a number', value);
+  if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw rangeError(name, 'a finite number, 0 or more', value);
+  return value;
+}
+
+export function booleanOption(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw typeError(name, 'true or false', value);
+  return value;
+}
+
 /** A string without lone surrogates, which UTF-8 can not carry. */
-export function textOption(name: string, value: unknown, bytesMax = 1024): string {
+export function textOption(name: string, value: unknown, bytesMax = 1024, bytesMin = 0): string {
   if (typeof value !== 'string') throw typeError(name, 'a string', value);
   const bytes = Buffer.byteLength(value);
-  if (bytes > bytesMax || Buffer.from(value).toString() !== value) {
-    throw rangeError(name, `well-formed Unicode of at most ${bytesMax} bytes`, value);
+  if (bytes < bytesMin || bytes > bytesMax || !isWellFormed(value)) {
+    const limits = bytesMin === 0 ? `at most ${bytesMax}` : `${bytesMin} to ${bytesMax}`;
+    throw rangeError(name, `well-formed Unicode of ${limits} bytes`, value);
   }
   return value;
+}
+
+/** Whether UTF-8 can carry `text`: no surrogate without its other half. */
+export function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed(); // of ES2024, and of Node 20
+}
+
+/** One tag: 1 to 255 bytes of UTF-8. */
+export function tagOption(name: string, value: unknown): string {
+  return textOption(name, value, TAG_BYTES_MAX, 1);
+}
+
+/** The tags of an entry, each once: at most 16. Each is read once. */
+export function tagsOption(name: string, value: unknown): string[] {
+  if (!Array.isArray(value)) throw typeError(name, 'an array of strings', value);
+  const tags = new Set<string>();
+  for (let i = 0, { length } = value; i < length; ++i) {
+    tags.add(tagOption(`${name}[${i}]`, value[i]));
+    if (tags.size > TAGS_MAX) throw rangeError(`${name}.length`, `at most ${TAGS_MAX} different tags`, length);
+  }
+  return [...tags];
 }
 
 export function choiceOption<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
@@ -65,5 +155,3 @@ export function optionsObject(name: string, value: unknown, known: readonly stri
     throw typeError(`${name}.${stranger}`, `one of the options ${known.join(', ')}`, stranger);
   return value as Record<string, unknown>;
 }
-
-export { typeError };

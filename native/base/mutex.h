@@ -1,7 +1,8 @@
 // mutex.h: std::mutex with the annotations that let clang's -Wthread-safety check who holds what.
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
-//   registry -> evictor -> stream -> arena, index shard, session list, epoch list   (the last four are leaves)
+//   registry -> scopes, upkeep -> evictor -> stream, tags -> arena, index shard, session list, epoch list, spaces,
+//   outgrown tables          (those of the last group are leaves, but for the outgrown tables, which ask the epoch list)
 // No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our deleters.
 #pragma once
 

@@ -12,205 +12,12 @@
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/isolate.h"
-#include "binding/lookup.h"
+#include "base/ticker.h"
+#include "binding/functions.h"
 #include "cache/registry.h"
 
 namespace zerohop::binding {
 namespace {
-
-// What `set` answers.  Mirrored in lib/native.ts.
-constexpr int32_t kStored = 1;
-constexpr int32_t kRefused = 0;
-
-napi_value Int(napi_env env, int32_t number) {
-  napi_value value = nullptr;
-  napi_create_int32(env, number, &value);
-  return value;
-}
-
-napi_value Bool(napi_env env, bool flag) {
-  napi_value value = nullptr;
-  napi_get_boolean(env, flag, &value);
-  return value;
-}
-
-// find(handle, key, slab): buffer | kMiss | kCopied | kNeedSlab; offset, length and segment in the registers.
-napi_value Find(napi_env env, napi_callback_info info) {
-  const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
-  KeyReader key;
-  if (!call || !key.Read(env, args[1])) return nullptr;
-  Slab slab;
-  const Location found = Locate(env, call, key.bytes(), args[2], slab);
-  if (found.result == kFailed) return nullptr;
-  uint32_t* registers = call.isolate->registers();
-  registers[Isolate::kOffset] = found.offset;
-  registers[Isolate::kLength] = found.bytes;
-  registers[Isolate::kSegment] = static_cast<uint32_t>(found.result);
-  return found.buffer != nullptr ? found.buffer : Int(env, found.result);
-}
-
-// The keys of a batch, back to back.
-struct KeyBatch {
-  std::vector<std::byte> bytes;
-  std::vector<size_t> ends;
-
-  // Reads all keys before the first lookup: reading an array may run JavaScript (getters, proxies), which may close
-  // the cache or open others.
-  bool Read(napi_env env, napi_value keys) {
-    constexpr uint32_t kHandlesPerScope = 256;
-    uint32_t count = 0;
-    if (napi_get_array_length(env, keys, &count) != napi_ok) {
-      ThrowType(env, "keys: expected an array");
-      return false;
-    }
-    ends.reserve(count);
-    bool good = true;
-    for (uint32_t i = 0; i < count && good;) {
-      napi_handle_scope scope;
-      if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
-      for (const uint32_t end = std::min(count, i + kHandlesPerScope); i < end && good; ++i)
-        good = ReadOne(env, keys, i);
-      napi_close_handle_scope(env, scope);
-    }
-    return good;
-  }
-
-  Bytes operator[](size_t i) const {
-    const size_t begin = i == 0 ? 0 : ends[i - 1];
-    return {bytes.data() + begin, ends[i] - begin};
-  }
-
- private:
-  bool ReadOne(napi_env env, napi_value keys, uint32_t i) {
-    napi_value element;
-    KeyReader key;
-    if (napi_get_element(env, keys, i, &element) != napi_ok || !key.Read(env, element)) return false;
-    bytes.insert(bytes.end(), key.bytes().begin(), key.bytes().end());
-    ends.push_back(bytes.size());
-    return true;
-  }
-};
-
-// findMany(handle, keys, slab, locations, buffers): hits; locations[3i..] = result, offset, length of keys[i], and
-// buffers[segment] for each segment among the results.
-napi_value FindMany(napi_env env, napi_callback_info info) {
-  const Arguments<5> args(env, info);
-  KeyBatch keys;
-  if (!keys.Read(env, args[1])) return nullptr;
-  const Call call(env, args[0]);
-  if (!call) return nullptr;
-  napi_typedarray_type type;
-  void* data = nullptr;
-  size_t length = 0;
-  if (napi_get_typedarray_info(env, args[3], &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_int32_array || length < keys.ends.size() * 3) {
-    return ThrowType(env, "locations: expected an Int32Array with room for three numbers a key");
-  }
-  auto* location = static_cast<int32_t*>(data);
-  Slab slab;
-  int32_t hits = 0;
-  std::vector<bool> given(call.cache().arena().segment_count());
-  for (size_t i = 0; i < keys.ends.size(); ++i, location += 3) {
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
-    const Location found = Locate(env, call, keys[i], args[2], slab);
-    bool good = found.result != kFailed;
-    if (found.buffer != nullptr && !given[found.result]) {
-      good = napi_set_element(env, args[4], static_cast<uint32_t>(found.result), found.buffer) == napi_ok;
-      given[found.result] = true;
-    }
-    napi_close_handle_scope(env, scope);
-    if (!good) return nullptr;
-    hits += found.result >= 0 || found.result == kCopied;
-    location[0] = found.result;
-    location[1] = static_cast<int32_t>(found.offset);
-    location[2] = static_cast<int32_t>(found.bytes);
-  }
-  return Int(env, hits);
-}
-
-// copy(handle, key): ArrayBuffer | undefined.
-napi_value Copy(napi_env env, napi_callback_info info) {
-  const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
-  KeyReader key;
-  if (!call || !key.Read(env, args[1])) return nullptr;
-  // The buffer is made outside the guard, so the value may be another one by then: start over if its length changed.
-  Cache::Use use = Cache::Use::kCount;
-  for (;;) {
-    std::optional<Hit> hit;
-    {
-      ReadGuard guard(call.cache().epochs(), call.session());
-      hit = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
-    }
-    if (!hit) return nullptr;
-    use = Cache::Use::kPeek;
-    void* data = nullptr;
-    napi_value buffer;
-    if (napi_create_arraybuffer(env, hit->bytes, &data, &buffer) != napi_ok) return nullptr;
-    ReadGuard guard(call.cache().epochs(), call.session());
-    const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
-    if (!again) {  // gone between the two lookups: a miss after all
-      call.session().counters.Add(Count::kHits, ~uint64_t{0});
-      call.session().counters.Add(Count::kMisses);
-      return nullptr;
-    }
-    if (again->bytes != hit->bytes) continue;
-    if (hit->bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again->at, hit->bytes);
-    return buffer;
-  }
-}
-
-napi_value Has(napi_env env, napi_callback_info info) {
-  const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
-  KeyReader key;
-  if (!call || !key.Read(env, args[1])) return nullptr;
-  return Bool(env, call.cache().Has(call.space(), key.bytes()));
-}
-
-// set(handle, key, value): kStored | kRefused.
-napi_value Set(napi_env env, napi_callback_info info) {
-  const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
-  KeyReader key;
-  Bytes value;
-  if (!call || !key.Read(env, args[1]) || !ReadView(env, args[2], "value", &value)) return nullptr;
-  SetOutcome outcome = call.cache().Set(call.session(), call.space(), key.bytes(), value);
-  if (outcome == SetOutcome::kTooLarge) {
-    return ThrowRange(env, "value: expected at most " + std::to_string(call.cache().ValueBytesMax(key.bytes().size())) +
-                               " bytes, received " + std::to_string(value.size()) + "; raise maxBytes");
-  }
-  // Before refusing: collect the young generation, then, if collections are not taking too much time, the whole heap.
-  for (int rung = 0; outcome == SetOutcome::kRefusedPinned && rung < 2; ++rung) {
-    if (!(rung == 0 ? call.isolate->CollectYoung() : call.isolate->ForceCollection())) continue;
-    call.membership().HeedNotice(env);
-    outcome = call.cache().Set(call.session(), call.space(), key.bytes(), value);
-    call.session().counters.Add(Count::kRefusedPinned, ~uint64_t{0});  // the first refusal did not stand
-  }
-  if (call.cache().want() != Evictor::Want::kNothing) [[unlikely]]
-    call.isolate->PlanCollection(call.membership());
-  return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
-}
-
-napi_value Delete(napi_env env, napi_callback_info info) {
-  const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
-  KeyReader key;
-  if (!call || !key.Read(env, args[1])) return nullptr;
-  return Bool(env, call.cache().Delete(call.session(), call.space(), key.bytes()));
-}
-
-napi_value Clear(napi_env env, napi_callback_info info) {
-  const Arguments<1> args(env, info);
-  const Call call(env, args[0]);
-  if (!call) return nullptr;
-  call.cache().Clear();
-  call.membership().HeedNotice(env);
-  call.cache().Maintain(true);
-  return nullptr;
-}
 
 napi_value Close(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
@@ -220,35 +27,65 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// open(name, maxBytes, verify): handle.
+// open(name, maxBytes, verify, maxEntries, terms): handle.
 napi_value Open(napi_env env, napi_callback_info info) {
-  const Arguments<3> args(env, info);
+  const Arguments<5> args(env, info);
   Isolate& isolate = *Isolate::Of(env);
-  std::string name;
-  double max_bytes = 0;
+  std::string name, terms;
+  double max_bytes = 0, max_entries = 0;
   int32_t verify = 0;
   if (!ReadString(env, args[0], &name) || napi_get_value_double(env, args[1], &max_bytes) != napi_ok ||
-      napi_get_value_int32(env, args[2], &verify) != napi_ok || !(max_bytes >= 0 && max_bytes < 9e15)) {
-    return ThrowType(env, "open: expected (string, number, number)");
+      napi_get_value_int32(env, args[2], &verify) != napi_ok || !(max_bytes >= 0 && max_bytes < 9e15) ||
+      napi_get_value_double(env, args[3], &max_entries) != napi_ok || !(max_entries >= 1) ||
+      !ReadString(env, args[4], &terms)) {
+    return ThrowType(env, "open: expected (string, number, number, number, string)");
   }
-  CacheOptions options{static_cast<size_t>(max_bytes), static_cast<Verify>(verify)};
+  CacheOptions options{static_cast<size_t>(max_bytes), static_cast<Verify>(verify), SIZE_MAX, std::move(terms)};
+  if (max_entries < 9e15) options.max_entries = static_cast<size_t>(max_entries);
   Result<std::shared_ptr<Cache>> cache = Registry::Process().Open(name, options);
   if (!cache.ok()) return Throw(env, isolate, cache.status());
-  return Int(env, isolate.Open(std::move(cache.value()), 0));
+  return Int(env, isolate.Open(std::move(cache.value()), 0, KeyKind::kText));
 }
 
-// keyspace(handle, name, scope, codec): handle.
+// keyspace(handle, name, scope, codec, integerKeys): handle.
 napi_value Keyspace(napi_env env, napi_callback_info info) {
-  const Arguments<4> args(env, info);
+  const Arguments<5> args(env, info);
   const Call call(env, args[0]);
   std::string name, scope, codec;
+  bool integers = false;
   if (!call) return nullptr;
-  if (!ReadString(env, args[1], &name) || !ReadString(env, args[2], &scope) || !ReadString(env, args[3], &codec)) {
-    return ThrowType(env, "keyspace: expected (handle, string, string, string)");
+  if (!ReadString(env, args[1], &name) || !ReadString(env, args[2], &scope) || !ReadString(env, args[3], &codec) ||
+      napi_get_value_bool(env, args[4], &integers) != napi_ok) {
+    return ThrowType(env, "keyspace: expected (handle, string, string, string, boolean)");
   }
+  // The kind of key is part of what must be the same when the keyspace is opened again.
+  if (integers) codec += ", integer keys";
   Result<uint16_t> space = call.cache().OpenSpace(name, scope, codec);
   if (!space.ok()) return Throw(env, *call.isolate, space.status());
-  return Int(env, call.isolate->Open(call.membership().shared_cache(), space.value()));
+  return Int(env, call.isolate->Open(call.membership().shared_cache(), space.value(),
+                                     integers ? KeyKind::kInteger : KeyKind::kText));
+}
+
+// near(handle): the words that a near cache watches (cache/near.h), with `number`, the place of its hit count, set on
+// the buffer's array: [buffer, number]; undefined where there can be none just now.
+napi_value Near(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const Call call(env, args[0]);
+  if (!call || call.cache().evicting() || call.cache().options().verify == Verify::kTrap) return nullptr;
+  const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
+  if (!number) return nullptr;
+  napi_value words = call.membership().NearWordsBuffer(env);
+  napi_value pair;
+  if (words == nullptr || napi_create_array_with_length(env, 2, &pair) != napi_ok ||
+      napi_set_element(env, pair, 0, words) != napi_ok || napi_set_element(env, pair, 1, Int(env, *number)) != napi_ok) {
+    return nullptr;
+  }
+  return pair;
+}
+
+// clock(): a buffer over the word that tells the time (base/ticker.h); undefined where there are no such buffers.
+napi_value Clock(napi_env env, napi_callback_info) {
+  return MakeSharedBuffer(env, Isolate::Of(env)->backend(), Ticker::Process().word(), Ticker::kWordBytes, nullptr);
 }
 
 // detached(handle, segment): the buffer over the segment can not be used any more.
@@ -282,6 +119,45 @@ napi_value Collect(napi_env env, napi_callback_info) {
   return nullptr;
 }
 
+void PutCounts(napi_env env, Napi::Object& into, const CountTotals& counts) {
+  constexpr struct {
+    const char* name;
+    Count count;
+  } kNames[] = {{"hits", Count::kHits},
+                {"misses", Count::kMisses},
+                {"copiedHits", Count::kCopiedHits},
+                {"nearHits", Count::kNearHits},
+                {"sets", Count::kSets},
+                {"refusedPinned", Count::kRefusedPinned},
+                {"refusedReaders", Count::kRefusedReaders},
+                {"refusedMemory", Count::kRefusedMemory},
+                {"deletes", Count::kDeletes},
+                {"evicted", Count::kEvictedEntries},
+                {"trimmed", Count::kTrimmedEntries},
+                {"expired", Count::kExpired},
+                {"copiedForward", Count::kCopiedForward},
+                {"evictedSegments", Count::kEvictedSegments},
+                {"corrupted", Count::kCorrupted},
+                {"exposures", Count::kExposures},
+                {"youngCollections", Count::kYoungGcs},
+                {"forcedCollections", Count::kForcedGcs}};
+  static_assert(std::size(kNames) == kCountNumber, "every count is told");
+  for (const auto& [name, which] : kNames) {
+    into.Set(name, Napi::Number::New(env, static_cast<double>(counts[static_cast<size_t>(which)])));
+  }
+}
+
+// spaceStats(handle): the counts of one keyspace.
+napi_value SpaceStats(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const Call call(env, args[0]);
+  if (!call) return nullptr;
+  Napi::Object stats = Napi::Object::New(env);
+  PutCounts(env, stats, call.cache().CountsOf(call.space()));
+  stats.Set("entries", Napi::Number::New(env, static_cast<double>(call.cache().EntriesOf(call.space()))));
+  return stats;
+}
+
 napi_value Stats(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args[0]);
@@ -291,22 +167,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   const auto put = [&](const char* name, uint64_t value) {
     stats.Set(name, Napi::Number::New(env, static_cast<double>(value)));
   };
-  const auto count = [&usage](Count which) { return usage.counts[static_cast<size_t>(which)]; };
-  put("hits", count(Count::kHits));
-  put("misses", count(Count::kMisses));
-  put("copiedHits", count(Count::kCopiedHits));
-  put("sets", count(Count::kSets));
-  put("refusedPinned", count(Count::kRefusedPinned));
-  put("refusedReaders", count(Count::kRefusedReaders));
-  put("refusedMemory", count(Count::kRefusedMemory));
-  put("deletes", count(Count::kDeletes));
-  put("evictions", count(Count::kEvictedEntries));
-  put("copiedForward", count(Count::kCopiedForward));
-  put("evictedSegments", count(Count::kEvictedSegments));
-  put("corrupted", count(Count::kCorrupted));
-  put("exposures", count(Count::kExposures));
-  put("youngCollections", count(Count::kYoungGcs));
-  put("forcedCollections", count(Count::kForcedGcs));
+  PutCounts(env, stats, usage.counts);
   put("entries", usage.entries);
   put("segmentBytes", usage.segment_bytes);
   put("segments", usage.segments);
@@ -317,6 +178,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   put("seenHere", call.membership().seen());
   put("pendingHere", call.membership().pending());
   put("indexBytes", usage.index_bytes);
+  put("fixedBytes", usage.fixed_bytes);
   put("committedSegments", usage.committed_segments);
   put("exposurePriceNs", call.isolate->PriceNs(call.cache()));
   stats.Set("evicting", Napi::Boolean::New(env, usage.evicting));
@@ -332,10 +194,10 @@ napi_value Environment(napi_env env, napi_callback_info) {
   return environment;
 }
 
-// start(registers, errorFactory): once, by lib/native.ts.
+// start(registers, nearHits, errorFactory, collect): once, by lib/native.ts.
 napi_value Start(napi_env env, napi_callback_info info) {
-  const Arguments<2> args(env, info);
-  const Status status = Isolate::Of(env)->Start(args[0], args[1]);
+  const Arguments<4> args(env, info);
+  const Status status = Isolate::Of(env)->Start(args[0], args[1], args[2], args[3]);
   return status.ok() ? nullptr : ThrowType(env, status.detail());
 }
 
@@ -359,12 +221,22 @@ bool ExportCache(napi_env env, napi_value exports) {
       {"start", Guarded<Start>},
       {"open", Guarded<Open>},
       {"keyspace", Guarded<Keyspace>},
+      {"near", Guarded<Near>},
+      {"clock", Guarded<Clock>},
       {"find", Guarded<Find>},
+      {"findNear", Guarded<FindNear>},
+      {"peek", Guarded<Peek>},
       {"findMany", Guarded<FindMany>},
+      {"gather", Guarded<Gather>},
       {"copy", Guarded<Copy>},
       {"has", Guarded<Has>},
+      {"describe", Guarded<Describe>},
+      {"scan", Guarded<Scan>},
       {"set", Guarded<Set>},
+      {"setWith", Guarded<SetWith>},
+      {"touch", Guarded<Touch>},
       {"delete", Guarded<Delete>},
+      {"deleteByTag", Guarded<DeleteByTag>},
       {"clear", Guarded<Clear>},
       {"close", Guarded<Close>},
       {"detached", Guarded<Detached>},
@@ -372,6 +244,7 @@ bool ExportCache(napi_env env, napi_value exports) {
       {"maintain", Guarded<Maintain>},
       {"collect", Guarded<Collect>},
       {"stats", Guarded<Stats>},
+      {"spaceStats", Guarded<SpaceStats>},
       {"environment", Guarded<Environment>},
   };
   for (const auto& each : kFunctions) {

@@ -27,6 +27,8 @@ struct Call {
   Cache& cache() const { return handle->membership->cache(); }
   Session& session() const { return handle->membership->session(); }
   uint16_t space() const { return handle->space; }
+  KeyKind keys() const { return handle->keys; }
+  Counters& counters() const { return *handle->counters; }
 };
 
 }  // namespace zerohop::binding

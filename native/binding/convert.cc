@@ -1,7 +1,5 @@
 #include "binding/convert.h"
 
-#include <algorithm>
-#include <cstring>
 #include <string>
 
 #include "binding/errors.h"
@@ -26,78 +24,7 @@ size_t ElementBytes(napi_typedarray_type type) {
   }
 }
 
-// Node writes U+FFFD for a lone surrogate, so two different strings could become the same key.  Only a string that
-// shows the replacement character can be concerned, and only then is its UTF-16 looked at.
-bool MayHideSurrogate(const char* data, size_t bytes) {
-  return std::string_view(data, bytes).find("\xEF\xBF\xBD") != std::string_view::npos;
-}
-
-bool IsWellFormed(napi_env env, napi_value value) {
-  size_t units = 0;
-  if (napi_get_value_string_utf16(env, value, nullptr, 0, &units) != napi_ok) return false;
-  std::u16string text(units + 1, u'\0');
-  if (napi_get_value_string_utf16(env, value, text.data(), text.size(), &units) != napi_ok) return false;
-  for (size_t i = 0; i < units; ++i) {
-    const bool high = text[i] >= 0xD800 && text[i] <= 0xDBFF;
-    const bool low = text[i] >= 0xDC00 && text[i] <= 0xDFFF;
-    if (low || (high && !(i + 1 < units && text[i + 1] >= 0xDC00 && text[i + 1] <= 0xDFFF))) return false;
-    i += high;
-  }
-  return true;
-}
-
 }  // namespace
-
-bool KeyReader::Read(napi_env env, napi_value value) {
-  size_t bytes = 0;
-  const napi_status status = napi_get_value_string_utf8(env, value, inline_, kInlineBytes, &bytes);
-  if (status == napi_string_expected) return ReadBytes(env, value);
-  if (status != napi_ok) return false;
-  // Cut strings end at a whole character, up to three bytes before the terminator: those may have been longer.
-  if (bytes + 4 >= kInlineBytes) return ReadLongString(env, value);
-  if (MayHideSurrogate(inline_, bytes) && !IsWellFormed(env, value)) {
-    ThrowType(env, "key: expected well-formed Unicode, received a string with a lone surrogate; encode it yourself");
-    return false;
-  }
-  return Accept(env, inline_, bytes);
-}
-
-bool KeyReader::ReadLongString(napi_env env, napi_value value) {
-  size_t bytes = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &bytes) != napi_ok) return false;
-  if (bytes > kKeyBytesMax) return Accept(env, nullptr, bytes);
-  heap_.resize(bytes + 1);
-  if (napi_get_value_string_utf8(env, value, heap_.data(), heap_.size(), &bytes) != napi_ok) return false;
-  if (MayHideSurrogate(heap_.data(), bytes) && !IsWellFormed(env, value)) {
-    ThrowType(env, "key: expected well-formed Unicode, received a string with a lone surrogate; encode it yourself");
-    return false;
-  }
-  return Accept(env, heap_.data(), bytes);
-}
-
-bool KeyReader::ReadBytes(napi_env env, napi_value value) {
-  bool is_array = false;
-  napi_typedarray_type type = napi_int8_array;
-  void* data = nullptr;
-  size_t length = 0;
-  if (napi_is_typedarray(env, value, &is_array) != napi_ok) return false;
-  if (is_array && napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok)
-    return false;
-  if (!is_array || type != napi_uint8_array) {
-    ThrowType(env, "key: expected a string or a Uint8Array");
-    return false;
-  }
-  return Accept(env, static_cast<const char*>(data), length);
-}
-
-bool KeyReader::Accept(napi_env env, const char* data, size_t bytes) {
-  if (bytes == 0 || bytes > kKeyBytesMax) {
-    ThrowRange(env, "key: expected 1 to " + std::to_string(kKeyBytesMax) + " bytes, received " + std::to_string(bytes));
-    return false;
-  }
-  bytes_ = {reinterpret_cast<const std::byte*>(data), bytes};
-  return true;
-}
 
 bool ReadView(napi_env env, napi_value value, const char* what, Bytes* bytes) {
   bool is_array = false;
@@ -117,6 +44,18 @@ bool ReadView(napi_env env, napi_value value, const char* what, Bytes* bytes) {
   }
   *bytes = {static_cast<const std::byte*>(data), length * ElementBytes(type)};
   return true;
+}
+
+void* ReadArrayOf(napi_env env, napi_value value, napi_typedarray_type type, size_t length, const char* what) {
+  napi_typedarray_type given;
+  size_t given_length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &given, &given_length, &data, nullptr, nullptr) == napi_ok &&
+      given == type && given_length >= length && (data != nullptr || length == 0)) {
+    return data;
+  }
+  ThrowType(env, std::string(what) + ": expected another typed array, or a longer one");
+  return nullptr;
 }
 
 bool ReadString(napi_env env, napi_value value, std::string* text) {

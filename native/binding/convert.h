@@ -3,7 +3,7 @@
 
 #include <array>
 #include <cstddef>
-#include <vector>
+#include <string>
 
 #include "base/constants.h"
 #include "binding/napi_setup.h"
@@ -22,29 +22,30 @@ struct Arguments {
   napi_value operator[](size_t i) const { return values[i]; }
 };
 
-// The bytes of a key: a string's UTF-8, copied to the stack if short, or a Uint8Array's own, valid during the call.
-class KeyReader {
- public:
-  // False, and an exception pending, for anything that is not a key of 1 to 65 535 bytes.
-  bool Read(napi_env env, napi_value value);
-  Bytes bytes() const { return bytes_; }
-
- private:
-  // Longer than any id or fingerprint in hex; longer keys cost an allocation.
-  static constexpr size_t kInlineBytes = 256;
-
-  bool ReadLongString(napi_env env, napi_value value);
-  bool ReadBytes(napi_env env, napi_value value);
-  bool Accept(napi_env env, const char* data, size_t bytes);
-
-  char inline_[kInlineBytes];
-  std::vector<char> heap_;
-  Bytes bytes_;
-};
-
 // The memory of a typed array, valid during the call.  False, and an exception pending, if it is none or detached.
 bool ReadView(napi_env env, napi_value value, const char* what, Bytes* bytes);
 
+// The typed array's memory, of exactly this type and at least `length` elements; null, and an exception pending, else.
+void* ReadArrayOf(napi_env env, napi_value value, napi_typedarray_type type, size_t length, const char* what);
+
 bool ReadString(napi_env env, napi_value value, std::string* text);
+
+inline napi_value Int(napi_env env, int32_t number) {
+  napi_value value = nullptr;
+  napi_create_int32(env, number, &value);
+  return value;
+}
+
+inline napi_value Double(napi_env env, double number) {
+  napi_value value = nullptr;
+  napi_create_double(env, number, &value);
+  return value;
+}
+
+inline napi_value Bool(napi_env env, bool flag) {
+  napi_value value = nullptr;
+  napi_get_boolean(env, flag, &value);
+  return value;
+}
 
 }  // namespace zerohop::binding

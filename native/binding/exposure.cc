@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace zerohop::binding {
 namespace {
@@ -26,6 +27,8 @@ void Redeem(Ticket* ticket) {
 
 void RedeemShared(void*, void* hint) { Redeem(static_cast<Ticket*>(hint)); }
 void RedeemArray(napi_env, void*, void* hint) { Redeem(static_cast<Ticket*>(hint)); }
+
+void DropOwner(void* hint) { delete static_cast<std::shared_ptr<void>*>(hint); }
 
 using CanaryCount = std::shared_ptr<std::atomic<uint32_t>>;
 char canary_byte;
@@ -71,6 +74,21 @@ void MakeBuffer(napi_env env, Backend backend, Arena& arena, uint32_t index,
   *buffer = nullptr;
   *forbidden = status == napi_no_external_buffers_allowed;
   Redeem(ticket);
+}
+
+napi_value MakeSharedBuffer(napi_env env, Backend backend, std::byte* data, size_t bytes,
+                            std::shared_ptr<void> owner) {
+  if (backend == Backend::kCopy) return nullptr;
+  auto* const held = new std::shared_ptr<void>(std::move(owner));
+  napi_value buffer = nullptr;
+  const napi_status status =
+      backend == Backend::kShared
+          ? FindCreateShared()(env, data, bytes, [](void*, void* hint) { DropOwner(hint); }, held, &buffer)
+          : napi_create_external_arraybuffer(
+                env, data, bytes, [](napi_env, void*, void* hint) { DropOwner(hint); }, held, &buffer);
+  if (status == napi_ok) return buffer;
+  DropOwner(held);
+  return nullptr;
 }
 
 void PlantCanary(napi_env env, const CanaryCount& count) {

@@ -47,6 +47,10 @@ struct Ticket {
 void MakeBuffer(napi_env env, Backend backend, Arena& arena, uint32_t segment,
                 const std::shared_ptr<ExposureTally>& tally, napi_value* buffer, bool* forbidden);
 
+// A buffer over memory that `owner` keeps, or that is never freed.  Null, and no exception pending, where there can be
+// none.
+napi_value MakeSharedBuffer(napi_env env, Backend backend, std::byte* data, size_t bytes, std::shared_ptr<void> owner);
+
 // Tells that V8 has collected garbage: a tiny external SharedArrayBuffer that nobody holds, whose deleter counts.
 // kShared only, where deleters run within the collection.  `count` outlives the environment if need be.
 void PlantCanary(napi_env env, const std::shared_ptr<std::atomic<uint32_t>>& count);

@@ -14,10 +14,6 @@ constexpr int64_t kForceBytes = int64_t{64} << 30;
 // A collection is forced again after 100 times what the last one took: at most 1 % of the time.
 constexpr int kForceShare = 100;
 
-// A young generation is at most some 3 x 16 MB by default (--max-semi-space-size); it is filled with arrays of 64 KiB.
-constexpr uint32_t kGarbageLength = 8000;
-constexpr int kGarbageArraysMax = 2048;
-
 // A collection of the young generation that freed no buffer is tried again after 10 times what it took.
 constexpr int kYoungShare = 10;
 
@@ -46,6 +42,8 @@ Membership::Membership(Isolate& isolate, std::shared_ptr<Cache> cache)
 
 Membership::~Membership() {
   cache_->Part(&session_);
+  for (const auto& [space, number] : near_numbers_) isolate_.GiveNearNumber(number);
+  if (near_words_ != nullptr) napi_delete_reference(isolate_.env(), near_words_);
   for (const Slot& slot : slots_) {
     if (slot.ref != nullptr) napi_delete_reference(isolate_.env(), slot.ref);
   }
@@ -134,6 +132,30 @@ void Membership::Detached(napi_env env, uint32_t index) {
   cache_->Taint(index);
 }
 
+std::optional<uint32_t> Membership::NearNumber(uint16_t space) {
+  for (const auto& [known, number] : near_numbers_) {
+    if (known == space) return number;
+  }
+  const std::optional<uint32_t> number = isolate_.TakeNearNumber();
+  if (number) {
+    near_numbers_.emplace_back(space, *number);
+    session_.Of(space).CountNearHitsFrom(isolate_.near_hits() + *number);
+  }
+  return number;
+}
+
+napi_value Membership::NearWordsBuffer(napi_env env) {
+  napi_value words = nullptr;
+  if (near_words_ != nullptr) {
+    napi_get_reference_value(env, near_words_, &words);
+    return words;
+  }
+  const std::shared_ptr<NearWords>& near = cache_->near();
+  words = MakeSharedBuffer(env, isolate_.backend(), near->bytes(), near->size(), near);
+  if (words != nullptr && napi_create_reference(env, words, 1, &near_words_) != napi_ok) near_words_ = nullptr;
+  return words;
+}
+
 void Membership::OnNotice() { isolate_.PostNotice(); }
 
 // ---- Isolate
@@ -141,18 +163,37 @@ void Membership::OnNotice() { isolate_.PostNotice(); }
 Isolate::~Isolate() {
   memberships_.clear();  // leave every cache's list first: no post can arrive after this
   if (registers_ref_ != nullptr) napi_delete_reference(env_, registers_ref_);
+  if (near_hits_ref_ != nullptr) napi_delete_reference(env_, near_hits_ref_);
   if (error_factory_ != nullptr) napi_delete_reference(env_, error_factory_);
+  if (collect_ != nullptr) napi_delete_reference(env_, collect_);
 }
 
-Status Isolate::Start(napi_value registers, napi_value error_factory) {
+std::optional<uint32_t> Isolate::TakeNearNumber() {
+  if (near_numbers_.empty()) return std::nullopt;
+  const uint32_t number = near_numbers_.back();
+  near_numbers_.pop_back();
+  near_hits_[number] = 0;
+  return number;
+}
+
+void Isolate::GiveNearNumber(uint32_t number) { near_numbers_.push_back(number); }
+
+Status Isolate::Start(napi_value registers, napi_value near_hits, napi_value error_factory, napi_value collect) {
   void* data = nullptr;
   size_t length = 0;
   napi_typedarray_type type;
   napi_value name;
+  if (napi_get_typedarray_info(env_, near_hits, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array || napi_create_reference(env_, near_hits, 1, &near_hits_ref_) != napi_ok) {
+    return {Code::kInternal, "near hits: expected a Float64Array"};
+  }
+  near_hits_ = static_cast<double*>(data);
+  for (size_t number = length; number-- > 0;) near_numbers_.push_back(static_cast<uint32_t>(number));
   if (napi_get_typedarray_info(env_, registers, &type, &length, &data, nullptr, nullptr) != napi_ok ||
       type != napi_uint32_array || length < kRegisters ||
       napi_create_reference(env_, registers, 1, &registers_ref_) != napi_ok ||
-      napi_create_reference(env_, error_factory, 1, &error_factory_) != napi_ok) {
+      napi_create_reference(env_, error_factory, 1, &error_factory_) != napi_ok ||
+      napi_create_reference(env_, collect, 1, &collect_) != napi_ok) {
     return {Code::kInternal, "result registers: expected a Uint32Array"};
   }
   registers_ = static_cast<uint32_t*>(data);
@@ -166,7 +207,7 @@ Status Isolate::Start(napi_value registers, napi_value error_factory) {
   return {};
 }
 
-int32_t Isolate::Open(std::shared_ptr<Cache> cache, uint16_t space) {
+int32_t Isolate::Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys) {
   const auto known = std::find_if(memberships_.begin(), memberships_.end(),
                                   [&cache](const auto& one) { return &one->cache() == cache.get(); });
   Membership* membership = known == memberships_.end() ? nullptr : known->get();
@@ -183,6 +224,8 @@ int32_t Isolate::Open(std::shared_ptr<Cache> cache, uint16_t space) {
   Handle& handle = handles_[place];
   handle.membership = membership;
   handle.space = space;
+  handle.keys = keys;
+  handle.counters = &membership->session().Of(space);
   ++membership->handles;
   return static_cast<int32_t>(place) | (int32_t{handle.generation} << kPlaceBits);
 }
@@ -229,15 +272,14 @@ bool Isolate::CollectYoung() {
   if (!prompt() || start < next_young_collection_) return false;
   for (const auto& one : memberships_) one->HeedNotice(env_);
   const uint32_t seen_before = SeenSegments();
-  const uint32_t before = collections_->load(std::memory_order_relaxed);
-  for (int i = 0; i < kGarbageArraysMax && collections_->load(std::memory_order_relaxed) == before; ++i) {
-    napi_handle_scope scope;
-    napi_value garbage;
-    if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
-    const bool made = napi_create_array_with_length(env_, kGarbageLength, &garbage) == napi_ok;
-    napi_close_handle_scope(env_, scope);
-    if (!made) return false;
-  }
+  napi_handle_scope scope;
+  napi_value collect, nobody, result;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
+  const bool ran = napi_get_reference_value(env_, collect_, &collect) == napi_ok &&
+                   napi_get_undefined(env_, &nobody) == napi_ok &&
+                   napi_call_function(env_, nobody, collect, 0, nullptr, &result) == napi_ok;
+  napi_close_handle_scope(env_, scope);
+  if (!ran) return false;
   HeedCollection();
   for (const auto& one : memberships_) one->session().counters.Add(Count::kYoungGcs);
   Account();
@@ -304,7 +346,12 @@ bool Isolate::ForceCollection() {
 
 void Isolate::Maintain() {
   CountTotals totals{};
-  for (const auto& one : memberships_) one->session().counters.AddTo(totals);
+  for (const auto& one : memberships_) {
+    one->session().counters.AddTo(totals);
+    for (size_t space = 0; space < one->cache().space_count(); ++space) {
+      one->session().AddTo(totals, static_cast<uint16_t>(space));
+    }
+  }
   totals[static_cast<size_t>(Count::kForcedGcs)] = 0;
   uint64_t activity = memberships_.size();
   for (const uint64_t value : totals) activity += value;

@@ -18,9 +18,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "binding/exposure.h"
+#include "binding/keys.h"
 #include "binding/napi_setup.h"
 #include "cache/cache.h"
 
@@ -72,6 +75,11 @@ class Membership final : public NoticeListener {
 
   void OnNotice() override;  // any thread
 
+  // The number that counts the keyspace's near hits; none if the isolate has no more.
+  std::optional<uint32_t> NearNumber(uint16_t space);
+  // This isolate's buffer over the words that near caches watch; null where there can be none.
+  napi_value NearWordsBuffer(napi_env env);
+
  private:
   struct Slot {
     napi_ref ref = nullptr;
@@ -93,18 +101,33 @@ class Membership final : public NoticeListener {
   uint32_t strong_ = 0;  // in segments, runs by their length
   uint32_t seen_notice_ = 0;
   std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
+  std::vector<std::pair<uint16_t, uint32_t>> near_numbers_;  // keyspace, number
+  napi_ref near_words_ = nullptr;
 };
 
 struct Handle {
   Membership* membership = nullptr;  // null: closed
   uint16_t space = 0;
   uint16_t generation = 0;  // part of the handle's number: a closed one's is not another's soon
+  KeyKind keys = KeyKind::kText;
+  Counters* counters = nullptr;  // the membership's, of the keyspace
 };
 
 class Isolate {
  public:
-  // Registers of the last lookup's result, in memory that JavaScript owns and reads.
-  enum Register : size_t { kOffset, kLength, kSegment, kRegisters };
+  // Registers, in memory that JavaScript owns: results of the last call, beyond the one it returned.
+  enum Register : size_t {
+    kOffset,
+    kLength,
+    kSegment,
+    kNearWord,     // where the version of the key lies (cache/near.h)
+    kNearVersion,  // what it was before the lookup
+    kVerifyNow,    // set by JavaScript: the next lookup compares the checksum
+    kEvicted,      // entries that the last `set` pushed out
+    kRegisters = 32
+  };
+  // The same memory as numbers of eight bytes.
+  enum WideRegister : size_t { kExpires = 8, kAge, kUses, kCost };
 
   explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend()) {}
   ~Isolate();
@@ -117,16 +140,22 @@ class Isolate {
     return static_cast<Isolate*>(data);
   }
 
-  Status Start(napi_value registers, napi_value error_factory);
+  Status Start(napi_value registers, napi_value near_hits, napi_value error_factory, napi_value collect);
 
   napi_env env() const { return env_; }
   Backend backend() const { return backend_; }
   void ForbidExternalBuffers() { backend_ = Backend::kCopy; }
   napi_ref error_factory() const { return error_factory_; }
   uint32_t* registers() { return registers_; }
+  double* wide_registers() { return reinterpret_cast<double*>(registers_); }
+
+  // A number for a keyspace's near hits, in memory that JavaScript owns; none if there are no more.
+  std::optional<uint32_t> TakeNearNumber();
+  void GiveNearNumber(uint32_t number);
+  double* near_hits() { return near_hits_; }
 
   // The number of a new handle: its place, and how often the place was used before.
-  int32_t Open(std::shared_ptr<Cache> cache, uint16_t space);
+  int32_t Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys);
   Handle* Find(int32_t number) {
     const size_t place = PlaceOf(number);
     if (number < 0 || place >= handles_.size() || handles_[place].membership == nullptr) return nullptr;
@@ -153,7 +182,7 @@ class Isolate {
   // Keeps V8's account of external memory at what let-go buffers hold; never below zero of our own.  May collect
   // garbage: not under a lock, not under a ReadGuard.
   void Account();
-  // Makes V8 collect its young generation, by filling it: 1 to 7 ms.  Not while the last one that freed no buffer was
+  // Makes V8 collect its young generation.  Not while the last one that freed no buffer was
   // too recent.  True if it ran.
   bool CollectYoung();
   // Makes V8 collect everything.  Not if collections would then take more than 1 % of the time.  True if it ran.
@@ -197,6 +226,10 @@ class Isolate {
   Backend backend_;
   napi_ref registers_ref_ = nullptr;
   uint32_t* registers_ = nullptr;
+  napi_ref near_hits_ref_ = nullptr;
+  double* near_hits_ = nullptr;
+  std::vector<uint32_t> near_numbers_;  // not taken
+  napi_ref collect_ = nullptr;          // a function that collects the young generation
   napi_ref error_factory_ = nullptr;
   napi_threadsafe_function post_ = nullptr;
   std::atomic<bool> posted_{false};

@@ -1,6 +1,7 @@
 #include "binding/lookup.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/constants.h"
@@ -32,51 +33,95 @@ std::optional<uint32_t> Slab::Put(const std::byte* from, size_t length) {
   return static_cast<uint32_t>(at);
 }
 
-Location Locate(napi_env env, const Call& call, Bytes key, napi_value slab_value, Slab& slab) {
-  Cache& cache = call.cache();
-  Membership& membership = call.membership();
-  Isolate& isolate = *call.isolate;
-  std::optional<Hit> hit;
-  napi_value buffer = nullptr;
-  bool expose = false;
-  const bool shows = isolate.backend() != Backend::kCopy && !isolate.quiet();
-  {
-    // The Node-API calls under this guard (a reference's value, a slab's address) allocate nothing in V8's heap.
-    ReadGuard guard(cache.epochs(), call.session());
-    hit = cache.Find(guard, call.session(), call.space(), key);
-    if (!hit) return {kMiss};
-    if (shows) buffer = membership.Buffer(env, hit->segment);
-    if (shows && buffer == nullptr && hit->cooling) [[unlikely]] {
+Location Lookup::Shown(const Hit& hit, napi_value buffer) const {
+  const Arena& arena = call_.cache().arena();
+  const uint64_t view_start = arena.StartOf(hit.segment) + arena.segment(hit.segment).view_at;
+  return {static_cast<int32_t>(hit.segment), static_cast<uint32_t>(hit.at - view_start), hit.bytes, buffer};
+}
+
+std::optional<Location> Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use) {
+  // The Node-API calls in here (a reference's value, a slab's address) allocate nothing in V8's heap.
+  Cache& cache = call_.cache();
+  Membership& membership = call_.membership();
+  Isolate& isolate = *call_.isolate;
+  if (isolate.backend() != Backend::kCopy && !isolate.quiet()) {
+    napi_value buffer = membership.Buffer(env_, hit->segment);
+    if (buffer == nullptr && hit->cooling) [[unlikely]] {
       // Its segment is about to be emptied, and the entry is in use: it would be copied forward then.  Now is better.
-      if (const std::optional<Hit> rescued = cache.Rescue(guard, call.space(), key, *hit)) {
-        hit = rescued;
-        buffer = membership.Buffer(env, hit->segment);
-        call.session().counters.Add(Count::kCopiedForward);
+      if (const std::optional<Hit> rescued = cache.Rescue(guard, call_.space(), key, *hit)) {
+        *hit = *rescued;
+        buffer = membership.Buffer(env_, hit->segment);
+        call_.session().counters.Add(Count::kCopiedForward);
       }
     }
-    if (shows && buffer == nullptr) {
-      expose = membership.Rent(hit->segment, hit->bytes, isolate.PriceNs(cache)) && isolate.MayExposeNow(cache) &&
-               cache.TryExpose(guard, hit->segment, isolate.prompt());
+    if (buffer != nullptr) return Shown(*hit, buffer);
+    if (membership.Rent(hit->segment, hit->bytes, isolate.PriceNs(cache)) && isolate.MayExposeNow(cache) &&
+        cache.TryExpose(guard, hit->segment, isolate.prompt())) {
+      return std::nullopt;
     }
-    if (buffer == nullptr && !expose) {
-      slab.Learn(env, slab_value);
-      if (const auto at = slab.Put(cache.arena().bytes() + hit->at, hit->bytes)) {
-        call.session().counters.Add(Count::kCopiedHits);
-        isolate.CountQuietHit();
-        return {kCopied, *at, hit->bytes};
+  }
+  slab_.Learn(env_, slab_value_);
+  if (const auto at = slab_.Put(cache.arena().bytes() + hit->at, hit->bytes)) {
+    if (use == Cache::Use::kCount) call_.counters().Add(Count::kCopiedHits);
+    isolate.CountQuietHit();
+    return Location{kCopied, *at, hit->bytes};
+  }
+  if (use == Cache::Use::kCount) call_.counters().Add(Count::kHits, ~uint64_t{0});  // counted when asked again
+  return Location{kNeedSlab, 0, hit->bytes};
+}
+
+Location Lookup::Expose(const Hit& hit, Cache::Use use) {
+  if (napi_value buffer = call_.membership().Expose(env_, hit.segment)) return Shown(hit, buffer);
+  if (use == Cache::Use::kCount) call_.counters().Add(Count::kHits, ~uint64_t{0});
+  bool pending = false;
+  napi_is_exception_pending(env_, &pending);
+  return {pending ? kFailed : kNeedSlab, 0, hit.bytes};
+}
+
+Location Lookup::One(Bytes key, Cache::Use use, std::optional<Hit>* found) {
+  std::optional<Hit> hit;
+  {
+    ReadGuard guard(call_.cache().epochs(), call_.session());
+    hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use);
+    if (!hit) return {kMiss};
+    std::optional<Location> answer = Answer(guard, key, &*hit, use);
+    if (found != nullptr) *found = hit;
+    if (answer) return *answer;
+  }
+  return Expose(*hit, use);
+}
+
+void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
+  constexpr auto kUse = Cache::Use::kCount;
+  std::array<std::optional<Hit>, Cache::kBatchMax> hits;
+  std::array<bool, Cache::kBatchMax> waits{};
+  {
+    ReadGuard guard(call_.cache().epochs(), call_.session());
+    call_.cache().FindMany(guard, call_.session(), call_.space(), keys, std::span(hits).first(keys.size()));
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (!hits[i]) {
+        locations[i] = {kMiss};
+        continue;
       }
+      // One exposure of a segment is enough for all who wait for it.
+      for (size_t j = 0; j < i && !waits[i]; ++j) waits[i] = waits[j] && hits[j]->segment == hits[i]->segment;
+      if (waits[i]) continue;
+      const std::optional<Location> answer = Answer(guard, keys[i], &*hits[i], kUse);
+      if (answer) locations[i] = *answer;
+      waits[i] = !answer;
     }
   }
-  if (expose) buffer = membership.Expose(env, hit->segment);
-  if (buffer == nullptr) {
-    call.session().counters.Add(Count::kHits, ~uint64_t{0});  // asked again with a slab, and counted then
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    return {pending ? kFailed : kNeedSlab, 0, hit->bytes};
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!waits[i]) continue;
+    locations[i] = Expose(*hits[i], kUse);
+    for (size_t j = i + 1; j < keys.size(); ++j) {
+      if (!waits[j] || hits[j]->segment != hits[i]->segment) continue;
+      if (locations[i].result < 0) call_.counters().Add(Count::kHits, ~uint64_t{0});
+      locations[j] = locations[i].result < 0 ? locations[i] : Shown(*hits[j], nullptr);
+      locations[j].bytes = hits[j]->bytes;
+      waits[j] = false;
+    }
   }
-  const Segment& segment = cache.arena().segment(hit->segment);
-  const uint64_t view_start = cache.arena().StartOf(hit->segment) + segment.view_at;
-  return {static_cast<int32_t>(hit->segment), static_cast<uint32_t>(hit->at - view_start), hit->bytes, buffer};
 }
 
 }  // namespace zerohop::binding

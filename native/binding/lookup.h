@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "binding/call.h"
 #include "binding/napi_setup.h"
@@ -38,8 +39,29 @@ struct Location {
   napi_value buffer = nullptr;
 };
 
-// One lookup: a view where this isolate has, or may have, a buffer over the segment; else a copy.  `slab_value` is only
-// looked at when a copy is due.
-Location Locate(napi_env env, const Call& call, Bytes key, napi_value slab_value, Slab& slab);
+// Answers lookups of one call: a view where this isolate has, or may have, a buffer over the segment; else a copy.
+class Lookup {
+ public:
+  // `slab` is only looked at when a copy is due.
+  Lookup(napi_env env, const Call& call, napi_value slab) : env_(env), call_(call), slab_value_(slab) {}
+
+  // `hit`, if given, is filled with what was found; it is valid no longer than the value is seen.
+  Location One(Bytes key, Cache::Use use = Cache::Use::kCount, std::optional<Hit>* hit = nullptr);
+
+  // At most Cache::kBatchMax keys.  A buffer is given with one location at least of each segment among them.
+  void Many(std::span<const Bytes> keys, std::span<Location> locations);
+
+ private:
+  // Under a ReadGuard: the answer, or none if its segment is to be exposed, which has been granted.
+  std::optional<Location> Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use);
+  // Outside the guard.
+  Location Expose(const Hit& hit, Cache::Use use);
+  Location Shown(const Hit& hit, napi_value buffer) const;
+
+  napi_env env_;
+  const Call& call_;
+  napi_value slab_value_;
+  Slab slab_;
+};
 
 }  // namespace zerohop::binding

@@ -1,6 +1,7 @@
 #include "cache/arena.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -15,7 +16,10 @@ Result<Arena*> Arena::Create(size_t bytes, size_t segment_bytes, MappingKind kin
 }
 
 Arena::Arena(Mapping mapping, size_t segment_bytes, uint32_t count)
-    : mapping_(std::move(mapping)), segment_bytes_(segment_bytes), segments_(count), committed_(count, false) {
+    : mapping_(std::move(mapping)),
+      segment_bytes_(segment_bytes),
+      segment_shift_(std::countr_zero(segment_bytes)),
+      segments_(count), committed_(count, false) {
   free_.reserve(count);
   for (uint32_t index = count; index-- > 0;) free_.push_back(index);
 }
@@ -111,10 +115,9 @@ void Arena::Own(uint32_t index, uint16_t scope) {
   }
 }
 
-bool Arena::Unseen(const Segment& segment, EpochDomain& epochs) const {
-  // The epoch first: once it has passed, no reader can add an exposure any more.
+bool Arena::Unseen(const Segment& segment, uint64_t oldest_reader) {
   return segment.writers.load(std::memory_order_acquire) == 0 &&
-         segment.live_entries.load(std::memory_order_acquire) == 0 && epochs.Passed(segment.retired_epoch) &&
+         segment.live_entries.load(std::memory_order_acquire) == 0 && segment.retired_epoch <= oldest_reader &&
          segment.exposures.load(std::memory_order_acquire) == 0;
 }
 

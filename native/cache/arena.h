@@ -26,7 +26,7 @@ namespace zerohop {
 
 class Arena {
  public:
-  // `bytes` is rounded down to whole segments.  The result holds one reference.
+  // `bytes` is rounded down to whole segments.  REQUIRES: segment_bytes is a power of two.  The result holds one reference.
   static Result<Arena*> Create(size_t bytes, size_t segment_bytes, MappingKind kind);
 
   void Ref() { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -37,7 +37,7 @@ class Arena {
   Segment& segment(uint32_t index) { return segments_[index]; }
   const Segment& segment(uint32_t index) const { return segments_[index]; }
   uint64_t StartOf(uint32_t index) const { return uint64_t{index} * segment_bytes_; }
-  uint32_t SegmentOf(uint64_t offset) const { return static_cast<uint32_t>(offset / segment_bytes_); }
+  uint32_t SegmentOf(uint64_t offset) const { return static_cast<uint32_t>(offset >> segment_shift_); }
 
   std::byte* bytes() const { return mapping_.writable(); }
   // What JavaScript is shown: the same bytes, at another address and write-protected in trap mode.
@@ -97,7 +97,7 @@ class Arena {
   Arena(Mapping mapping, size_t segment_bytes, uint32_t count);
   ~Arena() = default;
 
-  bool Unseen(const Segment& segment, EpochDomain& epochs) const;
+  static bool Unseen(const Segment& segment, uint64_t oldest_reader);
   uint32_t TakeableLocked(uint32_t spare) const REQUIRES(mutex_);
   void Open(uint32_t index, uint32_t run) REQUIRES(mutex_);
   void Free(uint32_t index, bool decommit) REQUIRES(mutex_);
@@ -110,6 +110,7 @@ class Arena {
 
   Mapping mapping_;
   const size_t segment_bytes_;
+  const int segment_shift_;  // log2 of it
   std::vector<Segment> segments_;
   std::atomic<uint32_t> references_{1};
   std::atomic<uint32_t> exposed_{0};  // segments with exposures > 0, runs counted by their length
@@ -130,13 +131,16 @@ uint32_t Arena::Reclaim(EpochDomain& epochs, Purge purge) {
     MutexLock lock(mutex_);
     waiting = retired_;
   }
+  if (waiting.empty()) return 0;
+  // The readers first: once those have left that were there when it was retired, nobody can expose a segment any more.
+  const uint64_t oldest_reader = epochs.OldestReader();
   uint32_t freed = 0;
   std::vector<Retired> stay;
   for (const Retired& one : waiting) {
     Segment& segment = segments_[one.index];
     const bool written = segment.writers.load(std::memory_order_acquire) != 0;
     if (!written && segment.live_entries.load(std::memory_order_acquire) != 0) purge(one.index);
-    if (!Unseen(segment, epochs)) {
+    if (!Unseen(segment, oldest_reader)) {
       stay.push_back(one);
       continue;
     }

@@ -1,15 +1,19 @@
 // cache.h: the engine: keys and values in segments, found through the index, evicted by segments.
 //
 //   Set   reserve in a stream -> write -> point the index at it            (no room: the evictor makes some)
-//   Find  index -> compare the key in the entry -> where the value lies    (under a ReadGuard)
+//   Find  index -> compare the key in the entry -> where the value lies    (under a ReadGuard, without a lock)
 //
 // A value's bytes never change or move while they can be seen: overwriting appends, deleting only forgets, and a
 // segment is reused when neither the index, nor a reader, nor an exposure refers to it.
 //
+//   cache_read.cc    Find and its kin          cache_write.cc   Set, Delete, tags, touch
+//   cache.cc         keyspaces, sessions, clearing, upkeep, figures
+//
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
-// Memory     segments + index <= max_bytes.  Fixed, beyond that: 64 bytes a segment, this object, and while the index
-//            grows, old and new array of one shard of 64, and a segment until the next eviction.
+// Memory     segments + index + tags <= max_bytes.  Fixed, beyond that: 64 bytes a segment, the words of near.h, this
+//            object, and while the index grows, old and new array of one shard of 64, and a segment until the next
+//            eviction.
 #pragma once
 
 #include <atomic>
@@ -19,8 +23,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -28,8 +34,11 @@
 #include "cache/epoch.h"
 #include "cache/evictor.h"
 #include "cache/index.h"
+#include "cache/near.h"
 #include "cache/session.h"
+#include "cache/spaces.h"
 #include "cache/stream.h"
+#include "cache/tags.h"
 
 namespace zerohop {
 
@@ -42,6 +51,8 @@ enum class Verify : uint8_t {
 struct CacheOptions {
   size_t max_bytes = 0;
   Verify verify = Verify::kSample;
+  size_t max_entries = SIZE_MAX;
+  std::string terms{};  // the binding's: must be the same when the cache is opened again, like everything here
   bool operator==(const CacheOptions&) const = default;
 };
 
@@ -53,14 +64,40 @@ struct Hit {
   uint32_t bytes;
   uint64_t at;  // of the value, an arena offset
   uint64_t entry_at;
-  bool cooling;  // the segment is next in line for eviction
+  uint64_t hash;
+  uint64_t expires_us;  // kNever if it does not
+  bool cooling;         // the segment is next in line for eviction
+};
+
+// What is known of an entry beside its value.
+struct EntryFacts {
+  Hit hit;
+  uint64_t age_us;  // to kTickUs
+  uint32_t uses;    // 0 … Index::kUsesMax, since it was written or moved
+  float cost;
+};
+
+// What a value is stored with.
+struct Terms {
+  uint64_t expires_us = kNever;
+  float cost = 0;
+  std::span<const std::string_view> tags{};  // at most kTagsMax
+  bool key_is_bytes = false;                 // told back by Scan
+
+  bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
 
 enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kTooLarge };
 
+// A key as Scan tells it.
+struct ScannedKey {
+  std::vector<std::byte> bytes;
+  bool is_bytes;
+};
+
 struct CacheUsage {
   CountTotals counts{};
-  size_t entries, index_bytes, arena_bytes, segment_bytes;
+  size_t entries, indexed, index_bytes, arena_bytes, segment_bytes, fixed_bytes;
   uint32_t segments, free_segments, retired_segments, committed_segments, exposed_segments, exposure_limit;
   bool evicting;
 };
@@ -75,7 +112,7 @@ class Cache {
   // A keyspace: its keys are apart from all others'.  The same name again must come with the same scope and codec.
   // Scopes other than "" (public) get segments of their own.  Space 0 is the cache itself: bytes, public.
   Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec)
-      EXCLUDES(spaces_mutex_);
+      EXCLUDES(scopes_mutex_);
 
   void Join(Session* session);
   void Part(Session* session);  // its counts stay
@@ -84,14 +121,39 @@ class Cache {
   // kPeek: not counted, neither as a lookup nor as a use of the entry.
   enum class Use { kCount, kPeek };
   std::optional<Hit> Find(const ReadGuard& guard, Session& session, uint16_t space, Bytes key, Use use = Use::kCount);
-  bool Has(uint16_t space, Bytes key);
+
+  // The same for several keys: the memory that each needs is asked for before the first is looked at.
+  // hits.size() == keys.size() <= kBatchMax.
+  static constexpr size_t kBatchMax = 32;
+  void FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
+                std::span<std::optional<Hit>> hits);
+
+  bool Has(const ReadGuard& guard, Session& session, uint16_t space, Bytes key) {
+    return Find(guard, session, space, key, Use::kPeek).has_value();
+  }
+  std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
 
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
   // what the caller meant to replace.  Too large is the caller's mistake, and changes nothing.  `value` may be memory
   // that others write: then the copy may be torn.
-  SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value);
+  SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const Terms& terms = {});
   bool Delete(Session& session, uint16_t space, Bytes key);
+
+  // Removes every entry of the keyspace that carries the tag; returns how many.
+  size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag);
+
+  // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
+  // written anew (one that had no end has no room for one); none if there is no such key.
+  std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us);
+
+  // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.
+  void ClearSpace(uint16_t space);
+  // Forgets everything, and frees the memory that nobody sees.
   void Clear();
+
+  // The keys of a keyspace that lie in one shard of the index, 0 … Index::kShards: every key once that is stored from
+  // before the first shard is asked for until after the last.
+  std::vector<ScannedKey> Scan(size_t shard, uint16_t space);
 
   // The largest value that `Set` can take with a key of `key_bytes`.
   size_t ValueBytesMax(size_t key_bytes) const;
@@ -111,56 +173,108 @@ class Cache {
 
   Arena& arena() const { return *arena_; }
   const CacheOptions& options() const { return options_; }
+  // For near caches; see near.h.
+  const std::shared_ptr<NearWords>& near() const { return near_; }
+  uint32_t NearWordOf(uint16_t space, Bytes key) const {
+    return near_->WordOf(HashOf(spaces_.IncarnationOf(space), key));
+  }
 
-  // Frees what nobody sees any more; `idle`: give free segments' pages back too.
-  void Maintain(bool idle);
+  // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
+  // segments' pages back too.
+  void Maintain(bool idle) EXCLUDES(upkeep_mutex_);
   CacheUsage Usage();
+  // Counts of one keyspace, and its entries.
+  CountTotals CountsOf(uint16_t space);
+  size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }
+  size_t space_count() const { return spaces_.size(); }
+  std::string NameOf(uint16_t space) const { return spaces_.At(space).name; }
 
  private:
   static constexpr uint32_t kVerifyEvery = 256;
 
-  Cache(const CacheOptions& options, Arena* arena);
+  Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWords> near);
 
-  struct Space {
-    std::string name, scope, codec;
-    uint16_t scope_id;
-  };
   struct Scope {
     std::string name;
     std::unique_ptr<Stream> newcomers;
   };
-  static constexpr size_t kSpacesMax = 1024;
+  // A set on its way.
+  struct Newcomer {
+    uint16_t space;
+    Spaces::Mark mark;
+    uint64_t hash;
+    Bytes key, value;
+    const Terms& terms;
+    TagIds tags;
+    uint32_t extension_words;
+    // If given: stored only in place of exactly this entry.
+    struct Old {
+      uint64_t at;
+      uint32_t generation;  // of its segment
+    };
+    std::optional<Old> old{};
+  };
 
-  uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
+  uint64_t HashOf(uint16_t incarnation, Bytes key) const {
+    return HashInSpace(hash_key_, incarnation, key.data(), key.size());
+  }
   static bool SampleIsDue(Session& session);
   // True if the entry at `at` has this key; fills `entry`.
-  bool Matches(uint64_t at, uint16_t space, Bytes key, Entry* entry) const;
-  Stream& NewcomersOf(uint16_t space);
-  SetOutcome SetSmall(Session& session, uint16_t space, uint64_t hash, Bytes key, Bytes value);
-  SetOutcome SetLarge(Session& session, uint16_t space, uint64_t hash, Bytes key, Bytes value);
-  void Write(const Reservation& reservation, uint16_t space, Bytes key, Bytes value);
-  bool Publish(const Reservation& reservation, uint16_t space, uint64_t hash, Bytes key);
-  void Forget(uint64_t at);
-  bool IsLarge(size_t key_bytes, size_t value_bytes) const;
+  bool Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const;
+  std::optional<Hit> FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key,
+                                Use use);
+  // Removes exactly the entry at `at`; false if it is not there any more.
+  bool Drop(uint16_t incarnation, uint64_t hash, uint64_t at);
+  // The entry at `at` has left the index.
+  void Forget(uint64_t at) {
+    arena_->segment(arena_->SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
+  }
+  bool Expired(uint64_t expires_us) const { return expires_us != kNever && expires_us <= NowUs(); }
+  bool RemoveKey(uint16_t incarnation, uint64_t hash, Bytes key);
+
+  Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
+  SetOutcome Store(Session& session, const Newcomer& newcomer);
+  SetOutcome SetSmall(Session& session, const Newcomer& newcomer);
+  SetOutcome SetLarge(Session& session, const Newcomer& newcomer);
+  void Write(const Reservation& reservation, const Newcomer& newcomer);
+  bool Publish(const Reservation& reservation, const Newcomer& newcomer);
+  bool PublishOver(const Newcomer::Old& old, const Reservation& reservation, const Newcomer& newcomer);
+  bool IsLarge(const Newcomer& newcomer) const;
+  uint32_t Ticks() const;
+  void PayFromBudget();
+
+  size_t SweepDead(size_t shard);
+  void BuryAll();
+  void Renew(uint16_t space);
 
   const CacheOptions options_;
   const HashKey hash_key_;
+  const uint64_t born_us_ = CoarseNowUs();
   Arena* const arena_;  // one reference of it is ours
+  const std::shared_ptr<NearWords> near_;
   EpochDomain epochs_;
   Index index_;
+  Spaces spaces_;
+  Tags tags_;
+  std::atomic<bool> any_terms_{false};  // entries with an end were stored: upkeep looks for them
   std::atomic<uint64_t> seal_clock_{1};
 
-  // Spaces and scopes are only ever added: readers go through the snapshot pointers below without the lock.
-  Mutex spaces_mutex_;
-  std::vector<Space> spaces_ GUARDED_BY(spaces_mutex_);
-  std::vector<std::unique_ptr<Scope>> scopes_ GUARDED_BY(spaces_mutex_);
-  std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // kSpacesMax of them
+  // Scopes are only ever added: readers go through the snapshot pointers below without the lock.
+  Mutex scopes_mutex_;
+  std::vector<std::unique_ptr<Scope>> scopes_ GUARDED_BY(scopes_mutex_);
+  std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // Spaces::kSpacesMax of them
 
   Evictor evictor_;
 
   Mutex sessions_mutex_;
   std::vector<Session*> sessions_ GUARDED_BY(sessions_mutex_);
-  CountTotals departed_ GUARDED_BY(sessions_mutex_){};
+  CountTotals departed_ GUARDED_BY(sessions_mutex_){};                    // of sessions that parted
+  std::vector<CountTotals> departed_by_space_ GUARDED_BY(sessions_mutex_);
+
+  // A slow pass over the index, a shard at a time.
+  Mutex upkeep_mutex_;
+  size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
+  uint64_t pass_ GUARDED_BY(upkeep_mutex_) = 0;
 };
 
 }  // namespace zerohop

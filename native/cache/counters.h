@@ -1,7 +1,7 @@
-// counters.h: what is counted, once per session, summed when someone asks.
+// counters.h: what is counted, per session and keyspace, summed when someone asks.
 //
-// Each session is written by its own thread only, so a count is a relaxed load and store: no locked instruction on the
-// hot path.  Whoever sums may read any thread's counters at any time.
+// Each Counters is written by one thread only, so a count is a relaxed load and store: no locked instruction on the hot
+// path.  Whoever sums may read any thread's counters at any time.
 #pragma once
 
 #include <array>
@@ -15,12 +15,15 @@ enum class Count : size_t {
   kHits,  // lookups answered, views and copies
   kMisses,
   kCopiedHits,      // of the hits: answered with a copy because the segment was not exposed
+  kNearHits,        // of the hits: answered by a thread's near cache
   kSets,            // stored
   kRefusedPinned,   // sets refused: no segment could be freed, all were seen by views
   kRefusedReaders,  // sets refused: a reader in another thread stood still in the middle of a lookup
   kRefusedMemory,   // sets refused: the system gave no memory for the index
   kDeletes,
   kEvictedEntries,  // left with their segment
+  kTrimmedEntries,  // left because there were more than maxEntries
+  kExpired,         // found past their time, and dropped
   kCopiedForward,   // survived their segment
   kEvictedSegments,
   kCorrupted,  // checksum did not match: someone wrote through a view
@@ -39,12 +42,21 @@ class Counters {
     std::atomic<uint64_t>& value = values_[static_cast<size_t>(which)];
     value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
+  // A number that JavaScript counts up for each hit of its near cache; valid until the session parts.
+  void CountNearHitsFrom(double* number) { near_.store(number, std::memory_order_release); }
+
   void AddTo(CountTotals& totals) const {
     for (size_t i = 0; i < kCountNumber; ++i) totals[i] += values_[i].load(std::memory_order_relaxed);
+    double* const near = near_.load(std::memory_order_acquire);
+    if (near == nullptr) return;
+    const auto hits = static_cast<uint64_t>(std::atomic_ref<double>(*near).load(std::memory_order_relaxed));
+    totals[static_cast<size_t>(Count::kHits)] += hits;
+    totals[static_cast<size_t>(Count::kNearHits)] += hits;
   }
 
  private:
   std::array<std::atomic<uint64_t>, kCountNumber> values_{};
+  std::atomic<double*> near_{nullptr};
 };
 
 }  // namespace zerohop

@@ -3,22 +3,27 @@
 //   entry + 0   u32  value_bytes
 //         + 4   u32  checksum of the value (base/checksum.h)
 //         + 8   u16  key_bytes
-//         + 10  u16  space          the keyspace the key belongs to
-//         + 12  u32  reserved       0; expiry will live here
-//         + 16       key, then padding
+//         + 10  u16  space          the keyspace, as it was since it was last cleared (cache/spaces.h)
+//         + 12  u32  bits           31..28 extension words · 27 the key was given as bytes · 26..0 written, in ticks
+//         + 16       extension, if any: u64 expires_us · f32 cost · u32 number of tags · u32 tag … · padding to 8
+//         then       key, then padding
 //         + value_at               value, 64-aligned from 256 bytes up, else 8-aligned; then padding to 8
 //
 // Little-endian, position-independent.  An entry is written once, before the index knows it, and its bytes never change
-// while anyone can see them.  JavaScript can reach the bytes through a view's `.buffer`, so a header that is read back
-// is not believed: `ReadEntry` copies it and checks it against the segment's end before anything is done with it.
+// while anyone can see them, but for `expires_us`, which is read and renewed atomically.  JavaScript can reach the bytes
+// through a view's `.buffer`, so what is read back is not believed: `ReadEntry` copies the header and checks it against
+// the segment's end before anything is done with it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include "base/checksum.h"
+#include "base/clock.h"
 #include "base/constants.h"
 
 namespace zerohop {
@@ -28,9 +33,37 @@ struct EntryHeader {
   uint32_t checksum;
   uint16_t key_bytes;
   uint16_t space;
-  uint32_t reserved;
+  uint32_t bits;
+
+  static constexpr int kWordsShift = 28;
+  static constexpr uint32_t kKeyIsBytes = 1u << 27;
+  static constexpr uint32_t kWrittenMax = kKeyIsBytes - 1;
+
+  uint32_t extension_words() const { return bits >> kWordsShift; }
+  bool key_is_bytes() const { return (bits & kKeyIsBytes) != 0; }
+  uint32_t written() const { return bits & kWrittenMax; }
 };
 static_assert(sizeof(EntryHeader) == 16, "the layout above");
+
+// Ticks of `written`: 64 ms, so that 27 bits last for 99 days; after that an entry counts as 99 days younger.
+inline constexpr uint64_t kTickUs = 64000;
+
+// What an entry has beyond key and value, if it has a time to live, a cost or tags.
+struct EntryExtension {
+  uint64_t expires_us;  // on base/clock.h; kNever if it has no end
+  float cost;           // what computing it again would take, in ms of GPU time; 0 if nobody said
+  uint32_t tag_count;
+};
+static_assert(sizeof(EntryExtension) == 16, "the layout above");
+
+inline constexpr size_t kTagsMax = 16;  // an entry
+using TagIds = std::span<const uint32_t>;
+
+constexpr uint32_t ExtensionWords(size_t tags) {
+  return static_cast<uint32_t>((sizeof(EntryExtension) + tags * sizeof(uint32_t) + 7) / 8);
+}
+inline constexpr uint32_t kExtensionWordsMax = ExtensionWords(kTagsMax);
+static_assert(kExtensionWordsMax < (1u << (32 - EntryHeader::kWordsShift)), "must fit into its bits");
 
 // Where the parts of an entry lie; all offsets are arena offsets.
 struct EntryLayout {
@@ -40,16 +73,16 @@ struct EntryLayout {
 };
 
 // REQUIRES: entry_at % kEntryAlignBytes == 0.  Cache lines are lines of the arena, whose base is page-aligned.
-constexpr EntryLayout LayOut(uint64_t entry_at, size_t key_bytes, size_t value_bytes) {
-  const uint64_t key_at = entry_at + sizeof(EntryHeader);
+constexpr EntryLayout LayOut(uint64_t entry_at, uint32_t extension_words, size_t key_bytes, size_t value_bytes) {
+  const uint64_t key_at = entry_at + sizeof(EntryHeader) + uint64_t{extension_words} * 8;
   const size_t alignment = value_bytes >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes;
   const uint64_t value_at = AlignUp(key_at + key_bytes, alignment);
   return {key_at, value_at, AlignUp(value_at + value_bytes, kEntryAlignBytes)};
 }
 
 // The most bytes an entry can take, wherever it starts.
-constexpr size_t EntryBytesMax(size_t key_bytes, size_t value_bytes) {
-  return LayOut(0, key_bytes, value_bytes).end + kCacheLineBytes;
+constexpr size_t EntryBytesMax(uint32_t extension_words, size_t key_bytes, size_t value_bytes) {
+  return LayOut(0, extension_words, key_bytes, value_bytes).end + kCacheLineBytes;
 }
 
 // An entry read back and found to lie inside [.., limit).
@@ -62,7 +95,8 @@ inline std::optional<Entry> ReadEntry(const std::byte* arena, uint64_t entry_at,
   if (entry_at + sizeof(EntryHeader) > limit) return std::nullopt;
   Entry entry;
   std::memcpy(&entry.header, arena + entry_at, sizeof(EntryHeader));
-  entry.layout = LayOut(entry_at, entry.header.key_bytes, entry.header.value_bytes);
+  entry.layout =
+      LayOut(entry_at, entry.header.extension_words(), entry.header.key_bytes, entry.header.value_bytes);
   if (entry.layout.end > limit) return std::nullopt;
   return entry;
 }
@@ -70,6 +104,36 @@ inline std::optional<Entry> ReadEntry(const std::byte* arena, uint64_t entry_at,
 // True if the value still has the checksum it was written with.
 inline bool Intact(const std::byte* arena, const Entry& entry) {
   return Checksum(arena + entry.layout.value_at, entry.header.value_bytes) == entry.header.checksum;
+}
+
+// The word of an entry that says when it expires; null if it has none.
+inline std::atomic_ref<uint64_t> ExpiryWord(std::byte* arena, uint64_t entry_at) {
+  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(arena + entry_at + sizeof(EntryHeader)));
+}
+
+// When the entry expires; kNever if it does not.
+inline uint64_t ExpiresUs(std::byte* arena, uint64_t entry_at, const EntryHeader& header) {
+  if (header.extension_words() == 0) return kNever;
+  return ExpiryWord(arena, entry_at).load(std::memory_order_relaxed);
+}
+
+inline float CostOf(const std::byte* arena, uint64_t entry_at, const EntryHeader& header) {
+  float cost = 0;
+  if (header.extension_words() != 0) {
+    std::memcpy(&cost, arena + entry_at + sizeof(EntryHeader) + offsetof(EntryExtension, cost), sizeof(cost));
+  }
+  return cost;
+}
+
+// The entry's tags; valid while the entry is.
+inline TagIds TagsOf(const std::byte* arena, uint64_t entry_at, const EntryHeader& header) {
+  const uint32_t words = header.extension_words();
+  if (words <= sizeof(EntryExtension) / 8) return {};
+  const std::byte* const extension = arena + entry_at + sizeof(EntryHeader);
+  uint32_t count;
+  std::memcpy(&count, extension + offsetof(EntryExtension, tag_count), sizeof(count));
+  if (count > kTagsMax || ExtensionWords(count) > words) return {};
+  return {reinterpret_cast<const uint32_t*>(extension + sizeof(EntryExtension)), count};
 }
 
 }  // namespace zerohop

@@ -2,7 +2,12 @@
 
 #include <algorithm>
 
+#include "base/process_fence.h"
+
 namespace zerohop {
+
+EpochDomain::EpochDomain(Fence fence)
+    : reclaimer_fences_(fence == Fence::kBestAvailable && ProcessFenceAvailable()) {}
 
 void EpochDomain::Add(EpochRecord* record) {
   MutexLock lock(mutex_);
@@ -14,12 +19,16 @@ void EpochDomain::Remove(EpochRecord* record) {
   records_.erase(std::remove(records_.begin(), records_.end(), record), records_.end());
 }
 
-bool EpochDomain::Passed(uint64_t epoch) {
+uint64_t EpochDomain::OldestReader() {
+  if (reclaimer_fences_) ProcessFence();
   MutexLock lock(mutex_);
-  return std::all_of(records_.begin(), records_.end(), [epoch](const EpochRecord* record) {
-    const uint64_t entered = record->entered.load(std::memory_order_acquire);
-    return entered == EpochRecord::kIdle || entered >= epoch;
-  });
+  uint64_t oldest = UINT64_MAX;
+  for (EpochRecord* record : records_) {
+    const uint64_t entered = reclaimer_fences_ ? record->entered.load(std::memory_order_acquire)
+                                               : record->entered.fetch_add(0, std::memory_order_acq_rel);
+    if (entered != EpochRecord::kIdle) oldest = std::min(oldest, entered);
+  }
+  return oldest;
 }
 
 }  // namespace zerohop

@@ -1,12 +1,15 @@
 // epoch.h: tells when every reader that might still hold an old location has left.
 //
-// A reader notes the current epoch in its own record while it looks at entries.  Whoever takes entries out of the
-// index advances the epoch afterwards; memory that they lay in may be used again once every record is idle or shows an
-// epoch at least as new: such a reader looked at the index after the entries had left it.
+// A reader notes the current epoch in its own record before it looks at the index, and takes the note away when it is
+// done.  Whoever takes entries out of the index advances the epoch afterwards; memory that they lay in may be used again
+// once every record is idle or shows an epoch at least as new: such a reader looked after the entries had left.
+//
+// The note must be visible before the reader's first look.  That fence is paid by the reclaimer, once per group of
+// segments, where the system lets it (membarrier: it makes every core of this process pass one); a reader then executes
+// two plain stores.  Elsewhere (and under the thread sanitizer, which knows no fences) both sides use locked
+// instructions on the record: whichever comes second sees what the first did before.
 //
 // Threads  Enter and Leave: the record's owner only.  Everything else: any thread.
-// Why plain stores are enough: a reader finds a location under a shard's mutex and the remover takes the same mutex,
-// so its record is visible to the remover before the remover looks.  Lock-free readers will need a fence here.
 #pragma once
 
 #include <atomic>
@@ -26,21 +29,37 @@ static_assert(sizeof(EpochRecord) == kCacheLineBytes, "two readers never write t
 
 class EpochDomain {
  public:
+  enum class Fence { kBestAvailable, kLocked };
+  explicit EpochDomain(Fence fence = Fence::kBestAvailable);
+
   void Add(EpochRecord* record) EXCLUDES(mutex_);
   void Remove(EpochRecord* record) EXCLUDES(mutex_);  // REQUIRES: the record is idle
 
   void Enter(EpochRecord& record) const {
-    record.entered.store(now_.load(std::memory_order_acquire), std::memory_order_relaxed);
+    const uint64_t now = now_.load(std::memory_order_acquire);
+    if (reclaimer_fences_) [[likely]] {
+      record.entered.store(now, std::memory_order_relaxed);
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler keeps the order, membarrier makes it true
+    } else {
+      record.entered.exchange(now, std::memory_order_acq_rel);
+    }
   }
   static void Leave(EpochRecord& record) { record.entered.store(EpochRecord::kIdle, std::memory_order_release); }
 
   // Starts a new epoch and returns it: readers that enter from now on note it or a later one.
   uint64_t Advance() { return now_.fetch_add(1, std::memory_order_acq_rel) + 1; }
 
+  // The oldest epoch that a reader noted who is still in; UINT64_MAX if none is.  What left the index before an epoch
+  // up to this one, and before this call, is seen by nobody.  Cost: a system call of some microseconds.
+  uint64_t OldestReader() EXCLUDES(mutex_);
+
   // True once no reader is left that entered before `epoch`.
-  bool Passed(uint64_t epoch) EXCLUDES(mutex_);
+  bool Passed(uint64_t epoch) EXCLUDES(mutex_) { return epoch <= OldestReader(); }
+
+  bool reclaimer_fences() const { return reclaimer_fences_; }
 
  private:
+  const bool reclaimer_fences_;
   std::atomic<uint64_t> now_{1};
   Mutex mutex_;
   std::vector<EpochRecord*> records_ GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "cache/policy.h"
 
@@ -30,8 +31,9 @@ uint32_t Reserve(uint32_t segments, uint32_t scopes) {
 
 }  // namespace
 
-void Evictor::AddScope(uint16_t scope) {
+void Evictor::AddScope(uint16_t scope, Stream& newcomers) {
   MutexLock lock(mutex_);
+  newcomers_.push_back(&newcomers);
   streams_.push_back(std::make_unique<Stream>(parts_.arena, parts_.seal_clock, scope));
   scopes_.store(static_cast<uint32_t>(streams_.size()), std::memory_order_relaxed);
   survivors_[scope].store(streams_.back().get(), std::memory_order_release);
@@ -54,6 +56,7 @@ uint32_t Evictor::Reclaim() {
     // A set that raced with clear put entries here after the segment was retired: they are cleared too.
     parts_.index.Sweep([this, index](uint64_t at) {
       if (parts_.arena.SegmentOf(at) != index) return false;
+      Uncount(at);
       parts_.arena.segment(index).live_entries.fetch_sub(1, std::memory_order_relaxed);
       return true;
     });
@@ -142,7 +145,9 @@ void Evictor::Cool() {
 }
 
 void Evictor::StartEvicting() {
-  if (!evicting_.exchange(true, std::memory_order_relaxed)) Tell();  // buffers are held less strongly from now on
+  if (evicting_.exchange(true, std::memory_order_relaxed)) return;
+  parts_.near.AllChanged();
+  Tell();  // buffers are held less strongly from now on
 }
 
 void Evictor::Tell() {
@@ -182,6 +187,13 @@ bool Evictor::SecondChance(uint32_t index) {
   return true;
 }
 
+// An entry leaves the index by its place: its header may be wrong, and then so is its keyspace's count.
+void Evictor::Uncount(uint64_t at) const {
+  EntryHeader header;
+  std::memcpy(&header, parts_.arena.bytes() + at, sizeof(header));
+  if (!Dead(header)) parts_.spaces.Count(header.space, -1);
+}
+
 uint64_t Evictor::HashOf(const Entry& entry) const {
   return HashInSpace(parts_.hash_key, entry.header.space, parts_.arena.bytes() + entry.layout.key_at,
                      entry.header.key_bytes);
@@ -195,8 +207,11 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
     EvictWalked(session, index, may_survive && segment.view_at == 0);
     if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
       // Someone wrote over headers or keys: what the walk could not find is found by its place.
-      const size_t swept =
-          parts_.index.Sweep([this, index](uint64_t at) { return parts_.arena.SegmentOf(at) == index; });
+      const size_t swept = parts_.index.Sweep([this, index](uint64_t at) {
+        if (parts_.arena.SegmentOf(at) != index) return false;
+        Uncount(at);
+        return true;
+      });
       segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
       Add(session, Count::kCorrupted, swept);
     }
@@ -222,11 +237,25 @@ bool Evictor::Walk(uint32_t index) {
   return true;
 }
 
+void Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why) {
+  if (!parts_.index.Remove(hash, [at](uint64_t each) { return each == at; })) return;
+  parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
+  if (Dead(header)) return;  // it was counted when its keyspace was cleared
+  parts_.spaces.Count(header.space, -1);
+  if (session == nullptr) return;
+  session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
+  ++session->evicted;
+}
+
 void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
   Segment& segment = parts_.arena.segment(index);
   const size_t segment_bytes = parts_.arena.segment_bytes();
+  const uint64_t now_us = NowUs();
   Policy::BytesByUses bytes_by_uses{};
-  for (const Walked& one : walked_) bytes_by_uses[one.uses] += one.entry.layout.end - one.at;
+  for (Walked& one : walked_) {
+    if (Dead(one.entry.header) || Expired(one.at, one.entry.header, now_us)) one.uses = 0;  // never kept
+    bytes_by_uses[one.uses] += one.entry.layout.end - one.at;
+  }
   const uint32_t threshold = Policy::Threshold(bytes_by_uses, segment_bytes);
   size_t kept = 0;
   for (const Walked& one : walked_) {
@@ -238,9 +267,8 @@ void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
       Add(session, Count::kCopiedForward);
       continue;
     }
-    if (!parts_.index.Remove(one.hash, [&one](uint64_t each) { return each == one.at; })) continue;
-    segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
-    Add(session, Count::kEvictedEntries);
+    const bool expired = Expired(one.at, one.entry.header, now_us);
+    LetGo(session, one.entry.header, one.at, one.hash, expired ? Count::kExpired : Count::kEvictedEntries);
   }
 }
 
@@ -253,14 +281,18 @@ std::optional<uint64_t> Evictor::Rescue(const Entry& entry, uint64_t at, uint64_
 
 std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope,
                                              uint32_t spare) {
+  const EntryHeader& header = entry.header;
+  const uint32_t words = header.extension_words();
   // A header that was written over may claim more than fits anywhere.
-  if (EntryBytesMax(entry.header.key_bytes, entry.header.value_bytes) > parts_.arena.segment_bytes())
-    return std::nullopt;
+  if (EntryBytesMax(words, header.key_bytes, header.value_bytes) > parts_.arena.segment_bytes()) return std::nullopt;
   Stream& stream = *survivors_[scope].load(std::memory_order_acquire);
-  const std::optional<Reservation> room = stream.Reserve(entry.header.key_bytes, entry.header.value_bytes, spare);
+  const std::optional<Reservation> room = stream.Reserve(words, header.key_bytes, header.value_bytes, spare);
   if (!room) return std::nullopt;
   std::byte* arena = parts_.arena.bytes();
-  std::memcpy(arena + room->entry_at, &entry.header, sizeof(EntryHeader));
+  const TagIds tags = TagsOf(arena, at, header);
+  if (!tags.empty()) parts_.tags.Hold(tags);
+  std::memcpy(arena + room->entry_at, &header, sizeof(EntryHeader));
+  std::memcpy(arena + room->entry_at + sizeof(EntryHeader), arena + at + sizeof(EntryHeader), size_t{words} * 8);
   std::memcpy(arena + room->layout.key_at, arena + entry.layout.key_at, entry.header.key_bytes);
   std::memcpy(arena + room->layout.value_at, arena + entry.layout.value_at, entry.header.value_bytes);
   Segment& to = parts_.arena.segment(room->segment);
@@ -269,6 +301,15 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
   const bool moved = parts_.index.Repoint(hash, at, room->entry_at);
   Segment& loser = moved ? parts_.arena.segment(parts_.arena.SegmentOf(at)) : to;
   loser.live_entries.fetch_sub(1, std::memory_order_release);
+  if (!tags.empty()) {
+    // The ids as they were copied: the old place may be written again from here on.
+    const TagIds copied = TagsOf(arena, room->entry_at, header);
+    if (moved) {
+      parts_.tags.Add(copied, {hash, room->entry_at});
+    } else {
+      parts_.tags.Release(copied);
+    }
+  }
   stream.Finish(*room);
   if (!moved) return std::nullopt;
   return room->entry_at;
@@ -350,9 +391,59 @@ void Evictor::EvictWindow(Session& session, uint32_t first, uint32_t count) {
   AwaitFree(first, count);
 }
 
+void Evictor::SealOpen() {
+  for (Stream* const stream : newcomers_) stream->SealOpen();
+  for (const auto& stream : streams_) stream->SealOpen();
+}
+
+// Moves the hand to the next segment with entries; false if there is none.
+bool Evictor::NextHand() {
+  const uint32_t segments = parts_.arena.segment_count();
+  for (uint32_t step = 1; step <= segments; ++step) {
+    const uint32_t index = (hand_.segment + step) % segments;
+    const Segment& segment = parts_.arena.segment(index);
+    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed) continue;
+    if (segment.writers.load(std::memory_order_acquire) != 0 || segment.live_entries.load() == 0) continue;
+    const uint64_t start = parts_.arena.StartOf(index);
+    hand_ = {index, segment.generation.load(std::memory_order_relaxed), start, start + segment.used_bytes};
+    return true;
+  }
+  return false;
+}
+
+void Evictor::TrimTo(Session& session, size_t entries) {
+  MutexLock lock(mutex_);
+  // Every entry at most as often as it can have uses; then whatever is there is open, or being written.
+  size_t patience = (parts_.index.size() + 64) * (Index::kUsesMax + 2);
+  while (parts_.index.size() > entries && patience-- > 0) {
+    const Segment& segment = parts_.arena.segment(hand_.segment);
+    const bool stale = segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
+                       segment.generation.load(std::memory_order_relaxed) != hand_.generation;
+    if (stale || hand_.at >= hand_.end) {
+      if (NextHand()) continue;
+      SealOpen();
+      if (!NextHand()) return;
+    }
+    const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), hand_.at, hand_.end);
+    if (!entry) {
+      hand_.at = hand_.end;
+      continue;
+    }
+    const uint64_t at = std::exchange(hand_.at, entry->layout.end);
+    const uint64_t hash = HashOf(*entry);
+    const std::optional<uint32_t> uses = parts_.index.UsesOf(hash, at);
+    if (!uses) continue;  // overwritten or deleted
+    if (*uses > 0 && !Dead(entry->header)) {
+      parts_.index.Repoint(hash, at, at, *uses - 1);
+    } else {
+      LetGo(&session, entry->header, at, hash, Count::kTrimmedEntries);
+    }
+  }
+}
+
 void Evictor::RetireAll(Session* session) {
   MutexLock lock(mutex_);
-  for (const auto& stream : streams_) stream->SealOpen();
+  SealOpen();
   ListSealed();
   for (const Sealed& one : std::vector<Sealed>(sealed_)) {
     Evict(session, one.index, /*may_survive=*/false, /*decommit=*/true);

@@ -29,8 +29,11 @@
 #include "cache/entry.h"
 #include "cache/epoch.h"
 #include "cache/index.h"
+#include "cache/near.h"
 #include "cache/session.h"
+#include "cache/spaces.h"
 #include "cache/stream.h"
+#include "cache/tags.h"
 
 namespace zerohop {
 
@@ -43,6 +46,9 @@ class Evictor {
     Arena& arena;
     Index& index;
     EpochDomain& epochs;
+    Spaces& spaces;
+    Tags& tags;
+    NearWords& near;
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
     std::function<void()> announce;  // notice() has grown
@@ -51,7 +57,8 @@ class Evictor {
   explicit Evictor(Parts parts) : parts_(std::move(parts)) {}
 
   static constexpr size_t kScopesMax = 1024;
-  void AddScope(uint16_t scope) EXCLUDES(mutex_);  // 0, 1, 2 … in this order
+  // A scope whose new entries go to `newcomers`, which outlives this.  In the order 0, 1, 2 …
+  void AddScope(uint16_t scope, Stream& newcomers) EXCLUDES(mutex_);
 
   // Moves an entry of a cooling segment to the survivors of its scope and returns its new place; none if there is no
   // room, or it has been replaced meanwhile.  REQUIRES: a ReadGuard of the caller since it found the entry.
@@ -63,7 +70,11 @@ class Evictor {
   // Takes `count` neighbouring segments, evicting what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
-  // Retires every segment in use.  REQUIRES: the newcomers' streams were sealed.
+  // Lets entries go until the index has `entries` of them: the clock algorithm [Corbato 1968], entry by entry in the
+  // order in which they lie; one that was used loses a use instead.
+  void TrimTo(Session& session, size_t entries) EXCLUDES(mutex_);
+
+  // Retires every segment in use.
   void RetireAll(Session* session) EXCLUDES(mutex_);
 
   // Retires segments without entries and frees what nobody sees.
@@ -103,6 +114,15 @@ class Evictor {
   std::optional<uint64_t> CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope, uint32_t spare);
   bool Walk(uint32_t index) REQUIRES(mutex_);
   uint64_t HashOf(const Entry& entry) const;
+  void Uncount(uint64_t at) const;
+  // Nobody may find it any more: its keyspace was cleared, or its time is over.
+  bool Dead(const EntryHeader& header) const { return !parts_.spaces.Alive(header.space); }
+  bool Expired(uint64_t at, const EntryHeader& header, uint64_t now_us) const {
+    return ExpiresUs(parts_.arena.bytes(), at, header) <= now_us;
+  }
+  void LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
+  bool NextHand() REQUIRES(mutex_);
+  void SealOpen() REQUIRES(mutex_);
   std::optional<uint32_t> CheapestWindow(uint32_t count) REQUIRES(mutex_);
   uint32_t FreeIn(uint32_t first, uint32_t count) const;
   void EvictWindow(Session& session, uint32_t first, uint32_t count) REQUIRES(mutex_);
@@ -127,7 +147,16 @@ class Evictor {
   };
 
   Mutex mutex_;
+  // Where TrimTo looks next: a sealed segment, and an offset in it.
+  struct Hand {
+    uint32_t segment = 0;
+    uint32_t generation = 0;
+    uint64_t at = 0;
+    uint64_t end = 0;
+  };
+  Hand hand_ GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Stream>> streams_ GUARDED_BY(mutex_);  // owns what survivors_ points at
+  std::vector<Stream*> newcomers_ GUARDED_BY(mutex_);
   uint32_t evictions_since_cooling_ GUARDED_BY(mutex_) = UINT32_MAX / 2;
   std::vector<Sealed> sealed_ GUARDED_BY(mutex_);  // scratch of one eviction
   std::vector<Walked> walked_ GUARDED_BY(mutex_);  // likewise

@@ -1,79 +1,110 @@
 #include "cache/index.h"
 
+#include <algorithm>
+#include <new>
+#include <utility>
+
 namespace zerohop {
+namespace {
 
-Index::Index() {
-  for (Shard& shard : shards_) {
-    MutexLock lock(shard.mutex);
-    shard.slots = std::make_unique<uint64_t[]>(kFirstSlots);
-    shard.capacity = kFirstSlots;
-  }
-  bytes_ = kShards * kFirstSlots * sizeof(uint64_t);
+constexpr size_t kFirstBuckets = 2;
+
+// By a quarter, so that a shard is never less than 4/5 x 4/5 full for having grown: memory is dear here, and moving a
+// slot is cheap.
+size_t Larger(size_t buckets) { return buckets + std::max<size_t>(1, buckets / 4); }
+
+}  // namespace
+
+Index::Index(EpochDomain& epochs) : epochs_(epochs) {
+  for (Shard& shard : shards_) shard.table.store(NewTable(kFirstBuckets).release(), std::memory_order_relaxed);
+  bytes_ = kShards * kFirstBuckets * sizeof(Bucket);
 }
 
-void Index::Shard::Place(uint64_t slot) {
-  size_t at = Home(slot);
-  while (slots[at] != 0) at = Next(at);
-  slots[at] = slot;
-  ++used;
+Index::~Index() {
+  for (Shard& shard : shards_) delete shard.table.load(std::memory_order_relaxed);
 }
 
-void Index::Shard::Erase(size_t at) {
-  // Close the gap: a later slot of the run may move back to it unless its home lies behind the gap.
-  size_t gap = at;
-  for (size_t next = Next(at); slots[next] != 0; next = Next(next)) {
-    const size_t home = Home(slots[next]);
-    const bool home_in_between = gap <= next ? (gap < home && home <= next) : (gap < home || home <= next);
-    if (home_in_between) continue;
-    slots[gap] = slots[next];
-    gap = next;
+std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
+  std::unique_ptr<Bucket[]> buckets(new (std::nothrow) Bucket[count]);
+  if (buckets == nullptr) return nullptr;
+  return std::unique_ptr<Table>(new (std::nothrow) Table{count, std::move(buckets)});
+}
+
+void Index::Insert(Table& table, uint64_t slot) {
+  for (size_t at = table.Home(Tag(slot));; at = table.Next(at)) {
+    Bucket& bucket = table.buckets[at];
+    for (std::atomic<uint64_t>& word : bucket.slots) {
+      if (word.load(std::memory_order_relaxed) != 0) continue;
+      word.store(slot, std::memory_order_release);
+      return;
+    }
+    // Before the slot is written: who finds the slot's key missing here must look on.
+    bucket.passed.store(bucket.passed.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
-  slots[gap] = 0;
+}
+
+void Index::Shard::Erase(const Place& place) {
+  const uint64_t tag = Tag(place.word().load(std::memory_order_relaxed));
+  place.word().store(0, std::memory_order_release);
+  for (size_t at = place.table->Home(tag); at != place.bucket; at = place.table->Next(at)) {
+    std::atomic<uint64_t>& passed = place.table->buckets[at].passed;
+    passed.store(passed.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  }
   --used;
 }
 
-void Index::Shard::GrowInto(std::unique_ptr<uint64_t[]> bigger, size_t new_capacity) {
-  std::unique_ptr<uint64_t[]> old = std::exchange(slots, std::move(bigger));
-  const size_t old_capacity = std::exchange(capacity, new_capacity);
-  used = 0;
-  for (size_t at = 0; at < old_capacity; ++at) {
-    if (old[at] != 0) Place(old[at]);
-  }
-}
-
-bool Index::EnsureRoom(Shard& shard) {
-  size_t capacity;
+bool Index::Grow(Shard& shard) {
+  size_t count;
   {
     MutexLock lock(shard.mutex);
-    if (!shard.Full()) return true;
-    capacity = shard.capacity;
+    if (!shard.Full()) return true;  // someone else grew it
+    count = shard.table.load(std::memory_order_relaxed)->count;
   }
-  const size_t wanted = capacity + capacity / 2;
-  std::unique_ptr<uint64_t[]> slots(new (std::nothrow) uint64_t[wanted]());
-  if (slots == nullptr) return false;
-  MutexLock lock(shard.mutex);
-  if (shard.capacity == capacity) {  // else someone grew it meanwhile
-    shard.GrowInto(std::move(slots), wanted);
-    bytes_.fetch_add((wanted - capacity) * sizeof(uint64_t), std::memory_order_relaxed);
+  std::unique_ptr<Table> larger = NewTable(Larger(count));
+  if (larger == nullptr) return false;
+  std::unique_ptr<Table> old;
+  {
+    MutexLock lock(shard.mutex);
+    Table* const current = shard.table.load(std::memory_order_relaxed);
+    if (current->count != count) return true;
+    for (size_t at = 0; at < count; ++at) {
+      for (const std::atomic<uint64_t>& word : current->buckets[at].slots) {
+        const uint64_t slot = word.load(std::memory_order_relaxed);
+        if (slot != 0) Insert(*larger, slot);
+      }
+    }
+    bytes_.fetch_add(larger->bytes(), std::memory_order_relaxed);
+    shard.table.store(larger.release(), std::memory_order_release);
+    old.reset(current);
   }
+  {
+    MutexLock lock(outgrown_mutex_);
+    outgrown_.push_back({std::move(old), epochs_.Advance()});
+  }
+  Tidy();
   return true;
+}
+
+void Index::Tidy() {
+  std::vector<Outgrown> gone;  // destroyed after the lock is released
+  MutexLock lock(outgrown_mutex_);
+  if (outgrown_.empty()) return;
+  const uint64_t oldest = epochs_.OldestReader();
+  const auto passed = std::partition(outgrown_.begin(), outgrown_.end(),
+                                     [oldest](const Outgrown& one) { return one.epoch > oldest; });
+  for (auto one = passed; one != outgrown_.end(); ++one) {
+    bytes_.fetch_sub(one->table->bytes(), std::memory_order_relaxed);
+    gone.push_back(std::move(*one));
+  }
+  outgrown_.erase(passed, outgrown_.end());
 }
 
 std::optional<uint32_t> Index::UsesOf(uint64_t hash, uint64_t offset) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
-  const size_t at = shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; });
-  if (at == kNone) return std::nullopt;
-  return Uses(shard.slots[at]);
-}
-
-bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to) {
-  Shard& shard = shards_[ShardOf(hash)];
-  MutexLock lock(shard.mutex);
-  const size_t at = shard.Locate(TagOf(hash), [from](uint64_t each) { return each == from; });
-  if (at == kNone) return false;
-  shard.slots[at] = Pack(TagOf(hash), to);
-  return true;
+  const Place place = shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; });
+  if (!place) return std::nullopt;
+  return Uses(place.word().load(std::memory_order_relaxed));
 }
 
 }  // namespace zerohop

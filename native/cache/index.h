@@ -1,17 +1,24 @@
 // index.h: from the hash of a key to where its entry lies.
 //
-// 64 shards, each an open-addressed array of 8-byte slots under a mutex of its own:
+// 64 shards, each an array of buckets of one cache line:
 //
-//   slot   63 ........ 38 | 37 .. 36 | 35 ............. 0
-//          tag (26 bits)  | uses     | entry offset / 8 + 1      0 = empty
+//   bucket  u64 passed | 7 slots          passed: slots that lie further on because this bucket was full
+//   slot    63 ........ 38 | 37 .. 36 | 35 ............. 0
+//           tag (26 bits)  | uses     | entry offset / 8 + 1      0 = empty
 //
-// The home of a slot follows from its tag alone (tag x capacity / 2^26), so a shard grows and closes gaps without
-// touching the arena.  What is left of the tag tells neighbours apart; equality is decided by the caller, who compares
-// key bytes in the entry.  Linear probing, at most 4/5 full, no tombstones.
+// A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag alone
+// (tag x buckets / 2^26), so a shard grows without touching the arena.  What is left of the tag tells neighbours apart;
+// equality is decided by the caller, who compares key bytes in the entry.  At most 4/5 full.
 //
-// Invariants  every slot lies in the unbroken run that starts at its home; `size_` counts the slots in use
-// Threads     any; a shard's mutex is a leaf lock.  `matches` and `visit` run under it and must not come back here.
-// Cost        find: one or two cache lines of slots, plus the caller's look at the entry.  8 / load bytes an entry.
+// Readers take no lock.  They may, because a slot never moves: it is written where it was empty, repointed in place, and
+// emptied; `passed` grows before a slot behind the bucket is written.  So a key that is stored all the while is found.
+// A shard that grows is copied; the old array goes when every reader that may look at it has left (cache/epoch.h).
+//
+// Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
+// Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
+//             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
+// Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 7 / load bytes an
+//             entry: 13 to 18.
 #pragma once
 
 #include <array>
@@ -19,12 +26,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <optional>
-#include <utility>
+#include <vector>
 
 #include "base/constants.h"
 #include "base/mutex.h"
+#include "cache/epoch.h"
 
 namespace zerohop {
 
@@ -38,22 +45,37 @@ class Index {
   static constexpr uint64_t kArenaBytesMax = ((uint64_t{1} << kOffsetBits) - 1) * kEntryAlignBytes;
   static_assert(kTagBits + kUsesBits + kOffsetBits == 64, "a slot is one word");
 
+  static constexpr size_t kShards = 64;  // far more than threads; 6 bits of the hash
+
   enum class Touch { kNone, kCount };
 
   struct Upserted {
-    bool stored = false;               // false: no memory to grow; nothing changed
-    std::optional<uint64_t> replaced;  // where the old entry of the same key lies
+    bool stored = false;                 // false: refused, or no memory to grow; nothing changed
+    bool refused = false;                // by `allowed`
+    std::optional<uint64_t> replaced{};  // where the old entry of the same key lies
   };
 
-  Index();
+  explicit Index(EpochDomain& epochs);
+  ~Index();
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
 
-  // The entry offset for which `matches(offset)` holds, or none.
+  // The entry offset for which `matches(offset)` holds, or none.  REQUIRES: a ReadGuard.
   template <class Matches>
-  std::optional<uint64_t> Find(uint64_t hash, Touch touch, Matches matches);
+  std::optional<uint64_t> Find(uint64_t hash, Touch touch, Matches matches) const;
 
-  // Points the matching slot, or a new one, at `offset`.
+  // For batches: fetches the line that Find will look at; then visits the offsets it will compare first.
+  void Prefetch(uint64_t hash) const;
+  template <class Visit>
+  void Candidates(uint64_t hash, Visit visit) const;
+
+  // Points the matching slot, or a new one, at `offset`; unless `allowed()` says no, which is asked under the lock.
+  template <class Matches, class Allowed>
+  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed);
   template <class Matches>
-  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches);
+  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches) {
+    return Upsert(hash, offset, matches, [] { return true; });
+  }
 
   // Removes the matching slot; returns where it pointed.
   template <class Matches>
@@ -62,38 +84,79 @@ class Index {
   // How often the slot that points at exactly `offset` was used, or none if there is none.
   std::optional<uint32_t> UsesOf(uint64_t hash, uint64_t offset);
 
-  // Repoints the slot only if it still points at `from`; its uses start again at zero.
-  bool Repoint(uint64_t hash, uint64_t from, uint64_t to);
+  // Repoints the slot only if it still points at `from`; its uses start again at `uses`.
+  // `still()` is asked under the lock.
+  template <class Still>
+  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Still still);
+  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses = 0) {
+    return Repoint(hash, from, to, uses, [] { return true; });
+  }
 
   // Removes every slot for which `condemned(offset)` holds.  Cost: the whole index.
   template <class Condemned>
-  size_t Sweep(Condemned condemned);
+  size_t Sweep(Condemned condemned) {
+    size_t removed = 0;
+    for (size_t shard = 0; shard < kShards; ++shard) removed += SweepShard(shard, condemned);
+    return removed;
+  }
+  template <class Condemned>
+  size_t SweepShard(size_t shard, Condemned condemned);
+
+  // Visits every offset of one shard, while nobody writes to it.
+  template <class Visit>
+  void VisitShard(size_t shard, Visit visit);
+
+  // Frees arrays that were outgrown and that no reader looks at any more.
+  void Tidy() EXCLUDES(outgrown_mutex_);
 
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kShards = 64;  // far more than threads; 6 bits of the hash
-  static constexpr size_t kFirstSlots = 16;
-  static constexpr size_t kNone = SIZE_MAX;
+  static constexpr size_t kSlots = 7;  // a bucket
 
-  struct alignas(kCacheLineBytes) Shard {
-    Mutex mutex;
-    std::unique_ptr<uint64_t[]> slots GUARDED_BY(mutex);
-    size_t capacity GUARDED_BY(mutex) = 0;
-    size_t used GUARDED_BY(mutex) = 0;
+  struct alignas(kCacheLineBytes) Bucket {
+    std::atomic<uint64_t> passed{0};
+    std::array<std::atomic<uint64_t>, kSlots> slots{};
+  };
+  static_assert(sizeof(Bucket) == kCacheLineBytes, "one line a bucket");
 
-    size_t Home(uint64_t slot) const REQUIRES(mutex) { return (Tag(slot) * capacity) >> kTagBits; }
-    size_t Next(size_t at) const REQUIRES(mutex) { return at + 1 == capacity ? 0 : at + 1; }
-    bool Full() const REQUIRES(mutex) { return (used + 1) * 5 > capacity * 4; }
-    void Place(uint64_t slot) REQUIRES(mutex);
-    void Erase(size_t at) REQUIRES(mutex);
-    void GrowInto(std::unique_ptr<uint64_t[]> slots, size_t capacity) REQUIRES(mutex);
-    template <class Matches>
-    size_t Locate(uint64_t tag, Matches matches) const REQUIRES(mutex);
+  struct Table {
+    size_t count;  // of buckets
+    std::unique_ptr<Bucket[]> buckets;
+    size_t Home(uint64_t tag) const { return (tag * count) >> kTagBits; }
+    size_t Next(size_t at) const { return at + 1 == count ? 0 : at + 1; }
+    size_t bytes() const { return count * sizeof(Bucket); }
   };
 
-  // Shard from the bottom bits, tag from the top: with the same bits, a shard would use 1/64 of its slots.
+  // One slot's place.
+  struct Place {
+    Table* table = nullptr;
+    size_t bucket = 0;
+    size_t slot = 0;
+    explicit operator bool() const { return table != nullptr; }
+    std::atomic<uint64_t>& word() const { return table->buckets[bucket].slots[slot]; }
+  };
+
+  struct alignas(kCacheLineBytes) Shard {
+    std::atomic<Table*> table{nullptr};  // owned; replaced under the mutex
+    Mutex mutex;
+    size_t used GUARDED_BY(mutex) = 0;
+
+    bool Full() const REQUIRES(mutex) {
+      return (used + 1) * 5 > table.load(std::memory_order_relaxed)->count * kSlots * 4;
+    }
+    template <class Matches>
+    Place Locate(uint64_t tag, Matches matches) const REQUIRES(mutex);
+    void Erase(const Place& place) REQUIRES(mutex);
+  };
+
+  struct Outgrown {
+    std::unique_ptr<Table> table;
+    uint64_t epoch;
+  };
+
+  // Shard from the bottom bits, tag from the top: with the same bits, a shard would use 1/64 of its buckets.
   static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
   static uint64_t TagOf(uint64_t hash) { return hash >> (64 - kTagBits); }
   static uint64_t Tag(uint64_t slot) { return slot >> (64 - kTagBits); }
@@ -104,82 +167,152 @@ class Index {
   }
   static constexpr uint64_t kOneUse = uint64_t{1} << kOffsetBits;
 
-  // Makes room for one more slot; false without memory.  Allocates with the mutex released.
-  bool EnsureRoom(Shard& shard) EXCLUDES(shard.mutex);
+  static std::unique_ptr<Table> NewTable(size_t count);
+  // Writes a slot of a new key where there is room.  REQUIRES: the table has an empty slot, and its shard's lock.
+  static void Insert(Table& table, uint64_t slot);
+  static void CountUse(std::atomic<uint64_t>& word, uint64_t slot);
 
+  // Replaces the shard's full table by a larger one.  False without memory.  Allocates with the mutex released.
+  bool Grow(Shard& shard) EXCLUDES(shard.mutex, outgrown_mutex_);
+
+  EpochDomain& epochs_;
   std::array<Shard, kShards> shards_;
   std::atomic<size_t> size_{0};
   std::atomic<size_t> bytes_{0};
+  Mutex outgrown_mutex_;
+  std::vector<Outgrown> outgrown_ GUARDED_BY(outgrown_mutex_);
 };
 
+inline void Index::CountUse(std::atomic<uint64_t>& word, uint64_t slot) {
+  // Only if nobody repointed it meanwhile; a use that is lost to a race is one use.
+  if (Uses(slot) < kUsesMax) word.compare_exchange_strong(slot, slot + kOneUse, std::memory_order_relaxed);
+}
+
 template <class Matches>
-size_t Index::Shard::Locate(uint64_t tag, Matches matches) const {
-  for (size_t at = (tag * capacity) >> kTagBits; slots[at] != 0; at = Next(at)) {
-    if (Tag(slots[at]) == tag && matches(Offset(slots[at]))) return at;
+std::optional<uint64_t> Index::Find(uint64_t hash, Touch touch, Matches matches) const {
+  const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
+  const uint64_t tag = TagOf(hash);
+  size_t at = table.Home(tag);
+  for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
+    Bucket& bucket = table.buckets[at];
+    for (std::atomic<uint64_t>& word : bucket.slots) {
+      const uint64_t slot = word.load(std::memory_order_acquire);
+      if (Tag(slot) != tag || slot == 0 || !matches(Offset(slot))) continue;
+      if (touch == Touch::kCount) CountUse(word, slot);
+      return Offset(slot);
+    }
+    if (bucket.passed.load(std::memory_order_acquire) == 0) break;
   }
-  return kNone;
+  return std::nullopt;
+}
+
+inline void Index::Prefetch(uint64_t hash) const {
+  const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
+  __builtin_prefetch(&table.buckets[table.Home(TagOf(hash))]);
+}
+
+template <class Visit>
+void Index::Candidates(uint64_t hash, Visit visit) const {
+  const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
+  const uint64_t tag = TagOf(hash);
+  for (const std::atomic<uint64_t>& word : table.buckets[table.Home(tag)].slots) {
+    const uint64_t slot = word.load(std::memory_order_relaxed);
+    if (Tag(slot) == tag && slot != 0) visit(Offset(slot));
+  }
 }
 
 template <class Matches>
-std::optional<uint64_t> Index::Find(uint64_t hash, Touch touch, Matches matches) {
-  Shard& shard = shards_[ShardOf(hash)];
-  MutexLock lock(shard.mutex);
-  const size_t at = shard.Locate(TagOf(hash), matches);
-  if (at == kNone) return std::nullopt;
-  uint64_t& slot = shard.slots[at];
-  if (touch == Touch::kCount && Uses(slot) < kUsesMax) slot += kOneUse;
-  return Offset(slot);
+Index::Place Index::Shard::Locate(uint64_t tag, Matches matches) const {
+  Table* const current = table.load(std::memory_order_relaxed);
+  size_t at = current->Home(tag);
+  for (size_t looked = 0; looked < current->count; ++looked, at = current->Next(at)) {
+    const Bucket& bucket = current->buckets[at];
+    for (size_t i = 0; i < kSlots; ++i) {
+      const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
+      if (Tag(slot) == tag && slot != 0 && matches(Offset(slot))) return {current, at, i};
+    }
+    if (bucket.passed.load(std::memory_order_relaxed) == 0) break;
+  }
+  return {};
 }
 
-template <class Matches>
-Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches) {
+template <class Matches, class Allowed>
+Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed) {
   Shard& shard = shards_[ShardOf(hash)];
-  if (!EnsureRoom(shard)) return {};
-  MutexLock lock(shard.mutex);
   const uint64_t slot = Pack(TagOf(hash), offset);
-  const size_t at = shard.Locate(TagOf(hash), matches);
-  if (at != kNone) {
-    const uint64_t old = shard.slots[at];
-    // Overwriting a key is not a use of it, and its fame stays.
-    shard.slots[at] = slot | (old & (uint64_t{kUsesMax} << kOffsetBits));
-    return {true, Offset(old)};
+  for (;;) {
+    {
+      MutexLock lock(shard.mutex);
+      if (!allowed()) return {.refused = true};
+      const Place place = shard.Locate(TagOf(hash), matches);
+      if (place) {
+        // Overwriting a key is not a use of it, and its fame stays.
+        const uint64_t old = place.word().load(std::memory_order_relaxed);
+        place.word().store(slot | (old & (uint64_t{kUsesMax} << kOffsetBits)), std::memory_order_release);
+        return {.stored = true, .replaced = Offset(old)};
+      }
+      if (!shard.Full()) {
+        Insert(*shard.table.load(std::memory_order_relaxed), slot);
+        ++shard.used;
+        size_.fetch_add(1, std::memory_order_relaxed);
+        return {.stored = true};
+      }
+    }
+    if (!Grow(shard)) return {};
   }
-  // Two threads may have found room for one slot: probing needs one empty slot to stop at, no more.
-  if (shard.used + 2 > shard.capacity) return {};
-  shard.Place(slot);
-  size_.fetch_add(1, std::memory_order_relaxed);
-  return {true, std::nullopt};
 }
 
 template <class Matches>
 std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
-  const size_t at = shard.Locate(TagOf(hash), matches);
-  if (at == kNone) return std::nullopt;
-  const uint64_t offset = Offset(shard.slots[at]);
-  shard.Erase(at);
+  const Place place = shard.Locate(TagOf(hash), matches);
+  if (!place) return std::nullopt;
+  const uint64_t offset = Offset(place.word().load(std::memory_order_relaxed));
+  shard.Erase(place);
   size_.fetch_sub(1, std::memory_order_relaxed);
   return offset;
 }
 
+template <class Still>
+bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Still still) {
+  Shard& shard = shards_[ShardOf(hash)];
+  MutexLock lock(shard.mutex);
+  const Place place = shard.Locate(TagOf(hash), [from](uint64_t each) { return each == from; });
+  if (!place || !still()) return false;
+  place.word().store(Pack(TagOf(hash), to) | uses * kOneUse, std::memory_order_release);
+  return true;
+}
+
 template <class Condemned>
-size_t Index::Sweep(Condemned condemned) {
+size_t Index::SweepShard(size_t shard_number, Condemned condemned) {
+  Shard& shard = shards_[shard_number];
   size_t removed = 0;
-  for (Shard& shard : shards_) {
-    MutexLock lock(shard.mutex);
-    // Erasing moves later slots of the run back, possibly into `at`: look at the same place again.
-    for (size_t at = 0; at < shard.capacity;) {
-      if (shard.slots[at] != 0 && condemned(Offset(shard.slots[at]))) {
-        shard.Erase(at);
-        ++removed;
-      } else {
-        ++at;
-      }
+  MutexLock lock(shard.mutex);
+  Table* const table = shard.table.load(std::memory_order_relaxed);
+  for (size_t at = 0; at < table->count; ++at) {
+    for (size_t i = 0; i < kSlots; ++i) {
+      const uint64_t slot = table->buckets[at].slots[i].load(std::memory_order_relaxed);
+      if (slot == 0 || !condemned(Offset(slot))) continue;
+      shard.Erase({table, at, i});
+      ++removed;
     }
   }
   size_.fetch_sub(removed, std::memory_order_relaxed);
   return removed;
+}
+
+template <class Visit>
+void Index::VisitShard(size_t shard_number, Visit visit) {
+  Shard& shard = shards_[shard_number];
+  MutexLock lock(shard.mutex);
+  const Table& table = *shard.table.load(std::memory_order_relaxed);
+  for (size_t at = 0; at < table.count; ++at) {
+    for (const std::atomic<uint64_t>& word : table.buckets[at].slots) {
+      const uint64_t slot = word.load(std::memory_order_relaxed);
+      if (slot != 0) visit(Offset(slot), Uses(slot));
+    }
+  }
 }
 
 }  // namespace zerohop

@@ -3,10 +3,13 @@
 // A Session belongs to one thread (an isolate, or a thread of a native test) from Cache::Join to Cache::Part.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "cache/counters.h"
 #include "cache/epoch.h"
+#include "cache/spaces.h"
 
 namespace zerohop {
 
@@ -22,14 +25,41 @@ class NoticeListener {
 
 struct Session {
   EpochRecord record;
-  Counters counters;
+  Counters counters;                      // what belongs to no keyspace
   uint32_t verify_in = 0;                 // hits until the next sampled checksum
   uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
+  uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
+  bool verify_now = false;                // the next hit's checksum is compared
   NoticeListener* listener = nullptr;     // may be null
+
+  Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    for (size_t space = 0; space < Spaces::kSpacesMax; ++space) delete by_space[space].load(std::memory_order_relaxed);
+  }
+
+  // The counters of a keyspace.  Owner only.
+  Counters& Of(uint16_t space) {
+    Counters* known = by_space[space].load(std::memory_order_relaxed);
+    if (known == nullptr) [[unlikely]] {
+      known = new Counters();
+      by_space[space].store(known, std::memory_order_release);
+    }
+    return *known;
+  }
+  // Any thread, while the session is in its cache's list.
+  void AddTo(CountTotals& totals, uint16_t space) const {
+    const Counters* const known = by_space[space].load(std::memory_order_acquire);
+    if (known != nullptr) known->AddTo(totals);
+  }
+
+ private:
+  std::unique_ptr<std::atomic<Counters*>[]> by_space { new std::atomic<Counters*>[ Spaces::kSpacesMax ]() };
 };
 
 // Keeps what the owner finds from being reused while it lives: until the value is copied, or its segment exposed.
-// No Node-API call in between: it could run a collection of seconds, and every writer would wait for it.
+// No Node-API call that may collect garbage in between: every writer would wait for it.  Not to be nested.
 class ReadGuard {
  public:
   ReadGuard(const EpochDomain& epochs, Session& session) : session_(session) { epochs.Enter(session.record); }

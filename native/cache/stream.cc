@@ -2,11 +2,12 @@
 
 namespace zerohop {
 
-std::optional<Reservation> Stream::Reserve(size_t key_bytes, size_t value_bytes, uint32_t spare) {
+std::optional<Reservation> Stream::Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes,
+                                           uint32_t spare) {
   MutexLock lock(mutex_);
   for (;;) {
     if (open_ != kNone) {
-      if (auto reservation = ReserveInOpen(key_bytes, value_bytes)) return reservation;
+      if (auto reservation = ReserveInOpen(extension_words, key_bytes, value_bytes)) return reservation;
       Seal();
     }
     const std::optional<uint32_t> taken = arena_.TakeFree(spare);
@@ -16,11 +17,11 @@ std::optional<Reservation> Stream::Reserve(size_t key_bytes, size_t value_bytes,
   }
 }
 
-std::optional<Reservation> Stream::ReserveInOpen(size_t key_bytes, size_t value_bytes) {
+std::optional<Reservation> Stream::ReserveInOpen(uint32_t extension_words, size_t key_bytes, size_t value_bytes) {
   Segment& segment = arena_.segment(open_);
   const uint64_t start = arena_.StartOf(open_);
   const uint64_t entry_at = start + segment.used_bytes;
-  const EntryLayout layout = LayOut(entry_at, key_bytes, value_bytes);
+  const EntryLayout layout = LayOut(entry_at, extension_words, key_bytes, value_bytes);
   if (layout.end > start + arena_.segment_bytes()) return std::nullopt;
   segment.used_bytes = layout.end - start;
   segment.writers.fetch_add(1, std::memory_order_relaxed);

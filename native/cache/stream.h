@@ -31,7 +31,8 @@ class Stream {
 
   // Room for one entry, or none if no free segment could be had with `spare` of them left for others.
   // REQUIRES: the entry fits into an empty segment.
-  std::optional<Reservation> Reserve(size_t key_bytes, size_t value_bytes, uint32_t spare) EXCLUDES(mutex_);
+  std::optional<Reservation> Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes, uint32_t spare)
+      EXCLUDES(mutex_);
 
   // The reserved entry is in the index, or given up.
   void Finish(const Reservation& reservation) {
@@ -46,7 +47,8 @@ class Stream {
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  std::optional<Reservation> ReserveInOpen(size_t key_bytes, size_t value_bytes) REQUIRES(mutex_);
+  std::optional<Reservation> ReserveInOpen(uint32_t extension_words, size_t key_bytes, size_t value_bytes)
+      REQUIRES(mutex_);
   void Seal() REQUIRES(mutex_);
 
   Arena& arena_;

@@ -87,7 +87,10 @@ class Client {
     return cache_.Set(session_, space, AsBytes(key), AsBytes(value));
   }
   bool Delete(std::string_view key, uint16_t space = 0) { return cache_.Delete(session_, space, AsBytes(key)); }
-  bool Has(std::string_view key, uint16_t space = 0) { return cache_.Has(space, AsBytes(key)); }
+  bool Has(std::string_view key, uint16_t space = 0) {
+    ReadGuard guard(cache_.epochs(), session_);
+    return cache_.Has(guard, session_, space, AsBytes(key));
+  }
 
   // A copy of the value.
   std::optional<std::string> Get(std::string_view key, uint16_t space = 0) {
@@ -128,9 +131,11 @@ class Client {
     return View(cache_.arena(), *hit);
   }
 
+  // Of all keyspaces.
   uint64_t Counted(Count which) const {
     CountTotals totals{};
     session_.counters.AddTo(totals);
+    for (size_t space = 0; space < cache_.space_count(); ++space) session_.AddTo(totals, static_cast<uint16_t>(space));
     return totals[static_cast<size_t>(which)];
   }
   Session& session() { return session_; }
@@ -148,7 +153,7 @@ inline void CheckCountsAgree(Cache& cache) {
     live += cache.arena().segment(index).live_entries.load();
     CHECK_EQ(cache.arena().segment(index).writers.load(), 0u);
   }
-  CHECK_EQ(live, cache.Usage().entries);
+  CHECK_EQ(live, cache.Usage().indexed);
 }
 
 }  // namespace zerohop::testing

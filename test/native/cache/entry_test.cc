@@ -30,20 +30,20 @@ TEST(EntryLayout, KeepsItsPartsInOrderAndAligned) {
     const uint64_t at = random.Below(1 << 20) * kEntryAlignBytes;
     const size_t key_bytes = random.Below(random.OneIn(8) ? kKeyBytesMax + 1 : 40);
     const size_t value_bytes = random.Below(random.OneIn(4) ? 100000 : 600);
-    const EntryLayout layout = LayOut(at, key_bytes, value_bytes);
+    const EntryLayout layout = LayOut(at, 0, key_bytes, value_bytes);
     CHECK_EQ(layout.key_at, at + sizeof(EntryHeader));
     CHECK(layout.value_at >= layout.key_at + key_bytes);
     CHECK(layout.end >= layout.value_at + value_bytes);
     CHECK_EQ(layout.value_at % (value_bytes >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes), uint64_t{0});
     CHECK_EQ(layout.end % kEntryAlignBytes, uint64_t{0});
-    CHECK(layout.end - at <= EntryBytesMax(key_bytes, value_bytes));
+    CHECK(layout.end - at <= EntryBytesMax(0, key_bytes, value_bytes));
   }
 }
 
 TEST(EntryLayout, CostsAtMostThirtyBytesBeyondASmallValueAndItsKey) {
   for (size_t key_bytes = 0; key_bytes < 64; ++key_bytes) {
     for (size_t value_bytes = 0; value_bytes < kWideValueBytes; ++value_bytes) {
-      CHECK(LayOut(0, key_bytes, value_bytes).end <= sizeof(EntryHeader) + key_bytes + value_bytes + 14);
+      CHECK(LayOut(0, 0, key_bytes, value_bytes).end <= sizeof(EntryHeader) + key_bytes + value_bytes + 14);
     }
   }
 }
@@ -63,7 +63,7 @@ TEST(ReadEntry, GivesBackWhatWasWritten) {
 TEST(ReadEntry, AcceptsAnEntryThatEndsExactlyAtTheLimit) {
   FakeArena arena(4096);
   arena.Put(0, {100, 0, 12, 0, 0});
-  const uint64_t end = LayOut(0, 12, 100).end;
+  const uint64_t end = LayOut(0, 0, 12, 100).end;
   CHECK(arena.Read(0, end).has_value());
   CHECK(!arena.Read(0, end - 1).has_value());
 }
@@ -115,7 +115,7 @@ TEST(ReadEntry, NeverPointsOutsideItsLimitWhateverTheHeaderSays) {
 TEST(Intact, NoticesAChangedByteOfTheValue) {
   FakeArena arena(1024);
   std::memset(arena.data() + 128, 0x42, 500);
-  const EntryLayout layout = LayOut(64, 3, 500);
+  const EntryLayout layout = LayOut(64, 0, 3, 500);
   REQUIRE(layout.value_at == 128);
   arena.Put(64, {500, Checksum(arena.data() + 128, 500), 3, 0, 0});
   CHECK(Intact(arena.data(), *arena.Read(64)));

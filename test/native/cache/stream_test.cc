@@ -28,10 +28,10 @@ TEST(Stream, AppendsOneEntryBehindTheOther) {
   Stream stream(*f.arena, f.clock, 0);
   uint64_t end = 0;
   for (int i = 0; i < 100; ++i) {
-    const auto room = stream.Reserve(10, static_cast<size_t>(i) * 9, 0);
+    const auto room = stream.Reserve(0, 10, static_cast<size_t>(i) * 9, 0);
     REQUIRE(room.has_value());
     CHECK_EQ(room->entry_at, end);
-    CHECK_EQ(room->layout.end, LayOut(end, 10, static_cast<size_t>(i) * 9).end);
+    CHECK_EQ(room->layout.end, LayOut(end, 0, 10, static_cast<size_t>(i) * 9).end);
     end = room->layout.end;
     stream.Finish(*room);
   }
@@ -41,7 +41,7 @@ TEST(Stream, AppendsOneEntryBehindTheOther) {
 TEST(Stream, CountsAWriterUntilItIsFinished) {
   Fixture f;
   Stream stream(*f.arena, f.clock, 0);
-  const auto first = stream.Reserve(1, 1, 0), second = stream.Reserve(1, 1, 0);
+  const auto first = stream.Reserve(0, 1, 1, 0), second = stream.Reserve(0, 1, 1, 0);
   const Segment& segment = f.arena->segment(first->segment);
   CHECK_EQ(segment.writers.load(), 2u);
   stream.Finish(*first);
@@ -54,7 +54,7 @@ TEST(Stream, SealsAFullSegmentAndOpensTheNext) {
   Fixture f;
   Stream stream(*f.arena, f.clock, 0);
   std::vector<uint32_t> segments;
-  while (const auto room = stream.Reserve(8, 15000, 1)) {
+  while (const auto room = stream.Reserve(0, 8, 15000, 1)) {
     const uint64_t start = f.arena->StartOf(room->segment);
     CHECK(room->entry_at >= start && room->layout.end <= start + kSegmentBytesMin);
     if (segments.empty() || segments.back() != room->segment) segments.push_back(room->segment);
@@ -74,16 +74,16 @@ TEST(Stream, TakesAnEntryOfExactlyTheWholeSegment) {
   Fixture f;
   Stream stream(*f.arena, f.clock, 0);
   const size_t value_bytes = kSegmentBytesMin - kCacheLineBytes;
-  CHECK_EQ(stream.Reserve(0, value_bytes, 0)->layout.end, kSegmentBytesMin);
-  CHECK_EQ(stream.Reserve(0, 0, 0)->segment, 1u);
+  CHECK_EQ(stream.Reserve(0, 0, value_bytes, 0)->layout.end, kSegmentBytesMin);
+  CHECK_EQ(stream.Reserve(0, 0, 0, 0)->segment, 1u);
 }
 
 TEST(Stream, OfAnotherScopeHasSegmentsOfItsOwn) {
   Fixture f;
   Stream one(*f.arena, f.clock, 1), two(*f.arena, f.clock, 2);
   for (int i = 0; i < 50; ++i) {
-    CHECK_EQ(f.arena->segment(one.Reserve(4, 4, 0)->segment).scope, 1);
-    CHECK_EQ(f.arena->segment(two.Reserve(4, 4, 0)->segment).scope, 2);
+    CHECK_EQ(f.arena->segment(one.Reserve(0, 4, 4, 0)->segment).scope, 1);
+    CHECK_EQ(f.arena->segment(two.Reserve(0, 4, 4, 0)->segment).scope, 2);
   }
 }
 
@@ -91,11 +91,11 @@ TEST(Stream, SealOpenEndsTheSegmentEarly) {
   Fixture f;
   Stream stream(*f.arena, f.clock, 0);
   stream.SealOpen();
-  const uint32_t first = stream.Reserve(4, 4, 0)->segment;
+  const uint32_t first = stream.Reserve(0, 4, 4, 0)->segment;
   stream.SealOpen();
   stream.SealOpen();
   CHECK(f.arena->segment(first).state == SegmentState::kSealed);
-  CHECK(stream.Reserve(4, 4, 0)->segment != first);
+  CHECK(stream.Reserve(0, 4, 4, 0)->segment != first);
 }
 
 TEST(Stream, GivesEveryThreadItsOwnBytes) {
@@ -107,7 +107,7 @@ TEST(Stream, GivesEveryThreadItsOwnBytes) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
-        const auto room = stream.Reserve(8, 64, 0);
+        const auto room = stream.Reserve(0, 8, 64, 0);
         if (!room) break;
         std::memset(f.arena->bytes() + room->entry_at, t + 1, room->layout.end - room->entry_at);
         stream.Finish(*room);

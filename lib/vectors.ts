@@ -1,0 +1,210 @@
+// vectors.ts: codecs of typed arrays of numbers: one for each type of element, for vectors of one length or of any.
+//
+// A hit is one typed-array constructor over the cache's memory. The function that calls it is the same for all
+// keyspaces of a type, and there is one for each type, so that the engine compiles each for one constructor.
+import { builtIn, type Codec, elementCount, type Row, typedArrayName } from './codecs.js';
+import { rangeError, typeError } from './options.js';
+import type { Float16OrBits, ReadonlyView, TypedArray } from './views.js';
+
+/** Takes vectors of `T`, gives read-only views of the cache's memory, and copies with a buffer of their own. */
+export type VectorCodec<T extends TypedArray, Own> = Codec<T | ReadonlyView<T>, ReadonlyView<T>, Own>;
+
+/** 2^28 dimensions are two gibibytes of float64: beyond any model, and within what one value may hold. */
+const DIMENSIONS_MAX = 2 ** 28;
+
+/** A type of element. */
+interface Kind<Out, Own> {
+  readonly tag: string;
+  /** What is expected of a value, in words. */
+  readonly expected: string;
+  readonly array: Row['array'];
+  readonly view: (buffer: ArrayBufferLike, offset: number, length: number) => Out;
+  readonly own: (buffer: ArrayBuffer) => Own;
+  accepts(value: unknown): boolean;
+  /** A vector of `length` elements as native code takes it. */
+  raw?(vector: ArrayBufferView, length: number): ArrayBufferView;
+}
+
+function vectors<In, Out, Own>(kind: Kind<Out, Own>, dimensions: number | undefined): Codec<In, Out, Own> {
+  if (dimensions !== undefined && !(Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= DIMENSIONS_MAX))
+    throw rangeError('dimensions', `a whole number from 1 to ${DIMENSIONS_MAX}`, dimensions);
+  const { array, accepts, raw } = kind;
+  return builtIn<In, Out, Own>({
+    tag: dimensions === undefined ? kind.tag : `${kind.tag}(${dimensions})`,
+    sharable: true,
+    row: dimensions === undefined ? undefined : { bytes: dimensions * array.BYTES_PER_ELEMENT, array, accepts },
+    encode(value) {
+      if (!accepts(value)) throw typeError('value', kind.expected, value);
+      const length = elementCount(value);
+      if (dimensions !== undefined && length !== dimensions)
+        throw rangeError('value.length', `${dimensions} (the keyspace's dimensions)`, length);
+      const vector = value as ArrayBufferView;
+      return raw === undefined ? vector : raw(vector, length);
+    },
+    view: kind.view,
+    own: kind.own,
+  });
+}
+
+const FLOAT64: Kind<ReadonlyView<Float64Array>, Float64Array<ArrayBuffer>> = {
+  tag: 'float64',
+  expected: 'a Float64Array',
+  array: Float64Array,
+  view: (buffer, offset, length) => new Float64Array(buffer, offset, length >>> 3),
+  own: (buffer) => new Float64Array(buffer),
+  accepts: (value) => typedArrayName(value) === 'Float64Array',
+};
+
+const FLOAT32: Kind<ReadonlyView<Float32Array>, Float32Array<ArrayBuffer>> = {
+  tag: 'float32',
+  expected: 'a Float32Array',
+  array: Float32Array,
+  view: (buffer, offset, length) => new Float32Array(buffer, offset, length >>> 2),
+  own: (buffer) => new Float32Array(buffer),
+  accepts: (value) => typedArrayName(value) === 'Float32Array',
+};
+
+// Node 20 and 22 have no Float16Array. It differs from a Uint16Array in what an element means, not in its shape.
+const Float16 = (globalThis as { Float16Array?: Uint16ArrayConstructor }).Float16Array ?? Uint16Array;
+
+const FLOAT16: Kind<ReadonlyView<Uint16Array>, Uint16Array<ArrayBuffer>> = {
+  tag: 'float16',
+  expected: 'a Float16Array, or a Uint16Array of the bits',
+  array: Float16,
+  view: (buffer, offset, length) => new Float16(buffer, offset, length >>> 1),
+  own: (buffer) => new Float16(buffer),
+  accepts(value) {
+    const name = typedArrayName(value);
+    return name === 'Float16Array' || name === 'Uint16Array';
+  },
+  // The Node-API of Node 24.0 leaves out the type of a Float16Array, and native code would store half of it.
+  raw: (vector, length) =>
+    typedArrayName(vector) === 'Uint16Array' ? vector : new Uint16Array(vector.buffer, vector.byteOffset, length),
+};
+
+const INT32: Kind<ReadonlyView<Int32Array>, Int32Array<ArrayBuffer>> = {
+  tag: 'int32',
+  expected: 'an Int32Array',
+  array: Int32Array,
+  view: (buffer, offset, length) => new Int32Array(buffer, offset, length >>> 2),
+  own: (buffer) => new Int32Array(buffer),
+  accepts: (value) => typedArrayName(value) === 'Int32Array',
+};
+
+const INT16: Kind<ReadonlyView<Int16Array>, Int16Array<ArrayBuffer>> = {
+  tag: 'int16',
+  expected: 'an Int16Array',
+  array: Int16Array,
+  view: (buffer, offset, length) => new Int16Array(buffer, offset, length >>> 1),
+  own: (buffer) => new Int16Array(buffer),
+  accepts: (value) => typedArrayName(value) === 'Int16Array',
+};
+
+const INT8: Kind<ReadonlyView<Int8Array>, Int8Array<ArrayBuffer>> = {
+  tag: 'int8',
+  expected: 'an Int8Array',
+  array: Int8Array,
+  view: (buffer, offset, length) => new Int8Array(buffer, offset, length),
+  own: (buffer) => new Int8Array(buffer),
+  accepts: (value) => typedArrayName(value) === 'Int8Array',
+};
+
+/**
+ * Vectors of float64: `dimensions` of them exactly, or any number of them, none included, where that is not given.
+ *
+ * Shape [dimensions], 8 bytes an element in the machine's byte order (little-endian on every supported platform), every
+ * bit kept; aligned to 64 bytes from 32 elements up, else to 8.
+ *
+ * `set` throws TypeError for what is no Float64Array or has lost its buffer, RangeError for other dimensions.
+ *
+ * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @example const series = cache.keyspace('series', { codec: float64() })
+ */
+export function float64(dimensions?: number): VectorCodec<Float64Array, Float64Array<ArrayBuffer>> {
+  return vectors(FLOAT64, dimensions);
+}
+
+/**
+ * Vectors of float32: `dimensions` of them exactly, or any number of them, none included, where that is not given.
+ *
+ * Shape [dimensions], 4 bytes an element in the machine's byte order (little-endian on every supported platform), every
+ * bit kept, a NaN's payload included; aligned to 64 bytes from 64 elements up, else to 8.
+ *
+ * `set` throws TypeError for what is no Float32Array or has lost its buffer, RangeError for other dimensions.
+ *
+ * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
+ */
+export function float32(dimensions?: number): VectorCodec<Float32Array, Float32Array<ArrayBuffer>> {
+  return vectors(FLOAT32, dimensions);
+}
+
+/**
+ * Vectors of float16 (IEEE 754 binary16): `dimensions` of them exactly, or any number of them where that is not given.
+ *
+ * `set` takes a Float16Array, or a Uint16Array of the bits. `get` gives a Float16Array where the runtime has one (Node
+ * 24 and later), and on Node 20 and 22 a Uint16Array of the bits: there `view[0]` is 15360 where the value is 1.
+ *
+ * Shape [dimensions], 2 bytes an element in the machine's byte order (little-endian on every supported platform), every
+ * bit kept; aligned to 64 bytes from 128 elements up, else to 8.
+ *
+ * `set` throws TypeError for what is neither array or has lost its buffer, RangeError for other dimensions.
+ *
+ * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @example const halves = cache.keyspace('halves', { codec: float16(768) })
+ */
+export function float16(
+  dimensions?: number,
+): Codec<
+  Float16OrBits | Uint16Array | ReadonlyView<Float16OrBits> | ReadonlyView<Uint16Array>,
+  ReadonlyView<Float16OrBits>,
+  Float16OrBits & { readonly buffer: ArrayBuffer }
+> {
+  return vectors(FLOAT16, dimensions);
+}
+
+/**
+ * Vectors of whole numbers of 32 bits, such as token ids: `dimensions` of them exactly, or any number of them where that
+ * is not given.
+ *
+ * Shape [dimensions], 4 bytes an element, signed, in the machine's byte order (little-endian on every supported
+ * platform); aligned to 64 bytes from 64 elements up, else to 8.
+ *
+ * `set` throws TypeError for what is no Int32Array or has lost its buffer, RangeError for other dimensions.
+ *
+ * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @example const tokens = cache.keyspace('tokens', { codec: int32() })
+ */
+export function int32(dimensions?: number): VectorCodec<Int32Array, Int32Array<ArrayBuffer>> {
+  return vectors(INT32, dimensions);
+}
+
+/**
+ * Vectors of whole numbers of 16 bits: `dimensions` of them exactly, or any number of them where that is not given.
+ *
+ * Shape [dimensions], 2 bytes an element, signed, in the machine's byte order (little-endian on every supported
+ * platform); aligned to 64 bytes from 128 elements up, else to 8.
+ *
+ * `set` throws TypeError for what is no Int16Array or has lost its buffer, RangeError for other dimensions.
+ *
+ * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @example const samples = cache.keyspace('samples', { codec: int16(16_000) })
+ */
+export function int16(dimensions?: number): VectorCodec<Int16Array, Int16Array<ArrayBuffer>> {
+  return vectors(INT16, dimensions);
+}
+
+/**
+ * Vectors of whole numbers of 8 bits, such as quantised embeddings: `dimensions` of them exactly, or any number of them
+ * where that is not given. The scale of a quantised vector is the caller's to keep.
+ *
+ * Shape [dimensions], 1 byte an element, signed; aligned to 64 bytes from 256 elements up, else to 8.
+ *
+ * `set` throws TypeError for what is no Int8Array or has lost its buffer, RangeError for other dimensions.
+ *
+ * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @example const quantised = cache.keyspace('quantised', { codec: int8(1024) })
+ */
+export function int8(dimensions?: number): VectorCodec<Int8Array, Int8Array<ArrayBuffer>> {
+  return vectors(INT8, dimensions);
+}

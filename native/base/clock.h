@@ -1,0 +1,28 @@
+// clock.h: microseconds that only move forward, whatever is done to the time of day.
+//
+// Counted from the system's start (CLOCK_MONOTONIC), so the same in every thread and cache of the process.
+// Cost  about 25 ns; Coarse: 5 ns, and up to some milliseconds behind.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace zerohop {
+
+inline constexpr uint64_t kNever = UINT64_MAX;  // a time that does not come
+
+inline uint64_t ReadClockUs(clockid_t clock) {
+  timespec now;
+  ::clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+inline uint64_t NowUs() { return ReadClockUs(CLOCK_MONOTONIC); }
+
+#if defined(CLOCK_MONOTONIC_COARSE)
+inline uint64_t CoarseNowUs() { return ReadClockUs(CLOCK_MONOTONIC_COARSE); }
+#else
+inline uint64_t CoarseNowUs() { return NowUs(); }
+#endif
+
+}  // namespace zerohop

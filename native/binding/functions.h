@@ -1,0 +1,42 @@
+// functions.h: the functions that lib/native.ts declares, by the file that has them.
+#pragma once
+
+#include "binding/napi_setup.h"
+
+namespace zerohop::binding {
+
+// read_binding.cc
+//
+// find(handle, key, slab): buffer | kMiss | kCopied | kNeedSlab; offset, length and segment in the registers.
+napi_value Find(napi_env env, napi_callback_info info);
+// findNear(handle, key, slab): the same, and in the registers what a near cache must know of the answer.
+napi_value FindNear(napi_env env, napi_callback_info info);
+// peek(handle, key, slab): the same as find, uncounted.
+napi_value Peek(napi_env env, napi_callback_info info);
+// findMany(handle, keys, slab, locations, buffers): hits; locations[3i..] = result, offset, length of keys[i], and
+// buffers[segment] for each segment among the results.
+napi_value FindMany(napi_env env, napi_callback_info info);
+// gather(handle, keys, out, rowBytes, missing): how many are missing; missing[..] = their places among the keys.
+napi_value Gather(napi_env env, napi_callback_info info);
+// copy(handle, key): ArrayBuffer | undefined.
+napi_value Copy(napi_env env, napi_callback_info info);
+napi_value Has(napi_env env, napi_callback_info info);
+// describe(handle, key): whether there is such an entry; its facts in the wide registers.
+napi_value Describe(napi_env env, napi_callback_info info);
+// scan(handle, shard): the keys in one of 64 parts of the index.
+napi_value Scan(napi_env env, napi_callback_info info);
+
+// write_binding.cc
+//
+// set(handle, key, value): kStored | kRefused; how many entries it pushed out in the registers.
+napi_value Set(napi_env env, napi_callback_info info);
+// setWith(handle, key, value, ttlUs, cost, tags): the same.
+napi_value SetWith(napi_env env, napi_callback_info info);
+// touch(handle, key, ttlUs): kStored | kRefused | kAbsent; ttlUs NaN: the entry's end stays.
+napi_value Touch(napi_env env, napi_callback_info info);
+napi_value Delete(napi_env env, napi_callback_info info);
+napi_value DeleteByTag(napi_env env, napi_callback_info info);
+// clear(handle): the keyspace; of space 0, everything.
+napi_value Clear(napi_env env, napi_callback_info info);
+
+}  // namespace zerohop::binding

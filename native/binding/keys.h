@@ -1,0 +1,72 @@
+// keys.h: keys as the engine has them, from strings, byte arrays and integers.
+//
+//   text      a string's UTF-8, or a Uint8Array's own bytes: 1 to 65 535 of them
+//   integer   a safe integer, as eight bytes of two's complement, little-endian; -0 is 0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/constants.h"
+#include "binding/napi_setup.h"
+#include "cache/cache.h"
+
+namespace zerohop::binding {
+
+enum class KeyKind : uint8_t { kText, kInteger };
+
+// One key; short ones are copied to the stack, a Uint8Array's bytes are its own, valid during the call.
+class KeyReader {
+ public:
+  // False, and an exception pending, for anything that is no key of the kind.
+  bool Read(napi_env env, napi_value value, KeyKind kind);
+  Bytes bytes() const { return bytes_; }
+  bool is_bytes() const { return is_bytes_; }  // given as a Uint8Array
+
+ private:
+  // Longer than any id or fingerprint in hex; longer keys cost an allocation.
+  static constexpr size_t kInlineBytes = 256;
+
+  bool ReadText(napi_env env, napi_value value);
+  bool ReadLongString(napi_env env, napi_value value);
+  bool ReadBytes(napi_env env, napi_value value);
+  bool ReadInteger(napi_env env, napi_value value);
+  bool Accept(napi_env env, const char* data, size_t bytes);
+
+  char inline_[kInlineBytes];
+  std::vector<char> heap_;
+  Bytes bytes_;
+  bool is_bytes_ = false;
+};
+
+// The keys of a batch, back to back.
+class KeyBatch {
+ public:
+  // Reads all keys before the first lookup: reading an array may run JavaScript (getters, proxies), which may close the
+  // cache or open others.  `keys` is an array; of integers also an Int32Array, Uint32Array or Float64Array.
+  bool Read(napi_env env, napi_value keys, KeyKind kind);
+
+  size_t size() const { return ends_.size(); }
+  Bytes operator[](size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return {bytes_.data() + begin, ends_[i] - begin};
+  }
+
+ private:
+  bool ReadArray(napi_env env, napi_value keys, KeyKind kind);
+  bool ReadNumbers(napi_env env, napi_value keys);
+  void Append(Bytes key) {
+    bytes_.insert(bytes_.end(), key.begin(), key.end());
+    ends_.push_back(bytes_.size());
+  }
+
+  std::vector<std::byte> bytes_;
+  std::vector<size_t> ends_;
+};
+
+// A stored key of an integer keyspace; 0 if its bytes are none.
+int64_t IntegerOf(const std::vector<std::byte>& key);
+
+}  // namespace zerohop::binding

@@ -1,0 +1,245 @@
+// Lookups: find, findNear, peek, findMany, gather, copy, has, entry, scan.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "base/ticker.h"
+#include "binding/call.h"
+#include "binding/convert.h"
+#include "binding/functions.h"
+#include "binding/keys.h"
+#include "binding/lookup.h"
+
+namespace zerohop::binding {
+namespace {
+
+napi_value Answer(napi_env env, const Call& call, const Location& found) {
+  if (found.result == kFailed) return nullptr;
+  uint32_t* const registers = call.isolate->registers();
+  registers[Isolate::kOffset] = found.offset;
+  registers[Isolate::kLength] = found.bytes;
+  registers[Isolate::kSegment] = static_cast<uint32_t>(found.result);
+  return found.buffer != nullptr ? found.buffer : Int(env, found.result);
+}
+
+// When JavaScript must stop answering by itself: some time before the entry's end, as the clock word may be late.
+double NearExpiry(uint64_t expires_us) {
+  if (expires_us == kNever) return std::numeric_limits<double>::infinity();
+  return static_cast<double>(expires_us) - static_cast<double>(Ticker::kSlackUs);
+}
+
+}  // namespace
+
+napi_value Find(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  return Answer(env, call, Lookup(env, call, args[2]).One(key.bytes()));
+}
+
+napi_value FindNear(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  uint32_t* const registers = call.isolate->registers();
+  call.session().verify_now = registers[Isolate::kVerifyNow] != 0;
+  // The version before the lookup: a set in between makes the answer stale at once, and never the other way round.
+  NearWords& near = *call.cache().near();
+  const uint32_t word = call.cache().NearWordOf(call.space(), key.bytes());
+  const uint32_t version = near.Read(word);
+  std::optional<Hit> hit;
+  const Location found = Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kCount, &hit);
+  call.session().verify_now = false;
+  if (hit) {
+    registers[Isolate::kNearWord] = word;
+    registers[Isolate::kNearVersion] = version;
+    call.isolate->wide_registers()[Isolate::kExpires] = NearExpiry(hit->expires_us);
+    if (hit->expires_us != kNever) Ticker::Process().Wake();
+  }
+  return Answer(env, call, found);
+}
+
+napi_value Peek(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  return Answer(env, call, Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kPeek));
+}
+
+napi_value FindMany(napi_env env, napi_callback_info info) {
+  const Arguments<5> args(env, info);
+  const Call call(env, args[0]);
+  if (!call) return nullptr;
+  const KeyKind kind = call.keys();
+  KeyBatch keys;
+  if (!keys.Read(env, args[1], kind)) return nullptr;
+  const Call still(env, args[0]);  // reading the keys may have run JavaScript, which may have closed the cache
+  if (!still) return nullptr;
+  auto* location = static_cast<int32_t*>(ReadArrayOf(env, args[3], napi_int32_array, keys.size() * 3, "locations"));
+  if (location == nullptr) return nullptr;
+  Lookup lookup(env, still, args[2]);
+  std::array<Bytes, Cache::kBatchMax> chunk;
+  std::array<Location, Cache::kBatchMax> found;
+  std::vector<bool> given(still.cache().arena().segment_count());
+  int32_t hits = 0;
+  for (size_t first = 0; first < keys.size(); first += chunk.size()) {
+    const size_t count = std::min(chunk.size(), keys.size() - first);
+    for (size_t i = 0; i < count; ++i) chunk[i] = keys[first + i];
+    napi_handle_scope scope;
+    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
+    lookup.Many(std::span(chunk).first(count), std::span(found).first(count));
+    bool good = true;
+    for (size_t i = 0; i < count; ++i, location += 3) {
+      const Location& one = found[i];
+      good = good && one.result != kFailed;
+      if (good && one.buffer != nullptr && !given[one.result]) {
+        good = napi_set_element(env, args[4], static_cast<uint32_t>(one.result), one.buffer) == napi_ok;
+        given[one.result] = true;
+      }
+      hits += one.result >= 0 || one.result == kCopied;
+      location[0] = one.result;
+      location[1] = static_cast<int32_t>(one.offset);
+      location[2] = static_cast<int32_t>(one.bytes);
+    }
+    napi_close_handle_scope(env, scope);
+    if (!good) return nullptr;
+  }
+  return Int(env, hits);
+}
+
+napi_value Gather(napi_env env, napi_callback_info info) {
+  const Arguments<5> args(env, info);
+  const Call call(env, args[0]);
+  if (!call) return nullptr;
+  const KeyKind kind = call.keys();
+  KeyBatch keys;
+  if (!keys.Read(env, args[1], kind)) return nullptr;
+  const Call still(env, args[0]);
+  uint32_t row_bytes = 0;
+  Bytes out;
+  if (!still || napi_get_value_uint32(env, args[3], &row_bytes) != napi_ok || !ReadView(env, args[2], "out", &out)) {
+    return nullptr;
+  }
+  auto* missing = static_cast<int32_t*>(ReadArrayOf(env, args[4], napi_int32_array, keys.size(), "missing"));
+  if (missing == nullptr) return nullptr;
+  if (out.size() < keys.size() * row_bytes) return ThrowRange(env, "out: expected room for a row of every key");
+  auto* const rows = const_cast<std::byte*>(out.data());
+  Cache& cache = still.cache();
+  std::array<Bytes, Cache::kBatchMax> chunk;
+  std::array<std::optional<Hit>, Cache::kBatchMax> hits;
+  uint32_t absent = 0;
+  for (size_t first = 0; first < keys.size(); first += chunk.size()) {
+    const size_t count = std::min(chunk.size(), keys.size() - first);
+    for (size_t i = 0; i < count; ++i) chunk[i] = keys[first + i];
+    ReadGuard guard(cache.epochs(), still.session());
+    cache.FindMany(guard, still.session(), still.space(), std::span(chunk).first(count), hits);
+    for (size_t i = 0; i < count; ++i) {
+      // What a codec stored has the length of its rows; another length was not stored by this codec.
+      if (hits[i] && hits[i]->bytes == row_bytes) {
+        std::memcpy(rows + (first + i) * row_bytes, cache.arena().bytes() + hits[i]->at, row_bytes);
+      } else {
+        missing[absent++] = static_cast<int32_t>(first + i);
+      }
+    }
+  }
+  return Int(env, static_cast<int32_t>(absent));
+}
+
+napi_value Copy(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  // The buffer is made outside the guard, so the value may be another one by then: start over if its length changed.
+  Cache::Use use = Cache::Use::kCount;
+  for (;;) {
+    std::optional<Hit> hit;
+    {
+      ReadGuard guard(call.cache().epochs(), call.session());
+      hit = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
+    }
+    if (!hit) return nullptr;
+    use = Cache::Use::kPeek;
+    void* data = nullptr;
+    napi_value buffer;
+    if (napi_create_arraybuffer(env, hit->bytes, &data, &buffer) != napi_ok) return nullptr;
+    ReadGuard guard(call.cache().epochs(), call.session());
+    const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
+    if (!again) {  // gone between the two lookups: a miss after all
+      call.counters().Add(Count::kHits, ~uint64_t{0});
+      call.counters().Add(Count::kMisses);
+      return nullptr;
+    }
+    if (again->bytes != hit->bytes) continue;
+    if (hit->bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again->at, hit->bytes);
+    return buffer;
+  }
+}
+
+napi_value Has(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  ReadGuard guard(call.cache().epochs(), call.session());
+  return Bool(env, call.cache().Has(guard, call.session(), call.space(), key.bytes()));
+}
+
+napi_value Describe(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  std::optional<EntryFacts> facts;
+  {
+    ReadGuard guard(call.cache().epochs(), call.session());
+    facts = call.cache().Describe(guard, call.session(), call.space(), key.bytes());
+  }
+  if (!facts) return Bool(env, false);
+  double* const wide = call.isolate->wide_registers();
+  const uint64_t now = NowUs(), end = facts->hit.expires_us;
+  wide[Isolate::kExpires] = end == kNever ? std::numeric_limits<double>::infinity()
+                                          : static_cast<double>(end > now ? end - now : 0) / 1000;
+  wide[Isolate::kAge] = static_cast<double>(facts->age_us) / 1000;
+  wide[Isolate::kUses] = facts->uses;
+  wide[Isolate::kCost] = facts->cost;
+  return Bool(env, true);
+}
+
+napi_value Scan(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args[0]);
+  uint32_t shard = 0;
+  if (!call || napi_get_value_uint32(env, args[1], &shard) != napi_ok || shard >= Index::kShards) return nullptr;
+  const std::vector<ScannedKey> keys = call.cache().Scan(shard, call.space());
+  napi_value list;
+  if (napi_create_array_with_length(env, keys.size(), &list) != napi_ok) return nullptr;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    napi_handle_scope scope;
+    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
+    const ScannedKey& key = keys[i];
+    napi_value value = nullptr;
+    if (call.keys() == KeyKind::kInteger) {
+      napi_create_int64(env, IntegerOf(key.bytes), &value);
+    } else if (key.is_bytes) {
+      void* data = nullptr;
+      napi_value buffer;
+      if (napi_create_arraybuffer(env, key.bytes.size(), &data, &buffer) == napi_ok) {
+        std::memcpy(data, key.bytes.data(), key.bytes.size());
+        napi_create_typedarray(env, napi_uint8_array, key.bytes.size(), buffer, 0, &value);
+      }
+    } else {
+      napi_create_string_utf8(env, reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size(), &value);
+    }
+    const bool good = value != nullptr && napi_set_element(env, list, static_cast<uint32_t>(i), value) == napi_ok;
+    napi_close_handle_scope(env, scope);
+    if (!good) return nullptr;
+  }
+  return list;
+}
+
+}  // namespace zerohop::binding

@@ -1,0 +1,137 @@
+// Stores: set, setWith, delete, deleteByTag, touch, clear.
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "binding/call.h"
+#include "binding/convert.h"
+#include "binding/functions.h"
+#include "binding/keys.h"
+
+namespace zerohop::binding {
+namespace {
+
+// What a store answers.  Mirrored in lib/native.ts.
+constexpr int32_t kRefused = 0;
+constexpr int32_t kStored = 1;
+constexpr int32_t kAbsent = 2;  // touch: there is no such key
+
+// Microseconds from now, as JavaScript says them: infinity is for ever.
+uint64_t EndOf(double from_now_us) {
+  return from_now_us < 1e18 ? NowUs() + static_cast<uint64_t>(from_now_us) : kNever;
+}
+
+// Runs `store` until it stands, or nothing more can be done for it.
+template <class Store>
+SetOutcome StoreOrCollect(napi_env env, const Call& call, Store store) {
+  const uint64_t evicted_before = call.session().evicted;
+  SetOutcome outcome = store();
+  // Before refusing: collect the young generation, then, if collections are not taking too much time, the whole heap.
+  for (int rung = 0; outcome == SetOutcome::kRefusedPinned && rung < 2; ++rung) {
+    if (!(rung == 0 ? call.isolate->CollectYoung() : call.isolate->ForceCollection())) continue;
+    call.membership().HeedNotice(env);
+    call.counters().Add(Count::kRefusedPinned, ~uint64_t{0});  // the first refusal does not stand
+    outcome = store();
+  }
+  call.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call.session().evicted - evicted_before);
+  if (call.cache().want() != Evictor::Want::kNothing) [[unlikely]]
+    call.isolate->PlanCollection(call.membership());
+  return outcome;
+}
+
+napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi_value given, Terms terms) {
+  Bytes value;
+  if (!ReadView(env, given, "value", &value)) return nullptr;
+  terms.key_is_bytes = key.is_bytes();
+  const SetOutcome outcome = StoreOrCollect(env, call, [&] {
+    return call.cache().Set(call.session(), call.space(), key.bytes(), value, terms);
+  });
+  if (outcome == SetOutcome::kTooLarge) {
+    return ThrowRange(env, "value: expected at most " + std::to_string(call.cache().ValueBytesMax(key.bytes().size())) +
+                               " bytes, received " + std::to_string(value.size()) + "; raise maxBytes");
+  }
+  return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
+}
+
+}  // namespace
+
+napi_value Set(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  return StoreValue(env, call, key, args[2], {});
+}
+
+napi_value SetWith(napi_env env, napi_callback_info info) {
+  const Arguments<6> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  double ttl_us = 0, cost = 0;
+  uint32_t count = 0;
+  if (napi_get_value_double(env, args[3], &ttl_us) != napi_ok || napi_get_value_double(env, args[4], &cost) != napi_ok ||
+      napi_get_array_length(env, args[5], &count) != napi_ok || count > kTagsMax) {
+    return ThrowType(env, "setWith: expected (handle, key, value, number, number, string[])");
+  }
+  std::array<std::string, kTagsMax> names;
+  std::array<std::string_view, kTagsMax> tags;
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value element;
+    if (napi_get_element(env, args[5], i, &element) != napi_ok || !ReadString(env, element, &names[i])) return nullptr;
+    tags[i] = names[i];
+  }
+  return StoreValue(env, call, key, args[2], {EndOf(ttl_us), static_cast<float>(cost), std::span(tags).first(count)});
+}
+
+napi_value Touch(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  double ttl_us = 0;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  // NaN: the entry's end stays as it is.
+  if (napi_get_value_double(env, args[2], &ttl_us) != napi_ok) return nullptr;
+  const auto end = ttl_us == ttl_us ? std::optional(EndOf(ttl_us)) : std::nullopt;
+  bool found = false;
+  const SetOutcome outcome = StoreOrCollect(env, call, [&] {
+    const auto touched = call.cache().Touch(call.session(), call.space(), key.bytes(), end);
+    found = touched.has_value();
+    return touched.value_or(SetOutcome::kStored);
+  });
+  if (!found) return Int(env, kAbsent);
+  return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
+}
+
+napi_value Delete(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args[0]);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  return Bool(env, call.cache().Delete(call.session(), call.space(), key.bytes()));
+}
+
+napi_value DeleteByTag(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args[0]);
+  std::string tag;
+  if (!call || !ReadString(env, args[1], &tag)) return nullptr;
+  return Double(env, static_cast<double>(call.cache().DeleteByTag(call.session(), call.space(), tag)));
+}
+
+napi_value Clear(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const Call call(env, args[0]);
+  if (!call) return nullptr;
+  if (call.space() != 0) {
+    call.cache().ClearSpace(call.space());
+    return nullptr;
+  }
+  call.cache().Clear();
+  call.membership().HeedNotice(env);
+  call.cache().Maintain(true);
+  return nullptr;
+}
+
+}  // namespace zerohop::binding

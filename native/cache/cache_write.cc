@@ -1,0 +1,266 @@
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "base/checksum.h"
+#include "cache/cache.h"
+#include "cache/entry.h"
+
+namespace zerohop {
+namespace {
+
+// Left for the evictor when newcomers take segments: survivors are copied before their segment is free.
+constexpr uint32_t kSpareSegments = 1;
+
+// How often a set goes back to the evictor when other threads take the room it was given.
+constexpr int kRoomAttempts = 16;
+
+}  // namespace
+
+bool Cache::IsLarge(const Newcomer& newcomer) const {
+  return EntryBytesMax(newcomer.extension_words, newcomer.key.size(), newcomer.value.size()) >
+         arena_->segment_bytes() / kLargeShare;
+}
+
+size_t Cache::ValueBytesMax(size_t key_bytes) const {
+  const size_t run = size_t{arena_->segment_count() / 2} * arena_->segment_bytes();
+  const size_t around = EntryBytesMax(kExtensionWordsMax, key_bytes, 0) + kCacheLineBytes;
+  return std::min<size_t>(run - around, UINT32_MAX - kHugePageBytes);
+}
+
+uint32_t Cache::Ticks() const {
+  return static_cast<uint32_t>((CoarseNowUs() - born_us_) / kTickUs) & EntryHeader::kWrittenMax;
+}
+
+SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, const Terms& terms) {
+  if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
+  const Spaces::Mark mark = spaces_.MarkOf(space);
+  std::array<uint32_t, kTagsMax> tags;
+  for (size_t i = 0; i < terms.tags.size(); ++i) tags[i] = tags_.Hold(mark.incarnation, terms.tags[i]);
+  const Newcomer newcomer{space,
+                          mark,
+                          HashOf(mark.incarnation, key),
+                          key,
+                          value,
+                          terms,
+                          {tags.data(), terms.tags.size()},
+                          terms.plain() ? 0 : ExtensionWords(terms.tags.size())};
+  const SetOutcome outcome = Store(session, newcomer);
+  Counters& counters = session.Of(space);
+  switch (outcome) {
+    case SetOutcome::kStored:
+      counters.Add(Count::kSets);
+      if (index_.size() > options_.max_entries) [[unlikely]]
+        evictor_.TrimTo(session, options_.max_entries);
+      break;
+    case SetOutcome::kRefusedPinned: counters.Add(Count::kRefusedPinned); break;
+    case SetOutcome::kRefusedReaders: counters.Add(Count::kRefusedReaders); break;
+    case SetOutcome::kRefusedMemory: counters.Add(Count::kRefusedMemory); break;
+    case SetOutcome::kTooLarge: break;
+  }
+  return outcome;
+}
+
+SetOutcome Cache::Store(Session& session, const Newcomer& newcomer) {
+  const SetOutcome outcome = IsLarge(newcomer) ? SetLarge(session, newcomer) : SetSmall(session, newcomer);
+  if (outcome != SetOutcome::kStored) {
+    tags_.Release(newcomer.tags);
+    RemoveKey(newcomer.mark.incarnation, newcomer.hash, newcomer.key);
+  }
+  near_->KeyChanged(newcomer.hash);
+  return outcome;
+}
+
+SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer) {
+  Stream& stream = NewcomersOf(newcomer.space);
+  for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
+    const std::optional<Reservation> room =
+        stream.Reserve(newcomer.extension_words, newcomer.key.size(), newcomer.value.size(), kSpareSegments);
+    if (room) {
+      Write(*room, newcomer);
+      const bool stored = Publish(*room, newcomer);
+      stream.Finish(*room);
+      return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
+    }
+    switch (evictor_.MakeRoom(session, kSpareSegments)) {
+      case Evictor::Outcome::kMadeRoom: break;
+      case Evictor::Outcome::kPinned: return SetOutcome::kRefusedPinned;
+      case Evictor::Outcome::kReaders: return SetOutcome::kRefusedReaders;
+    }
+  }
+  return SetOutcome::kRefusedPinned;
+}
+
+SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer) {
+  const size_t bytes = EntryBytesMax(newcomer.extension_words, newcomer.key.size(), newcomer.value.size());
+  const auto count = static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes());
+  uint32_t first = 0;
+  switch (evictor_.MakeRun(session, count, kSpareSegments, &first)) {
+    case Evictor::Outcome::kMadeRoom: break;
+    case Evictor::Outcome::kPinned: return SetOutcome::kRefusedPinned;
+    case Evictor::Outcome::kReaders: return SetOutcome::kRefusedReaders;
+  }
+  const uint64_t at = arena_->StartOf(first);
+  const Reservation room{first, at,
+                         LayOut(at, newcomer.extension_words, newcomer.key.size(), newcomer.value.size())};
+  Segment& segment = arena_->segment(first);
+  arena_->Own(first, NewcomersOf(newcomer.space).scope());
+  segment.used_bytes = room.layout.end - at;
+  segment.view_at = static_cast<uint32_t>(room.layout.value_at - at);
+  segment.view_bytes = static_cast<uint32_t>(newcomer.value.size());
+  segment.writers.fetch_add(1, std::memory_order_relaxed);
+  segment.sealed_at = seal_clock_.fetch_add(1, std::memory_order_relaxed);
+  Write(room, newcomer);
+  const bool stored = Publish(room, newcomer);
+  segment.state.store(SegmentState::kSealed, std::memory_order_release);
+  segment.writers.fetch_sub(1, std::memory_order_release);
+  return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
+}
+
+void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
+  std::byte* const arena = arena_->bytes();
+  const Bytes key = newcomer.key, value = newcomer.value;
+  if (newcomer.extension_words != 0) {
+    std::byte* const at = arena + room.entry_at + sizeof(EntryHeader);
+    const EntryExtension extension{newcomer.terms.expires_us, newcomer.terms.cost,
+                                   static_cast<uint32_t>(newcomer.tags.size())};
+    std::memcpy(at, &extension, sizeof(extension));
+    if (!newcomer.tags.empty()) std::memcpy(at + sizeof(extension), newcomer.tags.data(), newcomer.tags.size_bytes());
+    if (newcomer.terms.expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
+  }
+  if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
+  if (!value.empty()) std::memcpy(arena + room.layout.value_at, value.data(), value.size());
+  // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
+  const uint32_t checksum = options_.verify == Verify::kOff ? 0 : Checksum(arena + room.layout.value_at, value.size());
+  const uint32_t bits = newcomer.extension_words << EntryHeader::kWordsShift |
+                        (newcomer.terms.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) | Ticks();
+  const EntryHeader header{static_cast<uint32_t>(value.size()), checksum, static_cast<uint16_t>(key.size()),
+                           newcomer.mark.incarnation, bits};
+  std::memcpy(arena + room.entry_at, &header, sizeof(header));
+}
+
+// False without memory for the index.
+bool Cache::Publish(const Reservation& room, const Newcomer& newcomer) {
+  if (newcomer.old) return PublishOver(*newcomer.old, room, newcomer);
+  Segment& segment = arena_->segment(room.segment);
+  const uint16_t incarnation = newcomer.mark.incarnation;
+  // Counted before it can be seen: another thread may replace the entry at once and count it down.
+  segment.live_entries.fetch_add(1, std::memory_order_relaxed);
+  Entry entry;
+  const Index::Upserted upserted = index_.Upsert(
+      newcomer.hash, room.entry_at,
+      [&](uint64_t at) { return Matches(at, incarnation, newcomer.key, &entry); },
+      [&] { return spaces_.Valid(newcomer.mark); });
+  if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
+  // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.
+  if (upserted.refused) {
+    tags_.Release(newcomer.tags);
+    return true;
+  }
+  if (!upserted.stored) return false;
+  if (!newcomer.tags.empty()) tags_.Add(newcomer.tags, {newcomer.hash, room.entry_at});
+  if (upserted.replaced) {
+    Forget(*upserted.replaced);
+  } else {
+    spaces_.Count(incarnation, 1);
+  }
+  PayFromBudget();
+  return true;
+}
+
+// Takes the place of one entry; if that was replaced or has left since, what is newer stays.
+bool Cache::PublishOver(const Newcomer::Old& old, const Reservation& room, const Newcomer& newcomer) {
+  Segment& to = arena_->segment(room.segment);
+  Segment& from = arena_->segment(arena_->SegmentOf(old.at));
+  to.live_entries.fetch_add(1, std::memory_order_relaxed);
+  // The generation: between two looks the segment may have been emptied, and filled with a newer entry at that place.
+  const bool moved = index_.Repoint(newcomer.hash, old.at, room.entry_at, 1, [&] {
+    return from.generation.load(std::memory_order_relaxed) == old.generation;
+  });
+  (moved ? from : to).live_entries.fetch_sub(1, std::memory_order_release);
+  return true;
+}
+
+void Cache::PayFromBudget() {
+  const size_t bytes = index_.bytes() + tags_.bytes();
+  arena_->Withhold(static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes()));
+}
+
+bool Cache::RemoveKey(uint16_t incarnation, uint64_t hash, Bytes key) {
+  Entry entry;
+  const std::optional<uint64_t> at =
+      index_.Remove(hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); });
+  if (!at) return false;
+  // Read before it is forgotten: from then on its segment may be written again.
+  const bool expired = Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
+  Forget(*at);
+  spaces_.Count(incarnation, -1);
+  return !expired;
+}
+
+bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
+  const Spaces::Mark mark = spaces_.MarkOf(space);
+  const uint64_t hash = HashOf(mark.incarnation, key);
+  const bool removed = RemoveKey(mark.incarnation, hash, key);
+  near_->KeyChanged(hash);
+  if (removed) session.Of(space).Add(Count::kDeletes);
+  return removed;
+}
+
+size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
+  const uint16_t incarnation = spaces_.MarkOf(space).incarnation;
+  uint32_t id = 0;
+  size_t removed = 0;
+  for (const Tags::Reference& one : tags_.Take(incarnation, tag, &id)) {
+    bool expired = false;
+    const auto at = index_.Remove(one.hash, [&](uint64_t each) {
+      if (each != one.entry_at) return false;
+      EntryHeader header;
+      std::memcpy(&header, arena_->bytes() + each, sizeof(header));
+      const TagIds ids = TagsOf(arena_->bytes(), each, header);
+      if (header.space != incarnation || std::find(ids.begin(), ids.end(), id) == ids.end()) return false;
+      expired = Expired(ExpiresUs(arena_->bytes(), each, header));
+      return true;
+    });
+    if (!at) continue;  // replaced, evicted or deleted meanwhile
+    Forget(*at);
+    spaces_.Count(incarnation, -1);
+    near_->KeyChanged(one.hash);
+    removed += !expired;
+  }
+  session.Of(space).Add(Count::kDeletes, removed);
+  return removed;
+}
+
+std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes key,
+                                       std::optional<uint64_t> expires_us) {
+  const Spaces::Mark mark = spaces_.MarkOf(space);
+  const uint64_t hash = HashOf(mark.incarnation, key);
+  std::vector<std::byte> value;
+  Terms terms;
+  Newcomer::Old old;
+  {
+    ReadGuard guard(epochs_, session);
+    Entry entry;
+    const auto at = index_.Find(hash, Index::Touch::kCount,
+                                [&](uint64_t each) { return Matches(each, mark.incarnation, key, &entry); });
+    if (!at || Expired(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
+    const bool endless = entry.header.extension_words() == 0;
+    if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
+    if (*expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
+    if (!endless) {
+      ExpiryWord(arena_->bytes(), *at).store(*expires_us, std::memory_order_relaxed);
+      near_->KeyChanged(hash);
+      return SetOutcome::kStored;
+    }
+    const std::byte* const from = arena_->bytes() + entry.layout.value_at;
+    value.assign(from, from + entry.header.value_bytes);
+    terms.expires_us = *expires_us;
+    terms.key_is_bytes = entry.header.key_is_bytes();
+    old = {*at, arena_->segment(arena_->SegmentOf(*at)).generation.load(std::memory_order_relaxed)};
+  }
+  return Store(session, {space, mark, hash, key, value, terms, {}, ExtensionWords(0), old});
+}
+
+}  // namespace zerohop

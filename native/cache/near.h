@@ -1,0 +1,63 @@
+// near.h: what lets a thread keep answers of its own without asking: words in shared memory that say when it must ask.
+//
+// An isolate keeps a small map from keys to views it was given (lib/near.ts).  An answer in it is right as long as
+//
+//   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
+//             the index was repointed and before `set`, `delete` or `touch` returns
+//   notice    the word for all keys is what it was: it grows when a keyspace is cleared, and when the cache begins to
+//             evict (from then on segments must be let go of, so nothing is kept)
+//   expiry    the clock word (base/ticker.h) has not reached the entry's
+//
+//   layout   u32 notice · padding to 64 bytes · u32 version[words]
+//
+// Threads  any.  Lifetime  counted, like the arena: JavaScript's buffer over it may outlive the cache.
+// Cost     4 bytes for each 4 KiB of maxBytes, 256 KiB at most, in memory once keys were set.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "base/constants.h"
+
+namespace zerohop {
+
+class NearWords {
+ public:
+  // Null without memory.
+  static std::shared_ptr<NearWords> Create(size_t max_bytes);
+
+  void KeyChanged(uint64_t hash) { version(WordOf(hash)).fetch_add(1, std::memory_order_release); }
+  void AllChanged() { Word(0).fetch_add(1, std::memory_order_release); }
+
+  // Where the key's version word lies, in words from the start; and what it is now.
+  uint32_t WordOf(uint64_t hash) const { return static_cast<uint32_t>(kFirst + ((hash >> kHashShift) & mask_)); }
+  uint32_t Read(uint32_t word) { return version(word).load(std::memory_order_acquire); }
+  uint32_t notice() { return Word(0).load(std::memory_order_acquire); }
+
+  std::byte* bytes() { return reinterpret_cast<std::byte*>(words_.get()); }
+  size_t size() const { return (kFirst + mask_ + 1) * sizeof(uint32_t); }
+
+ private:
+  static constexpr size_t kFirst = kCacheLineBytes / sizeof(uint32_t);
+  static constexpr int kHashShift = 6;  // the index takes its shards from the bits below
+  static constexpr size_t kWordsMin = 1024;
+  static constexpr size_t kWordsMax = 65536;
+
+  struct Release {
+    void operator()(uint32_t* words) const { std::free(words); }
+  };
+  using Words = std::unique_ptr<uint32_t[], Release>;
+
+  NearWords(Words words, size_t count) : words_(std::move(words)), mask_(count - 1) {}
+  std::atomic_ref<uint32_t> Word(size_t at) { return std::atomic_ref<uint32_t>(words_[at]); }
+  std::atomic_ref<uint32_t> version(uint32_t word) { return Word(word); }
+
+  const Words words_;  // from calloc: pages nobody touched take no memory
+  const size_t mask_;
+};
+
+}  // namespace zerohop
