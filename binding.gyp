@@ -18,5 +18,20 @@
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20", "GCC_ENABLE_CPP_EXCEPTIONS": "YES", "MACOSX_DEPLOYMENT_TARGET": "11.0"
       } }]
     ]
-  }]
+  }],
+  "conditions": [
+    # The benchmarks' addon: in a checkout only, not in the package.
+    ["\"<!(node -p \"require('fs').existsSync('bench/native/floor.cc')\")\"=='true'", {
+      "targets": [{
+        "target_name": "zerohop_floor",
+        "sources": ["bench/native/floor.cc"],
+        "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+        "cflags_cc": ["-std=c++20", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
+        "conditions": [
+          ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
+          ["OS=='mac'", { "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20" } }]
+        ]
+      }]
+    }]
+  ]
 }

@@ -152,6 +152,7 @@ export class Keyspace<In, Out, Own> {
     if (near === undefined) return this.#lookUp(key);
     const known = near.find(key);
     if (known !== undefined) return known;
+    if (!near.wants(key)) return this.#lookUp(key);
     const found = findNear(this.#handle, key, this.#slab);
     if (typeof found !== 'object') return found === MISS ? undefined : this.#copied(find, key, found);
     const value = this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);

@@ -66,7 +66,7 @@ export class NearCache<Out> {
   #number = 0;
   #hits = 0; // of the window
   #untilAsk = 0;
-  #filled = 0;
+  #asked = 0;
   #rest = 0;
   readonly #handle: number;
 
@@ -106,19 +106,24 @@ export class NearCache<Out> {
     return answer.value;
   }
 
-  /** Keeps what native code has just answered, if that is worth it. */
-  fill(key: unknown, value: Out): void {
-    registers[VERIFY_NOW] = 0;
-    if (this.#rest > 0 || typeof key === 'object') return; // a Uint8Array is another object each time, or other bytes
-    if (++this.#filled % WINDOW === 0) {
+  /** After `find` had no answer: whether the one that native code will give is to be kept, by `fill`. */
+  wants(key: unknown): boolean {
+    if (this.#rest > 0) return false;
+    if (++this.#asked % WINDOW === 0) {
       const hits = this.#hits;
       this.#hits = 0;
       if (hits < WINDOW * HIT_SHARE_MIN) {
         this.#sleep(REST_GETS);
-        return;
+        return false;
       }
     }
-    if (this.#filled % KEEP_EVERY !== 0) return;
+    // A Uint8Array is another object each time, or has other bytes.
+    return (this.#asked % KEEP_EVERY === 0 || registers[VERIFY_NOW] !== 0) && typeof key !== 'object';
+  }
+
+  /** Keeps what `findNear` has just answered. */
+  fill(key: unknown, value: Out): void {
+    registers[VERIFY_NOW] = 0;
     const expires = wideRegisters[EXPIRES]!;
     this.#keep(key, { value, word: registers[NEAR_WORD]!, version: registers[NEAR_VERSION]!, expires });
   }

@@ -23,26 +23,49 @@ uint64_t Fold(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-}  // namespace
+// The word at `at`, which another thread may be writing: the compiler must not read it a second time.
+uint64_t LoadOnce(const unsigned char* at) {
+  uint64_t word = Load64(at);
+  asm volatile("" : "+r"(word));
+  return word;
+}
 
-uint32_t Checksum(const void* data, size_t bytes) {
-  const auto* in = static_cast<const unsigned char*>(data);
+template <bool kCopy>
+uint32_t Run(unsigned char* to, const unsigned char* in, size_t bytes) {
   uint64_t lane[kLanes];
   std::memcpy(lane, kLane, sizeof(lane));
-  const auto mix = [&lane](const unsigned char* block) {
+  const auto mix = [&lane](unsigned char* out, const unsigned char* block) {
     for (size_t i = 0; i < kLanes; ++i) {
+      const uint64_t first = kCopy ? LoadOnce(block + i * kLaneBytes) : Load64(block + i * kLaneBytes);
+      const uint64_t second = kCopy ? LoadOnce(block + i * kLaneBytes + 8) : Load64(block + i * kLaneBytes + 8);
+      if constexpr (kCopy) {
+        std::memcpy(out + i * kLaneBytes, &first, 8);
+        std::memcpy(out + i * kLaneBytes + 8, &second, 8);
+      }
       // Adding the old lane keeps a product of zero from erasing what came before.
-      lane[i] += Fold(Load64(block + i * kLaneBytes) ^ lane[i], Load64(block + i * kLaneBytes + 8) ^ kLane[i]);
+      lane[i] += Fold(first ^ lane[i], second ^ kLane[i]);
     }
   };
   size_t left = bytes;
-  for (; left >= kBlockBytes; left -= kBlockBytes, in += kBlockBytes) mix(in);
-  unsigned char tail[kBlockBytes] = {};
+  for (; left >= kBlockBytes; left -= kBlockBytes, in += kBlockBytes, to += kCopy ? kBlockBytes : 0) mix(to, in);
+  // The rest, padded with zeros; it is copied into the block first, and once.
+  unsigned char tail[kBlockBytes] = {}, copied[kBlockBytes];
   if (left > 0) std::memcpy(tail, in, left);
-  mix(tail);
+  mix(copied, tail);
+  if (kCopy && left > 0) std::memcpy(to, copied, left);
   uint64_t all = bytes;
   for (size_t i = 0; i < kLanes; i += 2) all += Fold(lane[i] ^ all, lane[i + 1] ^ kLane[i]);
   return static_cast<uint32_t>(all ^ (all >> 32));
+}
+
+}  // namespace
+
+uint32_t Checksum(const void* data, size_t bytes) {
+  return Run<false>(nullptr, static_cast<const unsigned char*>(data), bytes);
+}
+
+uint32_t CopyAndChecksum(void* to, const void* from, size_t bytes) {
+  return Run<true>(static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from), bytes);
 }
 
 }  // namespace zerohop

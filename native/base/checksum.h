@@ -12,4 +12,8 @@ namespace zerohop {
 
 uint32_t Checksum(const void* data, size_t bytes);
 
+// Copies, and returns the checksum of what was written: each word is read once, so it holds also if another thread
+// writes to `from` meanwhile.  Costs hardly more than the copy, which waits for memory.
+uint32_t CopyAndChecksum(void* to, const void* from, size_t bytes);
+
 }  // namespace zerohop

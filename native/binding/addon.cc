@@ -20,7 +20,7 @@ void End(void* env) {
 NAPI_MODULE_INIT() {
   auto* isolate = new Isolate(env);
   if (napi_set_instance_data(env, isolate, nullptr, nullptr) != napi_ok ||
-      napi_add_env_cleanup_hook(env, End, env) != napi_ok || !zerohop::binding::ExportCache(env, exports)) {
+      napi_add_env_cleanup_hook(env, End, env) != napi_ok || !zerohop::binding::ExportCache(env, isolate, exports)) {
     napi_throw_error(env, "ERR_CACHE_INTERNAL", "zerohop: the addon could not be set up in this environment");
   }
   return exports;

@@ -23,14 +23,14 @@ napi_value Close(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   int32_t number = -1;
   napi_get_value_int32(env, args[0], &number);
-  Isolate::Of(env)->Close(number);
+  args.isolate->Close(number);
   return nullptr;
 }
 
 // open(name, maxBytes, verify, maxEntries, terms): handle.
 napi_value Open(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
-  Isolate& isolate = *Isolate::Of(env);
+  Isolate& isolate = *args.isolate;
   std::string name, terms;
   double max_bytes = 0, max_entries = 0;
   int32_t verify = 0;
@@ -50,7 +50,7 @@ napi_value Open(napi_env env, napi_callback_info info) {
 // keyspace(handle, name, scope, codec, integerKeys): handle.
 napi_value Keyspace(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   std::string name, scope, codec;
   bool integers = false;
   if (!call) return nullptr;
@@ -70,7 +70,7 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
 // the buffer's array: [buffer, number]; undefined where there can be none just now.
 napi_value Near(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   if (!call || call.cache().evicting() || call.cache().options().verify == Verify::kTrap) return nullptr;
   const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
   if (!number) return nullptr;
@@ -91,7 +91,7 @@ napi_value Clock(napi_env env, napi_callback_info) {
 // detached(handle, segment): the buffer over the segment can not be used any more.
 napi_value Detached(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   uint32_t segment = 0;
   if (!call || napi_get_value_uint32(env, args[1], &segment) != napi_ok) return nullptr;
   call.membership().Detached(env, segment);
@@ -150,7 +150,7 @@ void PutCounts(napi_env env, Napi::Object& into, const CountTotals& counts) {
 // spaceStats(handle): the counts of one keyspace.
 napi_value SpaceStats(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   if (!call) return nullptr;
   Napi::Object stats = Napi::Object::New(env);
   PutCounts(env, stats, call.cache().CountsOf(call.space()));
@@ -160,7 +160,7 @@ napi_value SpaceStats(napi_env env, napi_callback_info info) {
 
 napi_value Stats(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   if (!call) return nullptr;
   const CacheUsage usage = call.cache().Usage();
   Napi::Object stats = Napi::Object::New(env);
@@ -213,7 +213,7 @@ napi_value Guarded(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-bool ExportCache(napi_env env, napi_value exports) {
+bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
   constexpr struct {
     const char* name;
     napi_callback function;
@@ -249,7 +249,7 @@ bool ExportCache(napi_env env, napi_value exports) {
   };
   for (const auto& each : kFunctions) {
     napi_value function;
-    if (napi_create_function(env, each.name, NAPI_AUTO_LENGTH, each.function, nullptr, &function) != napi_ok ||
+    if (napi_create_function(env, each.name, NAPI_AUTO_LENGTH, each.function, isolate, &function) != napi_ok ||
         napi_set_named_property(env, exports, each.name, function) != napi_ok) {
       return false;
     }

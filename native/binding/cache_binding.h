@@ -5,7 +5,9 @@
 
 namespace zerohop::binding {
 
+class Isolate;
+
 // Adds the cache's functions to `exports`.  What each takes and gives is declared in lib/native.ts.
-bool ExportCache(napi_env env, napi_value exports);
+bool ExportCache(napi_env env, Isolate* isolate, napi_value exports);
 
 }  // namespace zerohop::binding

@@ -1,19 +1,21 @@
 // call.h: what nearly every function of the binding starts with: the open handle that its first argument names.
 #pragma once
 
+#include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/isolate.h"
 #include "binding/napi_setup.h"
 
 namespace zerohop::binding {
 
-// The open handle that an argument names, or null with ERR_CACHE_CLOSED pending.
+// The open handle that the first argument names, or null with ERR_CACHE_CLOSED pending.
 struct Call {
   Isolate* isolate;
   Handle* handle = nullptr;
-  Call(napi_env env, napi_value number) : isolate(Isolate::Of(env)) {
+  template <size_t N>
+  Call(napi_env env, const Arguments<N>& args) : isolate(args.isolate) {
     int32_t id = -1;
-    if (napi_get_value_int32(env, number, &id) == napi_ok) handle = isolate->Find(id);
+    if (napi_get_value_int32(env, args[0], &id) == napi_ok) handle = isolate->Find(id);
     if (handle != nullptr) {
       isolate->HeedPlan();
       isolate->HeedCollection();

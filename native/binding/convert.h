@@ -11,13 +11,18 @@
 
 namespace zerohop::binding {
 
+class Isolate;
+
 // Arguments of a call; missing ones are undefined.
 template <size_t N>
 struct Arguments {
   std::array<napi_value, N> values;
+  Isolate* isolate = nullptr;  // of the environment; every function of the binding carries it
   Arguments(napi_env env, napi_callback_info info) {
     size_t count = N;
-    napi_get_cb_info(env, info, &count, values.data(), nullptr, nullptr);
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, values.data(), nullptr, &data);
+    isolate = static_cast<Isolate*>(data);
   }
   napi_value operator[](size_t i) const { return values[i]; }
 };

@@ -39,7 +39,7 @@ Location Lookup::Shown(const Hit& hit, napi_value buffer) const {
   return {static_cast<int32_t>(hit.segment), static_cast<uint32_t>(hit.at - view_start), hit.bytes, buffer};
 }
 
-std::optional<Location> Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use) {
+bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer) {
   // The Node-API calls in here (a reference's value, a slab's address) allocate nothing in V8's heap.
   Cache& cache = call_.cache();
   Membership& membership = call_.membership();
@@ -48,26 +48,31 @@ std::optional<Location> Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* h
     napi_value buffer = membership.Buffer(env_, hit->segment);
     if (buffer == nullptr && hit->cooling) [[unlikely]] {
       // Its segment is about to be emptied, and the entry is in use: it would be copied forward then.  Now is better.
-      if (const std::optional<Hit> rescued = cache.Rescue(guard, call_.space(), key, *hit)) {
-        *hit = *rescued;
+      if (const Hit rescued = cache.Rescue(guard, call_.space(), key, *hit)) {
+        *hit = rescued;
         buffer = membership.Buffer(env_, hit->segment);
         call_.session().counters.Add(Count::kCopiedForward);
       }
     }
-    if (buffer != nullptr) return Shown(*hit, buffer);
+    if (buffer != nullptr) {
+      *answer = Shown(*hit, buffer);
+      return true;
+    }
     if (membership.Rent(hit->segment, hit->bytes, isolate.PriceNs(cache)) && isolate.MayExposeNow(cache) &&
         cache.TryExpose(guard, hit->segment, isolate.prompt())) {
-      return std::nullopt;
+      return false;
     }
   }
   slab_.Learn(env_, slab_value_);
   if (const auto at = slab_.Put(cache.arena().bytes() + hit->at, hit->bytes)) {
     if (use == Cache::Use::kCount) call_.counters().Add(Count::kCopiedHits);
     isolate.CountQuietHit();
-    return Location{kCopied, *at, hit->bytes};
+    *answer = {kCopied, *at, hit->bytes};
+  } else {
+    if (use == Cache::Use::kCount) call_.counters().Add(Count::kHits, ~uint64_t{0});  // counted when asked again
+    *answer = {kNeedSlab, 0, hit->bytes};
   }
-  if (use == Cache::Use::kCount) call_.counters().Add(Count::kHits, ~uint64_t{0});  // counted when asked again
-  return Location{kNeedSlab, 0, hit->bytes};
+  return true;
 }
 
 Location Lookup::Expose(const Hit& hit, Cache::Use use) {
@@ -78,47 +83,43 @@ Location Lookup::Expose(const Hit& hit, Cache::Use use) {
   return {pending ? kFailed : kNeedSlab, 0, hit.bytes};
 }
 
-Location Lookup::One(Bytes key, Cache::Use use, std::optional<Hit>* found) {
-  std::optional<Hit> hit;
+Location Lookup::One(Bytes key, Cache::Use use, Cache::NearMark* mark, uint64_t* expires_us) {
+  Location answer;
+  Hit hit;
   {
     ReadGuard guard(call_.cache().epochs(), call_.session());
-    hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use);
-    if (!hit) return {kMiss};
-    std::optional<Location> answer = Answer(guard, key, &*hit, use);
-    if (found != nullptr) *found = hit;
-    if (answer) return *answer;
+    hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use, mark);
+    if (!hit) return answer;
+    if (expires_us != nullptr) *expires_us = hit.expires_us;
+    if (Answer(guard, key, &hit, use, &answer)) return answer;
   }
-  return Expose(*hit, use);
+  answer = Expose(hit, use);
+  return answer;
 }
 
 void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
   constexpr auto kUse = Cache::Use::kCount;
-  std::array<std::optional<Hit>, Cache::kBatchMax> hits;
+  std::array<Hit, Cache::kBatchMax> hits;
   std::array<bool, Cache::kBatchMax> waits{};
   {
     ReadGuard guard(call_.cache().epochs(), call_.session());
     call_.cache().FindMany(guard, call_.session(), call_.space(), keys, std::span(hits).first(keys.size()));
     for (size_t i = 0; i < keys.size(); ++i) {
-      if (!hits[i]) {
-        locations[i] = {kMiss};
-        continue;
-      }
+      locations[i] = {};
+      if (!hits[i]) continue;
       // One exposure of a segment is enough for all who wait for it.
-      for (size_t j = 0; j < i && !waits[i]; ++j) waits[i] = waits[j] && hits[j]->segment == hits[i]->segment;
-      if (waits[i]) continue;
-      const std::optional<Location> answer = Answer(guard, keys[i], &*hits[i], kUse);
-      if (answer) locations[i] = *answer;
-      waits[i] = !answer;
+      for (size_t j = 0; j < i && !waits[i]; ++j) waits[i] = waits[j] && hits[j].segment == hits[i].segment;
+      if (!waits[i]) waits[i] = !Answer(guard, keys[i], &hits[i], kUse, &locations[i]);
     }
   }
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!waits[i]) continue;
-    locations[i] = Expose(*hits[i], kUse);
+    locations[i] = Expose(hits[i], kUse);
     for (size_t j = i + 1; j < keys.size(); ++j) {
-      if (!waits[j] || hits[j]->segment != hits[i]->segment) continue;
+      if (!waits[j] || hits[j].segment != hits[i].segment) continue;
       if (locations[i].result < 0) call_.counters().Add(Count::kHits, ~uint64_t{0});
-      locations[j] = locations[i].result < 0 ? locations[i] : Shown(*hits[j], nullptr);
-      locations[j].bytes = hits[j]->bytes;
+      locations[j] = locations[i].result < 0 ? locations[i] : Shown(hits[j], nullptr);
+      locations[j].bytes = hits[j].bytes;
       waits[j] = false;
     }
   }

@@ -33,7 +33,7 @@ struct Slab {
 };
 
 struct Location {
-  int32_t result;  // the segment, if there is a buffer
+  int32_t result = kMiss;  // the segment, if there is a buffer
   uint32_t offset = 0;
   uint32_t bytes = 0;
   napi_value buffer = nullptr;
@@ -45,15 +45,19 @@ class Lookup {
   // `slab` is only looked at when a copy is due.
   Lookup(napi_env env, const Call& call, napi_value slab) : env_(env), call_(call), slab_value_(slab) {}
 
-  // `hit`, if given, is filled with what was found; it is valid no longer than the value is seen.
-  Location One(Bytes key, Cache::Use use = Cache::Use::kCount, std::optional<Hit>* hit = nullptr);
+  Location One(Bytes key, Cache::Use use = Cache::Use::kCount) { return One(key, use, nullptr, nullptr); }
+  // And tells what a near cache must know: `mark`, and when the entry expires (untouched on a miss).
+  Location OneMarked(Bytes key, Cache::NearMark* mark, uint64_t* expires_us) {
+    return One(key, Cache::Use::kCount, mark, expires_us);
+  }
 
   // At most Cache::kBatchMax keys.  A buffer is given with one location at least of each segment among them.
   void Many(std::span<const Bytes> keys, std::span<Location> locations);
 
  private:
-  // Under a ReadGuard: the answer, or none if its segment is to be exposed, which has been granted.
-  std::optional<Location> Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use);
+  Location One(Bytes key, Cache::Use use, Cache::NearMark* mark, uint64_t* expires_us);
+  // Under a ReadGuard: answers, or says false if the segment is to be exposed, which has been granted.
+  bool Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer);
   // Outside the guard.
   Location Expose(const Hit& hit, Cache::Use use);
   Location Shown(const Hit& hit, napi_value buffer) const;

@@ -33,7 +33,7 @@ double NearExpiry(uint64_t expires_us) {
 
 napi_value Find(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   return Answer(env, call, Lookup(env, call, args[2]).One(key.bytes()));
@@ -41,30 +41,25 @@ napi_value Find(napi_env env, napi_callback_info info) {
 
 napi_value FindNear(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   uint32_t* const registers = call.isolate->registers();
   call.session().verify_now = registers[Isolate::kVerifyNow] != 0;
-  // The version before the lookup: a set in between makes the answer stale at once, and never the other way round.
-  NearWords& near = *call.cache().near();
-  const uint32_t word = call.cache().NearWordOf(call.space(), key.bytes());
-  const uint32_t version = near.Read(word);
-  std::optional<Hit> hit;
-  const Location found = Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kCount, &hit);
+  Cache::NearMark mark{};
+  uint64_t expires_us = kNever;
+  const Location found = Lookup(env, call, args[2]).OneMarked(key.bytes(), &mark, &expires_us);
   call.session().verify_now = false;
-  if (hit) {
-    registers[Isolate::kNearWord] = word;
-    registers[Isolate::kNearVersion] = version;
-    call.isolate->wide_registers()[Isolate::kExpires] = NearExpiry(hit->expires_us);
-    if (hit->expires_us != kNever) Ticker::Process().Wake();
-  }
+  registers[Isolate::kNearWord] = mark.word;
+  registers[Isolate::kNearVersion] = mark.version;
+  call.isolate->wide_registers()[Isolate::kExpires] = NearExpiry(expires_us);
+  if (expires_us != kNever) Ticker::Process().Wake();
   return Answer(env, call, found);
 }
 
 napi_value Peek(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   return Answer(env, call, Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kPeek));
@@ -72,12 +67,12 @@ napi_value Peek(napi_env env, napi_callback_info info) {
 
 napi_value FindMany(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   if (!call) return nullptr;
   const KeyKind kind = call.keys();
   KeyBatch keys;
   if (!keys.Read(env, args[1], kind)) return nullptr;
-  const Call still(env, args[0]);  // reading the keys may have run JavaScript, which may have closed the cache
+  const Call still(env, args);  // reading the keys may have run JavaScript, which may have closed the cache
   if (!still) return nullptr;
   auto* location = static_cast<int32_t*>(ReadArrayOf(env, args[3], napi_int32_array, keys.size() * 3, "locations"));
   if (location == nullptr) return nullptr;
@@ -113,12 +108,12 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
 
 napi_value Gather(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   if (!call) return nullptr;
   const KeyKind kind = call.keys();
   KeyBatch keys;
   if (!keys.Read(env, args[1], kind)) return nullptr;
-  const Call still(env, args[0]);
+  const Call still(env, args);
   uint32_t row_bytes = 0;
   Bytes out;
   if (!still || napi_get_value_uint32(env, args[3], &row_bytes) != napi_ok || !ReadView(env, args[2], "out", &out)) {
@@ -130,17 +125,17 @@ napi_value Gather(napi_env env, napi_callback_info info) {
   auto* const rows = const_cast<std::byte*>(out.data());
   Cache& cache = still.cache();
   std::array<Bytes, Cache::kBatchMax> chunk;
-  std::array<std::optional<Hit>, Cache::kBatchMax> hits;
+  std::array<Hit, Cache::kBatchMax> hits;
   uint32_t absent = 0;
   for (size_t first = 0; first < keys.size(); first += chunk.size()) {
     const size_t count = std::min(chunk.size(), keys.size() - first);
     for (size_t i = 0; i < count; ++i) chunk[i] = keys[first + i];
     ReadGuard guard(cache.epochs(), still.session());
-    cache.FindMany(guard, still.session(), still.space(), std::span(chunk).first(count), hits);
+    cache.FindMany(guard, still.session(), still.space(), std::span(chunk).first(count), std::span(hits).first(count));
     for (size_t i = 0; i < count; ++i) {
       // What a codec stored has the length of its rows; another length was not stored by this codec.
-      if (hits[i] && hits[i]->bytes == row_bytes) {
-        std::memcpy(rows + (first + i) * row_bytes, cache.arena().bytes() + hits[i]->at, row_bytes);
+      if (hits[i] && hits[i].bytes == row_bytes) {
+        std::memcpy(rows + (first + i) * row_bytes, cache.arena().bytes() + hits[i].at, row_bytes);
       } else {
         missing[absent++] = static_cast<int32_t>(first + i);
       }
@@ -151,13 +146,13 @@ napi_value Gather(napi_env env, napi_callback_info info) {
 
 napi_value Copy(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   // The buffer is made outside the guard, so the value may be another one by then: start over if its length changed.
   Cache::Use use = Cache::Use::kCount;
   for (;;) {
-    std::optional<Hit> hit;
+    Hit hit;
     {
       ReadGuard guard(call.cache().epochs(), call.session());
       hit = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
@@ -166,7 +161,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
     use = Cache::Use::kPeek;
     void* data = nullptr;
     napi_value buffer;
-    if (napi_create_arraybuffer(env, hit->bytes, &data, &buffer) != napi_ok) return nullptr;
+    if (napi_create_arraybuffer(env, hit.bytes, &data, &buffer) != napi_ok) return nullptr;
     ReadGuard guard(call.cache().epochs(), call.session());
     const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
     if (!again) {  // gone between the two lookups: a miss after all
@@ -174,15 +169,15 @@ napi_value Copy(napi_env env, napi_callback_info info) {
       call.counters().Add(Count::kMisses);
       return nullptr;
     }
-    if (again->bytes != hit->bytes) continue;
-    if (hit->bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again->at, hit->bytes);
+    if (again.bytes != hit.bytes) continue;
+    if (hit.bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again.at, hit.bytes);
     return buffer;
   }
 }
 
 napi_value Has(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   ReadGuard guard(call.cache().epochs(), call.session());
@@ -191,7 +186,7 @@ napi_value Has(napi_env env, napi_callback_info info) {
 
 napi_value Describe(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   std::optional<EntryFacts> facts;
@@ -212,7 +207,7 @@ napi_value Describe(napi_env env, napi_callback_info info) {
 
 napi_value Scan(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   uint32_t shard = 0;
   if (!call || napi_get_value_uint32(env, args[1], &shard) != napi_ok || shard >= Index::kShards) return nullptr;
   const std::vector<ScannedKey> keys = call.cache().Scan(shard, call.space());

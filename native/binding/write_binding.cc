@@ -58,7 +58,7 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
 
 napi_value Set(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   return StoreValue(env, call, key, args[2], {});
@@ -66,7 +66,7 @@ napi_value Set(napi_env env, napi_callback_info info) {
 
 napi_value SetWith(napi_env env, napi_callback_info info) {
   const Arguments<6> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   double ttl_us = 0, cost = 0;
@@ -87,7 +87,7 @@ napi_value SetWith(napi_env env, napi_callback_info info) {
 
 napi_value Touch(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   double ttl_us = 0;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
@@ -106,7 +106,7 @@ napi_value Touch(napi_env env, napi_callback_info info) {
 
 napi_value Delete(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   return Bool(env, call.cache().Delete(call.session(), call.space(), key.bytes()));
@@ -114,7 +114,7 @@ napi_value Delete(napi_env env, napi_callback_info info) {
 
 napi_value DeleteByTag(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   std::string tag;
   if (!call || !ReadString(env, args[1], &tag)) return nullptr;
   return Double(env, static_cast<double>(call.cache().DeleteByTag(call.session(), call.space(), tag)));
@@ -122,7 +122,7 @@ napi_value DeleteByTag(napi_env env, napi_callback_info info) {
 
 napi_value Clear(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
-  const Call call(env, args[0]);
+  const Call call(env, args);
   if (!call) return nullptr;
   if (call.space() != 0) {
     call.cache().ClearSpace(call.space());

@@ -58,15 +58,18 @@ struct CacheOptions {
 
 using Bytes = std::span<const std::byte>;
 
-// Where a value lies.  Valid while the ReadGuard it was found under lives, or an exposure of `segment`.
+// Where a value lies; false if there is none.  Valid while the ReadGuard it was found under lives, or an exposure of
+// `segment`.
 struct Hit {
-  uint32_t segment;
-  uint32_t bytes;
-  uint64_t at;  // of the value, an arena offset
-  uint64_t entry_at;
-  uint64_t hash;
-  uint64_t expires_us;  // kNever if it does not
-  bool cooling;         // the segment is next in line for eviction
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  uint32_t segment = kNowhere;
+  uint32_t bytes = 0;
+  uint64_t at = 0;  // of the value, an arena offset
+  uint64_t entry_at = 0;
+  uint64_t hash = 0;
+  uint64_t expires_us = kNever;  // kNever if it does not
+  bool cooling = false;          // the segment is next in line for eviction
+  explicit operator bool() const { return segment != kNowhere; }
 };
 
 // What is known of an entry beside its value.
@@ -120,16 +123,22 @@ class Cache {
 
   // kPeek: not counted, neither as a lookup nor as a use of the entry.
   enum class Use { kCount, kPeek };
-  std::optional<Hit> Find(const ReadGuard& guard, Session& session, uint16_t space, Bytes key, Use use = Use::kCount);
+  // For near caches (near.h): where the key's version lies, and what it was before the lookup.
+  struct NearMark {
+    uint32_t word;
+    uint32_t version;
+  };
+  Hit Find(const ReadGuard& guard, Session& session, uint16_t space, Bytes key, Use use = Use::kCount,
+                          NearMark* mark = nullptr);
 
   // The same for several keys: the memory that each needs is asked for before the first is looked at.
   // hits.size() == keys.size() <= kBatchMax.
   static constexpr size_t kBatchMax = 32;
   void FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
-                std::span<std::optional<Hit>> hits);
+                std::span<Hit> hits);
 
   bool Has(const ReadGuard& guard, Session& session, uint16_t space, Bytes key) {
-    return Find(guard, session, space, key, Use::kPeek).has_value();
+    return Find(guard, session, space, key, Use::kPeek).segment != Hit::kNowhere;
   }
   std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
 
@@ -161,8 +170,8 @@ class Cache {
   // Exposure.  See Arena; the limit follows from how far reclamation lags.
   // `prompt`: see Evictor::Limit.
   bool TryExpose(const ReadGuard& guard, uint32_t segment, bool prompt);
-  // For a hit whose segment cools: moves the entry to one that does not, and returns where it is then.
-  std::optional<Hit> Rescue(const ReadGuard& guard, uint16_t space, Bytes key, const Hit& hit);
+  // For a hit whose segment cools: moves the entry to one that does not, and tells where it is then.
+  Hit Rescue(const ReadGuard& guard, uint16_t space, Bytes key, const Hit& hit);
   // Grows when segments have begun to cool or were retired: buffers over them should be let go of.
   uint32_t notice() const { return evictor_.notice(); }
   bool ShouldLetGo(uint32_t segment) const;
@@ -175,9 +184,6 @@ class Cache {
   const CacheOptions& options() const { return options_; }
   // For near caches; see near.h.
   const std::shared_ptr<NearWords>& near() const { return near_; }
-  uint32_t NearWordOf(uint16_t space, Bytes key) const {
-    return near_->WordOf(HashOf(spaces_.IncarnationOf(space), key));
-  }
 
   // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
   // segments' pages back too.
@@ -219,9 +225,11 @@ class Cache {
     return HashInSpace(hash_key_, incarnation, key.data(), key.size());
   }
   static bool SampleIsDue(Session& session);
+  // Asks for the memory that comparing the key, and reading a value of about `value_bytes`, will need.
+  void FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const;
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const;
-  std::optional<Hit> FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key,
+  Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key,
                                 Use use);
   // Removes exactly the entry at `at`; false if it is not there any more.
   bool Drop(uint16_t incarnation, uint64_t hash, uint64_t at);

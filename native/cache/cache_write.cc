@@ -130,9 +130,13 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
     if (newcomer.terms.expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
   }
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
-  if (!value.empty()) std::memcpy(arena + room.layout.value_at, value.data(), value.size());
   // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
-  const uint32_t checksum = options_.verify == Verify::kOff ? 0 : Checksum(arena + room.layout.value_at, value.size());
+  uint32_t checksum = 0;
+  if (options_.verify != Verify::kOff) {
+    checksum = CopyAndChecksum(arena + room.layout.value_at, value.data(), value.size());
+  } else if (!value.empty()) {
+    std::memcpy(arena + room.layout.value_at, value.data(), value.size());
+  }
   const uint32_t bits = newcomer.extension_words << EntryHeader::kWordsShift |
                         (newcomer.terms.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) | Ticks();
   const EntryHeader header{static_cast<uint32_t>(value.size()), checksum, static_cast<uint16_t>(key.size()),

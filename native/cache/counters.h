@@ -54,6 +54,9 @@ class Counters {
     totals[static_cast<size_t>(Count::kNearHits)] += hits;
   }
 
+  // Bytes of the value that was found last: what the next one is likely to have.  Owner only.
+  uint32_t usual_value_bytes = 0;
+
  private:
   std::array<std::atomic<uint64_t>, kCountNumber> values_{};
   std::atomic<double*> near_{nullptr};

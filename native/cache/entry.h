@@ -21,6 +21,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "base/checksum.h"
 #include "base/clock.h"
@@ -91,13 +92,18 @@ struct Entry {
   EntryLayout layout;
 };
 
+// In place, because every lookup does this: an optional that is returned is copied once more.
+inline bool TryReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit, Entry* entry) {
+  if (entry_at + sizeof(EntryHeader) > limit) return false;
+  std::memcpy(&entry->header, arena + entry_at, sizeof(EntryHeader));
+  entry->layout =
+      LayOut(entry_at, entry->header.extension_words(), entry->header.key_bytes, entry->header.value_bytes);
+  return entry->layout.end <= limit;
+}
+
 inline std::optional<Entry> ReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit) {
-  if (entry_at + sizeof(EntryHeader) > limit) return std::nullopt;
-  Entry entry;
-  std::memcpy(&entry.header, arena + entry_at, sizeof(EntryHeader));
-  entry.layout =
-      LayOut(entry_at, entry.header.extension_words(), entry.header.key_bytes, entry.header.value_bytes);
-  if (entry.layout.end > limit) return std::nullopt;
+  std::optional<Entry> entry(std::in_place);
+  if (!TryReadEntry(arena, entry_at, limit, &*entry)) entry.reset();
   return entry;
 }
 

@@ -24,6 +24,12 @@ constexpr uint32_t kReserveShare = 8;
 // which do not evict.
 constexpr uint32_t kSlackShare = 64;
 
+// While a segment is walked, the header of the entry so many further on is asked for.
+constexpr uint64_t kWalkAhead = 4;
+
+// Of a value that is about to be copied; the processor's prefetcher finds the others by itself.
+constexpr size_t kFetchedLines = 8;
+
 uint32_t Reserve(uint32_t segments, uint32_t scopes) {
   // Each scope beyond the first has two open segments, which are no victims.
   return std::max<uint32_t>(3, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
@@ -224,16 +230,26 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
 // Lists the segment's live entries.  False if a header contradicts the segment's length.
 bool Evictor::Walk(uint32_t index) {
   walked_.clear();
+  const std::byte* const arena = parts_.arena.bytes();
   const uint64_t start = parts_.arena.StartOf(index);
   const uint64_t end = start + parts_.arena.segment(index).used_bytes;
   for (uint64_t at = start; at < end;) {
-    const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), at, end);
+    const std::optional<Entry> entry = ReadEntry(arena, at, end);
     if (!entry) return false;
+    // Each header says where the next one lies; entries of a segment are mostly alike, so those to come can be guessed,
+    // and need not be waited for one after the other.
+    __builtin_prefetch(arena + std::min(end, at + kWalkAhead * (entry->layout.end - at)));
     const uint64_t hash = HashOf(*entry);
-    // None: overwritten, deleted or never published.
-    if (const auto uses = parts_.index.UsesOf(hash, at)) walked_.push_back({*entry, at, hash, *uses});
+    parts_.index.Prefetch(hash);
+    walked_.push_back({*entry, at, hash, 0});
     at = entry->layout.end;
   }
+  // None: overwritten, deleted or never published.
+  std::erase_if(walked_, [this](Walked& one) {
+    const std::optional<uint32_t> uses = parts_.index.UsesOf(one.hash, one.at);
+    one.uses = uses.value_or(0);
+    return !uses;
+  });
   return true;
 }
 
@@ -247,6 +263,13 @@ void Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, ui
   ++session->evicted;
 }
 
+// The beginning of a value that will be copied next.
+void Evictor::FetchAhead(uint64_t value_at) const {
+  for (size_t line = 0; line < kFetchedLines; ++line) {
+    __builtin_prefetch(parts_.arena.bytes() + value_at + line * kCacheLineBytes);
+  }
+}
+
 void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
   Segment& segment = parts_.arena.segment(index);
   const size_t segment_bytes = parts_.arena.segment_bytes();
@@ -258,7 +281,9 @@ void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
   }
   const uint32_t threshold = Policy::Threshold(bytes_by_uses, segment_bytes);
   size_t kept = 0;
-  for (const Walked& one : walked_) {
+  for (size_t i = 0; i < walked_.size(); ++i) {
+    const Walked& one = walked_[i];
+    if (i + 1 < walked_.size() && walked_[i + 1].uses >= threshold) FetchAhead(walked_[i + 1].entry.layout.value_at);
     const size_t bytes = one.entry.layout.end - one.at;
     const bool keep = may_survive && Policy::Keep(one.uses, threshold, kept, bytes, segment_bytes);
     // Not verified here: the checksum moves along with the value, and a hit finds out.

@@ -121,6 +121,7 @@ class Evictor {
     return ExpiresUs(parts_.arena.bytes(), at, header) <= now_us;
   }
   void LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
+  void FetchAhead(uint64_t value_at) const;
   bool NextHand() REQUIRES(mutex_);
   void SealOpen() REQUIRES(mutex_);
   std::optional<uint32_t> CheapestWindow(uint32_t count) REQUIRES(mutex_);

@@ -336,7 +336,7 @@ describe('float32 vectors', () => {
     expect(vectors.has('k')).toBe(false);
   });
 
-  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 28 + 1, '4', null, undefined])(
+  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 28 + 1, '4', null])(
     'dimensions of %s are a RangeError',
     (dimensions) => {
       expect(() => float32(anything(dimensions))).toThrow(RangeError);
@@ -390,7 +390,7 @@ describe('open', () => {
 
   test.each([
     [{ maxbytes: 1 }, /^options\.maxbytes: expected one of the options name, maxBytes, verify/],
-    [{ ttl: 1 }, /^options\.ttl/],
+    [{ tll: 1 }, /^options\.tll/],
     [null, /^options: expected an object, received null/],
     [[], /^options: expected an object/],
     ['256MB', /^options: expected an object, received string "256MB"/],
@@ -524,7 +524,7 @@ describe('keyspaces', () => {
     ['a', {}],
     ['a', { codec: 'bytes' }],
     ['a', { codec: bytes, scope: 5 }],
-    ['a', { codec: bytes, ttl: 5 }],
+    ['a', { codec: bytes, tll: 5 }],
   ])('keyspace(%j, %j) is a TypeError', (name, options) => {
     const cache = openCache();
     expect(() => cache.keyspace(anything(name), anything(options))).toThrow(TypeError);
@@ -717,13 +717,11 @@ describe('getMany', () => {
   test('a codec that looks up others while it makes a view does not disturb the batch around it', () => {
     const cache = openCache();
     const text = {
-      tag: 'text',
       encode: (value: string) => utf8(value),
-      view: (buffer: ArrayBufferLike, offset: number, length: number) => {
+      decode: (encoded: Uint8Array) => {
         cache.getMany(['other', 'other', 'other', 'other']);
-        return Buffer.from(new Uint8Array(buffer, offset, length).slice()).toString();
+        return Buffer.from(encoded.slice()).toString();
       },
-      own: (buffer: ArrayBuffer) => Buffer.from(buffer).toString(),
     };
     const texts = cache.keyspace('texts', { codec: text });
     cache.set('other', utf8('of another keyspace'));

@@ -95,40 +95,41 @@ class Client {
   // A copy of the value.
   std::optional<std::string> Get(std::string_view key, uint16_t space = 0) {
     ReadGuard guard(cache_.epochs(), session_);
-    const std::optional<Hit> hit = cache_.Find(guard, session_, space, AsBytes(key));
+    const Hit hit = cache_.Find(guard, session_, space, AsBytes(key));
     if (!hit) return std::nullopt;
-    return std::string(reinterpret_cast<const char*>(cache_.arena().bytes() + hit->at), hit->bytes);
+    return std::string(reinterpret_cast<const char*>(cache_.arena().bytes() + hit.at), hit.bytes);
   }
 
   // Where the value lies now; for tests that look behind the scenes.
   std::optional<Hit> Locate(std::string_view key, uint16_t space = 0) {
     ReadGuard guard(cache_.epochs(), session_);
-    return cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek);
+    const Hit hit = cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek);
+    return hit ? std::optional(hit) : std::nullopt;
   }
 
   // A view of the value as the binding makes it, moved out of a cooling segment first; none on a miss, or where the
   // segment may not be exposed.  `refused`, if given, tells the two apart.
   std::optional<View> Expose(std::string_view key, uint16_t space = 0, bool* refused = nullptr) {
     ReadGuard guard(cache_.epochs(), session_);
-    std::optional<Hit> hit = cache_.Find(guard, session_, space, AsBytes(key));
+    Hit hit = cache_.Find(guard, session_, space, AsBytes(key));
     if (refused != nullptr) *refused = false;
     if (!hit) return std::nullopt;
-    if (hit->cooling) {
-      if (const auto rescued = cache_.Rescue(guard, space, AsBytes(key), *hit)) hit = rescued;
+    if (hit.cooling) {
+      if (const Hit rescued = cache_.Rescue(guard, space, AsBytes(key), hit)) hit = rescued;
     }
-    if (!cache_.TryExpose(guard, hit->segment, /*prompt=*/true)) {
+    if (!cache_.TryExpose(guard, hit.segment, /*prompt=*/true)) {
       if (refused != nullptr) *refused = true;
       return std::nullopt;
     }
-    return View(cache_.arena(), *hit);
+    return View(cache_.arena(), hit);
   }
 
   // As if a caller that asks for no permission exposed it: more segments than Limit() would allow.
   std::optional<View> ExposeUnlimited(std::string_view key, uint16_t space = 0) {
     ReadGuard guard(cache_.epochs(), session_);
-    const std::optional<Hit> hit = cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek);
-    if (!hit || !cache_.arena().TryExpose(hit->segment, UINT32_MAX)) return std::nullopt;
-    return View(cache_.arena(), *hit);
+    const Hit hit = cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek);
+    if (!hit || !cache_.arena().TryExpose(hit.segment, UINT32_MAX)) return std::nullopt;
+    return View(cache_.arena(), hit);
   }
 
   // Of all keyspaces.
