@@ -23,6 +23,10 @@ export interface Suite {
   readonly wants: readonly WantedTool[];
 }
 
+// redis-tools and not redis-server: on Debian it holds the server's binary too (redis-server is
+// a link to redis-check-rdb), and installing it starts no daemon on anyone's port 6379.
+const REDIS: WantedTool = { commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' };
+
 export const suites: readonly Suite[] = [
   {
     name: 'start',
@@ -30,15 +34,61 @@ export const suites: readonly Suite[] = [
     module: 'main/start.mjs',
     pinned: false, // Redis and the garbage collector's helpers need the other cores
     nodeFlags: ['--expose-gc'],
-    // redis-tools and not redis-server: on Debian it holds the server's binary too (redis-server is
-    // a link to redis-check-rdb), and installing it starts no daemon on anyone's port 6379.
-    wants: [{ commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' }],
+    wants: [REDIS],
   },
   {
     name: 'reclaim',
     about: 'does memory that JavaScript has seen come back in time, and what does that cost?',
     module: 'cache/reclaim.mjs',
     pinned: false, // collections run on several threads
+    nodeFlags: [],
+    wants: [],
+  },
+  {
+    name: 'hit',
+    about: 'a hit on resident vectors, against lru-cache, Map, lmdb and Redis',
+    module: 'cache/hit.mjs',
+    pinned: false,
+    nodeFlags: ['--expose-gc'],
+    wants: [REDIS],
+  },
+  {
+    name: 'batch',
+    about: 'a key in a batch of 1 000, against lru-cache, Redis and a C++ loop that only copies',
+    module: 'cache/batch.mjs',
+    pinned: false,
+    nodeFlags: ['--expose-gc'],
+    wants: [REDIS],
+  },
+  {
+    name: 'churn',
+    about: 'a set that evicts, against copying the same bytes; single gets meanwhile; the hit ratio',
+    module: 'cache/churn.mjs',
+    pinned: false,
+    nodeFlags: ['--expose-gc'],
+    wants: [],
+  },
+  {
+    name: 'memory',
+    about: 'bytes of memory for an entry of a 32-byte key and an 8-byte value, against Redis',
+    module: 'cache/memory.mjs',
+    pinned: false,
+    nodeFlags: [],
+    wants: [REDIS],
+  },
+  {
+    name: 'gc',
+    about: 'what a cacheful of vectors costs the garbage collector, against a Map',
+    module: 'cache/gc.mjs',
+    pinned: false, // collections run on several threads
+    nodeFlags: [],
+    wants: [],
+  },
+  {
+    name: 'workers',
+    about: 'two workers on one cache that is written to, against two processes with a cache each',
+    module: 'cache/workers.mjs',
+    pinned: false, // two readers need two cores
     nodeFlags: [],
     wants: [],
   },

@@ -74,21 +74,21 @@ export function typedArrayName(value: unknown): string | undefined {
 }
 
 /**
- * The number of elements of a typed array. @internal
+ * The number of elements of a typed array, called `name` in errors. @internal
  *
  * @throws {TypeError} it has none because its buffer was detached, or shrank under it: then it is no empty value.
  */
-export function elementCount(value: unknown): number {
+export function elementCount(value: unknown, name = 'value'): number {
   const length = lengthOf.call(value);
-  if (length === 0) assertInBounds(value);
+  if (length === 0) assertInBounds(value, name);
   return length;
 }
 
-function assertInBounds(value: unknown): void {
+function assertInBounds(value: unknown, name: string): void {
   try {
     Uint8Array.prototype.keys.call(value as Uint8Array);
   } catch {
-    throw Object.assign(new TypeError('value: its buffer was detached (transferred elsewhere), or shrank under it'), {
+    throw Object.assign(new TypeError(`${name}: its buffer was detached (transferred elsewhere), or shrank under it`), {
       code: 'ERR_INVALID_ARG_TYPE',
     });
   }

@@ -1,6 +1,6 @@
 // keyspace.ts: keys of one kind of value. A hit is a look into the near cache, or one native call and one typed-array
 // constructor.
-import type { Codec } from './codecs.js';
+import { type Codec, elementCount } from './codecs.js';
 import { announceEvictions, announceRefusal } from './events.js';
 import {
   ABSENT,
@@ -20,6 +20,7 @@ import {
   reportHeap,
   SCAN_PARTS,
   SEGMENT,
+  SIZE,
   STORED,
   USES,
   wideRegisters,
@@ -52,7 +53,7 @@ export interface SetOptions {
   ttl?: Duration;
   /** Names under which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
   tags?: readonly string[];
-  /** What computing the value again would take, in ms of GPU time. */
+  /** What computing the value again would take, in ms of GPU time; kept as a 32-bit float. */
   cost?: number;
 }
 
@@ -67,7 +68,7 @@ export interface Entry<Out> {
   size: number;
   /** How often it was asked for since it was stored or last moved, as the eviction policy counts: 0 to 3. */
   uses: number;
-  /** As given to `set`; 0 if it was not. */
+  /** As given to `set`, to the 7 digits of a 32-bit float; 0 if it was not. */
   cost: number;
 }
 
@@ -100,7 +101,10 @@ function takeLocations(length: number): Int32Array {
 /** The keys of a batch, read once: getters and proxies may answer otherwise the next time. */
 function readKeys(keys: Keys): NativeKeys {
   if (Array.isArray(keys)) return [...keys];
-  if (keys instanceof Int32Array || keys instanceof Uint32Array || keys instanceof Float64Array) return keys;
+  if (keys instanceof Int32Array || keys instanceof Uint32Array || keys instanceof Float64Array) {
+    elementCount(keys, 'keys');
+    return keys;
+  }
   throw typeError('keys', 'an array', keys);
 }
 
@@ -161,7 +165,7 @@ export class Keyspace<In, Out, Own> {
   }
 
   #lookUp(key: Key): Out | undefined {
-    if (this.#terms.copy) return this.getCopy(key) as Out | undefined;
+    if (this.#terms.copy) return this.getCopy(key) as unknown as Out | undefined;
     const found = find(this.#handle, key, this.#slab);
     if (typeof found === 'object')
       return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
@@ -170,12 +174,16 @@ export class Keyspace<In, Out, Own> {
 
   /** Like {@link get}, but a copy in an ArrayBuffer of its own, yours to change, keep, transfer or hash. */
   getCopy(key: Key): Own | undefined {
-    const buffer = native.copy(this.#handle, key);
+    const buffer = native.copy(this.#handle, key, false);
     return buffer && this.#codec.own(buffer);
   }
 
   /** Like {@link get}, but not counted, neither as a lookup nor as a use of the entry. */
   peek(key: Key): Out | undefined {
+    if (this.#terms.copy) {
+      const buffer = native.copy(this.#handle, key, true);
+      return buffer && (this.#codec.own(buffer) as unknown as Out);
+    }
     const found = native.peek(this.#handle, key, this.#slab);
     if (typeof found === 'object')
       return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
@@ -190,10 +198,11 @@ export class Keyspace<In, Out, Own> {
       ttl: wideRegisters[EXPIRES]!,
       uses: wideRegisters[USES]!,
       cost: wideRegisters[COST]!,
+      size: wideRegisters[SIZE]!,
     };
     const value = this.peek(key);
     if (value === undefined) return undefined; // gone between the two
-    return { value, size: registers[LENGTH]!, ...facts };
+    return { value, ...facts };
   }
 
   /**
@@ -204,7 +213,10 @@ export class Keyspace<In, Out, Own> {
    */
   getMany(keys: Keys): (Out | undefined)[] {
     const read = readKeys(keys);
-    if (this.#terms.copy) return Array.from(read as readonly Key[], (key) => this.#lookUp(key));
+    if (this.#terms.copy) {
+      native.check(this.#handle, read); // all of them, before the first is looked up
+      return Array.from(read as readonly Key[], (key) => this.#lookUp(key));
+    }
     const slab = this.#slab;
     const locations = takeLocations(read.length * 3);
     const buffers: ArrayBufferLike[] = [];
@@ -243,6 +255,7 @@ export class Keyspace<In, Out, Own> {
     if (row === undefined) throw typeError('codec', 'one of fixed dimensions, such as float32(1024)', this.#codec.tag);
     if (!row.accepts(out)) throw typeError('out', `a ${row.array.name}`, out);
     const read = readKeys(keys);
+    elementCount(out, 'out');
     const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
     if (rows.length < read.length * row.bytes) {
       const elements = row.bytes / row.array.BYTES_PER_ELEMENT;
@@ -290,6 +303,7 @@ export class Keyspace<In, Out, Own> {
   setMany(entries: Iterable<readonly [Key, In]>, options?: SetOptions): number {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
+    native.check(this.#handle, []); // an empty list is no reason to take a closed cache for an open one
     let stored = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw typeError('entries', 'an iterable of [key, value]', entry);
@@ -324,10 +338,16 @@ export class Keyspace<In, Out, Own> {
     return native.delete(this.#handle, key);
   }
 
-  /** Forgets many keys; returns how many of them were stored. */
+  /**
+   * Forgets many keys; returns how many of them were stored.
+   *
+   * @throws {TypeError} `keys` is no array, or one of them is no key; nothing was forgotten then.
+   */
   deleteMany(keys: Keys): number {
+    const read = readKeys(keys) as readonly Key[];
+    native.check(this.#handle, read);
     let deleted = 0;
-    for (const key of readKeys(keys) as readonly Key[]) deleted += this.delete(key) ? 1 : 0;
+    for (const key of read) deleted += this.delete(key) ? 1 : 0;
     return deleted;
   }
 

@@ -25,6 +25,7 @@ export const EXPIRES = 8; // findNear: on the clock, in µs; describe: ms left
 export const AGE = 9; // in ms
 export const USES = 10;
 export const COST = 11; // in ms
+export const SIZE = 12; // of the value, in bytes
 
 /** Answers of a store. */
 export const STORED = 1;
@@ -80,6 +81,7 @@ export interface Native {
     nearHits: Float64Array,
     errorFactory: (code: CacheErrorCode, message: string) => CacheError,
     collect: () => void,
+    tidyNear: () => void,
   ): void;
   /** `terms`: whatever else must be the same when the name is opened again. */
   open(name: string, maxBytes: number, verify: number, maxEntries: number, terms: string): number;
@@ -104,7 +106,9 @@ export interface Native {
   ): number;
   /** How many keys are missing; their places are written to `missing`. */
   gather(handle: number, keys: NativeKeys, out: ArrayBufferView, rowBytes: number, missing: Int32Array): number;
-  copy(handle: number, key: NativeKey): ArrayBuffer | undefined;
+  copy(handle: number, key: NativeKey, peek: boolean): ArrayBuffer | undefined;
+  /** Throws if one of them is no key. */
+  check(handle: number, keys: NativeKeys): void;
   has(handle: number, key: NativeKey): boolean;
   /** Facts in the wide registers. */
   describe(handle: number, key: NativeKey): boolean;
@@ -162,7 +166,11 @@ export const wideRegisters = new Float64Array(registers.buffer);
 /** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
 export const nearHits = new Float64Array(new ArrayBuffer(8 * 1024));
 
-native.start(registers, nearHits, (code, message) => new CacheError(code, message), collectYoungGeneration);
+/** Set by near.ts: has all near caches drop what they must not keep. Native code asks for it when eviction begins. */
+export const near = { tidy(): void {} };
+
+const newError = (code: CacheErrorCode, message: string) => new CacheError(code, message);
+native.start(registers, nearHits, newError, collectYoungGeneration, () => near.tidy());
 
 /** The time in µs as native code last wrote it: at most some ms ago, or infinity, and then native code is to be asked. */
 export const clock = clockOver(native.clock());

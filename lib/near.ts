@@ -13,6 +13,7 @@ import {
   NEAR_VERSION,
   NEAR_WORD,
   native,
+  near as nearHook,
   nearHits,
   registers,
   VERIFY_NOW,
@@ -53,10 +54,11 @@ const NOTICE = 0;
 
 const nears = new Set<NearCache<unknown>>();
 
-/** Lets go of what must not be kept any more, in keyspaces that nobody asks. From a timer. */
+/** Lets go of what must not be kept any more, in keyspaces that nobody asks: from a timer, and when eviction begins. */
 export function tidyNearCaches(): void {
   for (const near of nears) near.tidy();
 }
+nearHook.tidy = tidyNearCaches;
 
 export class NearCache<Out> {
   #young = new Map<unknown, Answer<Out>>();

@@ -97,10 +97,11 @@ export function countOption(name: string, value: unknown, least: number, most: n
   return value;
 }
 
-/** What an entry cost to make, in a unit of the caller's: finite, 0 or more. */
+/** What an entry cost to make, in ms: 0 or more, and finite as the 32-bit float it is kept as. */
 export function costOption(name: string, value: unknown): number {
   if (typeof value !== 'number') throw typeError(name, 'a number', value);
-  if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw rangeError(name, 'a finite number, 0 or more', value);
+  if (!(value >= 0 && Math.fround(value) < Number.POSITIVE_INFINITY))
+    throw rangeError(name, 'a finite number, 0 or more', value);
   return value;
 }
 

@@ -1,4 +1,4 @@
-// arguments.mts — the options every suite understands.
+// arguments.mts — the options every suite understands, and those that one suite adds.
 
 import { parseArgs } from 'node:util';
 
@@ -7,18 +7,28 @@ export interface SuiteArguments {
   readonly quick: boolean;
   /** Where to write the raw figures. */
   readonly json: string | undefined;
+  /** The suite's own flags that were given. */
+  readonly flags: ReadonlySet<string>;
 }
 
-/** Ends the process with exit code 2, and says why, when it meets an option nobody knows. */
-export function parseSuiteArguments(args: readonly string[] = process.argv.slice(2)): SuiteArguments {
+/**
+ * Ends the process with exit code 2, and says why, when it meets an option nobody knows.
+ *
+ * @param flags  names of options that are on or off, besides `--quick`
+ */
+export function parseSuiteArguments(
+  flags: readonly string[] = [],
+  args: readonly string[] = process.argv.slice(2),
+): SuiteArguments {
+  const own = Object.fromEntries(flags.map((flag) => [flag, { type: 'boolean' as const }]));
   try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
-    });
-    return { quick: values.quick, json: values.json };
+    const options = { ...own, quick: { type: 'boolean', default: false }, json: { type: 'string' } } as const;
+    const { values } = parseArgs({ args: [...args], options });
+    const given: Record<string, unknown> = values;
+    return { quick: values.quick, json: values.json, flags: new Set(flags.filter((flag) => given[flag] === true)) };
   } catch (error) {
-    console.error(`${(error as Error).message}\nOptions: --quick, --json FILE`);
+    const names = ['--quick', '--json FILE', ...flags.map((flag) => `--${flag}`)];
+    console.error(`${(error as Error).message}\nOptions: ${names.join(', ')}`);
     process.exit(2);
   }
 }

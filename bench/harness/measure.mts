@@ -17,10 +17,16 @@ export interface Contender {
   readonly operationsMax: number;
   /** Operations come in multiples of this (the batch size). */
   readonly operationsStep: number;
+  /** A sample is so many pairs of prepare and run, their times added (1): for what can be prepared in small amounts only. */
+  readonly repeats?: number;
   /** Untimed. Contenders get the same `round`, so they can all take the same part of a workload. */
   prepare(operations: number, round: number): void;
-  /** Timed. Does what was prepared. Throws when an answer is wrong. */
-  run(): void | Promise<void>;
+  /**
+   * Timed. Does what was prepared. Throws when an answer is wrong.
+   *
+   * @returns a number: the nanoseconds that count, from a run that times parts of itself.
+   */
+  run(): void | number | Promise<void>;
 }
 
 export interface MeasureOptions {
@@ -62,10 +68,21 @@ async function calibrate(contender: Contender, sampleMsMin: number): Promise<num
   }
 }
 
+/** Nanoseconds for `operations`; the mean of the repeats, if there are any. */
 async function timeSample(contender: Contender, operations: number, round: number): Promise<number> {
-  contender.prepare(operations, round);
+  const repeats = contender.repeats ?? 1;
+  let elapsedNs = 0;
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    contender.prepare(operations, round * repeats + repeat);
+    elapsedNs += await timeRun(contender);
+  }
+  return elapsedNs / repeats;
+}
+
+async function timeRun(contender: Contender): Promise<number> {
   const startedNs = process.hrtime.bigint();
   const pending = contender.run();
+  if (typeof pending === 'number') return pending;
   // Only a contender that is asynchronous by nature pays for a turn of the event loop.
   if (pending !== undefined) await pending;
   return Number(process.hrtime.bigint() - startedNs);

@@ -9,7 +9,7 @@ import { describeCommit, describeMachine, type Machine } from './machine.mjs';
 import type { Summary } from './statistics.mjs';
 
 /** Append only. */
-export type Unit = 'ns' | 'ms' | 'ratio' | 'count' | 'bytes';
+export type Unit = 'ns' | 'ms' | 'ratio' | 'count' | 'bytes' | 'per-second';
 
 export interface Case extends Summary {
   readonly name: string;

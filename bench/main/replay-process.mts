@@ -6,11 +6,11 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ownChild } from '../harness/cleanup.mjs';
+import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { readScarabTrace } from '../workloads/trace.mjs';
 import { type OnProgress, type ReplayResult, replay } from './replay.mjs';
 import { openStore, type Surroundings } from './stores/open-store.mjs';
 import type { StoreName } from './stores/store.mjs';
-import { WrongAnswer } from './wrong-answer.mjs';
 
 export interface ReplayJob extends Surroundings {
   readonly store: StoreName;

@@ -6,9 +6,9 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GcMeter } from '../harness/gc-meter.mjs';
+import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { DIMENSIONS, isEmbedding, makeEmbedding } from '../workloads/embeddings.mjs';
 import type { LocalStore, RemoteStore, Store } from './stores/store.mjs';
-import { WrongAnswer } from './wrong-answer.mjs';
 
 /** A server goes back to its event loop between requests; finalizers and deferred work run there. */
 const REQUESTS_PER_TURN = 256;

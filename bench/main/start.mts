@@ -11,6 +11,7 @@ import { parseSuiteArguments } from '../harness/arguments.mjs';
 import { endChildren, makeTemporaryFolder } from '../harness/cleanup.mjs';
 import { clearProgress, showProgress } from '../harness/progress.mjs';
 import { makeReport, writeReport } from '../harness/report.mjs';
+import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
 import { readScarabTrace } from '../workloads/trace.mjs';
 import { type Figures, makeCases, makeRatios, printFigures } from './figures.mjs';
@@ -20,7 +21,6 @@ import { startRedisServer } from './stores/redis-server.mjs';
 import type { Store, StoreName } from './stores/store.mjs';
 import { type HitCounts, ZerohopStore } from './stores/zerohop-store.mjs';
 import { fill, pickHotStream, timeReads, verify } from './timed-reads.mjs';
-import { WrongAnswer } from './wrong-answer.mjs';
 
 /** Room for a third of the trace's keys: enough pressure that the choice of what to keep shows. */
 const MAX_BYTES = 128 * 2 ** 20;

@@ -9,10 +9,10 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Contender, measureInTurns } from '../harness/measure.mjs';
+import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { DIMENSIONS, embeddingElement, isEmbedding, makeEmbedding } from '../workloads/embeddings.mjs';
 import { keyOf, REMOTE_WINDOW } from './replay.mjs';
 import { ALL_RIGHT, type Probes, type Store } from './stores/store.mjs';
-import { WrongAnswer } from './wrong-answer.mjs';
 
 export interface Reads {
   readonly name: 'single-get' | 'batch-100' | 'batch-1000';

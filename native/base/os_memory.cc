@@ -124,6 +124,13 @@ size_t Mapping::ResidentBytes() const {
   return count * kPageBytes;
 }
 
+void* MapZeros(size_t bytes) {
+  void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return at == MAP_FAILED ? nullptr : at;
+}
+
+void Unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
+
 uint64_t PhysicalMemoryBytes() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }

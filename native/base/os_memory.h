@@ -50,6 +50,10 @@ class Mapping {
   int file_ = -1;
 };
 
+// Zeroed memory of its own, straight from the system, for what grows and is given back whole; null without memory.
+void* MapZeros(size_t bytes);
+void Unmap(void* at, size_t bytes);
+
 // Physical memory of the machine, in bytes.
 uint64_t PhysicalMemoryBytes();
 

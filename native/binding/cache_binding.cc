@@ -59,7 +59,7 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
     return ThrowType(env, "keyspace: expected (handle, string, string, string, boolean)");
   }
   // The kind of key is part of what must be the same when the keyspace is opened again.
-  if (integers) codec += ", integer keys";
+  if (integers) codec = "integer keys, " + codec;
   Result<uint16_t> space = call.cache().OpenSpace(name, scope, codec);
   if (!space.ok()) return Throw(env, *call.isolate, space.status());
   return Int(env, call.isolate->Open(call.membership().shared_cache(), space.value(),
@@ -194,10 +194,10 @@ napi_value Environment(napi_env env, napi_callback_info) {
   return environment;
 }
 
-// start(registers, nearHits, errorFactory, collect): once, by lib/native.ts.
+// start(registers, nearHits, errorFactory, collect, tidyNear): once, by lib/native.ts.
 napi_value Start(napi_env env, napi_callback_info info) {
-  const Arguments<4> args(env, info);
-  const Status status = Isolate::Of(env)->Start(args[0], args[1], args[2], args[3]);
+  const Arguments<5> args(env, info);
+  const Status status = args.isolate->Start({args[0], args[1], args[2], args[3], args[4]});
   return status.ok() ? nullptr : ThrowType(env, status.detail());
 }
 
@@ -229,6 +229,7 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"findMany", Guarded<FindMany>},
       {"gather", Guarded<Gather>},
       {"copy", Guarded<Copy>},
+      {"check", Guarded<Check>},
       {"has", Guarded<Has>},
       {"describe", Guarded<Describe>},
       {"scan", Guarded<Scan>},

@@ -6,15 +6,17 @@
 #include <string_view>
 #include <utility>
 
+#include "binding/shared_on_node20.h"
+
 namespace zerohop::binding {
 namespace {
 
-using SharedFinalize = void (*)(void* data, void* hint);
-using CreateShared = napi_status (*)(napi_env, void*, size_t, SharedFinalize, void*, napi_value*);
-
-CreateShared FindCreateShared() {
-  static const auto found =
-      reinterpret_cast<CreateShared>(::dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
+// Node's own function, or V8's on Node 20.  Null if there is none.
+CreateShared FindCreateShared(napi_env env) {
+  static const auto found = [env] {
+    const auto own = reinterpret_cast<CreateShared>(::dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
+    return own != nullptr ? own : FindCreateSharedOnNode20(env);
+  }();
   return found;
 }
 
@@ -50,11 +52,11 @@ const char* BackendName(Backend backend) {
   return "copy";
 }
 
-Backend ChooseBackend() {
+Backend ChooseBackend(napi_env env) {
   const char* wanted = std::getenv("ZEROHOP_EXPOSURE");
   const std::string_view name = wanted == nullptr ? "" : wanted;
   if (name == "copy") return Backend::kCopy;
-  if (name == "array" || FindCreateShared() == nullptr) return Backend::kArray;
+  if (name == "array" || FindCreateShared(env) == nullptr) return Backend::kArray;
   return Backend::kShared;
 }
 
@@ -68,7 +70,7 @@ void MakeBuffer(napi_env env, Backend backend, Arena& arena, uint32_t index,
   *buffer = nullptr;
   *forbidden = false;
   const napi_status status = backend == Backend::kShared
-                                 ? FindCreateShared()(env, data, bytes, RedeemShared, ticket, buffer)
+                                 ? FindCreateShared(env)(env, data, bytes, RedeemShared, ticket, buffer)
                                  : napi_create_external_arraybuffer(env, data, bytes, RedeemArray, ticket, buffer);
   if (status == napi_ok) return;
   *buffer = nullptr;
@@ -83,7 +85,7 @@ napi_value MakeSharedBuffer(napi_env env, Backend backend, std::byte* data, size
   napi_value buffer = nullptr;
   const napi_status status =
       backend == Backend::kShared
-          ? FindCreateShared()(env, data, bytes, [](void*, void* hint) { DropOwner(hint); }, held, &buffer)
+          ? FindCreateShared(env)(env, data, bytes, [](void*, void* hint) { DropOwner(hint); }, held, &buffer)
           : napi_create_external_arraybuffer(
                 env, data, bytes, [](napi_env, void*, void* hint) { DropOwner(hint); }, held, &buffer);
   if (status == napi_ok) return buffer;
@@ -96,7 +98,7 @@ void PlantCanary(napi_env env, const CanaryCount& count) {
   napi_handle_scope scope;
   napi_value canary;
   const bool scoped = napi_open_handle_scope(env, &scope) == napi_ok;
-  if (!scoped || FindCreateShared()(env, &canary_byte, 1, CanaryDied, held, &canary) != napi_ok) delete held;
+  if (!scoped || FindCreateShared(env)(env, &canary_byte, 1, CanaryDied, held, &canary) != napi_ok) delete held;
   if (scoped) napi_close_handle_scope(env, scope);
 }
 

@@ -1,9 +1,10 @@
 // exposure.h: showing a segment to JavaScript, through whichever of two backends this Node has.
 //
 //   kShared   an external SharedArrayBuffer: nothing accounted, can not be detached, its deleter runs on any thread
-//             without an environment.  Node 22.23, 24.21, 26.10; experimental, so looked up at run time.
+//             without an environment.  Node 22.23, 24.21, 26.10 (experimental, so looked up at run time); on Node 20
+//             through V8 (shared_on_node20.h).
 //   kArray    an external ArrayBuffer: its bytes are accounted by V8, byte streams and transfer() can detach it, its
-//             finalizer runs from the event loop only.  Node 20.
+//             finalizer runs from the event loop only.  Where the other is missing.
 //   kCopy     none: every hit is a copy.  Where external buffers are forbidden (Electron's memory cage).
 //
 // Either way the memory counts as seen until V8 has freed the *backing store*.  That a buffer object was collected is
@@ -28,7 +29,7 @@ const char* BackendName(Backend backend);
 
 // The best backend this Node has; `ZEROHOP_EXPOSURE` = shared | array | copy asks for another.  Asked for one that is
 // missing: the next best.
-Backend ChooseBackend();
+Backend ChooseBackend(napi_env env);
 
 // Who sees how much of one cache: shared by an isolate's membership and its tickets, which may outlive it.
 struct ExposureTally {

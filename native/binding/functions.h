@@ -18,8 +18,10 @@ napi_value Peek(napi_env env, napi_callback_info info);
 napi_value FindMany(napi_env env, napi_callback_info info);
 // gather(handle, keys, out, rowBytes, missing): how many are missing; missing[..] = their places among the keys.
 napi_value Gather(napi_env env, napi_callback_info info);
-// copy(handle, key): ArrayBuffer | undefined.
+// copy(handle, key, peek): ArrayBuffer | undefined; uncounted if `peek`.
 napi_value Copy(napi_env env, napi_callback_info info);
+// check(handle, keys): throws if one of them is no key, or the handle was closed.
+napi_value Check(napi_env env, napi_callback_info info);
 napi_value Has(napi_env env, napi_callback_info info);
 // describe(handle, key): whether there is such an entry; its facts in the wide registers.
 napi_value Describe(napi_env env, napi_callback_info info);

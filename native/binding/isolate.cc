@@ -108,6 +108,8 @@ void Membership::Weaken(napi_env env, uint32_t index) {
 void Membership::LetGo(napi_env env) {
   seen_notice_ = cache_->notice();
   const bool evicting = cache_->evicting();
+  if (evicting && !std::exchange(saw_evicting_, true)) isolate_.TidyNear();
+  saw_evicting_ = evicting;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref == nullptr) continue;
     if (cache_->ShouldLetGo(index)) {
@@ -166,6 +168,18 @@ Isolate::~Isolate() {
   if (near_hits_ref_ != nullptr) napi_delete_reference(env_, near_hits_ref_);
   if (error_factory_ != nullptr) napi_delete_reference(env_, error_factory_);
   if (collect_ != nullptr) napi_delete_reference(env_, collect_);
+  if (tidy_near_ != nullptr) napi_delete_reference(env_, tidy_near_);
+}
+
+bool Isolate::CallHook(napi_ref hook) {
+  napi_handle_scope scope;
+  napi_value function, nobody, result;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
+  const bool ran = napi_get_reference_value(env_, hook, &function) == napi_ok &&
+                   napi_get_undefined(env_, &nobody) == napi_ok &&
+                   napi_call_function(env_, nobody, function, 0, nullptr, &result) == napi_ok;
+  napi_close_handle_scope(env_, scope);
+  return ran;
 }
 
 std::optional<uint32_t> Isolate::TakeNearNumber() {
@@ -178,23 +192,24 @@ std::optional<uint32_t> Isolate::TakeNearNumber() {
 
 void Isolate::GiveNearNumber(uint32_t number) { near_numbers_.push_back(number); }
 
-Status Isolate::Start(napi_value registers, napi_value near_hits, napi_value error_factory, napi_value collect) {
+Status Isolate::Start(const Hooks& hooks) {
   void* data = nullptr;
   size_t length = 0;
   napi_typedarray_type type;
   napi_value name;
-  if (napi_get_typedarray_info(env_, near_hits, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array || napi_create_reference(env_, near_hits, 1, &near_hits_ref_) != napi_ok) {
+  if (napi_get_typedarray_info(env_, hooks.near_hits, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array || napi_create_reference(env_, hooks.near_hits, 1, &near_hits_ref_) != napi_ok) {
     return {Code::kInternal, "near hits: expected a Float64Array"};
   }
   near_hits_ = static_cast<double*>(data);
   for (size_t number = length; number-- > 0;) near_numbers_.push_back(static_cast<uint32_t>(number));
-  if (napi_get_typedarray_info(env_, registers, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env_, hooks.registers, &type, &length, &data, nullptr, nullptr) != napi_ok ||
       type != napi_uint32_array || length < kRegisters ||
-      napi_create_reference(env_, registers, 1, &registers_ref_) != napi_ok ||
-      napi_create_reference(env_, error_factory, 1, &error_factory_) != napi_ok ||
-      napi_create_reference(env_, collect, 1, &collect_) != napi_ok) {
-    return {Code::kInternal, "result registers: expected a Uint32Array"};
+      napi_create_reference(env_, hooks.registers, 1, &registers_ref_) != napi_ok ||
+      napi_create_reference(env_, hooks.error_factory, 1, &error_factory_) != napi_ok ||
+      napi_create_reference(env_, hooks.collect, 1, &collect_) != napi_ok ||
+      napi_create_reference(env_, hooks.tidy_near, 1, &tidy_near_) != napi_ok) {
+    return {Code::kInternal, "result registers: expected a Uint32Array, and functions"};
   }
   registers_ = static_cast<uint32_t*>(data);
   if (napi_create_string_utf8(env_, "zerohop:notice", NAPI_AUTO_LENGTH, &name) != napi_ok ||
@@ -272,14 +287,7 @@ bool Isolate::CollectYoung() {
   if (!prompt() || start < next_young_collection_) return false;
   for (const auto& one : memberships_) one->HeedNotice(env_);
   const uint32_t seen_before = SeenSegments();
-  napi_handle_scope scope;
-  napi_value collect, nobody, result;
-  if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
-  const bool ran = napi_get_reference_value(env_, collect_, &collect) == napi_ok &&
-                   napi_get_undefined(env_, &nobody) == napi_ok &&
-                   napi_call_function(env_, nobody, collect, 0, nullptr, &result) == napi_ok;
-  napi_close_handle_scope(env_, scope);
-  if (!ran) return false;
+  if (!CallHook(collect_)) return false;
   HeedCollection();
   for (const auto& one : memberships_) one->session().counters.Add(Count::kYoungGcs);
   Account();

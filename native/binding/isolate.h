@@ -100,6 +100,7 @@ class Membership final : public NoticeListener {
   std::vector<Slot> slots_;
   uint32_t strong_ = 0;  // in segments, runs by their length
   uint32_t seen_notice_ = 0;
+  bool saw_evicting_ = false;
   std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
   std::vector<std::pair<uint16_t, uint32_t>> near_numbers_;  // keyspace, number
   napi_ref near_words_ = nullptr;
@@ -127,9 +128,9 @@ class Isolate {
     kRegisters = 32
   };
   // The same memory as numbers of eight bytes.
-  enum WideRegister : size_t { kExpires = 8, kAge, kUses, kCost };
+  enum WideRegister : size_t { kExpires = 8, kAge, kUses, kCost, kSize };
 
-  explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend()) {}
+  explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend(env)) {}
   ~Isolate();
   Isolate(const Isolate&) = delete;
   Isolate& operator=(const Isolate&) = delete;
@@ -140,7 +141,11 @@ class Isolate {
     return static_cast<Isolate*>(data);
   }
 
-  Status Start(napi_value registers, napi_value near_hits, napi_value error_factory, napi_value collect);
+  // What lib/native.ts hands over, once.
+  struct Hooks {
+    napi_value registers, near_hits, error_factory, collect, tidy_near;
+  };
+  Status Start(const Hooks& hooks);
 
   napi_env env() const { return env_; }
   Backend backend() const { return backend_; }
@@ -153,6 +158,8 @@ class Isolate {
   std::optional<uint32_t> TakeNearNumber();
   void GiveNearNumber(uint32_t number);
   double* near_hits() { return near_hits_; }
+  // Has near caches drop what is stale: their views keep segments.  Runs JavaScript, ours.
+  void TidyNear() { CallHook(tidy_near_); }
 
   // The number of a new handle: its place, and how often the place was used before.
   int32_t Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys);
@@ -216,6 +223,7 @@ class Isolate {
   static constexpr int kGenerationBits = 31 - kPlaceBits;
   static size_t PlaceOf(int32_t number) { return static_cast<size_t>(number) & ((size_t{1} << kPlaceBits) - 1); }
 
+  bool CallHook(napi_ref hook);
   uint64_t PendingBytes();
   uint32_t SeenSegments() const;
   void Collected();
@@ -230,6 +238,7 @@ class Isolate {
   double* near_hits_ = nullptr;
   std::vector<uint32_t> near_numbers_;  // not taken
   napi_ref collect_ = nullptr;          // a function that collects the young generation
+  napi_ref tidy_near_ = nullptr;        // one that drops what near caches must not keep
   napi_ref error_factory_ = nullptr;
   napi_threadsafe_function post_ = nullptr;
   std::atomic<bool> posted_{false};

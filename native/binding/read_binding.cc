@@ -145,12 +145,14 @@ napi_value Gather(napi_env env, napi_callback_info info) {
 }
 
 napi_value Copy(napi_env env, napi_callback_info info) {
-  const Arguments<2> args(env, info);
+  const Arguments<3> args(env, info);
   const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   // The buffer is made outside the guard, so the value may be another one by then: start over if its length changed.
-  Cache::Use use = Cache::Use::kCount;
+  bool peeks = false;
+  napi_get_value_bool(env, args[2], &peeks);
+  Cache::Use use = peeks ? Cache::Use::kPeek : Cache::Use::kCount;
   for (;;) {
     Hit hit;
     {
@@ -165,6 +167,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
     ReadGuard guard(call.cache().epochs(), call.session());
     const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
     if (!again) {  // gone between the two lookups: a miss after all
+      if (peeks) return nullptr;
       call.counters().Add(Count::kHits, ~uint64_t{0});
       call.counters().Add(Count::kMisses);
       return nullptr;
@@ -173,6 +176,14 @@ napi_value Copy(napi_env env, napi_callback_info info) {
     if (hit.bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again.at, hit.bytes);
     return buffer;
   }
+}
+
+napi_value Check(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args);
+  KeyBatch keys;
+  if (call) keys.Read(env, args[1], call.keys());
+  return nullptr;
 }
 
 napi_value Has(napi_env env, napi_callback_info info) {
@@ -202,6 +213,7 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   wide[Isolate::kAge] = static_cast<double>(facts->age_us) / 1000;
   wide[Isolate::kUses] = facts->uses;
   wide[Isolate::kCost] = facts->cost;
+  wide[Isolate::kSize] = facts->hit.bytes;
   return Bool(env, true);
 }
 

@@ -72,9 +72,8 @@ void Arena::Trim() {
 }
 
 void Arena::Withhold(uint32_t count) {
-  if (count <= withheld_.load(std::memory_order_relaxed)) return;  // as nearly always
+  if (count == withheld_.load(std::memory_order_relaxed)) return;  // as nearly always
   MutexLock lock(mutex_);
-  if (count <= withheld_.load(std::memory_order_relaxed)) return;
   withheld_.store(count, std::memory_order_relaxed);
   Trim();
 }

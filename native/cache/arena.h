@@ -73,7 +73,7 @@ class Arena {
   void Unexpose(uint32_t index);
 
   // Keeps `count` segments from being taken, and as many out of memory: the index's own memory is paid from the same
-  // budget.  Only ever grows.
+  // budget.
   void Withhold(uint32_t count) EXCLUDES(mutex_);
 
   uint32_t usable_segments() const {

@@ -46,6 +46,8 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWord
                     if (session->listener != nullptr) session->listener->OnNotice();
                   }
                 }}) {
+  MutexLock lock(upkeep_mutex_);
+  Join(&upkeep_);
   const Result<uint16_t> root = OpenSpace("", "", "bytes");
   static_cast<void>(root);
 }
@@ -123,19 +125,22 @@ void Cache::Clear() {
     return true;
   });
   tags_.Prune();
+  PayFromBudget();
   evictor_.RetireAll(nullptr);
   near_->AllChanged();
 }
 
 // Removes what is dead or past its time from one shard.
-size_t Cache::SweepDead(size_t shard) {
+void Cache::SweepDead(size_t shard) {
   const uint64_t now = NowUs();
-  return index_.SweepShard(shard, [this, now](uint64_t at) {
+  Session* const session = &upkeep_;
+  index_.SweepShard(shard, [this, now, session](uint64_t at) {
     EntryHeader header;
     std::memcpy(&header, arena_->bytes() + at, sizeof(header));
     if (spaces_.Alive(header.space)) {
       if (ExpiresUs(arena_->bytes(), at, header) > now) return false;
       spaces_.Count(header.space, -1);
+      session->Of(spaces_.SpaceOf(header.space)).Add(Count::kExpired);
     }
     Forget(at);
     return true;
@@ -167,6 +172,7 @@ void Cache::Maintain(bool idle) {
   }
   upkeep_mutex_.Unlock();
   tags_.Prune();
+  PayFromBudget();
 }
 
 bool Cache::TryExpose(const ReadGuard&, uint32_t index, bool prompt) {

@@ -152,7 +152,7 @@ class Cache {
   size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag);
 
   // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
-  // written anew (one that had no end has no room for one); none if there is no such key.
+  // written anew (one that had no end has no room for one), and then it stays as it was; none if there is no such key.
   std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us);
 
   // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.
@@ -213,12 +213,6 @@ class Cache {
     const Terms& terms;
     TagIds tags;
     uint32_t extension_words;
-    // If given: stored only in place of exactly this entry.
-    struct Old {
-      uint64_t at;
-      uint32_t generation;  // of its segment
-    };
-    std::optional<Old> old{};
   };
 
   uint64_t HashOf(uint16_t incarnation, Bytes key) const {
@@ -238,20 +232,24 @@ class Cache {
     arena_->segment(arena_->SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
   }
   bool Expired(uint64_t expires_us) const { return expires_us != kNever && expires_us <= NowUs(); }
-  bool RemoveKey(uint16_t incarnation, uint64_t hash, Bytes key);
+  // True if there was one, and its time was not over.
+  bool RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key);
 
   Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
-  SetOutcome Store(Session& session, const Newcomer& newcomer);
+  SetOutcome ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
+                          Reservation* room);
   SetOutcome SetSmall(Session& session, const Newcomer& newcomer);
   SetOutcome SetLarge(Session& session, const Newcomer& newcomer);
   void Write(const Reservation& reservation, const Newcomer& newcomer);
   bool Publish(const Reservation& reservation, const Newcomer& newcomer);
-  bool PublishOver(const Newcomer::Old& old, const Reservation& reservation, const Newcomer& newcomer);
-  bool IsLarge(const Newcomer& newcomer) const;
+  bool MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room, uint64_t hash, uint64_t expires_us);
+  void CountRefusal(Session& session, uint16_t space, SetOutcome outcome);
+  void Trim(Session& session);
+  bool IsLarge(size_t key_bytes, size_t value_bytes) const;
   uint32_t Ticks() const;
   void PayFromBudget();
 
-  size_t SweepDead(size_t shard);
+  void SweepDead(size_t shard) REQUIRES(upkeep_mutex_);
   void BuryAll();
   void Renew(uint16_t space);
 
@@ -281,6 +279,7 @@ class Cache {
 
   // A slow pass over the index, a shard at a time.
   Mutex upkeep_mutex_;
+  Session upkeep_ GUARDED_BY(upkeep_mutex_);  // counts what the pass finds
   size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
   uint64_t pass_ GUARDED_BY(upkeep_mutex_) = 0;
 };

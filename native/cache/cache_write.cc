@@ -18,9 +18,9 @@ constexpr int kRoomAttempts = 16;
 
 }  // namespace
 
-bool Cache::IsLarge(const Newcomer& newcomer) const {
-  return EntryBytesMax(newcomer.extension_words, newcomer.key.size(), newcomer.value.size()) >
-         arena_->segment_bytes() / kLargeShare;
+// Whatever extension it has.
+bool Cache::IsLarge(size_t key_bytes, size_t value_bytes) const {
+  return EntryBytesMax(kExtensionWordsMax, key_bytes, value_bytes) > arena_->segment_bytes() / kLargeShare;
 }
 
 size_t Cache::ValueBytesMax(size_t key_bytes) const {
@@ -35,6 +35,7 @@ uint32_t Cache::Ticks() const {
 
 SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, const Terms& terms) {
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
+  const bool large = IsLarge(key.size(), value.size());
   const Spaces::Mark mark = spaces_.MarkOf(space);
   std::array<uint32_t, kTagsMax> tags;
   for (size_t i = 0; i < terms.tags.size(); ++i) tags[i] = tags_.Hold(mark.incarnation, terms.tags[i]);
@@ -45,43 +46,48 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
                           value,
                           terms,
                           {tags.data(), terms.tags.size()},
-                          terms.plain() ? 0 : ExtensionWords(terms.tags.size())};
-  const SetOutcome outcome = Store(session, newcomer);
+                          // A large value has room for an end from the start: it could not be moved to get one.
+                          terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size())};
+  const SetOutcome outcome = large ? SetLarge(session, newcomer) : SetSmall(session, newcomer);
+  if (outcome != SetOutcome::kStored) {
+    tags_.Release(newcomer.tags);
+    RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
+    CountRefusal(session, space, outcome);
+  }
+  near_->KeyChanged(newcomer.hash);
+  if (outcome == SetOutcome::kStored) {
+    session.Of(space).Add(Count::kSets);
+    if (options_.max_entries != SIZE_MAX) Trim(session);
+  }
+  return outcome;
+}
+
+void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
   Counters& counters = session.Of(space);
   switch (outcome) {
-    case SetOutcome::kStored:
-      counters.Add(Count::kSets);
-      if (index_.size() > options_.max_entries) [[unlikely]]
-        evictor_.TrimTo(session, options_.max_entries);
-      break;
     case SetOutcome::kRefusedPinned: counters.Add(Count::kRefusedPinned); break;
     case SetOutcome::kRefusedReaders: counters.Add(Count::kRefusedReaders); break;
     case SetOutcome::kRefusedMemory: counters.Add(Count::kRefusedMemory); break;
+    case SetOutcome::kStored:
     case SetOutcome::kTooLarge: break;
   }
-  return outcome;
 }
 
-SetOutcome Cache::Store(Session& session, const Newcomer& newcomer) {
-  const SetOutcome outcome = IsLarge(newcomer) ? SetLarge(session, newcomer) : SetSmall(session, newcomer);
-  if (outcome != SetOutcome::kStored) {
-    tags_.Release(newcomer.tags);
-    RemoveKey(newcomer.mark.incarnation, newcomer.hash, newcomer.key);
-  }
-  near_->KeyChanged(newcomer.hash);
-  return outcome;
+void Cache::Trim(Session& session) {
+  size_t entries = 0;
+  for (size_t space = 0; space < spaces_.size(); ++space) entries += EntriesOf(static_cast<uint16_t>(space));
+  if (entries > options_.max_entries) evictor_.Trim(session, entries - options_.max_entries);
 }
 
-SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer) {
-  Stream& stream = NewcomersOf(newcomer.space);
+// Room in the keyspace's open segment, with a writer counted until Finish.
+SetOutcome Cache::ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
+                               Reservation* room) {
+  Stream& stream = NewcomersOf(space);
   for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
-    const std::optional<Reservation> room =
-        stream.Reserve(newcomer.extension_words, newcomer.key.size(), newcomer.value.size(), kSpareSegments);
-    if (room) {
-      Write(*room, newcomer);
-      const bool stored = Publish(*room, newcomer);
-      stream.Finish(*room);
-      return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
+    const std::optional<Reservation> reserved = stream.Reserve(words, key_bytes, value_bytes, kSpareSegments);
+    if (reserved) {
+      *room = *reserved;
+      return SetOutcome::kStored;
     }
     switch (evictor_.MakeRoom(session, kSpareSegments)) {
       case Evictor::Outcome::kMadeRoom: break;
@@ -90,6 +96,17 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer) {
     }
   }
   return SetOutcome::kRefusedPinned;
+}
+
+SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer) {
+  Reservation room;
+  const SetOutcome outcome = ReserveSmall(session, newcomer.space, newcomer.extension_words, newcomer.key.size(),
+                                          newcomer.value.size(), &room);
+  if (outcome != SetOutcome::kStored) return outcome;
+  Write(room, newcomer);
+  const bool stored = Publish(room, newcomer);
+  NewcomersOf(newcomer.space).Finish(room);
+  return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
 }
 
 SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer) {
@@ -146,7 +163,6 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
 
 // False without memory for the index.
 bool Cache::Publish(const Reservation& room, const Newcomer& newcomer) {
-  if (newcomer.old) return PublishOver(*newcomer.old, room, newcomer);
   Segment& segment = arena_->segment(room.segment);
   const uint16_t incarnation = newcomer.mark.incarnation;
   // Counted before it can be seen: another thread may replace the entry at once and count it down.
@@ -173,25 +189,12 @@ bool Cache::Publish(const Reservation& room, const Newcomer& newcomer) {
   return true;
 }
 
-// Takes the place of one entry; if that was replaced or has left since, what is newer stays.
-bool Cache::PublishOver(const Newcomer::Old& old, const Reservation& room, const Newcomer& newcomer) {
-  Segment& to = arena_->segment(room.segment);
-  Segment& from = arena_->segment(arena_->SegmentOf(old.at));
-  to.live_entries.fetch_add(1, std::memory_order_relaxed);
-  // The generation: between two looks the segment may have been emptied, and filled with a newer entry at that place.
-  const bool moved = index_.Repoint(newcomer.hash, old.at, room.entry_at, 1, [&] {
-    return from.generation.load(std::memory_order_relaxed) == old.generation;
-  });
-  (moved ? from : to).live_entries.fetch_sub(1, std::memory_order_release);
-  return true;
-}
-
 void Cache::PayFromBudget() {
   const size_t bytes = index_.bytes() + tags_.bytes();
   arena_->Withhold(static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes()));
 }
 
-bool Cache::RemoveKey(uint16_t incarnation, uint64_t hash, Bytes key) {
+bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key) {
   Entry entry;
   const std::optional<uint64_t> at =
       index_.Remove(hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); });
@@ -200,13 +203,14 @@ bool Cache::RemoveKey(uint16_t incarnation, uint64_t hash, Bytes key) {
   const bool expired = Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
   Forget(*at);
   spaces_.Count(incarnation, -1);
+  if (expired) session.Of(space).Add(Count::kExpired);
   return !expired;
 }
 
 bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
   const Spaces::Mark mark = spaces_.MarkOf(space);
   const uint64_t hash = HashOf(mark.incarnation, key);
-  const bool removed = RemoveKey(mark.incarnation, hash, key);
+  const bool removed = RemoveKey(session, space, mark.incarnation, hash, key);
   near_->KeyChanged(hash);
   if (removed) session.Of(space).Add(Count::kDeletes);
   return removed;
@@ -215,7 +219,7 @@ bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
   const uint16_t incarnation = spaces_.MarkOf(space).incarnation;
   uint32_t id = 0;
-  size_t removed = 0;
+  size_t removed = 0, expired_entries = 0;
   for (const Tags::Reference& one : tags_.Take(incarnation, tag, &id)) {
     bool expired = false;
     const auto at = index_.Remove(one.hash, [&](uint64_t each) {
@@ -232,8 +236,10 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
     spaces_.Count(incarnation, -1);
     near_->KeyChanged(one.hash);
     removed += !expired;
+    expired_entries += expired;
   }
   session.Of(space).Add(Count::kDeletes, removed);
+  session.Of(space).Add(Count::kExpired, expired_entries);
   return removed;
 }
 
@@ -241,14 +247,14 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
                                        std::optional<uint64_t> expires_us) {
   const Spaces::Mark mark = spaces_.MarkOf(space);
   const uint64_t hash = HashOf(mark.incarnation, key);
-  std::vector<std::byte> value;
-  Terms terms;
-  Newcomer::Old old;
+  const auto find = [&](Index::Touch touch, Entry* entry) {
+    return index_.Find(hash, touch, [&](uint64_t at) { return Matches(at, mark.incarnation, key, entry); });
+  };
+  size_t value_bytes;
   {
     ReadGuard guard(epochs_, session);
     Entry entry;
-    const auto at = index_.Find(hash, Index::Touch::kCount,
-                                [&](uint64_t each) { return Matches(each, mark.incarnation, key, &entry); });
+    const auto at = find(Index::Touch::kCount, &entry);
     if (!at || Expired(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
     const bool endless = entry.header.extension_words() == 0;
     if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
@@ -258,13 +264,48 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
       near_->KeyChanged(hash);
       return SetOutcome::kStored;
     }
-    const std::byte* const from = arena_->bytes() + entry.layout.value_at;
-    value.assign(from, from + entry.header.value_bytes);
-    terms.expires_us = *expires_us;
-    terms.key_is_bytes = entry.header.key_is_bytes();
-    old = {*at, arena_->segment(arena_->SegmentOf(*at)).generation.load(std::memory_order_relaxed)};
+    value_bytes = entry.header.value_bytes;
   }
-  return Store(session, {space, mark, hash, key, value, terms, {}, ExtensionWords(0), old});
+  // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry, or evict it.
+  constexpr uint32_t kWords = ExtensionWords(0);
+  Reservation room;
+  const SetOutcome outcome = ReserveSmall(session, space, kWords, key.size(), value_bytes, &room);
+  if (outcome != SetOutcome::kStored) {
+    CountRefusal(session, space, outcome);
+    return outcome;  // and the entry stays as it is
+  }
+  bool done = false, gone = false;
+  {
+    ReadGuard guard(epochs_, session);
+    while (!done && !gone) {
+      Entry entry;
+      const auto at = find(Index::Touch::kNone, &entry);
+      // Replaced by something else meanwhile: that came after this touch.
+      gone = !at || entry.header.value_bytes != value_bytes || entry.header.extension_words() != 0;
+      if (!gone) done = MoveWithEnd(*at, entry, room, hash, *expires_us);  // false: moved just now; look again
+    }
+  }
+  NewcomersOf(space).Finish(room);
+  near_->KeyChanged(hash);
+  return SetOutcome::kStored;
+}
+
+// Writes an entry that has no extension to another place with one, and repoints the index.  REQUIRES: a ReadGuard since
+// the entry was found.
+bool Cache::MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room, uint64_t hash, uint64_t expires_us) {
+  std::byte* const arena = arena_->bytes();
+  EntryHeader header = entry.header;
+  header.bits |= ExtensionWords(0) << EntryHeader::kWordsShift;
+  const EntryExtension extension{expires_us, 0, 0};
+  std::memcpy(arena + room.entry_at, &header, sizeof(header));
+  std::memcpy(arena + room.entry_at + sizeof(header), &extension, sizeof(extension));
+  std::memcpy(arena + room.layout.key_at, arena + entry.layout.key_at, header.key_bytes);
+  std::memcpy(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
+  Segment& to = arena_->segment(room.segment);
+  to.live_entries.fetch_add(1, std::memory_order_relaxed);
+  const bool moved = index_.Repoint(hash, at, room.entry_at, 1);
+  (moved ? arena_->segment(arena_->SegmentOf(at)) : to).live_entries.fetch_sub(1, std::memory_order_release);
+  return moved;
 }
 
 }  // namespace zerohop

@@ -165,6 +165,7 @@ Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   MutexLock lock(mutex_);
   Reclaim();
   const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
+  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) Tell();
   if (parts_.arena.Takeable(spare) < wanted) StartEvicting();
   while (parts_.arena.Takeable(spare) < wanted) {
     const std::optional<uint32_t> victim = Victim();
@@ -253,14 +254,16 @@ bool Evictor::Walk(uint32_t index) {
   return true;
 }
 
-void Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why) {
-  if (!parts_.index.Remove(hash, [at](uint64_t each) { return each == at; })) return;
+bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why) {
+  if (!parts_.index.Remove(hash, [at](uint64_t each) { return each == at; })) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
-  if (Dead(header)) return;  // it was counted when its keyspace was cleared
+  if (Dead(header)) return false;  // it was counted when its keyspace was cleared
   parts_.spaces.Count(header.space, -1);
-  if (session == nullptr) return;
+  parts_.near.KeyChanged(hash);
+  if (session == nullptr) return true;
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
   ++session->evicted;
+  return true;
 }
 
 // The beginning of a value that will be copied next.
@@ -436,17 +439,19 @@ bool Evictor::NextHand() {
   return false;
 }
 
-void Evictor::TrimTo(Session& session, size_t entries) {
+void Evictor::Trim(Session& session, size_t entries) {
   MutexLock lock(mutex_);
   // Every entry at most as often as it can have uses; then whatever is there is open, or being written.
   size_t patience = (parts_.index.size() + 64) * (Index::kUsesMax + 2);
-  while (parts_.index.size() > entries && patience-- > 0) {
+  while (entries > 0 && patience-- > 0) {
     const Segment& segment = parts_.arena.segment(hand_.segment);
     const bool stale = segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
                        segment.generation.load(std::memory_order_relaxed) != hand_.generation;
     if (stale || hand_.at >= hand_.end) {
       if (NextHand()) continue;
+      // All entries lie in open segments.  Those that were emptied on the way are free again.
       SealOpen();
+      RetireEmpty(/*decommit=*/false);
       if (!NextHand()) return;
     }
     const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), hand_.at, hand_.end);
@@ -461,7 +466,7 @@ void Evictor::TrimTo(Session& session, size_t entries) {
     if (*uses > 0 && !Dead(entry->header)) {
       parts_.index.Repoint(hash, at, at, *uses - 1);
     } else {
-      LetGo(&session, entry->header, at, hash, Count::kTrimmedEntries);
+      entries -= LetGo(&session, entry->header, at, hash, Count::kTrimmedEntries);
     }
   }
 }
@@ -480,19 +485,24 @@ void Evictor::RetireAll(Session* session) {
   Tell();
 }
 
-void Evictor::Tidy() {
-  MutexLock lock(mutex_);
+// Retires sealed segments without entries; true if someone has a buffer over one.
+bool Evictor::RetireEmpty(bool decommit) {
   ListSealed();
-  bool tell = false;
+  bool seen = false;
   for (const Sealed& one : sealed_) {
     Segment& segment = parts_.arena.segment(one.index);
     if (segment.live_entries.load(std::memory_order_acquire) != 0) continue;
-    tell |= segment.exposures.load(std::memory_order_relaxed) != 0;
+    seen |= segment.exposures.load(std::memory_order_relaxed) != 0;
     segment.retired_epoch = parts_.epochs.Advance();
-    parts_.arena.Retire(one.index, /*decommit=*/true);
+    parts_.arena.Retire(one.index, decommit);
   }
   Reclaim();
-  if (tell) Tell();
+  return seen;
+}
+
+void Evictor::Tidy() {
+  MutexLock lock(mutex_);
+  if (RetireEmpty(/*decommit=*/true)) Tell();
 }
 
 }  // namespace zerohop

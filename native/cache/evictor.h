@@ -70,9 +70,9 @@ class Evictor {
   // Takes `count` neighbouring segments, evicting what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
-  // Lets entries go until the index has `entries` of them: the clock algorithm [Corbato 1968], entry by entry in the
+  // Lets so many entries go that someone could find: the clock algorithm [Corbato 1968], entry by entry in the
   // order in which they lie; one that was used loses a use instead.
-  void TrimTo(Session& session, size_t entries) EXCLUDES(mutex_);
+  void Trim(Session& session, size_t entries) EXCLUDES(mutex_);
 
   // Retires every segment in use.
   void RetireAll(Session* session) EXCLUDES(mutex_);
@@ -120,7 +120,9 @@ class Evictor {
   bool Expired(uint64_t at, const EntryHeader& header, uint64_t now_us) const {
     return ExpiresUs(parts_.arena.bytes(), at, header) <= now_us;
   }
-  void LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
+  // True if someone could have found it.
+  bool LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
+  bool RetireEmpty(bool decommit) REQUIRES(mutex_);
   void FetchAhead(uint64_t value_at) const;
   bool NextHand() REQUIRES(mutex_);
   void SealOpen() REQUIRES(mutex_);
@@ -148,7 +150,7 @@ class Evictor {
   };
 
   Mutex mutex_;
-  // Where TrimTo looks next: a sealed segment, and an offset in it.
+  // Where Trim looks next: a sealed segment, and an offset in it.
   struct Hand {
     uint32_t segment = 0;
     uint32_t generation = 0;

@@ -1,13 +1,19 @@
 #include "cache/index.h"
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <utility>
+
+#include "base/os_memory.h"
 
 namespace zerohop {
 namespace {
 
 constexpr size_t kFirstBuckets = 2;
+
+// From here on a table has whole pages of its own.
+constexpr size_t kMappedBytes = size_t{16} << 10;
 
 // By a quarter, so that a shard is never less than 4/5 x 4/5 full for having grown: memory is dear here, and moving a
 // slot is cheap.
@@ -24,9 +30,23 @@ Index::~Index() {
   for (Shard& shard : shards_) delete shard.table.load(std::memory_order_relaxed);
 }
 
+void Index::Release::operator()(Bucket* buckets) const {
+  if (mapped) {
+    Unmap(buckets, bytes);
+  } else {
+    ::operator delete(static_cast<void*>(buckets), std::align_val_t{kCacheLineBytes});
+  }
+}
+
 std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
-  std::unique_ptr<Bucket[]> buckets(new (std::nothrow) Bucket[count]);
-  if (buckets == nullptr) return nullptr;
+  const size_t bytes = count * sizeof(Bucket);
+  const bool mapped = bytes >= kMappedBytes;
+  void* const memory = mapped ? MapZeros(bytes) : ::operator new(bytes, std::align_val_t{kCacheLineBytes}, std::nothrow);
+  if (memory == nullptr) return nullptr;
+  auto* const first = static_cast<Bucket*>(memory);
+  // A mapping is zero, which is what an empty bucket is.
+  if (!mapped) std::uninitialized_default_construct_n(first, count);
+  std::unique_ptr<Bucket[], Release> buckets(first, {mapped, bytes});
   return std::unique_ptr<Table>(new (std::nothrow) Table{count, std::move(buckets)});
 }
 

@@ -121,9 +121,15 @@ class Index {
   };
   static_assert(sizeof(Bucket) == kCacheLineBytes, "one line a bucket");
 
+  // Large tables are mapped, not allocated: an allocator would keep, in pieces, what was outgrown.
+  struct Release {
+    bool mapped;
+    size_t bytes;
+    void operator()(Bucket* buckets) const;
+  };
   struct Table {
     size_t count;  // of buckets
-    std::unique_ptr<Bucket[]> buckets;
+    std::unique_ptr<Bucket[], Release> buckets;
     size_t Home(uint64_t tag) const { return (tag * count) >> kTagBits; }
     size_t Next(size_t at) const { return at + 1 == count ? 0 : at + 1; }
     size_t bytes() const { return count * sizeof(Bucket); }

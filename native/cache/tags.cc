@@ -1,9 +1,12 @@
 #include "cache/tags.h"
 
+#include <algorithm>
+
 namespace zerohop {
 
 uint32_t Tags::Hold(uint16_t incarnation, std::string_view name) {
   MutexLock lock(mutex_);
+  if (bytes() >= prune_all_at_) PruneAll();
   const auto [known, added] = ids_.try_emplace(Name(incarnation, name), next_id_);
   if (added) {
     // Ids in use are few among 2^32; one is looked for until it is free.
@@ -78,12 +81,17 @@ void Tags::DropIfUnused(uint32_t id) {
 
 void Tags::Prune() {
   MutexLock lock(mutex_);
+  PruneAll();
+}
+
+void Tags::PruneAll() {
   std::vector<uint32_t> ids;
   for (auto& [id, tag] : tags_) {
     PruneTag(tag);
     ids.push_back(id);
   }
   for (const uint32_t id : ids) DropIfUnused(id);
+  prune_all_at_ = std::max(kPruneAllAbove, bytes() * 2);
 }
 
 }  // namespace zerohop

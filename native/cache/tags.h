@@ -57,6 +57,8 @@ class Tags {
  private:
   // Above this many references a list is looked through when it doubles.
   static constexpr size_t kPruneAbove = 64;
+  // Above this many bytes all lists are looked through when they have doubled: tags that nobody carries any more go.
+  static constexpr size_t kPruneAllAbove = size_t{64} << 10;
   static constexpr size_t kTagBytes = 160;  // of a tag without references: two nodes and a name, roughly
 
   using Name = std::pair<uint16_t, std::string>;
@@ -67,6 +69,7 @@ class Tags {
     std::vector<Reference> references;
   };
 
+  void PruneAll() REQUIRES(mutex_);
   void PruneTag(Tag& tag) REQUIRES(mutex_);
   void DropIfUnused(uint32_t id) REQUIRES(mutex_);
 
@@ -76,6 +79,7 @@ class Tags {
   std::unordered_map<uint32_t, Tag> tags_ GUARDED_BY(mutex_);
   uint32_t next_id_ GUARDED_BY(mutex_) = 0;
   std::atomic<size_t> bytes_{0};
+  size_t prune_all_at_ GUARDED_BY(mutex_) = kPruneAllAbove;  // bytes
 };
 
 }  // namespace zerohop

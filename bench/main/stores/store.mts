@@ -11,7 +11,7 @@ export interface Probes {
   /** The same keys, in the same order, cut into batches. */
   readonly batches: readonly (readonly string[])[];
   /** Element `i % DIMENSIONS` of the value under `keys[i]`. */
-  readonly expected: Float32Array;
+  readonly expected: Floats;
 }
 
 /** Returned by a reading loop when no answer was wrong; otherwise it returns the index of the first that was. */

@@ -6,15 +6,20 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/checksum.h"
+#include "base/clock.h"
 #include "cache/cache.h"
 #include "check.h"
 
 namespace zerohop::testing {
+
+using Names = std::vector<std::string_view>;  // of tags
 
 inline Bytes AsBytes(std::string_view text) { return {reinterpret_cast<const std::byte*>(text.data()), text.size()}; }
 
@@ -27,11 +32,23 @@ inline std::string Filled(std::string_view text, size_t bytes) {
   return value;
 }
 
-inline std::unique_ptr<Cache> MakeCache(size_t max_bytes = kMaxBytesMin, Verify verify = Verify::kSample) {
-  Result<std::unique_ptr<Cache>> made = Cache::Create({max_bytes, verify});
+// Appended: g++ 12 warns wrongly of `what + std::to_string(number)` (bug 105651).
+inline std::string Numbered(std::string_view what, uint64_t number) {
+  return std::string(what).append(std::to_string(number));
+}
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+inline std::unique_ptr<Cache> MakeCache(size_t max_bytes = kMaxBytesMin, Verify verify = Verify::kSample,
+                                        size_t max_entries = SIZE_MAX) {
+  Result<std::unique_ptr<Cache>> made = Cache::Create({max_bytes, verify, max_entries});
   REQUIRE(made.ok());
   return std::move(made.value());
 }
+
+// Times that are over, or that no test lives to see.
+inline constexpr uint64_t kLongAgoUs = 1;
+inline uint64_t InAnHourUs() { return NowUs() + uint64_t{3600} * 1000 * 1000; }
 
 inline uint16_t OpenedSpace(Cache& cache, const std::string& name, const std::string& scope = "") {
   Result<uint16_t> space = cache.OpenSpace(name, scope, "bytes");
@@ -83,9 +100,19 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  SetOutcome Set(std::string_view key, std::string_view value, uint16_t space = 0) {
-    return cache_.Set(session_, space, AsBytes(key), AsBytes(value));
+  SetOutcome Set(std::string_view key, std::string_view value, uint16_t space = 0, const Terms& terms = {}) {
+    return cache_.Set(session_, space, AsBytes(key), AsBytes(value), terms);
   }
+  SetOutcome SetUntil(uint64_t expires_us, std::string_view key, std::string_view value, uint16_t space = 0) {
+    return Set(key, value, space, {.expires_us = expires_us});
+  }
+  SetOutcome SetTagged(const Names& tags, std::string_view key, std::string_view value, uint16_t space = 0) {
+    return Set(key, value, space, {.tags = tags});
+  }
+  std::optional<SetOutcome> Touch(std::string_view key, std::optional<uint64_t> expires_us = {}, uint16_t space = 0) {
+    return cache_.Touch(session_, space, AsBytes(key), expires_us);
+  }
+  size_t DeleteByTag(std::string_view tag, uint16_t space = 0) { return cache_.DeleteByTag(session_, space, tag); }
   bool Delete(std::string_view key, uint16_t space = 0) { return cache_.Delete(session_, space, AsBytes(key)); }
   bool Has(std::string_view key, uint16_t space = 0) {
     ReadGuard guard(cache_.epochs(), session_);
@@ -98,6 +125,35 @@ class Client {
     const Hit hit = cache_.Find(guard, session_, space, AsBytes(key));
     if (!hit) return std::nullopt;
     return std::string(reinterpret_cast<const char*>(cache_.arena().bytes() + hit.at), hit.bytes);
+  }
+
+  // Up to Cache::kBatchMax of them by FindMany.
+  std::vector<std::optional<std::string>> GetMany(const std::vector<std::string>& keys, uint16_t space = 0) {
+    std::vector<Bytes> asked;
+    for (const std::string& key : keys) asked.push_back(AsBytes(key));
+    std::vector<Hit> hits(keys.size());
+    ReadGuard guard(cache_.epochs(), session_);
+    cache_.FindMany(guard, session_, space, asked, hits);
+    std::vector<std::optional<std::string>> values;
+    for (const Hit& hit : hits) {
+      values.push_back(
+          hit ? std::optional(std::string(reinterpret_cast<const char*>(cache_.arena().bytes() + hit.at), hit.bytes))
+              : std::nullopt);
+    }
+    return values;
+  }
+
+  std::optional<EntryFacts> Describe(std::string_view key, uint16_t space = 0) {
+    ReadGuard guard(cache_.epochs(), session_);
+    return cache_.Describe(guard, session_, space, AsBytes(key));
+  }
+
+  // What a near cache would remember of the key, without a lookup that counts.
+  Cache::NearMark Mark(std::string_view key, uint16_t space = 0) {
+    ReadGuard guard(cache_.epochs(), session_);
+    Cache::NearMark mark{};
+    cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek, &mark);
+    return mark;
   }
 
   // Where the value lies now; for tests that look behind the scenes.
@@ -147,6 +203,22 @@ class Client {
   Session session_;
 };
 
+// The keys of a keyspace, each as often as Scan tells it.
+inline std::vector<std::string> ScannedKeys(Cache& cache, uint16_t space = 0) {
+  std::vector<std::string> keys;
+  for (size_t shard = 0; shard < Index::kShards; ++shard) {
+    for (const ScannedKey& key : cache.Scan(shard, space)) {
+      keys.emplace_back(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
+    }
+  }
+  return keys;
+}
+
+// Upkeep passes over the whole index: what is dead or past its time has left.
+inline void Settle(Cache& cache) {
+  for (size_t i = 0; i < 2 * Index::kShards; ++i) cache.Maintain(/*idle=*/false);
+}
+
 // Every live entry is in the index once, and in its segment's count.  REQUIRES: no other thread uses the cache.
 inline void CheckCountsAgree(Cache& cache) {
   size_t live = 0;
@@ -155,6 +227,22 @@ inline void CheckCountsAgree(Cache& cache) {
     CHECK_EQ(cache.arena().segment(index).writers.load(), 0u);
   }
   CHECK_EQ(live, cache.Usage().indexed);
+}
+
+// After that, and upkeep: a keyspace's count is the number of its keys, and nothing else is in the index.
+// REQUIRES: nobody wrote through a view.
+inline void CheckSettledCountsAgree(Cache& cache) {
+  CheckCountsAgree(cache);
+  Settle(cache);
+  CheckCountsAgree(cache);
+  size_t entries = 0;
+  for (size_t space = 0; space < cache.space_count(); ++space) {
+    const std::vector<std::string> keys = ScannedKeys(cache, static_cast<uint16_t>(space));
+    CHECK_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
+    CHECK_EQ(cache.EntriesOf(static_cast<uint16_t>(space)), keys.size());
+    entries += keys.size();
+  }
+  CHECK_EQ(cache.Usage().indexed, entries);
 }
 
 }  // namespace zerohop::testing

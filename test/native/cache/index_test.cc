@@ -66,7 +66,8 @@ TEST(Index, LetsTheCallerTellEqualHashesApart) {
 }
 
 TEST(Index, FindsWhatWasPassedOnAcrossTheEndOfTheArray) {
-  // The largest tags are at home in the last bucket: what it has no room for lies in the first, among tags at home there.
+  // The largest tags are at home in the last bucket: what it has no room for lies in the first, among tags at home
+  // there.
   for (uint64_t removed = 0; removed < 11; ++removed) {
     EpochDomain epochs;
     Index index(epochs);
@@ -207,7 +208,8 @@ TEST(Index, ReadersFindWhatStaysWhileOthersComeGoAndGrow) {
       while (!done.load()) {
         for (uint64_t i = 0; i < kStaying; ++i) {
           epochs.Enter(record);
-          lost += !index.Find(hash_of(i), Index::Touch::kCount, [i](uint64_t at) { return at % (kStaying * 8) == i * 8; });
+          lost +=
+              !index.Find(hash_of(i), Index::Touch::kCount, [i](uint64_t at) { return at % (kStaying * 8) == i * 8; });
           EpochDomain::Leave(record);
         }
       }

@@ -1,0 +1,223 @@
+// churn.mts — what does a set cost when something else has to go, and what does a get meanwhile?
+//
+//   set       4 KiB into a full cache of 256 MiB, four times as many keys as fit, two gets by Zipf for every set; against
+//             the same loop that copies the same bytes into one fixed buffer of that size.  Only sets are timed
+//   get       each hit timed by itself in the same mix: p50, p99, p99.9, of zerohop and of lru-cache
+//   hit ratio against the policy played with ids (second-chance.mts), and against LRU
+//   --instructions   also counts the machine instructions of a get and a set, by valgrind (instructions.mts)
+//
+// Claimed: no set is refused, and the hit ratio is the policy's. Not claimed: other sizes, other skews, more threads.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SuiteArguments } from '../harness/arguments.mjs';
+import { type Comparison, casesOf, formatSamples, ratiosOf } from '../harness/comparison.mjs';
+import { type Contender, measureInTurns } from '../harness/measure.mjs';
+import { ownCopy } from '../harness/own-copy.mjs';
+import { clearProgress, showProgress } from '../harness/progress.mjs';
+import { type Case, makeCase } from '../harness/report.mjs';
+import { single, summarize } from '../harness/statistics.mjs';
+import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
+import { formatNumber, formatTable } from '../harness/table.mjs';
+import { WrongAnswer } from '../harness/wrong-answer.mjs';
+import { ChurnTrace, SETS_PER_GROUP } from '../workloads/churn.mjs';
+import { DIMENSIONS, EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
+import { type Churn, newChurn, timeGets, timeSets } from './churn-loops.mjs';
+import { type ChurnStore, lruStore, memcpyStore, zerohopStore } from './churn-stores.mjs';
+import { countInstructions, type InstructionCount } from './instructions.mjs';
+import { openLru, openZerohop, userKey } from './rivals.mjs';
+import { PlainLru, SecondChance } from './second-chance.mjs';
+
+const MAX_BYTES = 256 * 2 ** 20;
+const FITTING = MAX_BYTES / EMBEDDING_BYTES;
+const IDS = 4 * FITTING;
+/** Of the trace, before anything is counted: four cachefuls. */
+const WARM_UP_GROUPS = (4 * FITTING) / SETS_PER_GROUP;
+/** Half a cacheful: dozens of evictions in each. */
+const SETS_PER_SAMPLE = FITTING / 2;
+
+const FULL = { rounds: 15, gets: 300_000 };
+const QUICK = { rounds: 5, gets: 100_000 };
+type Extent = typeof FULL;
+
+const COMPARISONS: readonly Comparison[] = [{ ratio: 'set-vs-memcpy', ours: 'zerohop/set', rival: 'memcpy/set' }];
+
+const PERCENTILES: readonly [string, number][] = [
+  ['p50', 0.5],
+  ['p99', 0.99],
+  ['p99.9', 0.999],
+];
+
+await runSuite('churn', measure, ['instructions']);
+
+async function measure({ quick, flags }: SuiteArguments): Promise<SuiteFigures> {
+  const extent = quick ? QUICK : FULL;
+  const trace = new ChurnTrace(IDS, 1);
+  const sets = await measureSets(extent, trace);
+  const gets = await measureGets(extent, trace);
+  const instructions = flags.has('instructions') ? countInstructions() : [];
+  clearProgress();
+  print(extent, sets, gets);
+  printInstructions(instructions);
+  const cases = [...casesOf(sets.samples, 'ns'), ...sets.cases, ...casesOf(gets.samples, 'ns'), ...gets.cases];
+  for (const { name, all, native } of instructions ?? []) {
+    cases.push(makeCase(`${name}-instructions`, 'count', single(all)));
+    cases.push(makeCase(`${name}-instructions-in-addon`, 'count', single(native)));
+  }
+  return { cases, ratios: ratiosOf(sets.samples, COMPARISONS) };
+}
+
+interface SetFigures {
+  readonly samples: Map<string, number[]>;
+  readonly cases: Case[];
+  readonly refused: number;
+  readonly hitRatio: number;
+  readonly simulated: number;
+  readonly lru: number;
+}
+
+async function measureSets({ rounds }: Extent, trace: ChurnTrace): Promise<SetFigures> {
+  const { cache, vectors } = openZerohop(MAX_BYTES);
+  const churn = newChurn(trace, DIMENSIONS);
+  const contenders = [
+    setContender('zerohop/set', zerohopStore(vectors), churn),
+    setContender('memcpy/set', memcpyStore(MAX_BYTES), newChurn(trace, DIMENSIONS)),
+  ];
+  const onRound = (round: number) => showProgress(`churn: sets, round ${round + 1} of ${rounds}`);
+  const samples = await measureInTurns(contenders, { rounds, sampleMsMin: 0, onRound });
+  showProgress('churn: the policy, played with ids');
+  const { entries, copiedHits, hits, bytes } = cache.stats();
+  // Header, key and padding, then the value on a line of its own.
+  const policy = new SecondChance(IDS, MAX_BYTES, EMBEDDING_BYTES + 64, bytes.index);
+  const simulated = hitRatioOf(policy, trace, churn.group);
+  const lru = hitRatioOf(new PlainLru(FITTING), trace, churn.group);
+  cache.close();
+  const hitRatio = churn.hits / churn.gets;
+  const cases = [
+    makeCase('zerohop/refused-sets', 'count', single(churn.refused)),
+    makeCase('zerohop/hit-ratio', 'ratio', single(hitRatio)),
+    makeCase('simulation/hit-ratio', 'ratio', single(simulated)),
+    makeCase('lru/hit-ratio', 'ratio', single(lru)),
+    makeCase('zerohop/copied-hits', 'ratio', single(copiedHits / hits)),
+    makeCase('zerohop/entries', 'count', single(entries)),
+  ];
+  return { samples, cases, refused: churn.refused, hitRatio, simulated, lru };
+}
+
+function setContender(name: string, store: ChurnStore, churn: Churn): Contender {
+  const loop = ownCopy(timeSets, name);
+  warmUp(loop, store, churn);
+  let groups = 0;
+  return {
+    name,
+    operationsMin: SETS_PER_SAMPLE,
+    operationsMax: SETS_PER_SAMPLE,
+    operationsStep: SETS_PER_GROUP,
+    prepare(operations) {
+      groups = operations / SETS_PER_GROUP;
+    },
+    run() {
+      const timedNs = loop(store, churn, groups);
+      throwIfWrong(name, churn);
+      return timedNs;
+    },
+  };
+}
+
+function warmUp(loop: typeof timeSets, store: ChurnStore, churn: Churn): void {
+  showProgress('churn: filling');
+  loop(store, churn, WARM_UP_GROUPS);
+  churn.gets = churn.hits = 0;
+}
+
+/** Over the groups that the store was counted in. */
+function hitRatioOf(policy: { get(id: number): boolean; set(id: number): void }, trace: ChurnTrace, groups: number) {
+  let gets = 0;
+  let hits = 0;
+  for (let group = 0; group < groups; group++) {
+    for (const id of trace.setsOf(group)) policy.set(id);
+    for (const id of trace.getsOf(group)) {
+      const hit = policy.get(id);
+      if (group < WARM_UP_GROUPS) continue;
+      gets++;
+      hits += Number(hit);
+    }
+  }
+  return hits / gets;
+}
+
+interface GetFigures {
+  readonly samples: Map<string, number[]>;
+  readonly cases: Case[];
+  readonly clockNs: number;
+}
+
+async function measureGets({ rounds, gets }: Extent, trace: ChurnTrace): Promise<GetFigures> {
+  const { cache, vectors } = openZerohop(MAX_BYTES);
+  const contenders = [
+    getContender('zerohop', zerohopStore(vectors), trace),
+    getContender('lru-cache', lruStore(openLru(MAX_BYTES)), trace),
+  ];
+  const clockNs = measureClock();
+  const labels = PERCENTILES.flatMap(([label]) => contenders.map(({ name }) => `${name}/get-${label}`));
+  const samples = new Map<string, number[]>(labels.map((label) => [label, []]));
+  const out = new Float64Array(gets);
+  for (let round = 0; round < rounds; round++) {
+    showProgress(`churn: single gets, round ${round + 1} of ${rounds}`);
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const { name, run } = contenders[(round + turn) % contenders.length] as (typeof contenders)[0];
+      run(out);
+      out.sort();
+      for (const [label, share] of PERCENTILES) {
+        samples.get(`${name}/get-${label}`)?.push((out[Math.floor(share * gets)] as number) - clockNs);
+      }
+      await nextTurn(); // as a server would; finalizers run there
+    }
+  }
+  cache.close();
+  return { samples, cases: [makeCase('clock', 'ns', single(clockNs))], clockNs };
+}
+
+function getContender(name: string, store: ChurnStore, trace: ChurnTrace) {
+  const churn = newChurn(trace, DIMENSIONS);
+  warmUp(ownCopy(timeSets, `${name}-warm-up`), store, churn);
+  const loop = ownCopy(timeGets, name);
+  const run = (out: Float64Array) => {
+    loop(store, churn, out);
+    throwIfWrong(name, churn);
+  };
+  return { name, run };
+}
+
+/** What two readings of the clock, one right after the other, are apart. */
+function measureClock(): number {
+  const samples = Array.from({ length: 10_000 }, () => {
+    const startedNs = process.hrtime.bigint();
+    return Number(process.hrtime.bigint() - startedNs);
+  });
+  return summarize(samples).median;
+}
+
+function throwIfWrong(name: string, { wrong }: Churn): void {
+  if (wrong >= 0) throw WrongAnswer.from(name, userKey(wrong), 'under churn');
+}
+
+function print(extent: Extent, sets: SetFigures, gets: GetFigures): void {
+  const { hitRatio, simulated, lru, refused } = sets;
+  console.log(`
+Sets of ${DIMENSIONS} float32 (4 KiB) into a full cache of ${MAX_BYTES / 2 ** 20} MiB, ${IDS.toLocaleString('en')} keys, two gets a set; median of ${extent.rounds} rounds; Node ${process.versions.node}
+`);
+  console.log(formatSamples(sets.samples, 'ns', COMPARISONS));
+  console.log('\nSingle hits in the same mix\n');
+  console.log(formatSamples(gets.samples, 'ns', []));
+  const off = (100 * (hitRatio - simulated)) / simulated;
+  console.log(`
+hit ratio ${hitRatio.toFixed(4)}; the policy played with ids ${simulated.toFixed(4)} (${off >= 0 ? '+' : ''}${off.toFixed(2)} %), LRU of as many bytes ${lru.toFixed(4)}
+refused sets: ${refused}. Two readings of the clock (${formatNumber(gets.clockNs)} ns) are taken off every single get.`);
+}
+
+function printInstructions(counts: readonly InstructionCount[] | undefined): void {
+  if (counts === undefined) console.log('No valgrind here; on Debian: apt-get install valgrind');
+  if (counts === undefined || counts.length === 0) return;
+  const rows = counts.map(({ name, all, native }) => [name, formatNumber(all), formatNumber(native)]);
+  console.log(`\n${formatTable(['instructions', 'all', 'in the addon'], rows)}`);
+}

@@ -1,0 +1,38 @@
+// suite.mts — what every suite does around its measuring: options, the JSON file, the end.
+//
+//   exit code 0   it measured     1   it failed, or an answer was wrong     2   an option nobody knows
+
+import { parseSuiteArguments, type SuiteArguments } from './arguments.mjs';
+import { endChildren } from './cleanup.mjs';
+import { clearProgress } from './progress.mjs';
+import { type Case, makeReport, writeReport } from './report.mjs';
+import { WrongAnswer } from './wrong-answer.mjs';
+
+export interface SuiteFigures {
+  readonly cases: Case[];
+  readonly ratios: Record<string, number>;
+}
+
+/**
+ * Runs `measure`, which also prints its table, and ends the process.
+ *
+ * @param flags  options of this suite alone, without the dashes
+ */
+export async function runSuite(
+  name: string,
+  measure: (options: SuiteArguments) => Promise<SuiteFigures>,
+  flags: readonly string[] = [],
+): Promise<never> {
+  const options = parseSuiteArguments(flags);
+  let exitCode = 0;
+  try {
+    const { cases, ratios } = await measure(options);
+    if (options.json !== undefined) writeReport(options.json, makeReport(name, cases, ratios));
+  } catch (error) {
+    clearProgress();
+    console.error(error instanceof WrongAnswer ? error.message : error);
+    exitCode = 1;
+  }
+  await endChildren();
+  process.exit(exitCode); // a store may still have a handle open
+}
