@@ -238,7 +238,8 @@ export function open(options: OpenOptions = {}): Cache {
       ? defaultMaxBytes()
       : sizeOption('options.maxBytes', given['maxBytes'], MAX_BYTES_MIN, MAX_BYTES_MAX);
   const verify = given['verify'] === undefined ? 'sample' : choiceOption('options.verify', given['verify'], VERIFY);
-  const policy = given['policy'] === undefined ? POLICIES[0] : choiceOption('options.policy', given['policy'], POLICIES);
+  const policy =
+    given['policy'] === undefined ? POLICIES[0] : choiceOption('options.policy', given['policy'], POLICIES);
   const entries = given['maxEntries'];
   const maxEntries =
     entries === undefined

@@ -98,12 +98,12 @@ function takeLocations(length: number): Int32Array {
   return spare !== undefined && spare.length >= length ? spare : new Int32Array(Math.max(length, 3 * 1024));
 }
 
-/** The keys of a batch, read once: getters and proxies may answer otherwise the next time. */
-function readKeys(keys: Keys): NativeKeys {
+/** The keys of a batch, read once: getters, proxies and other threads may answer otherwise the next time. */
+function readKeys(keys: Keys, once = false): NativeKeys {
   if (Array.isArray(keys)) return [...keys];
   if (keys instanceof Int32Array || keys instanceof Uint32Array || keys instanceof Float64Array) {
     elementCount(keys, 'keys');
-    return keys;
+    return once ? keys : keys.slice();
   }
   throw typeError('keys', 'an array', keys);
 }
@@ -254,12 +254,16 @@ export class Keyspace<In, Out, Own> {
     const { row } = this.#codec;
     if (row === undefined) throw typeError('codec', 'one of fixed dimensions, such as float32(1024)', this.#codec.tag);
     if (!row.accepts(out)) throw typeError('out', `a ${row.array.name}`, out);
-    const read = readKeys(keys);
+    const read = readKeys(keys, true);
     elementCount(out, 'out');
     const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
     if (rows.length < read.length * row.bytes) {
       const elements = row.bytes / row.array.BYTES_PER_ELEMENT;
-      throw rangeError('out.length', `at least ${read.length * elements} elements`, rows.length / (row.bytes / elements));
+      throw rangeError(
+        'out.length',
+        `at least ${read.length * elements} elements`,
+        rows.length / (row.bytes / elements),
+      );
     }
     const places = takeLocations(read.length);
     const missing = Array.from(places.subarray(0, native.gather(this.#handle, read, rows, row.bytes, places)));
@@ -278,18 +282,23 @@ export class Keyspace<In, Out, Own> {
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
-    const terms = this.#terms;
-    if (options === undefined && terms.ttl === Number.POSITIVE_INFINITY) {
+    if (options === undefined && this.#terms.ttl === Number.POSITIVE_INFINITY) {
       const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache
       return this.#stored(native.set(this.#handle, key, stored));
     }
-    const given = optionsObject('options', options, SET_OPTIONS);
-    const asked = given['ttl'];
-    const ttl = asked === undefined ? terms.ttl : durationOption('options.ttl', asked);
-    const tagsAsked = given['tags'];
-    const tags = tagsAsked === undefined ? NO_TAGS : tagsOption('options.tags', tagsAsked);
-    const costAsked = given['cost'];
-    const cost = costAsked === undefined ? 0 : costOption('options.cost', costAsked);
+    return this.#setWith(key, value, this.#termsOf(options));
+  }
+
+  #termsOf(options: SetOptions | undefined): { ttl: number; tags: readonly string[]; cost: number } {
+    const { ttl, tags, cost } = optionsObject('options', options, SET_OPTIONS);
+    return {
+      ttl: ttl === undefined ? this.#terms.ttl : durationOption('options.ttl', ttl),
+      tags: tags === undefined ? NO_TAGS : tagsOption('options.tags', tags),
+      cost: cost === undefined ? 0 : costOption('options.cost', cost),
+    };
+  }
+
+  #setWith(key: Key, value: In, { ttl, tags, cost }: { ttl: number; tags: readonly string[]; cost: number }): boolean {
     const stored = this.#codec.encode(value);
     return this.#stored(native.setWith(this.#handle, key, stored, this.#jittered(ttl) * 1000, cost, tags));
   }
@@ -304,10 +313,11 @@ export class Keyspace<In, Out, Own> {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
     native.check(this.#handle, []); // an empty list is no reason to take a closed cache for an open one
+    const terms = this.#termsOf(options);
     let stored = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw typeError('entries', 'an iterable of [key, value]', entry);
-      stored += this.set(entry[0], entry[1], options) ? 1 : 0;
+      stored += this.#setWith(entry[0], entry[1], terms) ? 1 : 0;
     }
     return stored;
   }

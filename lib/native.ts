@@ -18,10 +18,11 @@ export const SEGMENT = 2; // that the buffer shows
 export const NEAR_WORD = 3; // of the words of a near cache, the one that is the key's version
 export const NEAR_VERSION = 4; // what it was before the lookup
 export const VERIFY_NOW = 5; // set by us: the next `findNear` compares the checksum
-export const EVICTED = 6; // entries that the last set pushed out
+export const NEAR_ENDS = 6; // the tick from which on native code is to be asked about the entry
+export const EVICTED = 7; // entries that the last set pushed out
 
 /** Places in the wide registers. */
-export const EXPIRES = 8; // findNear: on the clock, in µs; describe: ms left
+export const EXPIRES = 8; // ms left
 export const AGE = 9; // in ms
 export const USES = 10;
 export const COST = 11; // in ms
@@ -88,7 +89,7 @@ export interface Native {
   keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
   /** The words that a near cache watches, and the place of its hit count; undefined where there can be none now. */
   near(handle: number): [ArrayBufferLike, number] | undefined;
-  /** A buffer over the word that tells the time in µs; undefined where there are no such buffers. */
+  /** A buffer over the word that counts ticks of time; undefined where there are no such buffers. */
   clock(): ArrayBufferLike | undefined;
   /** The external buffer over the value's segment, or an answer without one. */
   find(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
@@ -172,11 +173,11 @@ export const near = { tidy(): void {} };
 const newError = (code: CacheErrorCode, message: string) => new CacheError(code, message);
 native.start(registers, nearHits, newError, collectYoungGeneration, () => near.tidy());
 
-/** The time in µs as native code last wrote it: at most some ms ago, or infinity, and then native code is to be asked. */
+/** Ticks of 4 ms, as native code counts them: at most some ms ago; beyond every end while nobody counts. */
 export const clock = clockOver(native.clock());
 
-function clockOver(buffer: ArrayBufferLike | undefined): Float64Array {
-  return buffer === undefined ? new Float64Array([Number.POSITIVE_INFINITY]) : new Float64Array(buffer);
+function clockOver(buffer: ArrayBufferLike | undefined): Int32Array {
+  return buffer === undefined ? new Int32Array(1) : new Int32Array(buffer);
 }
 
 /** Tells native code how large the heap is: what a collection costs, and so what an exposure costs, follows from it. */

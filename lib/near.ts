@@ -4,40 +4,51 @@
 // its key, which every set and delete changes; the notice, which clearing and the beginning of eviction change; and the
 // clock, for entries that expire. So a `set` that returned in any thread is seen by the next `get` here.
 //
-// Two maps, young and old: what is asked for moves to the young one; when that is full it becomes the old one, and what
-// nobody asked for since goes. A cache whose keys are asked for at random gets nothing from this: it rests then, and
-// looks again later. While a cache evicts there is none, because answers kept here would keep segments from being freed.
+// One map, and a clock [Corbato 1968] over it: a hit marks its answer and moves nothing; when the map is full, the hand
+// takes an answer that was not asked for since it last came by. A cache whose keys are asked for at random gets nothing
+// from this: it rests then, and looks again later. While a cache evicts there is none, because answers kept here would
+// keep segments from being freed.
 import {
   clock,
-  EXPIRES,
+  NEAR_ENDS,
   NEAR_VERSION,
   NEAR_WORD,
   native,
-  near as nearHook,
   nearHits,
+  near as nearHook,
   registers,
   VERIFY_NOW,
-  wideRegisters,
 } from './native.js';
 
-/** An answer, and what makes it stale. */
-interface Answer<Out> {
-  readonly value: Out;
-  readonly word: number; // where its version lies
-  readonly version: number;
-  readonly expires: number; // on the clock; infinity for never
+/** An answer, and what makes it stale. All numbers are small integers: they lie in the object itself. */
+class Answer<Out> {
+  asked = false;
+  place = 0; // in the ring
+  constructor(
+    readonly key: unknown,
+    readonly value: Out,
+    readonly word: number, // where its version lies
+    readonly version: number,
+    readonly ends: number, // the tick from which on native code is to be asked
+  ) {}
 }
 
-/** In each of the two maps; 16 K answers of 1 024 float32 are some 3 MB of heap. */
+/** 16 K answers of 1 024 float32 are some 4 MB of heap. */
 const ANSWERS_MAX = 16 * 1024;
 
 /** One answer in so many that could be kept is: what is asked for once in a while would only push others out. */
-const KEEP_EVERY = 2;
+const KEEP_EVERY = 4;
 
-/** Hits are looked at after so many answers from native code; with fewer than this share, it rests. */
-const WINDOW = 4096;
-const HIT_SHARE_MIN = 1 / 16;
+/**
+ * Hits are counted for as many lookups that native code answers as it takes to fill the map. With fewer hits than this
+ * share of them, keeping costs more than it saves: it rests.
+ */
+const WINDOW = ANSWERS_MAX * KEEP_EVERY;
+const HIT_SHARE_MIN = 1 / 4;
 const REST_GETS = 16 * WINDOW;
+
+/** Where there can be none, it is looked again after so many gets. */
+const RETRY_GETS = 4096;
 
 /**
  * Of so many hits, on average, one goes to native code: the policy hears of the key, and the value's checksum is compared.
@@ -61,15 +72,16 @@ export function tidyNearCaches(): void {
 nearHook.tidy = tidyNearCaches;
 
 export class NearCache<Out> {
-  #young = new Map<unknown, Answer<Out>>();
-  #old = new Map<unknown, Answer<Out>>();
+  #answers = new Map<unknown, Answer<Out>>();
+  #ring: Answer<Out>[] = []; // the same, in the order in which the hand passes them
+  #hand = 0;
   #words: Uint32Array | undefined;
   #notice = 0;
-  #number = 0;
-  #hits = 0; // of the window
+  #number = 0; // of the hit count
+  #hits = 0; // since the window began
   #untilAsk = 0;
-  #asked = 0;
-  #rest = 0;
+  #passed = 0; // lookups that native code was to answer
+  #rest = 0; // lookups until this begins again
   readonly #handle: number;
 
   constructor(handle: number) {
@@ -84,25 +96,22 @@ export class NearCache<Out> {
       if (--this.#rest === 0) this.#begin();
       return undefined;
     }
-    let answer = this.#young.get(key);
-    if (answer === undefined) {
-      answer = this.#old.get(key);
-      if (answer === undefined) return undefined;
-      this.#keep(key, answer);
-    }
+    const answer = this.#answers.get(key);
+    if (answer === undefined) return undefined;
     const words = this.#words!;
     if (
       words[answer.word] !== answer.version ||
       words[NOTICE] !== this.#notice ||
-      answer.expires < clock[0]! ||
+      answer.ends <= clock[0]! ||
       (MAY_BE_DETACHED && (answer.value as { length?: number }).length === 0)
     )
-      return this.#stale(key);
+      return this.#stale(answer);
     if (--this.#untilAsk < 0) {
       this.#untilAsk = Math.floor(Math.random() * (2 * ASK_EVERY));
       registers[VERIFY_NOW] = 1;
       return undefined;
     }
+    if (!answer.asked) answer.asked = true;
     ++this.#hits;
     nearHits[this.#number]!++;
     return answer.value;
@@ -111,7 +120,7 @@ export class NearCache<Out> {
   /** After `find` had no answer: whether the one that native code will give is to be kept, by `fill`. */
   wants(key: unknown): boolean {
     if (this.#rest > 0) return false;
-    if (++this.#asked % WINDOW === 0) {
+    if (++this.#passed % WINDOW === 0) {
       const hits = this.#hits;
       this.#hits = 0;
       if (hits < WINDOW * HIT_SHARE_MIN) {
@@ -120,14 +129,18 @@ export class NearCache<Out> {
       }
     }
     // A Uint8Array is another object each time, or has other bytes.
-    return (this.#asked % KEEP_EVERY === 0 || registers[VERIFY_NOW] !== 0) && typeof key !== 'object';
+    return (this.#passed % KEEP_EVERY === 0 || registers[VERIFY_NOW] !== 0) && typeof key !== 'object';
   }
 
   /** Keeps what `findNear` has just answered. */
   fill(key: unknown, value: Out): void {
     registers[VERIFY_NOW] = 0;
-    const expires = wideRegisters[EXPIRES]!;
-    this.#keep(key, { value, word: registers[NEAR_WORD]!, version: registers[NEAR_VERSION]!, expires });
+    const version = registers[NEAR_VERSION]!;
+    const answer = new Answer(key, value, registers[NEAR_WORD]!, version, registers[NEAR_ENDS]! | 0);
+    const known = this.#answers.get(key);
+    answer.place = known !== undefined ? known.place : this.#freePlace();
+    this.#ring[answer.place] = answer;
+    this.#answers.set(key, answer);
   }
 
   /** The keyspace was closed. */
@@ -140,29 +153,35 @@ export class NearCache<Out> {
     if (this.#words !== undefined && this.#words[NOTICE] !== this.#notice) this.#begin();
   }
 
-  #keep(key: unknown, answer: Answer<Out>): void {
-    if (this.#young.size >= ANSWERS_MAX) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, answer);
+  /** At the end; or that of the first answer from the hand on that was not asked for since the hand last passed. */
+  #freePlace(): number {
+    const ring = this.#ring;
+    if (ring.length < ANSWERS_MAX) return ring.length;
+    let hand = this.#hand;
+    for (; ring[hand]!.asked; hand = (hand + 1) % ANSWERS_MAX) ring[hand]!.asked = false;
+    this.#answers.delete(ring[hand]!.key);
+    this.#hand = (hand + 1) % ANSWERS_MAX;
+    return hand;
   }
 
-  #stale(key: unknown): undefined {
-    this.#young.delete(key);
-    this.#old.delete(key);
+  #stale(answer: Answer<Out>): undefined {
+    this.#answers.delete(answer.key);
+    const last = this.#ring.pop()!;
+    if (last !== answer) {
+      last.place = answer.place;
+      this.#ring[answer.place] = last;
+    }
+    if (this.#hand >= this.#ring.length) this.#hand = 0;
     this.tidy();
     return undefined;
   }
 
   /** Starts with nothing kept; rests if there can be no near cache just now. */
   #begin(): void {
-    this.#young = new Map();
-    this.#old = new Map();
-    this.#hits = 0;
+    this.#forget();
     const near = native.near(this.#handle);
     if (near === undefined) {
-      this.#sleep(WINDOW);
+      this.#sleep(RETRY_GETS);
       return;
     }
     this.#rest = 0;
@@ -172,9 +191,16 @@ export class NearCache<Out> {
   }
 
   #sleep(gets: number): void {
-    this.#young = new Map();
-    this.#old = new Map();
+    this.#forget();
     this.#words = undefined;
     this.#rest = gets;
+  }
+
+  #forget(): void {
+    this.#answers = new Map();
+    this.#ring = [];
+    this.#hand = 0;
+    this.#hits = 0;
+    this.#passed = 0;
   }
 }

@@ -19,8 +19,7 @@ namespace zerohop {
 #if defined(__linux__) && !defined(ZEROHOP_TSAN)
 
 bool ProcessFenceAvailable() {
-  static const bool available =
-      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  static const bool available = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   return available;
 }
 

@@ -1,11 +1,9 @@
 #include "base/ticker.h"
 
+#include <algorithm>
 #include <chrono>
-#include <limits>
 #include <system_error>
 #include <thread>
-
-#include "base/clock.h"
 
 namespace zerohop {
 
@@ -14,7 +12,12 @@ Ticker& Ticker::Process() {
   return *ticker;
 }
 
-Ticker::Ticker() : now_(std::numeric_limits<double>::infinity()) {}
+int32_t Ticker::EndTick(uint64_t expires_us) const {
+  if (expires_us == kNever) return kNeverEnds;
+  const uint64_t tick = TicksAt(expires_us);
+  if (tick > kLastEnd) return 0;  // too far away to be told in a tick
+  return static_cast<int32_t>(tick > kSlackTicks ? tick - kSlackTicks : 0);
+}
 
 void Ticker::Wake() {
   woken_us_.store(CoarseNowUs(), std::memory_order_relaxed);
@@ -24,7 +27,7 @@ void Ticker::Wake() {
     try {
       std::thread([this] { Run(); }).detach();
     } catch (const std::system_error&) {
-      return;  // no thread to be had: the word stays infinite, and everyone asks native code
+      return;  // no thread to be had: everyone goes on asking native code
     }
     started_ = true;
   }
@@ -39,10 +42,10 @@ void Ticker::Run() {
       wanted_.wait(lock, [this] { return awake_.load(std::memory_order_acquire); });
     }
     while (CoarseNowUs() < woken_us_.load(std::memory_order_relaxed) + kAwakeUs) {
-      now_.store(static_cast<double>(NowUs()), std::memory_order_relaxed);
-      std::this_thread::sleep_for(std::chrono::microseconds(kPeriodUs));
+      now_.store(static_cast<int32_t>(std::min<uint64_t>(TicksAt(NowUs()), kAsleep)), std::memory_order_relaxed);
+      std::this_thread::sleep_for(std::chrono::microseconds(kTickUs));
     }
-    now_.store(std::numeric_limits<double>::infinity(), std::memory_order_relaxed);
+    now_.store(kAsleep, std::memory_order_relaxed);
     awake_.store(false, std::memory_order_release);
   }
 }

@@ -1,10 +1,11 @@
 // ticker.h: a word in memory that tells the time, so that JavaScript can read it without a call.
 //
-// A thread of its own writes base/clock.h's microseconds into the word, as a double, every few milliseconds: a timer of
-// JavaScript's would stand still in a loop that never returns, and can be mocked.  The thread runs while someone wakes it
-// now and then; asleep, the word is infinity, so that every expiry looks reached and the reader asks native code.
+// A thread of its own counts ticks of 4 ms into the word: a timer of JavaScript's would stand still in a loop that
+// never returns, and can be mocked.  The thread runs while someone wakes it now and then; asleep, the word is kAsleep,
+// beyond every end, so that each looks reached and the reader asks native code.  The word is 32 bits wide because
+// JavaScript keeps and compares such numbers without allocating.
 //
-// A reader allows for kSlackUs: nearer than that to an expiry it asks native code too, which knows the exact time.
+// A reader allows for kSlackTicks: nearer than that to an end it asks native code too, which knows the exact time.
 //
 // Threads  any.  Lifetime  of the process; the thread is never joined and touches nothing that is destroyed.
 // Cost     asleep none; awake 250 wake-ups a second, about 0.1 % of a core.
@@ -12,34 +13,44 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 
+#include "base/clock.h"
 #include "base/constants.h"
 
 namespace zerohop {
 
 class Ticker {
  public:
-  static constexpr uint64_t kPeriodUs = 4000;
-  static constexpr uint64_t kSlackUs = 32000;       // how late a tick may be without anyone noticing
-  static constexpr uint64_t kAwakeUs = 1000 * 1000;  // after the last call of Wake
+  static constexpr uint64_t kTickUs = 4096;
+  static constexpr uint64_t kSlackTicks = 8;          // how late a tick may be without anyone noticing
+  static constexpr uint64_t kAwakeUs = 1000 * 1000;   // after the last call of Wake
+  static constexpr int32_t kNeverEnds = INT32_MAX;    // what EndTick gives for kNever
+  static constexpr int32_t kAsleep = kNeverEnds - 1;  // the word while nobody counts
+  static constexpr int32_t kLastEnd = kAsleep - 1;    // 101 days after the process began; later ends look reached
 
   static Ticker& Process();
 
   // Keeps the word up to date for a while.  Cheap when it already is.
   void Wake();
 
+  // The tick from which on a reader must ask native code about something that ends at `expires_us`.
+  int32_t EndTick(uint64_t expires_us) const;
+
   // The word; JavaScript reads it through an external buffer.
   std::byte* word() { return reinterpret_cast<std::byte*>(&now_); }
-  static constexpr size_t kWordBytes = sizeof(double);
-  double Read() const { return now_.load(std::memory_order_relaxed); }
+  static constexpr size_t kWordBytes = sizeof(int32_t);
+  int32_t Read() const { return now_.load(std::memory_order_relaxed); }
 
  private:
-  Ticker();
+  Ticker() = default;
   void Run();
+  uint64_t TicksAt(uint64_t us) const { return us > born_us_ ? (us - born_us_) / kTickUs : 0; }
 
-  alignas(kCacheLineBytes) std::atomic<double> now_;
+  const uint64_t born_us_ = NowUs();
+  alignas(kCacheLineBytes) std::atomic<int32_t> now_{kAsleep};
   alignas(kCacheLineBytes) std::atomic<uint64_t> woken_us_{0};
   std::atomic<bool> awake_{false};
   std::mutex mutex_;
@@ -47,8 +58,6 @@ class Ticker {
   bool started_ = false;  // under mutex_
 };
 
-static_assert(std::atomic<double>::is_always_lock_free && sizeof(std::atomic<double>) == sizeof(double),
-              "JavaScript reads the plain word");
-static_assert(Ticker::kSlackUs > 4 * Ticker::kPeriodUs, "a tick may be late");
+static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "JavaScript reads the plain word");
 
 }  // namespace zerohop

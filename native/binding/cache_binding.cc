@@ -8,12 +8,12 @@
 
 #include "base/memory_limit.h"
 #include "base/os_memory.h"
+#include "base/ticker.h"
 #include "binding/call.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
-#include "binding/isolate.h"
-#include "base/ticker.h"
 #include "binding/functions.h"
+#include "binding/isolate.h"
 #include "cache/registry.h"
 
 namespace zerohop::binding {
@@ -77,7 +77,8 @@ napi_value Near(napi_env env, napi_callback_info info) {
   napi_value words = call.membership().NearWordsBuffer(env);
   napi_value pair;
   if (words == nullptr || napi_create_array_with_length(env, 2, &pair) != napi_ok ||
-      napi_set_element(env, pair, 0, words) != napi_ok || napi_set_element(env, pair, 1, Int(env, *number)) != napi_ok) {
+      napi_set_element(env, pair, 0, words) != napi_ok ||
+      napi_set_element(env, pair, 1, Int(env, *number)) != napi_ok) {
     return nullptr;
   }
   return pair;

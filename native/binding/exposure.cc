@@ -14,7 +14,8 @@ namespace {
 // Node's own function, or V8's on Node 20.  Null if there is none.
 CreateShared FindCreateShared(napi_env env) {
   static const auto found = [env] {
-    const auto own = reinterpret_cast<CreateShared>(::dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
+    const auto own =
+        reinterpret_cast<CreateShared>(::dlsym(RTLD_DEFAULT, "node_api_create_external_sharedarraybuffer"));
     return own != nullptr ? own : FindCreateSharedOnNode20(env);
   }();
   return found;
@@ -78,14 +79,14 @@ void MakeBuffer(napi_env env, Backend backend, Arena& arena, uint32_t index,
   Redeem(ticket);
 }
 
-napi_value MakeSharedBuffer(napi_env env, Backend backend, std::byte* data, size_t bytes,
-                            std::shared_ptr<void> owner) {
+napi_value MakeSharedBuffer(napi_env env, Backend backend, std::byte* data, size_t bytes, std::shared_ptr<void> owner) {
   if (backend == Backend::kCopy) return nullptr;
   auto* const held = new std::shared_ptr<void>(std::move(owner));
   napi_value buffer = nullptr;
   const napi_status status =
       backend == Backend::kShared
-          ? FindCreateShared(env)(env, data, bytes, [](void*, void* hint) { DropOwner(hint); }, held, &buffer)
+          ? FindCreateShared(env)(
+                env, data, bytes, [](void*, void* hint) { DropOwner(hint); }, held, &buffer)
           : napi_create_external_arraybuffer(
                 env, data, bytes, [](napi_env, void*, void* hint) { DropOwner(hint); }, held, &buffer);
   if (status == napi_ok) return buffer;

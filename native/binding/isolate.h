@@ -124,6 +124,7 @@ class Isolate {
     kNearWord,     // where the version of the key lies (cache/near.h)
     kNearVersion,  // what it was before the lookup
     kVerifyNow,    // set by JavaScript: the next lookup compares the checksum
+    kNearEnds,     // the tick from which on JavaScript must ask (base/ticker.h)
     kEvicted,      // entries that the last `set` pushed out
     kRegisters = 32
   };

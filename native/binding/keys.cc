@@ -168,7 +168,8 @@ bool KeyBatch::ReadNumbers(napi_env env, napi_value keys) {
       case napi_uint32_array: integer = static_cast<const uint32_t*>(data)[i]; break;
       case napi_float64_array:
         if (ToInteger(static_cast<const double*>(data)[i], &integer)) break;
-        ThrowRange(env, "keys: expected safe integers, received " + std::to_string(static_cast<const double*>(data)[i]));
+        ThrowRange(env,
+                   "keys: expected safe integers, received " + std::to_string(static_cast<const double*>(data)[i]));
         return false;
       default: ThrowType(env, "keys: expected an array, Int32Array, Uint32Array or Float64Array"); return false;
     }

@@ -23,12 +23,6 @@ napi_value Answer(napi_env env, const Call& call, const Location& found) {
   return found.buffer != nullptr ? found.buffer : Int(env, found.result);
 }
 
-// When JavaScript must stop answering by itself: some time before the entry's end, as the clock word may be late.
-double NearExpiry(uint64_t expires_us) {
-  if (expires_us == kNever) return std::numeric_limits<double>::infinity();
-  return static_cast<double>(expires_us) - static_cast<double>(Ticker::kSlackUs);
-}
-
 }  // namespace
 
 napi_value Find(napi_env env, napi_callback_info info) {
@@ -52,7 +46,7 @@ napi_value FindNear(napi_env env, napi_callback_info info) {
   call.session().verify_now = false;
   registers[Isolate::kNearWord] = mark.word;
   registers[Isolate::kNearVersion] = mark.version;
-  call.isolate->wide_registers()[Isolate::kExpires] = NearExpiry(expires_us);
+  registers[Isolate::kNearEnds] = static_cast<uint32_t>(Ticker::Process().EndTick(expires_us));
   if (expires_us != kNever) Ticker::Process().Wake();
   return Answer(env, call, found);
 }
@@ -208,8 +202,8 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   if (!facts) return Bool(env, false);
   double* const wide = call.isolate->wide_registers();
   const uint64_t now = NowUs(), end = facts->hit.expires_us;
-  wide[Isolate::kExpires] = end == kNever ? std::numeric_limits<double>::infinity()
-                                          : static_cast<double>(end > now ? end - now : 0) / 1000;
+  wide[Isolate::kExpires] =
+      end == kNever ? std::numeric_limits<double>::infinity() : static_cast<double>(end > now ? end - now : 0) / 1000;
   wide[Isolate::kAge] = static_cast<double>(facts->age_us) / 1000;
   wide[Isolate::kUses] = facts->uses;
   wide[Isolate::kCost] = facts->cost;
@@ -222,7 +216,7 @@ napi_value Scan(napi_env env, napi_callback_info info) {
   const Call call(env, args);
   uint32_t shard = 0;
   if (!call || napi_get_value_uint32(env, args[1], &shard) != napi_ok || shard >= Index::kShards) return nullptr;
-  const std::vector<ScannedKey> keys = call.cache().Scan(shard, call.space());
+  const std::vector<ScannedKey> keys = call.cache().Scan(call.session(), shard, call.space());
   napi_value list;
   if (napi_create_array_with_length(env, keys.size(), &list) != napi_ok) return nullptr;
   for (size_t i = 0; i < keys.size(); ++i) {

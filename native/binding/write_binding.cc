@@ -44,9 +44,8 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
   Bytes value;
   if (!ReadView(env, given, "value", &value)) return nullptr;
   terms.key_is_bytes = key.is_bytes();
-  const SetOutcome outcome = StoreOrCollect(env, call, [&] {
-    return call.cache().Set(call.session(), call.space(), key.bytes(), value, terms);
-  });
+  const SetOutcome outcome = StoreOrCollect(
+      env, call, [&] { return call.cache().Set(call.session(), call.space(), key.bytes(), value, terms); });
   if (outcome == SetOutcome::kTooLarge) {
     return ThrowRange(env, "value: expected at most " + std::to_string(call.cache().ValueBytesMax(key.bytes().size())) +
                                " bytes, received " + std::to_string(value.size()) + "; raise maxBytes");
@@ -71,8 +70,9 @@ napi_value SetWith(napi_env env, napi_callback_info info) {
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   double ttl_us = 0, cost = 0;
   uint32_t count = 0;
-  if (napi_get_value_double(env, args[3], &ttl_us) != napi_ok || napi_get_value_double(env, args[4], &cost) != napi_ok ||
-      napi_get_array_length(env, args[5], &count) != napi_ok || count > kTagsMax) {
+  if (napi_get_value_double(env, args[3], &ttl_us) != napi_ok ||
+      napi_get_value_double(env, args[4], &cost) != napi_ok || napi_get_array_length(env, args[5], &count) != napi_ok ||
+      count > kTagsMax) {
     return ThrowType(env, "setWith: expected (handle, key, value, number, number, string[])");
   }
   std::array<std::string, kTagsMax> names;

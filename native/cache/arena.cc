@@ -19,7 +19,8 @@ Arena::Arena(Mapping mapping, size_t segment_bytes, uint32_t count)
     : mapping_(std::move(mapping)),
       segment_bytes_(segment_bytes),
       segment_shift_(std::countr_zero(segment_bytes)),
-      segments_(count), committed_(count, false) {
+      segments_(count),
+      committed_(count, false) {
   free_.reserve(count);
   for (uint32_t index = count; index-- > 0;) free_.push_back(index);
 }

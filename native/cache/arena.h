@@ -26,7 +26,8 @@ namespace zerohop {
 
 class Arena {
  public:
-  // `bytes` is rounded down to whole segments.  REQUIRES: segment_bytes is a power of two.  The result holds one reference.
+  // `bytes` is rounded down to whole segments.  REQUIRES: segment_bytes is a power of two.  The result holds one
+  // reference.
   static Result<Arena*> Create(size_t bytes, size_t segment_bytes, MappingKind kind);
 
   void Ref() { references_.fetch_add(1, std::memory_order_relaxed); }

@@ -38,15 +38,16 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWord
       arena_(arena),
       near_(std::move(near)),
       index_(epochs_),
-      tags_(index_),
+      tags_([this](uint16_t incarnation, uint32_t id, uint64_t hash) {
+        return index_.Any(hash, [&](uint64_t at) { return Carries(at, incarnation, id); });
+      }),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
-      evictor_({*arena, index_, epochs_, spaces_, tags_, *near_, seal_clock_, hash_key_, [this] {
+      evictor_({*arena, index_, epochs_, spaces_, *near_, seal_clock_, hash_key_, [this] {
                   MutexLock lock(sessions_mutex_);
                   for (Session* session : sessions_) {
                     if (session->listener != nullptr) session->listener->OnNotice();
                   }
                 }}) {
-  MutexLock lock(upkeep_mutex_);
   Join(&upkeep_);
   const Result<uint16_t> root = OpenSpace("", "", "bytes");
   static_cast<void>(root);
@@ -65,11 +66,14 @@ Result<uint16_t> Cache::OpenSpace(const std::string& name, const std::string& sc
     return Status{Code::kOptions, "keyspace '" + name + "' is open with scope '" + space.scope + "' and codec " +
                                       space.codec + ", not scope '" + scope + "' and codec " + codec};
   }
+  if (spaces_.size() == Spaces::kSpacesMax) {
+    return Status{Code::kOptions, "a cache has at most " + std::to_string(Spaces::kSpacesMax) + " keyspaces"};
+  }
   const auto known = std::find_if(scopes_.begin(), scopes_.end(), [&](const auto& one) { return one->name == scope; });
   const auto scope_id = static_cast<uint16_t>(known - scopes_.begin());
   if (known == scopes_.end()) {
     // Each scope holds up to two open segments that no other scope can use.
-    const size_t limit = std::max<size_t>(2, arena_->segment_count() / 8);
+    const size_t limit = std::clamp<size_t>(arena_->segment_count() / 8, 2, Evictor::kScopesMax);
     if (scopes_.size() >= limit) {
       return Status{Code::kOptions, "maxBytes allows at most " + std::to_string(limit) +
                                         " scopes, each of which has segments of its own; raise maxBytes"};
@@ -80,10 +84,8 @@ Result<uint16_t> Cache::OpenSpace(const std::string& name, const std::string& sc
     scopes_.push_back(std::move(added));
     evictor_.AddScope(scope_id, *scopes_.back()->newcomers);
   }
-  const std::optional<uint16_t> id = spaces_.Add({name, scope, codec, scope_id});
-  if (!id) {
-    return Status{Code::kOptions, "a cache has at most " + std::to_string(Spaces::kSpacesMax) + " keyspaces"};
-  }
+  std::optional<uint16_t> id;
+  while (!(id = spaces_.Add({name, scope, codec, scope_id}))) BuryAll();
   stream_of_space_[*id].store(scopes_[scope_id]->newcomers.get(), std::memory_order_release);
   return *id;
 }
@@ -120,7 +122,11 @@ void Cache::ClearSpace(uint16_t space) {
 
 void Cache::Clear() {
   for (size_t space = 0; space < spaces_.size(); ++space) Renew(static_cast<uint16_t>(space));
+  // What others store from here on belongs to the new numbers, and stays.
   index_.Sweep([this](uint64_t at) {
+    EntryHeader header;
+    std::memcpy(&header, arena_->bytes() + at, sizeof(header));
+    if (spaces_.Alive(header.space)) return false;
     Forget(at);
     return true;
   });
@@ -209,10 +215,9 @@ CacheUsage Cache::Usage() {
     usage.counts = departed_;
     for (const Session* session : sessions_) session->counters.AddTo(usage.counts);
   }
-  usage.entries = 0;
+  usage.entries = spaces_.Entries();
   for (size_t space = 0; space < spaces_.size(); ++space) {
     AddTotals(usage.counts, CountsOf(static_cast<uint16_t>(space)));
-    usage.entries += EntriesOf(static_cast<uint16_t>(space));
   }
   usage.indexed = index_.size();
   usage.index_bytes = index_.bytes() + tags_.bytes();

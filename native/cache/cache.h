@@ -129,7 +129,7 @@ class Cache {
     uint32_t version;
   };
   Hit Find(const ReadGuard& guard, Session& session, uint16_t space, Bytes key, Use use = Use::kCount,
-                          NearMark* mark = nullptr);
+           NearMark* mark = nullptr);
 
   // The same for several keys: the memory that each needs is asked for before the first is looked at.
   // hits.size() == keys.size() <= kBatchMax.
@@ -162,7 +162,7 @@ class Cache {
 
   // The keys of a keyspace that lie in one shard of the index, 0 … Index::kShards: every key once that is stored from
   // before the first shard is asked for until after the last.
-  std::vector<ScannedKey> Scan(size_t shard, uint16_t space);
+  std::vector<ScannedKey> Scan(Session& session, size_t shard, uint16_t space);
 
   // The largest value that `Set` can take with a key of `key_bytes`.
   size_t ValueBytesMax(size_t key_bytes) const;
@@ -223,28 +223,27 @@ class Cache {
   void FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const;
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const;
-  Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key,
-                                Use use);
-  // Removes exactly the entry at `at`; false if it is not there any more.
+  Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
+  // Removes exactly the entry at `at`; false if it is not there any more.  REQUIRES: a ReadGuard.
   bool Drop(uint16_t incarnation, uint64_t hash, uint64_t at);
   // The entry at `at` has left the index.
   void Forget(uint64_t at) {
     arena_->segment(arena_->SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
   }
   bool Expired(uint64_t expires_us) const { return expires_us != kNever && expires_us <= NowUs(); }
-  // True if there was one, and its time was not over.
+  // True if there was one, and its time was not over.  REQUIRES: a ReadGuard.
   bool RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key);
 
   Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
+  bool Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const;
   SetOutcome ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                           Reservation* room);
-  SetOutcome SetSmall(Session& session, const Newcomer& newcomer);
-  SetOutcome SetLarge(Session& session, const Newcomer& newcomer);
+  SetOutcome SetSmall(Session& session, const Newcomer& newcomer, Reservation* room);
+  SetOutcome SetLarge(Session& session, const Newcomer& newcomer, Reservation* room);
   void Write(const Reservation& reservation, const Newcomer& newcomer);
-  bool Publish(const Reservation& reservation, const Newcomer& newcomer);
+  bool Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer);
   bool MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room, uint64_t hash, uint64_t expires_us);
   void CountRefusal(Session& session, uint16_t space, SetOutcome outcome);
-  void Trim(Session& session);
   bool IsLarge(size_t key_bytes, size_t value_bytes) const;
   uint32_t Ticks() const;
   void PayFromBudget();
@@ -274,7 +273,7 @@ class Cache {
 
   Mutex sessions_mutex_;
   std::vector<Session*> sessions_ GUARDED_BY(sessions_mutex_);
-  CountTotals departed_ GUARDED_BY(sessions_mutex_){};                    // of sessions that parted
+  CountTotals departed_ GUARDED_BY(sessions_mutex_){};  // of sessions that parted
   std::vector<CountTotals> departed_by_space_ GUARDED_BY(sessions_mutex_);
 
   // A slow pass over the index, a shard at a time.

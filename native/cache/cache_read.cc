@@ -123,7 +123,8 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
                     CostOf(arena_->bytes(), hit.entry_at, header)};
 }
 
-std::vector<ScannedKey> Cache::Scan(size_t shard, uint16_t space) {
+std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t space) {
+  ReadGuard guard(epochs_, session);
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t now = NowUs();
   std::vector<ScannedKey> keys;

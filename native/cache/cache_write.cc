@@ -48,16 +48,20 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
                           {tags.data(), terms.tags.size()},
                           // A large value has room for an end from the start: it could not be moved to get one.
                           terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size())};
-  const SetOutcome outcome = large ? SetLarge(session, newcomer) : SetSmall(session, newcomer);
+  Reservation room{};
+  const SetOutcome outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   if (outcome != SetOutcome::kStored) {
     tags_.Release(newcomer.tags);
-    RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
+    ReadGuard guard(epochs_, session);  // before the mark is looked at: from here on its number is not another's
+    if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
     CountRefusal(session, space, outcome);
   }
   near_->KeyChanged(newcomer.hash);
   if (outcome == SetOutcome::kStored) {
     session.Of(space).Add(Count::kSets);
-    if (options_.max_entries != SIZE_MAX) Trim(session);
+    if (options_.max_entries != SIZE_MAX && spaces_.Entries() > options_.max_entries) {
+      evictor_.Trim(session, options_.max_entries, room.entry_at);
+    }
   }
   return outcome;
 }
@@ -71,12 +75,6 @@ void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
     case SetOutcome::kStored:
     case SetOutcome::kTooLarge: break;
   }
-}
-
-void Cache::Trim(Session& session) {
-  size_t entries = 0;
-  for (size_t space = 0; space < spaces_.size(); ++space) entries += EntriesOf(static_cast<uint16_t>(space));
-  if (entries > options_.max_entries) evictor_.Trim(session, entries - options_.max_entries);
 }
 
 // Room in the keyspace's open segment, with a writer counted until Finish.
@@ -98,18 +96,17 @@ SetOutcome Cache::ReserveSmall(Session& session, uint16_t space, uint32_t words,
   return SetOutcome::kRefusedPinned;
 }
 
-SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer) {
-  Reservation room;
-  const SetOutcome outcome = ReserveSmall(session, newcomer.space, newcomer.extension_words, newcomer.key.size(),
-                                          newcomer.value.size(), &room);
+SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservation* room) {
+  const SetOutcome outcome =
+      ReserveSmall(session, newcomer.space, newcomer.extension_words, newcomer.key.size(), newcomer.value.size(), room);
   if (outcome != SetOutcome::kStored) return outcome;
-  Write(room, newcomer);
-  const bool stored = Publish(room, newcomer);
-  NewcomersOf(newcomer.space).Finish(room);
+  Write(*room, newcomer);
+  const bool stored = Publish(session, *room, newcomer);
+  NewcomersOf(newcomer.space).Finish(*room);
   return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
 }
 
-SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer) {
+SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservation* taken) {
   const size_t bytes = EntryBytesMax(newcomer.extension_words, newcomer.key.size(), newcomer.value.size());
   const auto count = static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes());
   uint32_t first = 0;
@@ -119,8 +116,8 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer) {
     case Evictor::Outcome::kReaders: return SetOutcome::kRefusedReaders;
   }
   const uint64_t at = arena_->StartOf(first);
-  const Reservation room{first, at,
-                         LayOut(at, newcomer.extension_words, newcomer.key.size(), newcomer.value.size())};
+  const Reservation room{first, at, LayOut(at, newcomer.extension_words, newcomer.key.size(), newcomer.value.size())};
+  *taken = room;
   Segment& segment = arena_->segment(first);
   arena_->Own(first, NewcomersOf(newcomer.space).scope());
   segment.used_bytes = room.layout.end - at;
@@ -129,7 +126,7 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer) {
   segment.writers.fetch_add(1, std::memory_order_relaxed);
   segment.sealed_at = seal_clock_.fetch_add(1, std::memory_order_relaxed);
   Write(room, newcomer);
-  const bool stored = Publish(room, newcomer);
+  const bool stored = Publish(session, room, newcomer);
   segment.state.store(SegmentState::kSealed, std::memory_order_release);
   segment.writers.fetch_sub(1, std::memory_order_release);
   return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
@@ -162,16 +159,20 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
 }
 
 // False without memory for the index.
-bool Cache::Publish(const Reservation& room, const Newcomer& newcomer) {
+bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& newcomer) {
   Segment& segment = arena_->segment(room.segment);
   const uint16_t incarnation = newcomer.mark.incarnation;
   // Counted before it can be seen: another thread may replace the entry at once and count it down.
   segment.live_entries.fetch_add(1, std::memory_order_relaxed);
-  Entry entry;
-  const Index::Upserted upserted = index_.Upsert(
-      newcomer.hash, room.entry_at,
-      [&](uint64_t at) { return Matches(at, incarnation, newcomer.key, &entry); },
-      [&] { return spaces_.Valid(newcomer.mark); });
+  Index::Upserted upserted;
+  {
+    ReadGuard guard(epochs_, session);  // so that the number is not another keyspace's before it was counted
+    Entry entry;
+    upserted = index_.Upsert(
+        newcomer.hash, room.entry_at, [&](uint64_t at) { return Matches(at, incarnation, newcomer.key, &entry); },
+        [&] { return spaces_.Valid(newcomer.mark); });
+    if (upserted.stored && !upserted.replaced) spaces_.Count(incarnation, 1);
+  }
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
   // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.
   if (upserted.refused) {
@@ -179,12 +180,8 @@ bool Cache::Publish(const Reservation& room, const Newcomer& newcomer) {
     return true;
   }
   if (!upserted.stored) return false;
-  if (!newcomer.tags.empty()) tags_.Add(newcomer.tags, {newcomer.hash, room.entry_at});
-  if (upserted.replaced) {
-    Forget(*upserted.replaced);
-  } else {
-    spaces_.Count(incarnation, 1);
-  }
+  if (!newcomer.tags.empty()) tags_.Add(newcomer.tags, newcomer.hash);
+  if (upserted.replaced) Forget(*upserted.replaced);
   PayFromBudget();
   return true;
 }
@@ -199,74 +196,89 @@ bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, ui
   const std::optional<uint64_t> at =
       index_.Remove(hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); });
   if (!at) return false;
+  spaces_.Count(incarnation, -1);
   // Read before it is forgotten: from then on its segment may be written again.
   const bool expired = Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
   Forget(*at);
-  spaces_.Count(incarnation, -1);
   if (expired) session.Of(space).Add(Count::kExpired);
   return !expired;
 }
 
 bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
-  const Spaces::Mark mark = spaces_.MarkOf(space);
-  const uint64_t hash = HashOf(mark.incarnation, key);
-  const bool removed = RemoveKey(session, space, mark.incarnation, hash, key);
+  ReadGuard guard(epochs_, session);
+  const uint16_t incarnation = spaces_.IncarnationOf(space);
+  const uint64_t hash = HashOf(incarnation, key);
+  const bool removed = RemoveKey(session, space, incarnation, hash, key);
   near_->KeyChanged(hash);
   if (removed) session.Of(space).Add(Count::kDeletes);
   return removed;
 }
 
+bool Cache::Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const {
+  EntryHeader header;
+  std::memcpy(&header, arena_->bytes() + at, sizeof(header));
+  const TagIds ids = TagsOf(arena_->bytes(), at, header);
+  return header.space == incarnation && std::find(ids.begin(), ids.end(), tag) != ids.end();
+}
+
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
-  const uint16_t incarnation = spaces_.MarkOf(space).incarnation;
+  const Spaces::Mark mark = spaces_.MarkOf(space);
+  const uint16_t incarnation = mark.incarnation;
   uint32_t id = 0;
-  size_t removed = 0, expired_entries = 0;
-  for (const Tags::Reference& one : tags_.Take(incarnation, tag, &id)) {
-    bool expired = false;
-    const auto at = index_.Remove(one.hash, [&](uint64_t each) {
-      if (each != one.entry_at) return false;
-      EntryHeader header;
-      std::memcpy(&header, arena_->bytes() + each, sizeof(header));
-      const TagIds ids = TagsOf(arena_->bytes(), each, header);
-      if (header.space != incarnation || std::find(ids.begin(), ids.end(), id) == ids.end()) return false;
-      expired = Expired(ExpiresUs(arena_->bytes(), each, header));
-      return true;
-    });
-    if (!at) continue;  // replaced, evicted or deleted meanwhile
-    Forget(*at);
-    spaces_.Count(incarnation, -1);
-    near_->KeyChanged(one.hash);
-    removed += !expired;
-    expired_entries += expired;
+  size_t removed = 0, expired = 0;
+  const std::vector<uint64_t> hashes = tags_.Take(incarnation, tag, &id);
+  // Few at a time: while a guard lives, nobody's memory is used again.
+  constexpr size_t kAtATime = 64;
+  for (size_t first = 0; first < hashes.size(); first += kAtATime) {
+    ReadGuard guard(epochs_, session);
+    if (!spaces_.Valid(mark)) break;  // cleared meanwhile, and nothing is left
+    for (const uint64_t hash : std::span(hashes).subspan(first, std::min(kAtATime, hashes.size() - first))) {
+      // None: replaced, evicted or deleted meanwhile.
+      while (const auto at = index_.Remove(hash, [&](uint64_t each) { return Carries(each, incarnation, id); })) {
+        spaces_.Count(incarnation, -1);
+        EntryHeader header;
+        std::memcpy(&header, arena_->bytes() + *at, sizeof(header));
+        ++(Expired(ExpiresUs(arena_->bytes(), *at, header)) ? expired : removed);
+        Forget(*at);
+        near_->KeyChanged(hash);
+      }
+    }
   }
   session.Of(space).Add(Count::kDeletes, removed);
-  session.Of(space).Add(Count::kExpired, expired_entries);
+  session.Of(space).Add(Count::kExpired, expired);
   return removed;
 }
 
 std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes key,
                                        std::optional<uint64_t> expires_us) {
-  const Spaces::Mark mark = spaces_.MarkOf(space);
-  const uint64_t hash = HashOf(mark.incarnation, key);
+  // Not longer than a guard lives is the number the keyspace's.
+  uint16_t incarnation;
+  uint64_t hash;
   const auto find = [&](Index::Touch touch, Entry* entry) {
-    return index_.Find(hash, touch, [&](uint64_t at) { return Matches(at, mark.incarnation, key, entry); });
+    incarnation = spaces_.IncarnationOf(space);
+    hash = HashOf(incarnation, key);
+    return index_.Find(hash, touch, [&](uint64_t at) { return Matches(at, incarnation, key, entry); });
   };
-  size_t value_bytes;
-  {
+  if (expires_us && *expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
+  size_t value_bytes = 0;
+  for (auto use = Index::Touch::kCount;; use = Index::Touch::kNone) {
     ReadGuard guard(epochs_, session);
     Entry entry;
-    const auto at = find(Index::Touch::kCount, &entry);
+    const auto at = find(use, &entry);
     if (!at || Expired(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
     const bool endless = entry.header.extension_words() == 0;
     if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
-    if (*expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
-    if (!endless) {
-      ExpiryWord(arena_->bytes(), *at).store(*expires_us, std::memory_order_relaxed);
-      near_->KeyChanged(hash);
-      return SetOutcome::kStored;
-    }
     value_bytes = entry.header.value_bytes;
+    if (endless) break;
+    // While it can not be moved: a copy that was made before would have the old end.
+    const bool stored = index_.While(
+        hash, *at, [&] { ExpiryWord(arena_->bytes(), *at).store(*expires_us, std::memory_order_relaxed); });
+    if (!stored) continue;
+    near_->KeyChanged(hash);
+    return SetOutcome::kStored;
   }
-  // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry, or evict it.
+  // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry, or evict
+  // it.
   constexpr uint32_t kWords = ExtensionWords(0);
   Reservation room;
   const SetOutcome outcome = ReserveSmall(session, space, kWords, key.size(), value_bytes, &room);
@@ -274,20 +286,25 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     CountRefusal(session, space, outcome);
     return outcome;  // and the entry stays as it is
   }
-  bool done = false, gone = false;
+  bool found = false;
   {
     ReadGuard guard(epochs_, session);
-    while (!done && !gone) {
+    for (bool done = false; !done;) {
       Entry entry;
       const auto at = find(Index::Touch::kNone, &entry);
-      // Replaced by something else meanwhile: that came after this touch.
-      gone = !at || entry.header.value_bytes != value_bytes || entry.header.extension_words() != 0;
-      if (!gone) done = MoveWithEnd(*at, entry, room, hash, *expires_us);  // false: moved just now; look again
+      // Whatever becomes of it, the room must look like an entry: the segment is walked from one to the next.
+      const EntryHeader header{static_cast<uint32_t>(value_bytes), 0, static_cast<uint16_t>(key.size()), incarnation,
+                               kWords << EntryHeader::kWordsShift};
+      std::memcpy(arena_->bytes() + room.entry_at, &header, sizeof(header));
+      found = at.has_value();
+      // Gone; or replaced by something else, which came after this touch.
+      if (!at || entry.header.value_bytes != value_bytes || entry.header.extension_words() != 0) break;
+      done = MoveWithEnd(*at, entry, room, hash, *expires_us);  // false: moved just now; look again
     }
+    near_->KeyChanged(hash);
   }
   NewcomersOf(space).Finish(room);
-  near_->KeyChanged(hash);
-  return SetOutcome::kStored;
+  return found ? std::optional(SetOutcome::kStored) : std::nullopt;
 }
 
 // Writes an entry that has no extension to another place with one, and repoints the index.  REQUIRES: a ReadGuard since
@@ -303,7 +320,7 @@ bool Cache::MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room
   std::memcpy(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
   Segment& to = arena_->segment(room.segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
-  const bool moved = index_.Repoint(hash, at, room.entry_at, 1);
+  const bool moved = index_.Repoint(hash, at, room.entry_at, Index::kSameUses);
   (moved ? arena_->segment(arena_->SegmentOf(at)) : to).live_entries.fetch_sub(1, std::memory_order_release);
   return moved;
 }

@@ -10,9 +10,9 @@
 //         + value_at               value, 64-aligned from 256 bytes up, else 8-aligned; then padding to 8
 //
 // Little-endian, position-independent.  An entry is written once, before the index knows it, and its bytes never change
-// while anyone can see them, but for `expires_us`, which is read and renewed atomically.  JavaScript can reach the bytes
-// through a view's `.buffer`, so what is read back is not believed: `ReadEntry` copies the header and checks it against
-// the segment's end before anything is done with it.
+// while anyone can see them, but for `expires_us`, which is read and renewed atomically.  JavaScript can reach the
+// bytes through a view's `.buffer`, so what is read back is not believed: `ReadEntry` copies the header and checks it
+// against the segment's end before anything is done with it.
 #pragma once
 
 #include <atomic>
@@ -96,8 +96,7 @@ struct Entry {
 inline bool TryReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit, Entry* entry) {
   if (entry_at + sizeof(EntryHeader) > limit) return false;
   std::memcpy(&entry->header, arena + entry_at, sizeof(EntryHeader));
-  entry->layout =
-      LayOut(entry_at, entry->header.extension_words(), entry->header.key_bytes, entry->header.value_bytes);
+  entry->layout = LayOut(entry_at, entry->header.extension_words(), entry->header.key_bytes, entry->header.value_bytes);
   return entry->layout.end <= limit;
 }
 

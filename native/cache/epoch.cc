@@ -6,8 +6,7 @@
 
 namespace zerohop {
 
-EpochDomain::EpochDomain(Fence fence)
-    : reclaimer_fences_(fence == Fence::kBestAvailable && ProcessFenceAvailable()) {}
+EpochDomain::EpochDomain(Fence fence) : reclaimer_fences_(fence == Fence::kBestAvailable && ProcessFenceAvailable()) {}
 
 void EpochDomain::Add(EpochRecord* record) {
   MutexLock lock(mutex_);

@@ -1,8 +1,8 @@
 // epoch.h: tells when every reader that might still hold an old location has left.
 //
 // A reader notes the current epoch in its own record before it looks at the index, and takes the note away when it is
-// done.  Whoever takes entries out of the index advances the epoch afterwards; memory that they lay in may be used again
-// once every record is idle or shows an epoch at least as new: such a reader looked after the entries had left.
+// done.  Whoever takes entries out of the index advances the epoch afterwards; memory that they lay in may be used
+// again once every record is idle or shows an epoch at least as new: such a reader looked after the entries had left.
 //
 // The note must be visible before the reader's first look.  That fence is paid by the reclaimer, once per group of
 // segments, where the system lets it (membarrier: it makes every core of this process pass one); a reader then executes

@@ -255,12 +255,18 @@ bool Evictor::Walk(uint32_t index) {
 }
 
 bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why) {
-  if (!parts_.index.Remove(hash, [at](uint64_t each) { return each == at; })) return false;
+  bool counted = false;
+  const auto removed = parts_.index.Remove(hash, [&](uint64_t each) {
+    if (each != at) return false;
+    // Of a keyspace that was cleared since: it was counted then.
+    counted = !Dead(header);
+    if (counted) parts_.spaces.Count(header.space, -1);
+    return true;
+  });
+  if (!removed) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
-  if (Dead(header)) return false;  // it was counted when its keyspace was cleared
-  parts_.spaces.Count(header.space, -1);
   parts_.near.KeyChanged(hash);
-  if (session == nullptr) return true;
+  if (session == nullptr || !counted) return counted;
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
   ++session->evicted;
   return true;
@@ -317,27 +323,24 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
   const std::optional<Reservation> room = stream.Reserve(words, header.key_bytes, header.value_bytes, spare);
   if (!room) return std::nullopt;
   std::byte* arena = parts_.arena.bytes();
-  const TagIds tags = TagsOf(arena, at, header);
-  if (!tags.empty()) parts_.tags.Hold(tags);
   std::memcpy(arena + room->entry_at, &header, sizeof(EntryHeader));
-  std::memcpy(arena + room->entry_at + sizeof(EntryHeader), arena + at + sizeof(EntryHeader), size_t{words} * 8);
+  if (words != 0) {
+    ExpiryWord(arena, room->entry_at).store(ExpiresUs(arena, at, header), std::memory_order_relaxed);
+    constexpr size_t kRest = sizeof(EntryHeader) + sizeof(uint64_t);
+    std::memcpy(arena + room->entry_at + kRest, arena + at + kRest, size_t{words} * 8 - sizeof(uint64_t));
+  }
   std::memcpy(arena + room->layout.key_at, arena + entry.layout.key_at, entry.header.key_bytes);
   std::memcpy(arena + room->layout.value_at, arena + entry.layout.value_at, entry.header.value_bytes);
   Segment& to = parts_.arena.segment(room->segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
-  // Only a slot that still points at the old place: a newer value of the key must not be undone.
-  const bool moved = parts_.index.Repoint(hash, at, room->entry_at);
+  // Only a slot that still points at the old place: a newer value of the key must not be undone.  And with the end that
+  // the entry has then: it may have been touched since it was copied.
+  const bool moved = parts_.index.Repoint(hash, at, room->entry_at, 0, [&] {
+    if (words == 0) return;
+    ExpiryWord(arena, room->entry_at).store(ExpiresUs(arena, at, header), std::memory_order_relaxed);
+  });
   Segment& loser = moved ? parts_.arena.segment(parts_.arena.SegmentOf(at)) : to;
   loser.live_entries.fetch_sub(1, std::memory_order_release);
-  if (!tags.empty()) {
-    // The ids as they were copied: the old place may be written again from here on.
-    const TagIds copied = TagsOf(arena, room->entry_at, header);
-    if (moved) {
-      parts_.tags.Add(copied, {hash, room->entry_at});
-    } else {
-      parts_.tags.Release(copied);
-    }
-  }
   stream.Finish(*room);
   if (!moved) return std::nullopt;
   return room->entry_at;
@@ -424,35 +427,44 @@ void Evictor::SealOpen() {
   for (const auto& stream : streams_) stream->SealOpen();
 }
 
-// Moves the hand to the next segment with entries; false if there is none.
+// Moves the hand to the next sealed segment with entries, in the order in which they were sealed; false at the end.
 bool Evictor::NextHand() {
-  const uint32_t segments = parts_.arena.segment_count();
-  for (uint32_t step = 1; step <= segments; ++step) {
-    const uint32_t index = (hand_.segment + step) % segments;
+  const Segment* next = nullptr;
+  for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
     const Segment& segment = parts_.arena.segment(index);
     if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed) continue;
     if (segment.writers.load(std::memory_order_acquire) != 0 || segment.live_entries.load() == 0) continue;
+    if (segment.sealed_at <= hand_.sealed_at || (next != nullptr && next->sealed_at <= segment.sealed_at)) continue;
+    next = &segment;
     const uint64_t start = parts_.arena.StartOf(index);
-    hand_ = {index, segment.generation.load(std::memory_order_relaxed), start, start + segment.used_bytes};
-    return true;
+    hand_.segment = index;
+    hand_.generation = segment.generation.load(std::memory_order_relaxed);
+    hand_.at = start;
+    hand_.end = start + segment.used_bytes;
   }
-  return false;
+  if (next == nullptr) return false;
+  hand_.sealed_at = next->sealed_at;
+  return true;
 }
 
-void Evictor::Trim(Session& session, size_t entries) {
+void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
   MutexLock lock(mutex_);
-  // Every entry at most as often as it can have uses; then whatever is there is open, or being written.
-  size_t patience = (parts_.index.size() + 64) * (Index::kUsesMax + 2);
-  while (entries > 0 && patience-- > 0) {
+  const uint64_t now_us = NowUs();
+  size_t entries = parts_.spaces.Entries();
+  // After so many laps every entry has lost all its uses; then whatever is left is being written.
+  for (uint32_t laps = 0; entries > entries_max && laps < Index::kUsesMax + 3;) {
     const Segment& segment = parts_.arena.segment(hand_.segment);
     const bool stale = segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
                        segment.generation.load(std::memory_order_relaxed) != hand_.generation;
     if (stale || hand_.at >= hand_.end) {
       if (NextHand()) continue;
-      // All entries lie in open segments.  Those that were emptied on the way are free again.
+      // Once round.  The entries of open segments have their turn too, and segments that were emptied are free again.
+      ++laps;
       SealOpen();
       RetireEmpty(/*decommit=*/false);
-      if (!NextHand()) return;
+      hand_.sealed_at = 0;
+      hand_.at = hand_.end;
+      continue;
     }
     const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), hand_.at, hand_.end);
     if (!entry) {
@@ -462,11 +474,12 @@ void Evictor::Trim(Session& session, size_t entries) {
     const uint64_t at = std::exchange(hand_.at, entry->layout.end);
     const uint64_t hash = HashOf(*entry);
     const std::optional<uint32_t> uses = parts_.index.UsesOf(hash, at);
-    if (!uses) continue;  // overwritten or deleted
-    if (*uses > 0 && !Dead(entry->header)) {
+    if (!uses || at == newcomer) continue;  // overwritten or deleted; or what the room is made for
+    const bool expired = Expired(at, entry->header, now_us);
+    if (*uses > 0 && !expired && !Dead(entry->header)) {
       parts_.index.Repoint(hash, at, at, *uses - 1);
     } else {
-      entries -= LetGo(&session, entry->header, at, hash, Count::kTrimmedEntries);
+      entries -= LetGo(&session, entry->header, at, hash, expired ? Count::kExpired : Count::kTrimmedEntries);
     }
   }
 }

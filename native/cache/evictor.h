@@ -33,7 +33,6 @@
 #include "cache/session.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
-#include "cache/tags.h"
 
 namespace zerohop {
 
@@ -47,7 +46,6 @@ class Evictor {
     Index& index;
     EpochDomain& epochs;
     Spaces& spaces;
-    Tags& tags;
     NearWords& near;
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
@@ -70,9 +68,9 @@ class Evictor {
   // Takes `count` neighbouring segments, evicting what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
-  // Lets so many entries go that someone could find: the clock algorithm [Corbato 1968], entry by entry in the
-  // order in which they lie; one that was used loses a use instead.
-  void Trim(Session& session, size_t entries) EXCLUDES(mutex_);
+  // Lets entries go until `entries_max` are left that someone could find: the clock algorithm [Corbato 1968], entry by
+  // entry in the order in which they lie; one that was used loses a use instead. `newcomer` stays.
+  void Trim(Session& session, size_t entries_max, uint64_t newcomer) EXCLUDES(mutex_);
 
   // Retires every segment in use.
   void RetireAll(Session* session) EXCLUDES(mutex_);
@@ -154,6 +152,7 @@ class Evictor {
   struct Hand {
     uint32_t segment = 0;
     uint32_t generation = 0;
+    uint64_t sealed_at = 0;  // of the segment: they are passed in this order
     uint64_t at = 0;
     uint64_t end = 0;
   };

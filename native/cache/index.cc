@@ -34,14 +34,15 @@ void Index::Release::operator()(Bucket* buckets) const {
   if (mapped) {
     Unmap(buckets, bytes);
   } else {
-    ::operator delete(static_cast<void*>(buckets), std::align_val_t{kCacheLineBytes});
+    ::operator delete (static_cast<void*>(buckets), std::align_val_t{kCacheLineBytes});
   }
 }
 
 std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
   const size_t bytes = count * sizeof(Bucket);
   const bool mapped = bytes >= kMappedBytes;
-  void* const memory = mapped ? MapZeros(bytes) : ::operator new(bytes, std::align_val_t{kCacheLineBytes}, std::nothrow);
+  void* const memory =
+      mapped ? MapZeros(bytes) : ::operator new (bytes, std::align_val_t{kCacheLineBytes}, std::nothrow);
   if (memory == nullptr) return nullptr;
   auto* const first = static_cast<Bucket*>(memory);
   // A mapping is zero, which is what an empty bucket is.
@@ -110,8 +111,8 @@ void Index::Tidy() {
   MutexLock lock(outgrown_mutex_);
   if (outgrown_.empty()) return;
   const uint64_t oldest = epochs_.OldestReader();
-  const auto passed = std::partition(outgrown_.begin(), outgrown_.end(),
-                                     [oldest](const Outgrown& one) { return one.epoch > oldest; });
+  const auto passed =
+      std::partition(outgrown_.begin(), outgrown_.end(), [oldest](const Outgrown& one) { return one.epoch > oldest; });
   for (auto one = passed; one != outgrown_.end(); ++one) {
     bytes_.fetch_sub(one->table->bytes(), std::memory_order_relaxed);
     gone.push_back(std::move(*one));

@@ -6,13 +6,14 @@
 //   slot    63 ........ 38 | 37 .. 36 | 35 ............. 0
 //           tag (26 bits)  | uses     | entry offset / 8 + 1      0 = empty
 //
-// A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag alone
-// (tag x buckets / 2^26), so a shard grows without touching the arena.  What is left of the tag tells neighbours apart;
-// equality is decided by the caller, who compares key bytes in the entry.  At most 4/5 full.
+// A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag
+// alone (tag x buckets / 2^26), so a shard grows without touching the arena.  What is left of the tag tells neighbours
+// apart; equality is decided by the caller, who compares key bytes in the entry.  At most 4/5 full.
 //
-// Readers take no lock.  They may, because a slot never moves: it is written where it was empty, repointed in place, and
-// emptied; `passed` grows before a slot behind the bucket is written.  So a key that is stored all the while is found.
-// A shard that grows is copied; the old array goes when every reader that may look at it has left (cache/epoch.h).
+// Readers take no lock.  They may, because a slot never moves: it is written where it was empty, repointed in place,
+// and emptied; `passed` grows before a slot behind the bucket is written.  So a key that is stored all the while is
+// found. A shard that grows is copied; the old array goes when every reader that may look at it has left
+// (cache/epoch.h).
 //
 // Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
 // Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
@@ -81,15 +82,21 @@ class Index {
   template <class Matches>
   std::optional<uint64_t> Remove(uint64_t hash, Matches matches);
 
+  // Whether a slot matches; and, for the slot that points at exactly `offset`, runs `act` while nobody can repoint it.
+  template <class Matches>
+  bool Any(uint64_t hash, Matches matches);
+  template <class Act>
+  bool While(uint64_t hash, uint64_t offset, Act act);
+
   // How often the slot that points at exactly `offset` was used, or none if there is none.
   std::optional<uint32_t> UsesOf(uint64_t hash, uint64_t offset);
 
-  // Repoints the slot only if it still points at `from`; its uses start again at `uses`.
-  // `still()` is asked under the lock.
-  template <class Still>
-  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Still still);
+  // Repoints the slot only if it still points at `from`; its uses start again at `uses`.  `before` runs under the lock.
+  static constexpr uint32_t kSameUses = UINT32_MAX;
+  template <class Before>
+  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Before before);
   bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses = 0) {
-    return Repoint(hash, from, to, uses, [] { return true; });
+    return Repoint(hash, from, to, uses, [] {});
   }
 
   // Removes every slot for which `condemned(offset)` holds.  Cost: the whole index.
@@ -280,13 +287,31 @@ std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches) {
   return offset;
 }
 
-template <class Still>
-bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Still still) {
+template <class Matches>
+bool Index::Any(uint64_t hash, Matches matches) {
+  Shard& shard = shards_[ShardOf(hash)];
+  MutexLock lock(shard.mutex);
+  return static_cast<bool>(shard.Locate(TagOf(hash), matches));
+}
+
+template <class Act>
+bool Index::While(uint64_t hash, uint64_t offset, Act act) {
+  Shard& shard = shards_[ShardOf(hash)];
+  MutexLock lock(shard.mutex);
+  if (!shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; })) return false;
+  act();
+  return true;
+}
+
+template <class Before>
+bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Before before) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
   const Place place = shard.Locate(TagOf(hash), [from](uint64_t each) { return each == from; });
-  if (!place || !still()) return false;
-  place.word().store(Pack(TagOf(hash), to) | uses * kOneUse, std::memory_order_release);
+  if (!place) return false;
+  before();
+  const uint64_t kept = uses == kSameUses ? Uses(place.word().load(std::memory_order_relaxed)) : uses;
+  place.word().store(Pack(TagOf(hash), to) | kept * kOneUse, std::memory_order_release);
   return true;
 }
 

@@ -1,8 +1,9 @@
 // spaces.h: the keyspaces of a cache, and what clearing one costs: a new number.
 //
-// An entry names its keyspace by an *incarnation*: the number that the keyspace had when the entry was written.  Clearing
-// gives the keyspace another number, so nothing of before is found any more (hash and header differ), however much there
-// was.  What is left behind is *dead*: it leaves the index with its segment, or when a pass over the index meets it.
+// An entry names its keyspace by an *incarnation*: the number that the keyspace had when the entry was written.
+// Clearing gives the keyspace another number, so nothing of before is found any more (hash and header differ), however
+// much there was.  What is left behind is *dead*: it leaves the index with its segment, or when a pass over the index
+// meets it.
 //
 //   keyspace (0 … kSpacesMax)   name, scope, codec; what handles refer to
 //   incarnation (u16)           what entries refer to; one current one a keyspace
@@ -51,8 +52,12 @@ class Spaces {
     uint32_t births;
   };
   Mark MarkOf(uint16_t space) const {
-    const uint16_t number = IncarnationOf(space);
-    return {number, incarnations_[number].births.load(std::memory_order_acquire)};
+    for (;;) {
+      const uint16_t number = IncarnationOf(space);
+      const uint32_t births = incarnations_[number].births.load(std::memory_order_acquire);
+      // Else it died in between, and may have been born again as another keyspace's.
+      if (IncarnationOf(space) == number) return {number, births};
+    }
   }
   bool Valid(const Mark& mark) const {
     const Incarnation& one = incarnations_[mark.incarnation];
@@ -77,9 +82,16 @@ class Spaces {
   uint64_t BeginPass() EXCLUDES(mutex_);
   void Buried(uint64_t pass) EXCLUDES(mutex_);
 
-  // Entries of the incarnation in the index.
+  // Entries of the incarnation in the index.  Counted under the lock of the entry's shard, or under a ReadGuard: so the
+  // number can not be given out again in between.
   void Count(uint16_t incarnation, int by) {
     if (incarnation < kIncarnationsMax) incarnations_[incarnation].entries.fetch_add(by, std::memory_order_relaxed);
+  }
+  // Of all keyspaces, those of incarnations that are dead left out.
+  size_t Entries() const {
+    size_t entries = 0;
+    for (size_t space = 0, spaces = size(); space < spaces; ++space) entries += EntriesOf(static_cast<uint16_t>(space));
+    return entries;
   }
   size_t EntriesOf(uint16_t space) const {
     const int64_t entries = incarnations_[IncarnationOf(space)].entries.load(std::memory_order_relaxed);

@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace zerohop {
+namespace {
+
+void SortUnique(std::vector<uint64_t>& hashes) {
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+}
+
+}  // namespace
 
 uint32_t Tags::Hold(uint16_t incarnation, std::string_view name) {
   MutexLock lock(mutex_);
@@ -13,30 +21,22 @@ uint32_t Tags::Hold(uint16_t incarnation, std::string_view name) {
     while (tags_.contains(next_id_)) ++next_id_;
     known->second = next_id_++;
     tags_[known->second].name = known->first;
-    bytes_.fetch_add(kTagBytes, std::memory_order_relaxed);
+    bytes_.fetch_add(BytesOf(known->first), std::memory_order_relaxed);
   }
   ++tags_[known->second].holds;
   return known->second;
 }
 
-void Tags::Hold(TagIds ids) {
-  MutexLock lock(mutex_);
-  for (const uint32_t id : ids) {
-    const auto tag = tags_.find(id);
-    if (tag != tags_.end()) ++tag->second.holds;
-  }
-}
-
-void Tags::Add(TagIds ids, Reference reference) {
+void Tags::Add(TagIds ids, uint64_t hash) {
   MutexLock lock(mutex_);
   for (const uint32_t id : ids) {
     const auto found = tags_.find(id);
     if (found == tags_.end()) continue;  // an id that was written over
     Tag& tag = found->second;
-    tag.references.push_back(reference);
-    bytes_.fetch_add(sizeof(Reference), std::memory_order_relaxed);
+    tag.hashes.push_back(hash);
+    bytes_.fetch_add(sizeof(hash), std::memory_order_relaxed);
     if (tag.holds > 0) --tag.holds;
-    if (tag.references.size() >= tag.prune_at) PruneTag(tag);
+    if (tag.hashes.size() >= tag.prune_at) PruneTag(id, tag);
   }
 }
 
@@ -50,33 +50,34 @@ void Tags::Release(TagIds ids) {
   }
 }
 
-std::vector<Tags::Reference> Tags::Take(uint16_t incarnation, std::string_view name, uint32_t* id) {
+std::vector<uint64_t> Tags::Take(uint16_t incarnation, std::string_view name, uint32_t* id) {
   MutexLock lock(mutex_);
   const auto known = ids_.find(Name(incarnation, name));
   if (known == ids_.end()) return {};
   *id = known->second;
-  std::vector<Reference> taken = std::move(tags_[*id].references);
-  tags_[*id].references = {};
+  std::vector<uint64_t> taken = std::move(tags_[*id].hashes);
+  tags_[*id].hashes = {};
   tags_[*id].prune_at = kPruneAbove;
-  bytes_.fetch_sub(taken.size() * sizeof(Reference), std::memory_order_relaxed);
-  // Not dropped yet, or its id could be given to another tag while entries that carry it are still in the index.
+  bytes_.fetch_sub(taken.size() * sizeof(uint64_t), std::memory_order_relaxed);
+  // The tag is not dropped yet, or its id could be given to another while entries that carry it are in the index.
+  SortUnique(taken);
   return taken;
 }
 
-void Tags::PruneTag(Tag& tag) {
-  const size_t removed = std::erase_if(tag.references, [this](const Reference& one) {
-    return !index_.UsesOf(one.hash, one.entry_at).has_value();
-  });
-  bytes_.fetch_sub(removed * sizeof(Reference), std::memory_order_relaxed);
-  tag.prune_at = std::max(kPruneAbove, tag.references.size() * 2);
+void Tags::PruneTag(uint32_t id, Tag& tag) {
+  const size_t before = tag.hashes.size();
+  SortUnique(tag.hashes);
+  std::erase_if(tag.hashes, [&](uint64_t hash) { return !carries_(tag.name.first, id, hash); });
+  bytes_.fetch_sub((before - tag.hashes.size()) * sizeof(uint64_t), std::memory_order_relaxed);
+  tag.prune_at = std::max(kPruneAbove, tag.hashes.size() * 2);
 }
 
 void Tags::DropIfUnused(uint32_t id) {
   const auto found = tags_.find(id);
-  if (found->second.holds > 0 || !found->second.references.empty()) return;
+  if (found->second.holds > 0 || !found->second.hashes.empty()) return;
+  bytes_.fetch_sub(BytesOf(found->second.name), std::memory_order_relaxed);
   ids_.erase(found->second.name);
   tags_.erase(found);
-  bytes_.fetch_sub(kTagBytes, std::memory_order_relaxed);
 }
 
 void Tags::Prune() {
@@ -87,7 +88,7 @@ void Tags::Prune() {
 void Tags::PruneAll() {
   std::vector<uint32_t> ids;
   for (auto& [id, tag] : tags_) {
-    PruneTag(tag);
+    PruneTag(id, tag);
     ids.push_back(id);
   }
   for (const uint32_t id : ids) DropIfUnused(id);

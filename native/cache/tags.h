@@ -1,21 +1,25 @@
 // tags.h: which entries carry a tag, so that all of them can be removed by its name.
 //
-//   (keyspace incarnation, name) -> id -> references (hash, entry offset)
+//   (keyspace incarnation, name) -> id -> hashes of the keys
 //
-// An entry lists the ids of its tags; a tag lists references to entries.  References grow stale when an entry is
-// replaced, evicted or deleted: nobody tells.  They are checked against the index when the tag is used, and thrown out
-// whenever a list has doubled since they last were.  An entry that moves is added again at its new place.
+// An entry lists the ids of its tags; a tag lists the hashes of entries that were stored with it.  Nobody tells when an
+// entry is replaced, evicted or deleted, nor where it is moved to: whoever uses the list asks the index for an entry of
+// that hash that still carries the id.  What is stale is thrown out whenever a list, or all of them together, has
+// doubled since it was last looked through.
 //
-// An id lives as long as its tag has references or someone holds it: from before an entry with the id is published, or
-// moved, until the reference is added.  So an id in a live entry never means another tag.
+// An id lives as long as its tag has hashes or someone holds it: from before an entry with the id is published until
+// the hash is added.  So an id in a live entry never means another tag.
 //
-// Threads  any; `mutex_` comes before the index's, which the check for stale references takes.
-// Memory   about 100 bytes a tag and 16 a reference, stale ones included (at most as many as live ones): `bytes()`.
+// Threads  any; `mutex_` comes before the index's, which `carries` takes.
+// Memory   about 160 bytes and twice the name a tag, and 8 a hash, stale ones included (at most as many as live ones,
+// or
+//          64 a tag, and 64 KiB in all): `bytes()`.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -25,29 +29,23 @@
 
 #include "base/mutex.h"
 #include "cache/entry.h"
-#include "cache/index.h"
 
 namespace zerohop {
 
 class Tags {
  public:
-  struct Reference {
-    uint64_t hash;
-    uint64_t entry_at;
-  };
-
-  explicit Tags(Index& index) : index_(index) {}
+  // Whether there is an entry of that hash that carries the id.
+  using Carries = std::function<bool(uint16_t incarnation, uint32_t id, uint64_t hash)>;
+  explicit Tags(Carries carries) : carries_(std::move(carries)) {}
 
   // The id of a tag, made if need be; held until Add or Release.
   uint32_t Hold(uint16_t incarnation, std::string_view name) EXCLUDES(mutex_);
-  // Holds ids read from a live entry.
-  void Hold(TagIds ids) EXCLUDES(mutex_);
   // An entry with these ids, which the caller holds, is in the index; they are held no longer.
-  void Add(TagIds ids, Reference reference) EXCLUDES(mutex_);
+  void Add(TagIds ids, uint64_t hash) EXCLUDES(mutex_);
   void Release(TagIds ids) EXCLUDES(mutex_);
 
-  // The entries that may carry the tag, and forgets them.  Whoever asks checks that they still do, with `id`.
-  std::vector<Reference> Take(uint16_t incarnation, std::string_view name, uint32_t* id) EXCLUDES(mutex_);
+  // The hashes of entries that may carry the tag, each once, and forgets them.
+  std::vector<uint64_t> Take(uint16_t incarnation, std::string_view name, uint32_t* id) EXCLUDES(mutex_);
 
   // Forgets everything that has no live entry.
   void Prune() EXCLUDES(mutex_);
@@ -55,31 +53,30 @@ class Tags {
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  // Above this many references a list is looked through when it doubles.
-  static constexpr size_t kPruneAbove = 64;
-  // Above this many bytes all lists are looked through when they have doubled: tags that nobody carries any more go.
-  static constexpr size_t kPruneAllAbove = size_t{64} << 10;
-  static constexpr size_t kTagBytes = 160;  // of a tag without references: two nodes and a name, roughly
+  static constexpr size_t kPruneAbove = 64;                   // hashes of one tag
+  static constexpr size_t kPruneAllAbove = size_t{64} << 10;  // bytes of all
+  static constexpr size_t kTagBytes = 160;                    // two nodes, roughly
 
   using Name = std::pair<uint16_t, std::string>;
   struct Tag {
     Name name;
     uint32_t holds = 0;
     size_t prune_at = kPruneAbove;
-    std::vector<Reference> references;
+    std::vector<uint64_t> hashes;
   };
 
+  static size_t BytesOf(const Name& name) { return kTagBytes + 2 * name.second.size(); }
   void PruneAll() REQUIRES(mutex_);
-  void PruneTag(Tag& tag) REQUIRES(mutex_);
+  void PruneTag(uint32_t id, Tag& tag) REQUIRES(mutex_);
   void DropIfUnused(uint32_t id) REQUIRES(mutex_);
 
-  Index& index_;
+  const Carries carries_;
   Mutex mutex_;
   std::map<Name, uint32_t> ids_ GUARDED_BY(mutex_);
   std::unordered_map<uint32_t, Tag> tags_ GUARDED_BY(mutex_);
   uint32_t next_id_ GUARDED_BY(mutex_) = 0;
+  size_t prune_all_at_ GUARDED_BY(mutex_) = kPruneAllAbove;
   std::atomic<size_t> bytes_{0};
-  size_t prune_all_at_ GUARDED_BY(mutex_) = kPruneAllAbove;  // bytes
 };
 
 }  // namespace zerohop

@@ -83,21 +83,24 @@ describe('how long a value lasts', () => {
     expect(endless.entry('k')!.ttl).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test.each([1, 3, 10, 31, 33, 70, 150])('of %i ms is never less, in a loop that never lets the event loop turn', (ttl) => {
-    const cache = openCache();
-    const asks: (() => unknown)[] = [
-      () => cache.get('k'),
-      () => cache.peek('k'),
-      () => cache.getCopy('k'),
-      () => cache.getMany(['k'])[0],
-      () => cache.entry('k'),
-      () => cache.has('k') || undefined,
-    ];
-    for (const ask of asks) {
-      expect(lifeOf(() => cache.set('k', VALUE, { ttl }), ask)).toBeGreaterThanOrEqual(ttl - 0.01);
-      expect(ask()).toBeUndefined();
-    }
-  });
+  test.each([1, 3, 10, 31, 33, 70, 150])(
+    'of %i ms is never less, in a loop that never lets the event loop turn',
+    (ttl) => {
+      const cache = openCache();
+      const asks: (() => unknown)[] = [
+        () => cache.get('k'),
+        () => cache.peek('k'),
+        () => cache.getCopy('k'),
+        () => cache.getMany(['k'])[0],
+        () => cache.entry('k'),
+        () => cache.has('k') || undefined,
+      ];
+      for (const ask of asks) {
+        expect(lifeOf(() => cache.set('k', VALUE, { ttl }), ask)).toBeGreaterThanOrEqual(ttl - 0.01);
+        expect(ask()).toBeUndefined();
+      }
+    },
+  );
 
   test('is the same for answers of the near cache', () => {
     const cache = openCache();
@@ -151,7 +154,12 @@ describe('how long a value lasts', () => {
     cache.set('hour', VALUE, { ttl: '1h' });
     await makeNear(cache, 'hour');
     vi.useFakeTimers();
-    expect(lifeOf(() => cache.set('k', VALUE, { ttl: 300 }), () => cache.get('k'))).toBeGreaterThanOrEqual(300 - 0.01);
+    expect(
+      lifeOf(
+        () => cache.set('k', VALUE, { ttl: 300 }),
+        () => cache.get('k'),
+      ),
+    ).toBeGreaterThanOrEqual(300 - 0.01);
     vi.advanceTimersByTime(2 * HOUR_MS);
     vi.setSystemTime(Date.now() + 48 * HOUR_MS);
     expect(textOf(cache.get('hour'))).toBe('value');
@@ -165,7 +173,12 @@ describe('how long a value lasts', () => {
     for (const jump of [-(10 ** 11), 10 ** 11]) {
       vi.spyOn(Date, 'now').mockReturnValue(now + jump);
       cache.set('hour', VALUE, { ttl: '1h' });
-      expect(lifeOf(() => cache.set('k', VALUE, { ttl: 100 }), () => cache.get('k'))).toBeGreaterThanOrEqual(100 - 0.01);
+      expect(
+        lifeOf(
+          () => cache.set('k', VALUE, { ttl: 100 }),
+          () => cache.get('k'),
+        ),
+      ).toBeGreaterThanOrEqual(100 - 0.01);
       vi.restoreAllMocks();
       expect(cache.has('hour')).toBe(true);
     }
@@ -255,9 +268,12 @@ describe('setting a key again', () => {
     const cache = openCache();
     cache.set('k', utf8Of('endless'));
     await makeNear(cache, 'k');
-    expect(lifeOf(() => cache.set('k', utf8Of('expiring'), { ttl: 100 }), () => cache.get('k'))).toBeGreaterThanOrEqual(
-      100 - 0.01,
-    );
+    expect(
+      lifeOf(
+        () => cache.set('k', utf8Of('expiring'), { ttl: 100 }),
+        () => cache.get('k'),
+      ),
+    ).toBeGreaterThanOrEqual(100 - 0.01);
   });
 
   test('with another end gives that one', () => {

@@ -205,9 +205,10 @@ class Client {
 
 // The keys of a keyspace, each as often as Scan tells it.
 inline std::vector<std::string> ScannedKeys(Cache& cache, uint16_t space = 0) {
+  Client client(cache);
   std::vector<std::string> keys;
   for (size_t shard = 0; shard < Index::kShards; ++shard) {
-    for (const ScannedKey& key : cache.Scan(shard, space)) {
+    for (const ScannedKey& key : cache.Scan(client.session(), shard, space)) {
       keys.emplace_back(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
     }
   }

@@ -1,5 +1,14 @@
 // Values and headers that JavaScript wrote to.
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#include <cstddef>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "cache/cache.h"
@@ -14,6 +23,55 @@ using testing::Client;
 using testing::Filled;
 using testing::MakeCache;
 using testing::Numbered;
+
+#if defined(__linux__)
+// True if `body` ends well (it uses REQUIRE only); it runs in a process of its own, so that a crash is a failure like
+// any other.
+template <class Body>
+bool Survives(Body body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      body();
+    } catch (const check::Ended&) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// A cache with an entry that ends, so that upkeep looks for ends; and whose last segment is the open one, filled up to
+// the last `left` bytes; what follows the arena is not mapped.
+std::unique_ptr<Cache> FilledToTheEnd(std::unique_ptr<Client>& client, size_t left) {
+  auto cache = MakeCache();
+  client = std::make_unique<Client>(*cache);
+  constexpr size_t kEach = 4096;  // 32 a segment
+  uint64_t number = 0;
+  const auto key_of = [](uint64_t i, size_t bytes) {
+    std::string key = Filled("k", bytes - sizeof(EntryHeader));
+    std::memcpy(key.data(), &i, sizeof(i));
+    return key;
+  };
+  // The free list is a stack: its bottom, the last segment, is only taken as part of a run.
+  client->SetUntil(testing::InAnHourUs(), key_of(number++, kEach - sizeof(EntryExtension)), "");
+  for (; number < 6 * 32; ++number) client->Set(key_of(number, kEach), "");
+  for (uint64_t i = 32; i < 64; ++i) client->Delete(key_of(i, kEach));
+  for (uint64_t i = 96; i < 128; ++i) client->Delete(key_of(i, kEach));
+  cache->Maintain(false);
+  client->Set("run", Filled("v", 150000));
+  REQUIRE(client->Locate("run").value_or(Hit{}).segment == 6);
+  client->Delete("run");
+  cache->Maintain(false);
+  for (int i = 0; i < 31; ++i) client->Set(key_of(number++, kEach), "");
+  client->Set(key_of(number++, kEach - left), "", 0, {});
+  void* const end = cache->arena().bytes() + kMaxBytesMin;
+  const void* const got = ::mmap(end, kPageBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (got != end) std::printf("(something is mapped behind the arena already)\n");
+  return cache;
+}
+#endif
 
 }  // namespace
 
@@ -117,5 +175,51 @@ TEST(Cache, CorruptedHeadersCannotCrashEviction) {
     CheckCountsAgree(*cache);
   }
 }
+
+#if defined(__linux__)
+// Lengths in a header may claim more than there is: of the segment, and of the arena.
+
+TEST(Cache, UpkeepReadsNoEndBeyondTheArenaWhateverAHeaderSays) {
+  const bool survived = Survives([] {
+    std::unique_ptr<Client> client;
+    const auto cache = FilledToTheEnd(client, sizeof(EntryHeader));
+    REQUIRE(client->Set("", "") == SetOutcome::kStored);
+    const auto hit = client->Locate("");
+    REQUIRE(hit && hit->entry_at + sizeof(EntryHeader) == kMaxBytesMin);
+    EntryHeader header;
+    std::memcpy(&header, cache->arena().bytes() + hit->entry_at, sizeof(header));
+    header.bits |= 15u << EntryHeader::kWordsShift;
+    std::memcpy(cache->arena().bytes() + hit->entry_at, &header, sizeof(header));
+    testing::Settle(*cache);
+    client->Get("");
+    for (size_t shard = 0; shard < Index::kShards; ++shard) cache->Scan(client->session(), shard, 0);
+    cache->Clear();
+  });
+  CHECK(survived);
+}
+
+TEST(Cache, DeletingByTagReadsNoTagsBeyondTheArenaWhateverAHeaderSays) {
+  const bool survived = Survives([] {
+    std::unique_ptr<Client> client;
+    const size_t bytes = sizeof(EntryHeader) + ExtensionWords(2) * 8;
+    const auto cache = FilledToTheEnd(client, bytes);
+    REQUIRE(client->SetTagged({"another", "tag"}, "", "") == SetOutcome::kStored);
+    const auto hit = client->Locate("");
+    REQUIRE(hit && hit->entry_at + bytes == kMaxBytesMin);
+    std::byte* const at = cache->arena().bytes() + hit->entry_at;
+    EntryHeader header;
+    std::memcpy(&header, at, sizeof(header));
+    header.bits |= 15u << EntryHeader::kWordsShift;
+    std::memcpy(at, &header, sizeof(header));
+    const uint32_t most = kTagsMax;
+    const uint64_t others = ~uint64_t{0};
+    std::memcpy(at + sizeof(header) + offsetof(EntryExtension, tag_count), &most, sizeof(most));
+    std::memcpy(at + sizeof(header) + sizeof(EntryExtension), &others, sizeof(others));
+    client->DeleteByTag("tag");
+    cache->Clear();
+  });
+  CHECK(survived);
+}
+#endif
 
 }  // namespace zerohop

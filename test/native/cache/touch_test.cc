@@ -77,7 +77,7 @@ TEST(Touch, GivesAnEndlessEntryAnEndAndKeepsTheRest) {
     CHECK_EQ(client.Get(key), std::optional(value));
   }
   for (size_t shard = 0; shard < Index::kShards; ++shard) {
-    for (const ScannedKey& key : cache->Scan(shard, 0)) CHECK(key.is_bytes);
+    for (const ScannedKey& key : cache->Scan(client.session(), shard, 0)) CHECK(key.is_bytes);
   }
   CHECK_EQ(cache->Usage().entries, size_t{5});
   CHECK_EQ(client.Counted(Count::kSets), uint64_t{5});
