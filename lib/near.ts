@@ -40,12 +40,12 @@ const ANSWERS_MAX = 16 * 1024;
 const KEEP_EVERY = 4;
 
 /**
- * Hits are counted for as many lookups that native code answers as it takes to fill the map. With fewer hits than this
- * share of them, keeping costs more than it saves: it rests.
+ * Hits are counted until so many answers were kept that the map could be full of them, which takes KEEP_EVERY times as
+ * many lookups that native code answers. With fewer hits than this share of those, keeping costs more than it saves: it
+ * rests.
  */
-const WINDOW = ANSWERS_MAX * KEEP_EVERY;
 const HIT_SHARE_MIN = 1 / 4;
-const REST_GETS = 16 * WINDOW;
+const REST_GETS = 64 * ANSWERS_MAX;
 
 /** Where there can be none, it is looked again after so many gets. */
 const RETRY_GETS = 4096;
@@ -62,6 +62,9 @@ const { backend } = native.environment();
 const MAY_BE_DETACHED = backend === 'array';
 
 const NOTICE = 0;
+
+/** The clock while nobody counts (native/base/ticker.h). */
+const ASLEEP = 2 ** 31 - 2;
 
 const nears = new Set<NearCache<unknown>>();
 
@@ -81,6 +84,7 @@ export class NearCache<Out> {
   #hits = 0; // since the window began
   #untilAsk = 0;
   #passed = 0; // lookups that native code was to answer
+  #kept = 0; // answers
   #rest = 0; // lookups until this begins again
   readonly #handle: number;
 
@@ -120,23 +124,25 @@ export class NearCache<Out> {
   /** After `find` had no answer: whether the one that native code will give is to be kept, by `fill`. */
   wants(key: unknown): boolean {
     if (this.#rest > 0) return false;
-    if (++this.#passed % WINDOW === 0) {
-      const hits = this.#hits;
-      this.#hits = 0;
-      if (hits < WINDOW * HIT_SHARE_MIN) {
-        this.#sleep(REST_GETS);
-        return false;
-      }
-    }
     // A Uint8Array is another object each time, or has other bytes.
-    return (this.#passed % KEEP_EVERY === 0 || registers[VERIFY_NOW] !== 0) && typeof key !== 'object';
+    return (++this.#passed % KEEP_EVERY === 0 || registers[VERIFY_NOW] !== 0) && typeof key !== 'object';
   }
 
   /** Keeps what `findNear` has just answered. */
   fill(key: unknown, value: Out): void {
     registers[VERIFY_NOW] = 0;
+    const ends = registers[NEAR_ENDS]! | 0;
+    if (ends <= clock[0]! && clock[0]! !== ASLEEP) return; // over so soon that it would not be given
+    if (++this.#kept % ANSWERS_MAX === 0) {
+      const hits = this.#hits;
+      this.#hits = 0;
+      if (hits < ANSWERS_MAX * KEEP_EVERY * HIT_SHARE_MIN) {
+        this.#sleep(REST_GETS);
+        return;
+      }
+    }
     const version = registers[NEAR_VERSION]!;
-    const answer = new Answer(key, value, registers[NEAR_WORD]!, version, registers[NEAR_ENDS]! | 0);
+    const answer = new Answer(key, value, registers[NEAR_WORD]!, version, ends);
     const known = this.#answers.get(key);
     answer.place = known !== undefined ? known.place : this.#freePlace();
     this.#ring[answer.place] = answer;
@@ -201,6 +207,6 @@ export class NearCache<Out> {
     this.#ring = [];
     this.#hand = 0;
     this.#hits = 0;
-    this.#passed = 0;
+    this.#kept = 0;
   }
 }

@@ -141,8 +141,9 @@ void Cache::SweepDead(size_t shard) {
   const uint64_t now = NowUs();
   Session* const session = &upkeep_;
   index_.SweepShard(shard, [this, now, session](uint64_t at) {
-    EntryHeader header;
-    std::memcpy(&header, arena_->bytes() + at, sizeof(header));
+    Entry entry;
+    if (!ReadAt(at, &entry)) return false;  // written over: found when it is asked for, or its segment evicted
+    const EntryHeader& header = entry.header;
     if (spaces_.Alive(header.space)) {
       if (ExpiresUs(arena_->bytes(), at, header) > now) return false;
       spaces_.Count(header.space, -1);

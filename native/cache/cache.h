@@ -149,7 +149,7 @@ class Cache {
   bool Delete(Session& session, uint16_t space, Bytes key);
 
   // Removes every entry of the keyspace that carries the tag; returns how many.
-  size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag);
+  size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag) EXCLUDES(tag_deletion_mutex_);
 
   // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
   // written anew (one that had no end has no room for one), and then it stays as it was; none if there is no such key.
@@ -235,6 +235,8 @@ class Cache {
   bool RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key);
 
   Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
+  // The entry at `at`, which the index gave; false if what JavaScript wrote there is none.
+  bool ReadAt(uint64_t at, Entry* entry) const;
   bool Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const;
   SetOutcome ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                           Reservation* room);
@@ -270,6 +272,9 @@ class Cache {
   std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // Spaces::kSpacesMax of them
 
   Evictor evictor_;
+
+  // Deletions by tag come one after the other: what one has begun to remove is gone when another returns.
+  Mutex tag_deletion_mutex_;
 
   Mutex sessions_mutex_;
   std::vector<Session*> sessions_ GUARDED_BY(sessions_mutex_);

@@ -19,11 +19,15 @@ void Cache::FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const 
   __builtin_prefetch(value + value_bytes - kCacheLineBytes);
 }
 
-bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
+bool Cache::ReadAt(uint64_t at, Entry* entry) const {
   const uint32_t index = arena_->SegmentOf(at);
   const uint64_t limit =
       arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
-  if (!TryReadEntry(arena_->bytes(), at, limit, entry)) return false;
+  return TryReadEntry(arena_->bytes(), at, limit, entry);
+}
+
+bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
+  if (!ReadAt(at, entry)) return false;
   if (entry->header.space != incarnation || entry->header.key_bytes != key.size()) return false;
   return key.empty() || std::memcmp(arena_->bytes() + entry->layout.key_at, key.data(), key.size()) == 0;
 }
@@ -61,7 +65,7 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
   Hit hit;
   const bool counts = use == Use::kCount;
   Counters& counters = session.Of(space);
-  Entry entry;
+  Entry entry{};
   const std::optional<uint64_t> at =
       index_.Find(hash, counts ? Index::Touch::kCount : Index::Touch::kNone, [&](uint64_t candidate) {
         FetchAhead(candidate, key.size(), counters.usual_value_bytes);
@@ -116,11 +120,12 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const Hit hit = FindHashed(session, space, incarnation, HashOf(incarnation, key), key, Use::kPeek);
   if (!hit) return std::nullopt;
-  EntryHeader header;
-  std::memcpy(&header, arena_->bytes() + hit.entry_at, sizeof(header));
-  const uint32_t age = (Ticks() - header.written()) & EntryHeader::kWrittenMax;
+  // Read again, and not believed again.
+  Entry entry;
+  if (!ReadAt(hit.entry_at, &entry)) return std::nullopt;
+  const uint32_t age = (Ticks() - entry.header.written()) & EntryHeader::kWrittenMax;
   return EntryFacts{hit, age * kTickUs, index_.UsesOf(hit.hash, hit.entry_at).value_or(0),
-                    CostOf(arena_->bytes(), hit.entry_at, header)};
+                    CostOf(arena_->bytes(), hit.entry_at, entry.header)};
 }
 
 std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t space) {
@@ -129,14 +134,11 @@ std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t spa
   const uint64_t now = NowUs();
   std::vector<ScannedKey> keys;
   index_.VisitShard(shard, [&](uint64_t at, uint32_t) {
-    const uint32_t index = arena_->SegmentOf(at);
-    const uint64_t limit =
-        arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
-    const std::optional<Entry> entry = ReadEntry(arena_->bytes(), at, limit);
-    if (!entry || entry->header.space != incarnation) return;
-    if (ExpiresUs(arena_->bytes(), at, entry->header) <= now) return;
-    const std::byte* const key = arena_->bytes() + entry->layout.key_at;
-    keys.push_back({{key, key + entry->header.key_bytes}, entry->header.key_is_bytes()});
+    Entry entry;
+    if (!ReadAt(at, &entry) || entry.header.space != incarnation) return;
+    if (ExpiresUs(arena_->bytes(), at, entry.header) <= now) return;
+    const std::byte* const key = arena_->bytes() + entry.layout.key_at;
+    keys.push_back({{key, key + entry.header.key_bytes}, entry.header.key_is_bytes()});
   });
   return keys;
 }

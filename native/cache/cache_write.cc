@@ -48,6 +48,11 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
                           {tags.data(), terms.tags.size()},
                           // A large value has room for an end from the start: it could not be moved to get one.
                           terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size())};
+  {
+    ReadGuard guard(epochs_, session);
+    index_.Prefetch(newcomer.hash);  // arrives while the value is copied
+  }
+  near_->Prefetch(newcomer.hash);
   Reservation room{};
   const SetOutcome outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   if (outcome != SetOutcome::kStored) {
@@ -215,18 +220,20 @@ bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
 }
 
 bool Cache::Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const {
-  EntryHeader header;
-  std::memcpy(&header, arena_->bytes() + at, sizeof(header));
-  const TagIds ids = TagsOf(arena_->bytes(), at, header);
-  return header.space == incarnation && std::find(ids.begin(), ids.end(), tag) != ids.end();
+  Entry entry;
+  if (!ReadAt(at, &entry) || entry.header.space != incarnation) return false;
+  const TagIds ids = TagsOf(arena_->bytes(), at, entry.header);
+  return std::find(ids.begin(), ids.end(), tag) != ids.end();
 }
 
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
+  MutexLock lock(tag_deletion_mutex_);
   const Spaces::Mark mark = spaces_.MarkOf(space);
   const uint16_t incarnation = mark.incarnation;
   uint32_t id = 0;
   size_t removed = 0, expired = 0;
   const std::vector<uint64_t> hashes = tags_.Take(incarnation, tag, &id);
+  if (hashes.empty()) return 0;
   // Few at a time: while a guard lives, nobody's memory is used again.
   constexpr size_t kAtATime = 64;
   for (size_t first = 0; first < hashes.size(); first += kAtATime) {
@@ -236,14 +243,15 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
       // None: replaced, evicted or deleted meanwhile.
       while (const auto at = index_.Remove(hash, [&](uint64_t each) { return Carries(each, incarnation, id); })) {
         spaces_.Count(incarnation, -1);
-        EntryHeader header;
-        std::memcpy(&header, arena_->bytes() + *at, sizeof(header));
-        ++(Expired(ExpiresUs(arena_->bytes(), *at, header)) ? expired : removed);
+        Entry entry;
+        const bool over = ReadAt(*at, &entry) && Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
+        ++(over ? expired : removed);
         Forget(*at);
         near_->KeyChanged(hash);
       }
     }
   }
+  tags_.Release(TagIds(&id, 1));
   session.Of(space).Add(Count::kDeletes, removed);
   session.Of(space).Add(Count::kExpired, expired);
   return removed;
@@ -269,6 +277,8 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     const bool endless = entry.header.extension_words() == 0;
     if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
     value_bytes = entry.header.value_bytes;
+    // A large one has room for an end: this header was written over.
+    if (endless && IsLarge(key.size(), value_bytes)) return std::nullopt;
     if (endless) break;
     // While it can not be moved: a copy that was made before would have the old end.
     const bool stored = index_.While(

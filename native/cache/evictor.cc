@@ -265,10 +265,11 @@ bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, ui
   });
   if (!removed) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
-  parts_.near.KeyChanged(hash);
+  // While the cache evicts there are no near caches.
+  if (!evicting()) parts_.near.KeyChanged(hash);
   if (session == nullptr || !counted) return counted;
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
-  ++session->evicted;
+  session->evicted += why != Count::kExpired;
   return true;
 }
 
@@ -427,24 +428,41 @@ void Evictor::SealOpen() {
   for (const auto& stream : streams_) stream->SealOpen();
 }
 
-// Moves the hand to the next sealed segment with entries, in the order in which they were sealed; false at the end.
+// Moves the hand to the next segment with entries: the sealed ones in the order in which they were sealed, then the
+// open ones as far as they are written.  False at the end.
 bool Evictor::NextHand() {
   const Segment* next = nullptr;
+  uint32_t next_index = 0;
   for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
     const Segment& segment = parts_.arena.segment(index);
     if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed) continue;
     if (segment.writers.load(std::memory_order_acquire) != 0 || segment.live_entries.load() == 0) continue;
     if (segment.sealed_at <= hand_.sealed_at || (next != nullptr && next->sealed_at <= segment.sealed_at)) continue;
     next = &segment;
-    const uint64_t start = parts_.arena.StartOf(index);
-    hand_.segment = index;
-    hand_.generation = segment.generation.load(std::memory_order_relaxed);
-    hand_.at = start;
-    hand_.end = start + segment.used_bytes;
+    next_index = index;
   }
-  if (next == nullptr) return false;
-  hand_.sealed_at = next->sealed_at;
-  return true;
+  if (next != nullptr) {
+    hand_.sealed_at = next->sealed_at;
+    PointHand(next_index, next->used_bytes);
+    return true;
+  }
+  const size_t streams = newcomers_.size() + streams_.size();
+  while (hand_.stream < streams) {
+    const size_t number = hand_.stream++;
+    Stream& stream = number < newcomers_.size() ? *newcomers_[number] : *streams_[number - newcomers_.size()];
+    if (const auto written = stream.Written()) {
+      PointHand(written->segment, written->bytes);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Evictor::PointHand(uint32_t index, uint64_t bytes) {
+  hand_.segment = index;
+  hand_.generation = parts_.arena.segment(index).generation.load(std::memory_order_relaxed);
+  hand_.at = parts_.arena.StartOf(index);
+  hand_.end = hand_.at + bytes;
 }
 
 void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
@@ -454,16 +472,15 @@ void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
   // After so many laps every entry has lost all its uses; then whatever is left is being written.
   for (uint32_t laps = 0; entries > entries_max && laps < Index::kUsesMax + 3;) {
     const Segment& segment = parts_.arena.segment(hand_.segment);
-    const bool stale = segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
+    const SegmentState state = segment.state.load(std::memory_order_acquire);
+    const bool stale = (state != SegmentState::kSealed && state != SegmentState::kOpen) ||
                        segment.generation.load(std::memory_order_relaxed) != hand_.generation;
     if (stale || hand_.at >= hand_.end) {
       if (NextHand()) continue;
-      // Once round.  The entries of open segments have their turn too, and segments that were emptied are free again.
+      // Once round.  Segments that were emptied are free again.
       ++laps;
-      SealOpen();
-      RetireEmpty(/*decommit=*/false);
-      hand_.sealed_at = 0;
-      hand_.at = hand_.end;
+      if (RetireEmpty(/*decommit=*/false)) Tell();
+      hand_ = Hand{};
       continue;
     }
     const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), hand_.at, hand_.end);

@@ -123,6 +123,7 @@ class Evictor {
   bool RetireEmpty(bool decommit) REQUIRES(mutex_);
   void FetchAhead(uint64_t value_at) const;
   bool NextHand() REQUIRES(mutex_);
+  void PointHand(uint32_t index, uint64_t bytes) REQUIRES(mutex_);
   void SealOpen() REQUIRES(mutex_);
   std::optional<uint32_t> CheapestWindow(uint32_t count) REQUIRES(mutex_);
   uint32_t FreeIn(uint32_t first, uint32_t count) const;
@@ -148,11 +149,12 @@ class Evictor {
   };
 
   Mutex mutex_;
-  // Where Trim looks next: a sealed segment, and an offset in it.
+  // Where Trim looks next: a segment, and an offset in it.
   struct Hand {
     uint32_t segment = 0;
     uint32_t generation = 0;
-    uint64_t sealed_at = 0;  // of the segment: they are passed in this order
+    uint64_t sealed_at = 0;  // of the last sealed segment: they are passed in this order
+    size_t stream = 0;       // whose open segment comes next
     uint64_t at = 0;
     uint64_t end = 0;
   };

@@ -31,6 +31,8 @@ class NearWords {
   static std::shared_ptr<NearWords> Create(size_t max_bytes);
 
   void KeyChanged(uint64_t hash) { version(WordOf(hash)).fetch_add(1, std::memory_order_release); }
+  // Fetches the key's word, which KeyChanged will write.
+  void Prefetch(uint64_t hash) { __builtin_prefetch(&words_[WordOf(hash)], 1); }
   void AllChanged() { Word(0).fetch_add(1, std::memory_order_release); }
 
   // Where the key's version word lies, in words from the start; and what it is now.

@@ -35,6 +35,15 @@ void Stream::Seal() {
   open_ = kNone;
 }
 
+std::optional<Stream::Extent> Stream::Written() {
+  MutexLock lock(mutex_);
+  if (open_ == kNone) return std::nullopt;
+  const Segment& segment = arena_.segment(open_);
+  // Nobody can begin to write while we hold the lock.
+  if (segment.writers.load(std::memory_order_acquire) != 0) return std::nullopt;
+  return Extent{open_, segment.used_bytes};
+}
+
 void Stream::SealOpen() {
   MutexLock lock(mutex_);
   if (open_ != kNone) Seal();

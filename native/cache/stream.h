@@ -41,6 +41,13 @@ class Stream {
 
   uint16_t scope() const { return scope_; }
 
+  // The open segment, and how much of it is written and published; none if there is none, or someone is writing to it.
+  struct Extent {
+    uint32_t segment;
+    uint64_t bytes;
+  };
+  std::optional<Extent> Written() EXCLUDES(mutex_);
+
   // Closes the open segment, if there is one, so that it can be retired.
   void SealOpen() EXCLUDES(mutex_);
 

@@ -59,7 +59,7 @@ std::vector<uint64_t> Tags::Take(uint16_t incarnation, std::string_view name, ui
   tags_[*id].hashes = {};
   tags_[*id].prune_at = kPruneAbove;
   bytes_.fetch_sub(taken.size() * sizeof(uint64_t), std::memory_order_relaxed);
-  // The tag is not dropped yet, or its id could be given to another while entries that carry it are in the index.
+  if (!taken.empty()) ++tags_[*id].holds;
   SortUnique(taken);
   return taken;
 }

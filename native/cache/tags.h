@@ -44,7 +44,8 @@ class Tags {
   void Add(TagIds ids, uint64_t hash) EXCLUDES(mutex_);
   void Release(TagIds ids) EXCLUDES(mutex_);
 
-  // The hashes of entries that may carry the tag, each once, and forgets them.
+  // The hashes of entries that may carry the tag, each once, and forgets them.  Unless there are none, the id is held:
+  // until Release, when the entries are gone.
   std::vector<uint64_t> Take(uint16_t incarnation, std::string_view name, uint32_t* id) EXCLUDES(mutex_);
 
   // Forgets everything that has no live entry.

@@ -2,7 +2,7 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, test } from 'vitest';
 import { bytes, type Cache } from 'zerohop';
-import { openCache, spin, uniqueName, utf8Of } from '../fixtures/opened.js';
+import { openCache, pinningView, spin, uniqueName, utf8Of } from '../fixtures/opened.js';
 
 const EVICTION = 'zerohop:eviction';
 const REFUSAL = 'zerohop:refusal';
@@ -32,11 +32,10 @@ function fill(cache: Cache, sets: number, size = 1000): void {
 }
 
 /** A cache in which no value of this size can be stored any more, because views of another one are held. */
-function pinnedCache(): { cache: Cache; held: unknown[] } {
+function pinnedCache(): { cache: Cache; held: unknown } {
   const cache = openCache({ maxBytes: '1MB' });
   cache.set('held', new Uint8Array(500_000));
-  const held = Array.from({ length: 50 }, () => cache.get('held'));
-  return { cache, held };
+  return { cache, held: pinningView(cache, 'held') };
 }
 
 describe(`'${EVICTION}'`, () => {
@@ -85,6 +84,17 @@ describe(`'${EVICTION}'`, () => {
     expect(messages).toEqual([]);
   });
 
+  test('tells of entries that were pushed out, not of those past their time that were in the way', () => {
+    const messages = messagesOf(EVICTION);
+    const cache = openCache({ maxBytes: '1MB' });
+    for (let i = 0; i < 500; ++i) cache.set(`ttl ${i}`, new Uint8Array(1000), { ttl: 1 });
+    spin(2);
+    fill(cache, 3000);
+    const { evictions, expired } = cache.stats();
+    expect(expired).toBe(500);
+    expect(sumOf(messages)).toBe(evictions);
+  });
+
   test('is told in the thread and of the set that evicted, with the channel’s own name', () => {
     const names: unknown[] = [];
     const listener = (_: unknown, name: string | symbol) => names.push(name);
@@ -131,7 +141,7 @@ describe(`'${REFUSAL}'`, () => {
     expect(refused).toBe(3);
     expect(messages).toEqual([{ entries: 1 }, { entries: 1 }, { entries: 1 }]);
     expect(space.stats()).toMatchObject({ refusals: 3, refusalsBy: { pinned: 3, readers: 0, memory: 0 }, sets: 0 });
-    expect(held).toHaveLength(50);
+    expect(held).toHaveLength(500_000);
   });
 
   test('is not told of what is stored, nor of what throws', () => {
@@ -149,7 +159,7 @@ describe(`'${REFUSAL}'`, () => {
     expect(cache.set('k', new Uint8Array(500_000))).toBe(false);
     expect([cache.has('k'), cache.get('k')]).toEqual([false, undefined]);
     expect(cache.set('k', utf8Of('new'))).toBe(true);
-    expect(held).toHaveLength(50);
+    expect(held).toHaveLength(500_000);
     expect(cache.stats().refusals).toBe(1);
   });
 });

@@ -17,6 +17,15 @@
 #include <string>
 #include <type_traits>
 
+// Defined under the thread sanitizer, for tests that make a race by intention.
+#if defined(__SANITIZE_THREAD__)
+#define ZEROHOP_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ZEROHOP_TSAN 1
+#endif
+#endif
+
 namespace zerohop::check {
 
 // Random numbers that are the same everywhere: splitmix64.

@@ -32,7 +32,8 @@ describe('near caches of several threads', () => {
       null,
       'end',
     ]);
-    expect(rounds).toBeGreaterThanOrEqual(5); // those that began with an answer that was kept
+    // Of seven that began with an answer; polling an entry to its end may have put the near cache to rest.
+    expect(rounds).toBeGreaterThanOrEqual(5);
   });
 
   test('rest on this: a loop of plain loads sees what native code stores', async () => {

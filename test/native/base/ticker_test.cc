@@ -136,7 +136,7 @@ TEST(Ticker, CanBeWokenByManyThreadsAtOnce) {
   for (std::thread& waker : wakers) waker.join();
 }
 
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(ZEROHOP_TSAN)
 TEST(Ticker, IsReadAsAPlainWord) {
   Ticker::Process().Wake();
   CHECK(Eventually(Awake));

@@ -176,6 +176,19 @@ TEST(Cache, CorruptedHeadersCannotCrashEviction) {
   }
 }
 
+TEST(Cache, TouchingAnEntryWhoseHeaderClaimsASegmentCostsNothingElse) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  CHECK_EQ(client.Set("key", "v"), SetOutcome::kStored);  // at the start of its segment
+  for (int i = 0; i < 50; ++i) CHECK_EQ(client.Set(Numbered("other", i), Filled("v", 1000)), SetOutcome::kStored);
+  const auto hit = client.Locate("key");
+  REQUIRE(hit.has_value());
+  const auto claimed = static_cast<uint32_t>(cache->arena().segment_bytes() - 2 * kCacheLineBytes);
+  std::memcpy(cache->arena().bytes() + hit->entry_at, &claimed, sizeof(claimed));
+  client.Touch("key", testing::InAnHourUs());
+  for (int i = 0; i < 50; ++i) CHECK(client.Has(Numbered("other", i)));
+}
+
 #if defined(__linux__)
 // Lengths in a header may claim more than there is: of the segment, and of the arena.
 

@@ -1,6 +1,8 @@
 #include "cache/entry.h"
 
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "check.h"
@@ -121,6 +123,126 @@ TEST(Intact, NoticesAChangedByteOfTheValue) {
   CHECK(Intact(arena.data(), *arena.Read(64)));
   arena.data()[400] ^= std::byte{1};
   CHECK(!Intact(arena.data(), *arena.Read(64)));
+}
+
+// Extensions.
+
+TEST(EntryLayout, LeavesRoomForAnExtensionBeforeTheKey) {
+  check::Random random(check::Seed());
+  for (int i = 0; i < 20000; ++i) {
+    const uint64_t at = random.Below(1 << 20) * kEntryAlignBytes;
+    const auto words = static_cast<uint32_t>(random.Below(16));
+    const size_t key_bytes = random.Below(40), value_bytes = random.Below(600);
+    const EntryLayout layout = LayOut(at, words, key_bytes, value_bytes);
+    CHECK_EQ(layout.key_at, at + sizeof(EntryHeader) + words * 8);
+    CHECK(layout.value_at >= layout.key_at + key_bytes);
+    CHECK_EQ(layout.value_at % (value_bytes >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes), uint64_t{0});
+    CHECK(layout.end - at <= EntryBytesMax(words, key_bytes, value_bytes));
+  }
+}
+
+TEST(EntryExtension, TakesWordsForItselfAndTwoTagsEach) {
+  CHECK_EQ(ExtensionWords(0), 2u);
+  CHECK_EQ(ExtensionWords(1), 3u);
+  CHECK_EQ(ExtensionWords(2), 3u);
+  CHECK_EQ(ExtensionWords(3), 4u);
+  CHECK_EQ(ExtensionWords(kTagsMax), 10u);
+  for (size_t tags = 0; tags <= kTagsMax; ++tags) {
+    CHECK(ExtensionWords(tags) * 8 >= sizeof(EntryExtension) + tags * sizeof(uint32_t));
+    CHECK(ExtensionWords(tags) * 8 < sizeof(EntryExtension) + tags * sizeof(uint32_t) + 8);
+  }
+}
+
+TEST(EntryHeader, KeepsItsThreeNumbersApart) {
+  for (const uint32_t words : {0u, 2u, 10u, 15u}) {
+    for (const uint32_t is_bytes : {0u, EntryHeader::kKeyIsBytes}) {
+      for (const uint32_t written : {0u, 1u, EntryHeader::kWrittenMax}) {
+        const EntryHeader header{0, 0, 0, 0, words << EntryHeader::kWordsShift | is_bytes | written};
+        CHECK_EQ(header.extension_words(), words);
+        CHECK_EQ(header.key_is_bytes(), is_bytes != 0);
+        CHECK_EQ(header.written(), written);
+      }
+    }
+  }
+}
+
+namespace {
+
+// Puts an entry with an extension at `at`; `tags` behind it.
+void PutExtended(FakeArena& arena, uint64_t at, uint32_t words, const EntryExtension& extension,
+                 const std::vector<uint32_t>& tags) {
+  arena.Put(at, {0, 0, 0, 0, words << EntryHeader::kWordsShift});
+  std::memcpy(arena.data() + at + sizeof(EntryHeader), &extension, sizeof(extension));
+  if (!tags.empty()) {
+    std::memcpy(arena.data() + at + sizeof(EntryHeader) + sizeof(extension), tags.data(),
+                tags.size() * sizeof(uint32_t));
+  }
+}
+
+}  // namespace
+
+TEST(EntryExtension, GivesBackEndCostAndTags) {
+  FakeArena arena(1024);
+  const std::vector<uint32_t> tags{7, 0, 0xffffffffu};
+  PutExtended(arena, 64, ExtensionWords(3), {12345, 2.5f, 3}, tags);
+  const std::optional<Entry> entry = arena.Read(64);
+  REQUIRE(entry.has_value());
+  CHECK_EQ(ExpiresUs(arena.data(), 64, entry->header), uint64_t{12345});
+  CHECK_EQ(CostOf(arena.data(), 64, entry->header), 2.5f);
+  const TagIds ids = TagsOf(arena.data(), 64, entry->header);
+  CHECK(std::vector<uint32_t>(ids.begin(), ids.end()) == tags);
+  ExpiryWord(arena.data(), 64).store(678);
+  CHECK_EQ(ExpiresUs(arena.data(), 64, entry->header), uint64_t{678});
+}
+
+TEST(EntryExtension, IsNotReadWhereThereIsNone) {
+  FakeArena arena(64);
+  std::memset(arena.data(), 0xff, 64);
+  arena.Put(48, {0, 0, 0, 0, 0});  // ends with the arena: AddressSanitizer watches
+  const std::optional<Entry> entry = arena.Read(48);
+  REQUIRE(entry.has_value());
+  CHECK_EQ(ExpiresUs(arena.data(), 48, entry->header), kNever);
+  CHECK_EQ(CostOf(arena.data(), 48, entry->header), 0.0f);
+  CHECK(TagsOf(arena.data(), 48, entry->header).empty());
+}
+
+TEST(EntryExtension, IsRejectedWhereItClaimsToReachBeyondTheLimit) {
+  FakeArena arena(64);
+  for (uint32_t words = 0; words < 16; ++words) {
+    arena.Put(0, {0, 0, 0, 0, words << EntryHeader::kWordsShift});
+    CHECK_EQ(arena.Read(0).has_value(), words <= 6);
+    CHECK_EQ(arena.Read(0, 24).has_value(), words <= 1);
+  }
+}
+
+TEST(EntryExtension, TagsThatAreMoreThanItHasRoomForAreNone) {
+  for (uint32_t words = 0; words < 16; ++words) {
+    for (const uint32_t count : {0u, 1u, 2u, 3u, 16u, 17u, 26u, 27u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+      FakeArena arena(sizeof(EntryHeader) + size_t{words} * 8);
+      if (words >= 2) {
+        PutExtended(arena, 0, words, {0, 0, count}, {});
+      } else {
+        arena.Put(0, {0, 0, 0, 0, words << EntryHeader::kWordsShift});
+      }
+      const std::optional<Entry> entry = arena.Read(0);
+      REQUIRE(entry.has_value());
+      const TagIds ids = TagsOf(arena.data(), 0, entry->header);
+      const bool fits = words > 2 && count <= kTagsMax && sizeof(EntryExtension) + count * 4 <= words * 8;
+      CHECK_EQ(ids.size(), fits ? size_t{count} : size_t{0});
+      for (const uint32_t id : ids) CHECK_EQ(id, 0u);  // reads them
+    }
+  }
+}
+
+TEST(EntryExtension, OfOneWordIsNotReadBeyondThatWord) {
+  // No one writes such an entry; a header that was written over may claim it.
+  FakeArena arena(sizeof(EntryHeader) + 8);
+  arena.Put(0, {0, 0, 0, 0, 1u << EntryHeader::kWordsShift});
+  const std::optional<Entry> entry = arena.Read(0);
+  REQUIRE(entry.has_value());
+  ExpiresUs(arena.data(), 0, entry->header);
+  CostOf(arena.data(), 0, entry->header);
+  CHECK(TagsOf(arena.data(), 0, entry->header).empty());
 }
 
 }  // namespace zerohop

@@ -63,6 +63,18 @@ TEST(Cache, LimitsScopesAndKeyspaces) {
   CHECK_EQ(last.status().code(), Code::kOptions);
 }
 
+TEST(Cache, AKeyspaceThatIsRefusedLeavesNoScopeBehind) {
+  // So large that the number of scopes is not limited by the segments: by the number of keyspaces, that is.
+  const auto cache = MakeCache(size_t{20} << 30);
+  for (uint64_t i = 1; i < Spaces::kSpacesMax; ++i) CHECK(cache->OpenSpace(Numbered("space", i), "", "bytes").ok());
+  for (uint64_t i = 0; i < 2000; ++i) {
+    CHECK(!cache->OpenSpace(Numbered("more", i), Numbered("tenant", i), "bytes").ok());
+  }
+  Client client(*cache);
+  CHECK_EQ(client.Set("key", "v", 1000), SetOutcome::kStored);
+  CHECK_EQ(client.Get("key", 1000), std::optional<std::string>("v"));
+}
+
 TEST(Cache, ScopesNeverShareASegment) {
   const auto cache = MakeCache(4 * kMiB);
   Client client(*cache);

@@ -235,6 +235,31 @@ TEST(DeleteByTag, FindsEntriesThatMoveAtTheSameTime) {
   CheckSettledCountsAgree(*cache);
 }
 
+// Whoever was told that everything with the tag is gone finds nothing of it, also if another thread was at it already.
+TEST(DeleteByTag, ThatReturnedLeftNothingAlsoWhenAnotherThreadDeletesTheSame) {
+  const auto cache = MakeCache(4 * kMiB);
+  static constexpr uint64_t kKeys = 3000;
+  std::atomic<int> left{0};
+  for (int round = 0; round < 50; ++round) {
+    {
+      Client client(*cache);
+      for (uint64_t i = 0; i < kKeys; ++i) {
+        CHECK_EQ(client.SetTagged({"tag"}, Numbered("key", i), "v"), SetOutcome::kStored);
+      }
+    }
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 2; ++t) {
+      threads.emplace_back([&] {
+        Client client(*cache);
+        client.DeleteByTag("tag");
+        for (uint64_t i = 0; i < kKeys; ++i) left += client.Has(Numbered("key", i));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK_EQ(left.load(), 0);
+}
+
 TEST(DeleteByTag, CountsEveryEntryOnceWhenTwoThreadsDelete) {
   const auto cache = MakeCache(4 * kMiB);
   for (int round = 0; round < 200; ++round) {

@@ -159,7 +159,7 @@ TEST(Tags, ReleasingTheLastHoldOfANameNobodyCarriesForgetsIt) {
   CHECK_EQ(f.tags.bytes(), size_t{0});
 }
 
-TEST(Tags, StaleReferencesAreAtMostAboutAsManyAsLiveOnes) {
+TEST(Tags, StaleHashesAreAtMostAboutAsManyAsLiveOnes) {
   Fixture f;
   // One entry with the tag at a time, replaced again and again: nobody tells the tag.
   size_t most = 0;
@@ -169,7 +169,8 @@ TEST(Tags, StaleReferencesAreAtMostAboutAsManyAsLiveOnes) {
     most = std::max(most, f.tags.bytes());
   }
   CHECK(most < 4096);
-  CHECK(f.Take("a") == Hashes({80000 - 8}));
+  const Hashes left = f.Take("a");
+  CHECK(std::count(left.begin(), left.end(), uint64_t{80000 - 8}) == 1);
 }
 
 TEST(Tags, TagsThatNobodyCarriesAnyMoreDoNotPileUp) {

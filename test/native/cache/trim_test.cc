@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cache/cache.h"
@@ -121,6 +122,33 @@ TEST(Trim, GivesTheSegmentsOfTrimmedEntriesBack) {
   CHECK(!cache->evicting());  // never was there too little room
   cache->Maintain(true);
   CHECK(cache->Usage().free_segments > cache->Usage().segments / 2);
+}
+
+TEST(Trim, TellsToLetGoOfSegmentsThatItEmptied) {
+  // Else buffers over them are kept for ever: nothing else may happen that would tell.
+  const auto cache = LimitedTo(10, 4 * kMiB);
+  Client client(*cache);
+  std::vector<testing::View> views;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    CHECK_EQ(client.Set(Numbered("key", i), Filled("v", 8000)), SetOutcome::kStored);
+    if (auto view = client.Expose(Numbered("key", i))) views.push_back(std::move(*view));
+    if (cache->Usage().retired_segments > 0) break;
+  }
+  REQUIRE(cache->Usage().retired_segments > 0);
+  CHECK(cache->notice() > 0);
+}
+
+TEST(Trim, TakesNoSegmentForAFewEntries) {
+  // Ten entries of a few bytes, replaced by others for ever, each seen by a view for a while: they fit into a segment.
+  const auto cache = LimitedTo(10, 128 * kMiB);
+  Client client(*cache);
+  std::vector<testing::View> views;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    CHECK_EQ(client.Set(Numbered("key", i), "v"), SetOutcome::kStored);
+    if (auto view = client.Expose(Numbered("key", i))) views.push_back(std::move(*view));
+  }
+  const CacheUsage usage = cache->Usage();
+  CHECK(usage.segments - usage.free_segments <= 4);
 }
 
 TEST(Trim, LetsLargeValuesGoToo) {
