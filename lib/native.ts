@@ -87,8 +87,8 @@ export interface Native {
   /** `terms`: whatever else must be the same when the name is opened again. */
   open(name: string, maxBytes: number, verify: number, maxEntries: number, terms: string): number;
   keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
-  /** The words that a near cache watches, and the place of its hit count; undefined where there can be none now. */
-  near(handle: number): [ArrayBufferLike, number] | undefined;
+  /** The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now. */
+  near(handle: number): [ArrayBufferLike, number, number] | undefined;
   /** A buffer over the word that counts ticks of time; undefined where there are no such buffers. */
   clock(): ArrayBufferLike | undefined;
   /** The external buffer over the value's segment, or an answer without one. */

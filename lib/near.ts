@@ -192,8 +192,8 @@ export class NearCache<Out> {
     }
     this.#rest = 0;
     this.#words = new Uint32Array(near[0]);
-    this.#notice = this.#words[NOTICE]!;
     this.#number = near[1];
+    this.#notice = near[2];
   }
 
   #sleep(gets: number): void {

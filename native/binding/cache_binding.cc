@@ -66,19 +66,23 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
                                      integers ? KeyKind::kInteger : KeyKind::kText));
 }
 
-// near(handle): the words that a near cache watches (cache/near.h), with `number`, the place of its hit count, set on
-// the buffer's array: [buffer, number]; undefined where there can be none just now.
+// near(handle): [a buffer over the words that a near cache watches (cache/near.h), the place of its hit count, the notice];
+// undefined where there can be none just now.
 napi_value Near(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);
-  if (!call || call.cache().evicting() || call.cache().options().verify == Verify::kTrap) return nullptr;
+  if (!call) return nullptr;
+  // Before it is asked whether the cache evicts: if that begins in between, the notice has changed by then.
+  const uint32_t notice = call.cache().near()->notice();
+  if (call.cache().evicting() || call.cache().options().verify == Verify::kTrap) return nullptr;
   const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
   if (!number) return nullptr;
   napi_value words = call.membership().NearWordsBuffer(env);
   napi_value pair;
-  if (words == nullptr || napi_create_array_with_length(env, 2, &pair) != napi_ok ||
+  if (words == nullptr || napi_create_array_with_length(env, 3, &pair) != napi_ok ||
       napi_set_element(env, pair, 0, words) != napi_ok ||
-      napi_set_element(env, pair, 1, Int(env, *number)) != napi_ok) {
+      napi_set_element(env, pair, 1, Int(env, *number)) != napi_ok ||
+      napi_set_element(env, pair, 2, Double(env, notice)) != napi_ok) {
     return nullptr;
   }
   return pair;

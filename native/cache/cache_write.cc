@@ -86,19 +86,18 @@ void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
 SetOutcome Cache::ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                                Reservation* room) {
   Stream& stream = NewcomersOf(space);
+  auto outcome = Evictor::Outcome::kMadeRoom;
   for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
     const std::optional<Reservation> reserved = stream.Reserve(words, key_bytes, value_bytes, kSpareSegments);
     if (reserved) {
       *room = *reserved;
       return SetOutcome::kStored;
     }
-    switch (evictor_.MakeRoom(session, kSpareSegments)) {
-      case Evictor::Outcome::kMadeRoom: break;
-      case Evictor::Outcome::kPinned: return SetOutcome::kRefusedPinned;
-      case Evictor::Outcome::kReaders: return SetOutcome::kRefusedReaders;
-    }
+    // None could be made: but another thread may just have been given some, of which the stream is full of room.
+    if (outcome != Evictor::Outcome::kMadeRoom) break;
+    outcome = evictor_.MakeRoom(session, kSpareSegments);
   }
-  return SetOutcome::kRefusedPinned;
+  return outcome == Evictor::Outcome::kReaders ? SetOutcome::kRefusedReaders : SetOutcome::kRefusedPinned;
 }
 
 SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservation* room) {
@@ -221,7 +220,8 @@ bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
 
 bool Cache::Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const {
   Entry entry;
-  if (!ReadAt(at, &entry) || entry.header.space != incarnation) return false;
+  // What was cleared carries nothing any more.
+  if (!spaces_.Alive(incarnation) || !ReadAt(at, &entry) || entry.header.space != incarnation) return false;
   const TagIds ids = TagsOf(arena_->bytes(), at, entry.header);
   return std::find(ids.begin(), ids.end(), tag) != ids.end();
 }
@@ -247,8 +247,9 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
         const bool over = ReadAt(*at, &entry) && Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
         ++(over ? expired : removed);
         Forget(*at);
-        near_->KeyChanged(hash);
       }
+      // Also if there is none any more: whoever let it go may not have told yet.
+      near_->KeyChanged(hash);
     }
   }
   tags_.Release(TagIds(&id, 1));

@@ -96,7 +96,9 @@ struct Entry {
 inline bool TryReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit, Entry* entry) {
   if (entry_at + sizeof(EntryHeader) > limit) return false;
   std::memcpy(&entry->header, arena + entry_at, sizeof(EntryHeader));
-  entry->layout = LayOut(entry_at, entry->header.extension_words(), entry->header.key_bytes, entry->header.value_bytes);
+  const uint32_t words = entry->header.extension_words();
+  if (words != 0 && (words < ExtensionWords(0) || words > kExtensionWordsMax)) return false;  // nobody writes such
+  entry->layout = LayOut(entry_at, words, entry->header.key_bytes, entry->header.value_bytes);
   return entry->layout.end <= limit;
 }
 

@@ -90,6 +90,25 @@ bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   }
 }
 
+// When nothing can be evicted: room for one segment, now or as soon as the readers have left that retired ones wait
+// for.
+Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
+  const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
+  for (;;) {
+    Reclaim();
+    if (parts_.arena.Takeable(spare) > 0) return Outcome::kMadeRoom;
+    bool waits = false;
+    for (uint32_t index = 0; index < parts_.arena.segment_count() && !waits; ++index) {
+      const Segment& segment = parts_.arena.segment(index);
+      waits = segment.state.load(std::memory_order_acquire) == SegmentState::kRetired &&
+              segment.exposures.load(std::memory_order_acquire) == 0;
+    }
+    if (!waits) return Outcome::kPinned;
+    if (std::chrono::steady_clock::now() > deadline) return Outcome::kReaders;
+    ::sched_yield();
+  }
+}
+
 void Evictor::ListSealed() {
   sealed_.clear();
   for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
@@ -169,7 +188,7 @@ Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   if (parts_.arena.Takeable(spare) < wanted) StartEvicting();
   while (parts_.arena.Takeable(spare) < wanted) {
     const std::optional<uint32_t> victim = Victim();
-    if (!victim) return parts_.arena.Takeable(spare) > 0 ? Outcome::kMadeRoom : Outcome::kPinned;
+    if (!victim) return AwaitTakeable(spare);
     Segment& segment = parts_.arena.segment(*victim);
     if (SecondChance(*victim)) continue;
     Evict(&session, *victim, /*may_survive=*/true, /*decommit=*/false);

@@ -100,6 +100,7 @@ class Evictor {
 
   uint32_t Reclaim() REQUIRES(mutex_);
   bool AwaitFree(uint32_t first, uint32_t count) REQUIRES(mutex_);
+  Outcome AwaitTakeable(uint32_t spare) REQUIRES(mutex_);
   void ListSealed() REQUIRES(mutex_);
   std::optional<uint32_t> Victim() REQUIRES(mutex_);
   uint32_t CoolingWindow() const;

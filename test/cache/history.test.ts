@@ -22,6 +22,8 @@ interface Tracked {
 }
 
 const TAGS = ['red', 'green', 'blue'];
+/** Of values: few are so large that they have segments of their own. */
+const SIZES = [0, 40, 40, 250, 900, 900, 900, 5000, 5000, 60_000];
 const NEVER = Number.POSITIVE_INFINITY;
 
 class History {
@@ -41,7 +43,7 @@ class History {
     this.#evicts = evicts;
     this.#cache = openCache({ maxBytes });
     this.#state = () => `seed ${seed}, step ${this.step}`;
-    const pad = (n: number) => `${n} `.padEnd(this.#below(2) ? 40 : 900, 'x');
+    const pad = (n: number) => `${n} `.padEnd(SIZES[this.#below(SIZES.length)]!, 'x');
     this.#tracked = [
       this.#track({ codec: utf8 }, (n) => `key ${n}`, pad),
       this.#track(
@@ -206,7 +208,7 @@ describe('a random history', () => {
   });
 
   test.each([11, 12, 13])('where not everything has room never tells what is gone (seed %i)', async (seed) => {
-    const history = new History(seed, 2000, '1MB', true);
+    const history = new History(seed, 3000, '4MB', true);
     await history.run(60_000);
     expect(history.found).toBeGreaterThan(3000);
     expect(history.stats()).toMatchObject({ refusals: 0, corrupted: 0 });

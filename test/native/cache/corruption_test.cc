@@ -207,6 +207,7 @@ TEST(Cache, UpkeepReadsNoEndBeyondTheArenaWhateverAHeaderSays) {
     client->Get("");
     for (size_t shard = 0; shard < Index::kShards; ++shard) cache->Scan(client->session(), shard, 0);
     cache->Clear();
+    client.reset();  // before its cache
   });
   CHECK(survived);
 }
@@ -230,6 +231,7 @@ TEST(Cache, DeletingByTagReadsNoTagsBeyondTheArenaWhateverAHeaderSays) {
     std::memcpy(at + sizeof(header) + sizeof(EntryExtension), &others, sizeof(others));
     client->DeleteByTag("tag");
     cache->Clear();
+    client.reset();  // before its cache
   });
   CHECK(survived);
 }

@@ -26,13 +26,15 @@ void RemoveUnderReaders(Fence fence, uint64_t removals) {
   std::atomic<Thing*> current{new Thing{1, 1}};
   std::atomic<bool> done{false};
   std::atomic<uint64_t> dead_seen{0}, looks{0};
+  std::atomic<int> ready{0};
   std::vector<std::thread> readers;
   for (int reader = 0; reader < 3; ++reader) {
     readers.emplace_back([&, reader] {
       EpochRecord record;
       epochs.Add(&record);
       uint64_t wrong = 0, looked = 0;
-      for (; !done.load(std::memory_order_relaxed); ++looked) {
+      ++ready;
+      for (; looked == 0 || !done.load(std::memory_order_relaxed); ++looked) {
         epochs.Enter(record);
         const Thing* const thing = current.load(std::memory_order_acquire);
         const uint64_t first = thing->first;
@@ -46,6 +48,7 @@ void RemoveUnderReaders(Fence fence, uint64_t removals) {
       looks += looked;
     });
   }
+  while (ready.load() < static_cast<int>(readers.size())) std::this_thread::yield();
   for (uint64_t i = 2; i < removals + 2; ++i) {
     Thing* const old = current.exchange(new Thing{i, i}, std::memory_order_acq_rel);
     const uint64_t epoch = epochs.Advance();

@@ -41,7 +41,9 @@ struct Fixture {
   }
   std::vector<uint64_t> Take(const std::string& name, uint16_t incarnation = 0) {
     uint32_t id = 0;
-    return tags.Take(incarnation, name, &id);
+    const std::vector<uint64_t> taken = tags.Take(incarnation, name, &id);
+    if (!taken.empty()) tags.Release(TagIds(&id, 1));
+    return taken;
   }
 };
 

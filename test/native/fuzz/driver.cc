@@ -4,6 +4,7 @@
 // It follows no coverage, so it finds less; but any compiler links it, and what a fuzzer once found stays a test.
 // Run as   <program> [-max_total_time=SECONDS] [-seed=N] corpus…
 //          SECONDS 0 (the default): only the corpus.  The names are libFuzzer's, so that both are called alike.
+// A target that has operations may define OperationWithoutSeed(): one that no file of the corpus does is then an error.
 // On a crash, the input is in crash-<program's name> beside the working directory's other files.
 #include <algorithm>
 #include <chrono>
@@ -20,6 +21,8 @@
 #include "check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes);
+// The name of an operation that was not done yet; null if there is none.
+extern "C" [[gnu::weak]] const char* OperationWithoutSeed();
 
 namespace {
 
@@ -96,6 +99,11 @@ int main(int argc, char** argv) {
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
   std::printf("%zu inputs of the corpus\n", corpus.size());
+  const char* const missing = OperationWithoutSeed == nullptr ? nullptr : OperationWithoutSeed();
+  if (missing != nullptr) {
+    std::printf("no input of the corpus does this: %s\n", missing);
+    return 1;
+  }
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   zerohop::check::Random random(seed);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);

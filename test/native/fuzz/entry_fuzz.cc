@@ -13,6 +13,18 @@ void Require(bool holds) {
   if (!holds) std::abort();
 }
 
+// Everything that is read of an entry.
+void ReadAll(std::byte* arena, uint64_t at, const zerohop::Entry& entry) {
+  static_cast<void>(Intact(arena, entry));
+  static_cast<void>(ExpiresUs(arena, at, entry.header));
+  static_cast<void>(CostOf(arena, at, entry.header));
+  const zerohop::TagIds tags = TagsOf(arena, at, entry.header);
+  Require(tags.size() <= zerohop::kTagsMax);
+  const std::byte* const end = arena + entry.layout.key_at;
+  Require(tags.empty() || reinterpret_cast<const std::byte*>(tags.data() + tags.size()) <= end);
+  for (const uint32_t tag : tags) asm volatile("" ::"r"(tag));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
@@ -27,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
     Require(entry->layout.key_at + entry->header.key_bytes <= entry->layout.value_at);
     Require(entry->layout.value_at + entry->header.value_bytes <= entry->layout.end);
     Require(entry->layout.end > at && entry->layout.end <= bytes);
-    static_cast<void>(Intact(arena.get(), *entry));
+    ReadAll(arena.get(), at, *entry);
     last = at;
     at = entry->layout.end;
   }
@@ -36,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
     const uint64_t limit = bytes - (at + last) % 64 % bytes;
     if (const std::optional<Entry> entry = ReadEntry(arena.get(), at, limit)) {
       Require(entry->layout.end <= limit);
-      static_cast<void>(Intact(arena.get(), *entry));
+      ReadAll(arena.get(), at, *entry);
     }
   }
   return 0;
