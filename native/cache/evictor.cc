@@ -31,8 +31,9 @@ constexpr uint64_t kWalkAhead = 4;
 constexpr size_t kFetchedLines = 8;
 
 uint32_t Reserve(uint32_t segments, uint32_t scopes) {
-  // Each scope beyond the first has two open segments, which are no victims.
-  return std::max<uint32_t>(3, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
+  // Open segments of newcomers and survivors, the spare one, and a victim; each scope beyond the first has two open
+  // ones.
+  return std::max<uint32_t>(4, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
 }
 
 }  // namespace
@@ -90,18 +91,22 @@ bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   }
 }
 
-// When nothing can be evicted: room for one segment, now or as soon as the readers have left that retired ones wait
-// for.
+// When nothing can be evicted: room for one segment, now or as soon as those have left that retired segments wait for,
+// or that write to one that was sealed meanwhile.
 Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
   const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
   for (;;) {
     Reclaim();
     if (parts_.arena.Takeable(spare) > 0) return Outcome::kMadeRoom;
     bool waits = false;
-    for (uint32_t index = 0; index < parts_.arena.segment_count() && !waits; ++index) {
+    for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
       const Segment& segment = parts_.arena.segment(index);
-      waits = segment.state.load(std::memory_order_acquire) == SegmentState::kRetired &&
-              segment.exposures.load(std::memory_order_acquire) == 0;
+      if (segment.exposures.load(std::memory_order_acquire) != 0) continue;
+      const SegmentState state = segment.state.load(std::memory_order_acquire);
+      const bool sealed = state == SegmentState::kSealed;
+      // A thread that was in the middle of writing to it is through: it is a victim now, and the caller comes again.
+      if (sealed && segment.writers.load(std::memory_order_acquire) == 0) return Outcome::kMadeRoom;
+      waits |= sealed || state == SegmentState::kRetired;
     }
     if (!waits) return Outcome::kPinned;
     if (std::chrono::steady_clock::now() > deadline) return Outcome::kReaders;
