@@ -66,8 +66,8 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
                                      integers ? KeyKind::kInteger : KeyKind::kText));
 }
 
-// near(handle): [a buffer over the words that a near cache watches (cache/near.h), the place of its hit count, the notice];
-// undefined where there can be none just now.
+// near(handle): [a buffer over the words that a near cache watches (cache/near.h), the place of its hit count, the
+// notice]; undefined where there can be none just now.
 napi_value Near(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);

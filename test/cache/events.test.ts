@@ -31,10 +31,13 @@ function fill(cache: Cache, sets: number, size = 1000): void {
   for (let i = 0; i < sets; ++i) cache.set(`${i}`, new Uint8Array(size));
 }
 
+/** Of which a cache of 2 MB has room for one. */
+const LARGE = 1_000_000;
+
 /** A cache in which no value of this size can be stored any more, because views of another one are held. */
 function pinnedCache(): { cache: Cache; held: unknown } {
-  const cache = openCache({ maxBytes: '1MB' });
-  cache.set('held', new Uint8Array(500_000));
+  const cache = openCache({ maxBytes: '2MB' });
+  cache.set('held', new Uint8Array(LARGE));
   return { cache, held: pinningView(cache, 'held') };
 }
 
@@ -136,12 +139,12 @@ describe(`'${REFUSAL}'`, () => {
     const messages = messagesOf(REFUSAL);
     const { cache, held } = pinnedCache();
     const space = cache.keyspace('a', { codec: bytes });
-    const outcomes = [1, 2, 3].map((i) => space.set(`${i}`, new Uint8Array(500_000)));
+    const outcomes = [1, 2, 3].map((i) => space.set(`${i}`, new Uint8Array(LARGE)));
     const refused = outcomes.filter((stored) => !stored).length;
     expect(refused).toBe(3);
     expect(messages).toEqual([{ entries: 1 }, { entries: 1 }, { entries: 1 }]);
     expect(space.stats()).toMatchObject({ refusals: 3, refusalsBy: { pinned: 3, readers: 0, memory: 0 }, sets: 0 });
-    expect(held).toHaveLength(500_000);
+    expect(held).toHaveLength(LARGE);
   });
 
   test('is not told of what is stored, nor of what throws', () => {
@@ -156,10 +159,10 @@ describe(`'${REFUSAL}'`, () => {
   test('leaves nothing under the key, neither the new value nor the old one', () => {
     const { cache, held } = pinnedCache();
     cache.set('k', utf8Of('old'));
-    expect(cache.set('k', new Uint8Array(500_000))).toBe(false);
+    expect(cache.set('k', new Uint8Array(LARGE))).toBe(false);
     expect([cache.has('k'), cache.get('k')]).toEqual([false, undefined]);
     expect(cache.set('k', utf8Of('new'))).toBe(true);
-    expect(held).toHaveLength(500_000);
+    expect(held).toHaveLength(LARGE);
     expect(cache.stats().refusals).toBe(1);
   });
 });

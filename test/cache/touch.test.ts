@@ -151,7 +151,7 @@ describe('touch', () => {
 
 describe('touch that gives an end, where room is short', () => {
   const MAX_BYTES = 2 ** 20;
-  const LARGE = 500_000; // of which there is never room for two
+  const LARGE = 500_000; // of which there is never room for two in it
 
   /** That it came true, or that nothing happened. */
   function expectTouched(cache: Cache, key: string, size: number): boolean {
@@ -185,15 +185,15 @@ describe('touch that gives an end, where room is short', () => {
   });
 
   test('keeps the entry if it is refused; the refusal is counted once, and nothing else', () => {
-    const cache = openCache({ maxBytes: MAX_BYTES });
+    const cache = openCache({ maxBytes: 2 * MAX_BYTES });
     const space = cache.keyspace('large', { codec: bytes });
-    space.set('k', new Uint8Array(LARGE).fill(7));
+    space.set('k', new Uint8Array(2 * LARGE).fill(7));
     const held = pinningView(space, 'k') as Uint8Array;
     const touched = space.touch('k', { ttl: '1h' });
     const { refusals } = space.stats();
     expect(refusals).toBe(touched ? 0 : 1);
     expect(cache.stats().refusals).toBe(refusals);
-    expect(held[LARGE - 1]).toBe(7);
-    expect(space.peek('k')).toHaveLength(LARGE);
+    expect(held[2 * LARGE - 1]).toBe(7);
+    expect(space.peek('k')).toHaveLength(2 * LARGE);
   });
 });
