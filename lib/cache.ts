@@ -49,7 +49,7 @@ export interface OpenOptions {
   maxEntries?: number;
   /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
   ttl?: Duration;
-  /** So much of each `ttl` is taken off at random, 0 to 1: values stored together do not expire together. Default 0. */
+  /** So much of each `ttl` is taken off at random, from 0 to less than 1: values stored together do not expire together. Default 0. */
   ttlJitter?: number;
   /** What is evicted first. `'second-chance'`: the oldest that were not asked for since they were stored or moved. */
   policy?: Policy;

@@ -44,7 +44,9 @@ bool Cache::SampleIsDue(Session& session) {
 }
 
 bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
-  if (!index_.Remove(hash, [at](uint64_t each) { return each == at; })) return false;
+  const auto removed = index_.Remove(
+      hash, [at](uint64_t each) { return each == at; }, [&] { near_->KeyChanged(hash); });
+  if (!removed) return false;
   Forget(at);
   spaces_.Count(incarnation, -1);
   return true;

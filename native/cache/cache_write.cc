@@ -61,7 +61,6 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
     if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
     CountRefusal(session, space, outcome);
   }
-  near_->KeyChanged(newcomer.hash);
   if (outcome == SetOutcome::kStored) {
     session.Of(space).Add(Count::kSets);
     if (options_.max_entries != SIZE_MAX && spaces_.Entries() > options_.max_entries) {
@@ -174,7 +173,7 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
     Entry entry;
     upserted = index_.Upsert(
         newcomer.hash, room.entry_at, [&](uint64_t at) { return Matches(at, incarnation, newcomer.key, &entry); },
-        [&] { return spaces_.Valid(newcomer.mark); });
+        [&] { return spaces_.Valid(newcomer.mark); }, [&] { near_->KeyChanged(newcomer.hash); });
     if (upserted.stored && !upserted.replaced) spaces_.Count(incarnation, 1);
   }
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
@@ -197,8 +196,9 @@ void Cache::PayFromBudget() {
 
 bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key) {
   Entry entry;
-  const std::optional<uint64_t> at =
-      index_.Remove(hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); });
+  const std::optional<uint64_t> at = index_.Remove(
+      hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); },
+      [&] { near_->KeyChanged(hash); });
   if (!at) return false;
   spaces_.Count(incarnation, -1);
   // Read before it is forgotten: from then on its segment may be written again.
@@ -241,15 +241,15 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
     if (!spaces_.Valid(mark)) break;  // cleared meanwhile, and nothing is left
     for (const uint64_t hash : std::span(hashes).subspan(first, std::min(kAtATime, hashes.size() - first))) {
       // None: replaced, evicted or deleted meanwhile.
-      while (const auto at = index_.Remove(hash, [&](uint64_t each) { return Carries(each, incarnation, id); })) {
+      while (
+          const auto at = index_.Remove(
+              hash, [&](uint64_t each) { return Carries(each, incarnation, id); }, [&] { near_->KeyChanged(hash); })) {
         spaces_.Count(incarnation, -1);
         Entry entry;
         const bool over = ReadAt(*at, &entry) && Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
         ++(over ? expired : removed);
         Forget(*at);
       }
-      // Also if there is none any more: whoever let it go may not have told yet.
-      near_->KeyChanged(hash);
     }
   }
   tags_.Release(TagIds(&id, 1));

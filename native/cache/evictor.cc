@@ -280,17 +280,21 @@ bool Evictor::Walk(uint32_t index) {
 
 bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why) {
   bool counted = false;
-  const auto removed = parts_.index.Remove(hash, [&](uint64_t each) {
-    if (each != at) return false;
-    // Of a keyspace that was cleared since: it was counted then.
-    counted = !Dead(header);
-    if (counted) parts_.spaces.Count(header.space, -1);
-    return true;
-  });
+  const auto removed = parts_.index.Remove(
+      hash,
+      [&](uint64_t each) {
+        if (each != at) return false;
+        // Of a keyspace that was cleared since: it was counted then.
+        counted = !Dead(header);
+        if (counted) parts_.spaces.Count(header.space, -1);
+        return true;
+      },
+      [&] {
+        // While the cache evicts there are no near caches.
+        if (!evicting()) parts_.near.KeyChanged(hash);
+      });
   if (!removed) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
-  // While the cache evicts there are no near caches.
-  if (!evicting()) parts_.near.KeyChanged(hash);
   if (session == nullptr || !counted) return counted;
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
   session->evicted += why != Count::kExpired;

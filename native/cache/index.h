@@ -71,17 +71,23 @@ class Index {
   template <class Visit>
   void Candidates(uint64_t hash, Visit visit) const;
 
-  // Points the matching slot, or a new one, at `offset`; unless `allowed()` says no, which is asked under the lock.
-  template <class Matches, class Allowed>
-  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed);
+  // Points the matching slot, or a new one, at `offset`; unless `allowed()` says no.  That is asked under the lock, and
+  // `done()` runs under it, when the slot is what it shall be.
+  template <class Matches, class Allowed, class Done>
+  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed, Done done);
   template <class Matches>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches) {
-    return Upsert(hash, offset, matches, [] { return true; });
+    return Upsert(
+        hash, offset, matches, [] { return true; }, [] {});
   }
 
-  // Removes the matching slot; returns where it pointed.
+  // Removes the matching slot; returns where it pointed.  `done()` runs under the lock, when it is gone.
+  template <class Matches, class Done>
+  std::optional<uint64_t> Remove(uint64_t hash, Matches matches, Done done);
   template <class Matches>
-  std::optional<uint64_t> Remove(uint64_t hash, Matches matches);
+  std::optional<uint64_t> Remove(uint64_t hash, Matches matches) {
+    return Remove(hash, matches, [] {});
+  }
 
   // Whether a slot matches; and, for the slot that points at exactly `offset`, runs `act` while nobody can repoint it.
   template <class Matches>
@@ -250,8 +256,8 @@ Index::Place Index::Shard::Locate(uint64_t tag, Matches matches) const {
   return {};
 }
 
-template <class Matches, class Allowed>
-Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed) {
+template <class Matches, class Allowed, class Done>
+Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed, Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   const uint64_t slot = Pack(TagOf(hash), offset);
   for (;;) {
@@ -263,12 +269,14 @@ Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, A
         // Overwriting a key is not a use of it, and its fame stays.
         const uint64_t old = place.word().load(std::memory_order_relaxed);
         place.word().store(slot | (old & (uint64_t{kUsesMax} << kOffsetBits)), std::memory_order_release);
+        done();
         return {.stored = true, .replaced = Offset(old)};
       }
       if (!shard.Full()) {
         Insert(*shard.table.load(std::memory_order_relaxed), slot);
         ++shard.used;
         size_.fetch_add(1, std::memory_order_relaxed);
+        done();
         return {.stored = true};
       }
     }
@@ -276,8 +284,8 @@ Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, A
   }
 }
 
-template <class Matches>
-std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches) {
+template <class Matches, class Done>
+std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches, Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
   const Place place = shard.Locate(TagOf(hash), matches);
@@ -285,6 +293,7 @@ std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches) {
   const uint64_t offset = Offset(place.word().load(std::memory_order_relaxed));
   shard.Erase(place);
   size_.fetch_sub(1, std::memory_order_relaxed);
+  done();
   return offset;
 }
 

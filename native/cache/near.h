@@ -3,7 +3,8 @@
 // An isolate keeps a small map from keys to views it was given (lib/near.ts).  An answer in it is right as long as
 //
 //   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
-//             the index was repointed and before `set`, `delete` or `touch` returns
+//             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:
+//             so whoever finds the key changed under that lock finds its version changed too
 //   notice    the word for all keys is what it was: it grows when a keyspace is cleared, and when the cache begins to
 //             evict (from then on segments must be let go of, so nothing is kept)
 //   expiry    the clock word (base/ticker.h) has not reached the entry's

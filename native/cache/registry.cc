@@ -3,6 +3,17 @@
 #include <utility>
 
 namespace zerohop {
+namespace {
+
+std::string Told(const CacheOptions& options) {
+  constexpr const char* kVerify[] = {"off", "sample", "trap"};
+  std::string told =
+      "maxBytes " + std::to_string(options.max_bytes) + ", verify " + kVerify[static_cast<size_t>(options.verify)];
+  if (options.max_entries != SIZE_MAX) told += ", maxEntries " + std::to_string(options.max_entries);
+  return options.terms.empty() ? told : told + ", " + options.terms;
+}
+
+}  // namespace
 
 Registry& Registry::Process() {
   static Registry* const registry = new Registry();
@@ -17,10 +28,8 @@ Result<std::shared_ptr<Cache>> Registry::Open(const std::string& name, const Cac
     if (known != named_.end()) {
       if (std::shared_ptr<Cache> cache = known->second.lock()) {
         if (cache->options() == options) return cache;
-        return Status{Code::kOptions, "cache '" + name + "' is open with maxBytes " +
-                                          std::to_string(cache->options().max_bytes) + ", not " +
-                                          std::to_string(options.max_bytes) +
-                                          " (or another verify mode); close it first or use another name"};
+        return Status{Code::kOptions, "cache '" + name + "' is open with " + Told(cache->options()) + "; not " +
+                                          Told(options) + "; close it first or use another name"};
       }
     }
   }
