@@ -116,12 +116,17 @@ void Cache::Renew(uint16_t space) {
 }
 
 void Cache::ClearSpace(uint16_t space) {
+  MutexLock lock(removal_mutex_);
   Renew(space);
   near_->AllChanged();
 }
 
 void Cache::Clear() {
-  for (size_t space = 0; space < spaces_.size(); ++space) Renew(static_cast<uint16_t>(space));
+  {
+    MutexLock lock(removal_mutex_);
+    for (size_t space = 0; space < spaces_.size(); ++space) Renew(static_cast<uint16_t>(space));
+    near_->AllChanged();
+  }
   // What others store from here on belongs to the new numbers, and stays.
   index_.Sweep([this](uint64_t at) {
     EntryHeader header;
@@ -133,7 +138,7 @@ void Cache::Clear() {
   tags_.Prune();
   PayFromBudget();
   evictor_.RetireAll(nullptr);
-  near_->AllChanged();
+  near_->AllChanged();  // nothing is evicted now: near caches may begin again
 }
 
 // Removes what is dead or past its time from one shard.

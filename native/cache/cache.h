@@ -149,16 +149,16 @@ class Cache {
   bool Delete(Session& session, uint16_t space, Bytes key);
 
   // Removes every entry of the keyspace that carries the tag; returns how many.
-  size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag) EXCLUDES(tag_deletion_mutex_);
+  size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag) EXCLUDES(removal_mutex_);
 
   // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
   // written anew (one that had no end has no room for one), and then it stays as it was; none if there is no such key.
   std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us);
 
   // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.
-  void ClearSpace(uint16_t space);
+  void ClearSpace(uint16_t space) EXCLUDES(removal_mutex_);
   // Forgets everything, and frees the memory that nobody sees.
-  void Clear();
+  void Clear() EXCLUDES(removal_mutex_);
 
   // The keys of a keyspace that lie in one shard of the index, 0 … Index::kShards: every key once that is stored from
   // before the first shard is asked for until after the last.
@@ -215,9 +215,8 @@ class Cache {
     uint32_t extension_words;
   };
 
-  uint64_t HashOf(uint16_t incarnation, Bytes key) const {
-    return HashInSpace(hash_key_, incarnation, key.data(), key.size());
-  }
+  // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
+  uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
   static bool SampleIsDue(Session& session);
   // Asks for the memory that comparing the key, and reading a value of about `value_bytes`, will need.
   void FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const;
@@ -273,8 +272,9 @@ class Cache {
 
   Evictor evictor_;
 
-  // Deletions by tag come one after the other: what one has begun to remove is gone when another returns.
-  Mutex tag_deletion_mutex_;
+  // Deletions by tag and clearings come one after the other: what one has begun to remove is gone, also from near
+  // caches, when another returns.
+  Mutex removal_mutex_;
 
   Mutex sessions_mutex_;
   std::vector<Session*> sessions_ GUARDED_BY(sessions_mutex_);

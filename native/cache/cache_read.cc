@@ -54,7 +54,7 @@ bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
 
 Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, Use use, NearMark* mark) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
-  const uint64_t hash = HashOf(incarnation, key);
+  const uint64_t hash = HashOf(space, key);
   if (mark != nullptr) {
     // Before the lookup: a set in between makes the answer stale at once, and never the other way round.
     mark->word = near_->WordOf(hash);
@@ -106,7 +106,7 @@ void Cache::FindMany(const ReadGuard&, Session& session, uint16_t space, std::sp
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   std::array<uint64_t, kBatchMax> hashes;
   for (size_t i = 0; i < keys.size(); ++i) {
-    hashes[i] = HashOf(incarnation, keys[i]);
+    hashes[i] = HashOf(space, keys[i]);
     index_.Prefetch(hashes[i]);
   }
   const uint32_t value_bytes = session.Of(space).usual_value_bytes;
@@ -120,7 +120,7 @@ void Cache::FindMany(const ReadGuard&, Session& session, uint16_t space, std::sp
 
 std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, uint16_t space, Bytes key) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
-  const Hit hit = FindHashed(session, space, incarnation, HashOf(incarnation, key), key, Use::kPeek);
+  const Hit hit = FindHashed(session, space, incarnation, HashOf(space, key), key, Use::kPeek);
   if (!hit) return std::nullopt;
   // Read again, and not believed again.
   Entry entry;

@@ -41,7 +41,7 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   for (size_t i = 0; i < terms.tags.size(); ++i) tags[i] = tags_.Hold(mark.incarnation, terms.tags[i]);
   const Newcomer newcomer{space,
                           mark,
-                          HashOf(mark.incarnation, key),
+                          HashOf(space, key),
                           key,
                           value,
                           terms,
@@ -211,7 +211,7 @@ bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, ui
 bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
   ReadGuard guard(epochs_, session);
   const uint16_t incarnation = spaces_.IncarnationOf(space);
-  const uint64_t hash = HashOf(incarnation, key);
+  const uint64_t hash = HashOf(space, key);
   const bool removed = RemoveKey(session, space, incarnation, hash, key);
   near_->KeyChanged(hash);
   if (removed) session.Of(space).Add(Count::kDeletes);
@@ -227,7 +227,7 @@ bool Cache::Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const {
 }
 
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
-  MutexLock lock(tag_deletion_mutex_);
+  MutexLock lock(removal_mutex_);
   const Spaces::Mark mark = spaces_.MarkOf(space);
   const uint16_t incarnation = mark.incarnation;
   uint32_t id = 0;
@@ -265,7 +265,7 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
   uint64_t hash;
   const auto find = [&](Index::Touch touch, Entry* entry) {
     incarnation = spaces_.IncarnationOf(space);
-    hash = HashOf(incarnation, key);
+    hash = HashOf(space, key);
     return index_.Find(hash, touch, [&](uint64_t at) { return Matches(at, incarnation, key, entry); });
   };
   if (expires_us && *expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);

@@ -226,8 +226,8 @@ void Evictor::Uncount(uint64_t at) const {
 }
 
 uint64_t Evictor::HashOf(const Entry& entry) const {
-  return HashInSpace(parts_.hash_key, entry.header.space, parts_.arena.bytes() + entry.layout.key_at,
-                     entry.header.key_bytes);
+  return HashInSpace(parts_.hash_key, parts_.spaces.SpaceOf(entry.header.space),
+                     parts_.arena.bytes() + entry.layout.key_at, entry.header.key_bytes);
 }
 
 void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool decommit) {

@@ -1,8 +1,8 @@
 // spaces.h: the keyspaces of a cache, and what clearing one costs: a new number.
 //
 // An entry names its keyspace by an *incarnation*: the number that the keyspace had when the entry was written.
-// Clearing gives the keyspace another number, so nothing of before is found any more (hash and header differ), however
-// much there was.  What is left behind is *dead*: it leaves the index with its segment, or when a pass over the index
+// Clearing gives the keyspace another number, so nothing of before is found any more, however much there
+// was.  What is left behind is *dead*: it leaves the index with its segment, or when a pass over the index meets it.
 // meets it.
 //
 //   keyspace (0 … kSpacesMax)   name, scope, codec; what handles refer to
