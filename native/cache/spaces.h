@@ -3,7 +3,6 @@
 // An entry names its keyspace by an *incarnation*: the number that the keyspace had when the entry was written.
 // Clearing gives the keyspace another number, so nothing of before is found any more, however much there
 // was.  What is left behind is *dead*: it leaves the index with its segment, or when a pass over the index meets it.
-// meets it.
 //
 //   keyspace (0 … kSpacesMax)   name, scope, codec; what handles refer to
 //   incarnation (u16)           what entries refer to; one current one a keyspace
