@@ -170,11 +170,22 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
   Index::Upserted upserted;
   {
     ReadGuard guard(epochs_, session);  // so that the number is not another keyspace's before it was counted
-    Entry entry;
+    // An entry of the key from before the keyspace was cleared is replaced too: so a key has one slot at most, however
+    // often it is cleared and set.
+    bool over_dead = false;
+    const auto matches = [&](uint64_t at) {
+      Entry entry;
+      if (!ReadAt(at, &entry) || entry.header.key_bytes != newcomer.key.size()) return false;
+      const uint16_t of = entry.header.space;
+      over_dead = of != incarnation;
+      if (over_dead && (spaces_.Alive(of) || spaces_.SpaceOf(of) != newcomer.space)) return false;
+      return newcomer.key.empty() ||
+             std::memcmp(arena_->bytes() + entry.layout.key_at, newcomer.key.data(), newcomer.key.size()) == 0;
+    };
     upserted = index_.Upsert(
-        newcomer.hash, room.entry_at, [&](uint64_t at) { return Matches(at, incarnation, newcomer.key, &entry); },
-        [&] { return spaces_.Valid(newcomer.mark); }, [&] { near_->KeyChanged(newcomer.hash); });
-    if (upserted.stored && !upserted.replaced) spaces_.Count(incarnation, 1);
+        newcomer.hash, room.entry_at, matches, [&] { return spaces_.Valid(newcomer.mark); },
+        [&] { near_->KeyChanged(newcomer.hash); });
+    if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
   }
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
   // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.

@@ -83,6 +83,11 @@ bool Index::Grow(Shard& shard) {
   }
   std::unique_ptr<Table> larger = NewTable(Larger(count));
   if (larger == nullptr) return false;
+  {
+    // Now, where running out of memory changes nothing: what is outgrown must not be lost, readers look at it.
+    MutexLock lock(outgrown_mutex_);
+    outgrown_.reserve(outgrown_.size() + kShards);
+  }
   std::unique_ptr<Table> old;
   {
     MutexLock lock(shard.mutex);
