@@ -29,7 +29,12 @@ Result<std::unique_ptr<Cache>> Cache::Create(const CacheOptions& options) {
   if (near == nullptr) return Status{Code::kNoMemory, "the system refused memory"};
   Result<Arena*> arena = Arena::Create(options.max_bytes, SegmentBytesFor(options.max_bytes), kind);
   if (!arena.ok()) return arena.status();
-  return std::unique_ptr<Cache>(new Cache(options, arena.value(), std::move(near)));
+  try {
+    return std::unique_ptr<Cache>(new Cache(options, arena.value(), std::move(near)));
+  } catch (const std::bad_alloc&) {
+    arena.value()->Unref();
+    return Status{Code::kNoMemory, "the system refused memory"};
+  }
 }
 
 Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWords> near)

@@ -22,7 +22,14 @@ size_t Larger(size_t buckets) { return buckets + std::max<size_t>(1, buckets / 4
 }  // namespace
 
 Index::Index(EpochDomain& epochs) : epochs_(epochs) {
-  for (Shard& shard : shards_) shard.table.store(NewTable(kFirstBuckets).release(), std::memory_order_relaxed);
+  std::array<std::unique_ptr<Table>, kShards> first;
+  for (std::unique_ptr<Table>& table : first) {
+    table = NewTable(kFirstBuckets);
+    if (table == nullptr) throw std::bad_alloc();
+  }
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    shards_[shard].table.store(first[shard].release(), std::memory_order_relaxed);
+  }
   bytes_ = kShards * kFirstBuckets * sizeof(Bucket);
 }
 
