@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "cache/cache.h"
 #include "cache/client.h"
 #include "check.h"
@@ -213,7 +214,8 @@ TEST(ClearSpace, WaitsForReadersBeforeItGivesNumbersOutAgain) {
     }
   });
   Client client(*cache);
-  for (int i = 0; i < 40000; ++i) {
+  const uint64_t end_us = NowUs() + 3000000;
+  for (int i = 0; i < 40000 && NowUs() < end_us; ++i) {
     client.Set("key", "mine", mine);
     client.Set("key", "other", other);
     cache->ClearSpace(i % 2 == 0 ? mine : other);

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/process_fence.h"
 #include "cache/session.h"
 #include "check.h"
@@ -17,6 +18,7 @@ constexpr Fence kFences[] = {Fence::kBestAvailable, Fence::kLocked};
 
 // Readers look at what `current` shows; the remover puts something else there and, once the epoch has passed, destroys
 // what was there before.  A reader that sees a destroyed thing was not waited for.  (The sanitizers see it too.)
+// For half a second at most: each removal waits for readers that a busy machine may have taken off their cores.
 void RemoveUnderReaders(Fence fence, uint64_t removals) {
   struct Thing {
     uint64_t first, second;
@@ -49,7 +51,8 @@ void RemoveUnderReaders(Fence fence, uint64_t removals) {
     });
   }
   while (ready.load() < static_cast<int>(readers.size())) std::this_thread::yield();
-  for (uint64_t i = 2; i < removals + 2; ++i) {
+  const uint64_t end_us = NowUs() + 500000;
+  for (uint64_t i = 2; i < removals + 2 && NowUs() < end_us; ++i) {
     Thing* const old = current.exchange(new Thing{i, i}, std::memory_order_acq_rel);
     const uint64_t epoch = epochs.Advance();
     while (!epochs.Passed(epoch)) std::this_thread::yield();
@@ -180,7 +183,8 @@ TEST(EpochDomain, ReadersComeAndGoWhileOthersWait) {
         }
       });
     }
-    for (int i = 0; i < 2000; ++i) {
+    const uint64_t end_us = NowUs() + 300000;
+    for (int i = 0; i < 2000 && NowUs() < end_us; ++i) {
       const uint64_t epoch = epochs.Advance();
       while (!epochs.Passed(epoch)) std::this_thread::yield();
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -171,6 +172,107 @@ TEST(Index, RepointsOnlyASlotThatStillPointsThere) {
   CHECK(index.Repoint(5, 8, 24));
   CHECK(!index.Repoint(5, 8, 32));
   CHECK_EQ(index.UsesOf(5, 24), std::optional(0u));
+}
+
+TEST(Index, RepointingMayKeepTheUsesAndActsBeforeTheNewPlaceIsSeen) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  index.Find(5, Index::Touch::kCount, Is(8));
+  index.Find(5, Index::Touch::kCount, Is(8));
+  int acted = 0;
+  CHECK(index.Repoint(5, 8, 24, Index::kSameUses, [&] {
+    ++acted;
+    CHECK_EQ(index.Find(5, Index::Touch::kNone, kAny), std::optional<uint64_t>(8));
+  }));
+  CHECK_EQ(acted, 1);
+  CHECK_EQ(index.UsesOf(5, 24), std::optional(2u));
+  CHECK(!index.Repoint(5, 8, 32, 0, [&] { ++acted; }));  // not there any more
+  CHECK_EQ(acted, 1);
+  CHECK(index.Repoint(5, 24, 24, 1));
+  CHECK_EQ(index.UsesOf(5, 24), std::optional(1u));
+}
+
+TEST(Index, ActsOnASlotOnlyWhileItPointsThere) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  int acted = 0;
+  CHECK(index.While(5, 8, [&] { ++acted; }));
+  CHECK(!index.While(5, 16, [&] { ++acted; }));
+  CHECK(!index.While(6, 8, [&] { ++acted; }));
+  CHECK_EQ(acted, 1);
+  CHECK(index.Any(5, Is(8)));
+  CHECK(!index.Any(5, Is(16)));
+  CHECK(!index.Any(WithTag(1), kAny));
+}
+
+TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
+  EpochDomain epochs;
+  Index index(epochs);
+  int done = 0;
+  const auto upsert = [&](uint64_t offset, bool allowed) {
+    return index.Upsert(
+        5, offset, Is(8), [=] { return allowed; }, [&] { ++done; });
+  };
+  const Index::Upserted refused = upsert(8, false);
+  CHECK(!refused.stored && refused.refused);
+  CHECK_EQ(index.size(), size_t{0});
+  CHECK(upsert(8, true).stored);
+  CHECK_EQ(done, 1);
+  CHECK(upsert(16, false).refused);
+  CHECK_EQ(index.Find(5, Index::Touch::kNone, kAny), std::optional<uint64_t>(8));
+  CHECK(upsert(16, true).stored);
+  CHECK_EQ(done, 2);
+}
+
+TEST(Index, VisitsEveryOffsetOfAShardOnce) {
+  EpochDomain epochs;
+  Index index(epochs);
+  check::Random random(check::Seed());
+  std::set<uint64_t> offsets;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    CHECK(index.Upsert(random.Next(), i * 8, [](uint64_t) { return false; }).stored);
+    offsets.insert(i * 8);
+  }
+  for (size_t shard = 0; shard < Index::kShards; ++shard) {
+    index.VisitShard(shard, [&](uint64_t offset, uint32_t uses) {
+      CHECK_EQ(uses, 0u);
+      CHECK_EQ(offsets.erase(offset), size_t{1});
+    });
+  }
+  CHECK(offsets.empty());
+}
+
+TEST(Index, KeepsAnOutgrownArrayForAsLongAsAReaderMayLookAtIt) {
+  EpochDomain epochs;
+  Index index(epochs);
+  EpochRecord reader;
+  epochs.Add(&reader);
+  uint64_t next = 0;
+  const auto grow = [&] {
+    for (int i = 0; i < 5000; ++i, next += 8) {
+      CHECK(index.Upsert(next * 0x9e3779b97f4a7c15u, next, [](uint64_t) { return false; }).stored);
+    }
+  };
+  grow();
+  index.Tidy();
+  epochs.Enter(reader);
+  // From inside a lookup, as the reader would be: the array that it walks is outgrown, and stays.
+  uint64_t offered = 0;
+  const size_t before = index.bytes();
+  index.Find(0, Index::Touch::kNone, [&](uint64_t) {
+    if (offered++ == 0) grow();
+    return false;
+  });
+  CHECK(offered > 0);
+  index.Tidy();
+  const size_t with_outgrown = index.bytes();
+  EpochDomain::Leave(reader);
+  index.Tidy();
+  CHECK(index.bytes() < with_outgrown);
+  CHECK(index.bytes() > before);
+  epochs.Remove(&reader);
 }
 
 TEST(Index, SweepRemovesWhatIsCondemnedAndNothingElse) {

@@ -39,10 +39,11 @@ struct Fixture {
     const std::lock_guard lock(mutex);
     CHECK_EQ(index.erase(hash), size_t{1});
   }
+  // As a deletion by tag does it: the id is held until the entries are gone.
   std::vector<uint64_t> Take(const std::string& name, uint16_t incarnation = 0) {
     uint32_t id = 0;
     const std::vector<uint64_t> taken = tags.Take(incarnation, name, &id);
-    if (!taken.empty()) tags.Release(TagIds(&id, 1));
+    if (!taken.empty()) tags.Release(std::vector{id});
     return taken;
   }
 };
@@ -153,6 +154,21 @@ TEST(Tags, AHoldKeepsANameThroughPruning) {
   f.Point(8, {id});
   f.tags.Add(std::vector{id}, 8);
   CHECK(f.Take("a") == Hashes({8}));
+}
+
+TEST(Tags, TakingHoldsTheNameUntilTheEntriesAreGone) {
+  Fixture f;
+  f.Store(8, {"a"});
+  uint32_t id = 0;
+  CHECK(f.tags.Take(0, "a", &id) == Hashes({8}));
+  f.tags.Prune();
+  CHECK_EQ(f.tags.Hold(0, "a"), id);  // or entries that carry the id would carry another name's
+  f.tags.Release(std::vector{id});
+  f.Remove(8);
+  f.tags.Release(std::vector{id});
+  CHECK_EQ(f.tags.bytes(), size_t{0});
+  CHECK(f.tags.Take(0, "a", &id).empty());
+  CHECK_EQ(f.tags.bytes(), size_t{0});
 }
 
 TEST(Tags, ReleasingTheLastHoldOfANameNobodyCarriesForgetsIt) {

@@ -18,7 +18,7 @@ void Actor::Act() {
   const uint64_t choice = random_.Below(1000), key = SomeKey();
   if (choice < 380) return Set(key);
   if (choice < 560) return Get(key);
-  if (choice < 640) return NearGet(key);
+  if (choice < 640) return NearGet(random_.OneIn(2) ? key % 16 : key);  // what is near is asked for often
   if (choice < 660) return GetMany(key);
   if (choice < 680) return Describe(key);
   if (choice < 720) return Has(key);
