@@ -41,7 +41,7 @@ function checkNativeFormat() {
     console.log('        clang-format is not here (apt-get install clang-format): not checked');
     return true;
   }
-  const files = [...sources('native'), ...sources('test/native')];
+  const files = [...sources('native'), ...sources('bench/native'), ...sources('test/native')];
   return spawnSync(clangFormat, ['--dry-run', '--Werror', ...files], { cwd: root, stdio: 'inherit' }).status === 0;
 }
 

@@ -31,7 +31,7 @@ export const NATIVE_TEST_TOOLS = [...ADDON_TOOLS, { commands: ['cmake'], debianP
  * than a source exactly when the step has to run again.
  */
 const BUILD_STEPS = [
-  { product: 'build/Release/zerohop.node', sources: ['native', 'binding.gyp'], script: 'build:addon' },
+  { product: 'build/Release/zerohop.node', sources: ['native', 'bench/native', 'binding.gyp'], script: 'build:addon' },
   { product: 'dist/index.mjs', sources: ['lib', 'tsconfig.json'], script: 'build:ts' },
   { product: 'dist-bench/bench/suites.mjs', sources: ['bench'], script: 'build:ts' },
 ];

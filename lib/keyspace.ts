@@ -1,5 +1,6 @@
 // keyspace.ts: keys of one kind of value. A hit is a look into the near cache, or one native call and one typed-array
 // constructor.
+import { giveLocations, KeyBatch, takeLocations } from './batch.js';
 import { type Codec, elementCount } from './codecs.js';
 import { announceEvictions, announceRefusal } from './events.js';
 import {
@@ -12,7 +13,6 @@ import {
   LENGTH,
   MISS,
   type NativeKey,
-  type NativeKeys,
   NEED_SLAB,
   native,
   OFFSET,
@@ -21,6 +21,8 @@ import {
   SCAN_PARTS,
   SEGMENT,
   SIZE,
+  STORE_COST,
+  STORE_TTL,
   STORED,
   USES,
   wideRegisters,
@@ -87,26 +89,6 @@ const NO_TAGS: readonly string[] = [];
 const SET_OPTIONS = ['ttl', 'tags', 'cost'] as const;
 
 const { find, findNear, findMany } = native;
-
-// Results of a batch: three numbers a key. Taken from here for the time of a call, because a codec's `view` may look up
-// a batch of its own.
-let spareLocations: Int32Array | undefined;
-
-function takeLocations(length: number): Int32Array {
-  const spare = spareLocations;
-  spareLocations = undefined;
-  return spare !== undefined && spare.length >= length ? spare : new Int32Array(Math.max(length, 3 * 1024));
-}
-
-/** The keys of a batch, read once: getters, proxies and other threads may answer otherwise the next time. */
-function readKeys(keys: Keys, once = false): NativeKeys {
-  if (Array.isArray(keys)) return [...keys];
-  if (keys instanceof Int32Array || keys instanceof Uint32Array || keys instanceof Float64Array) {
-    elementCount(keys, 'keys');
-    return once ? keys : keys.slice();
-  }
-  throw typeError('keys', 'an array', keys);
-}
 
 /**
  * A part of a cache with its own keys, one codec and one scope. Made by {@link Cache.keyspace}.
@@ -212,31 +194,38 @@ export class Keyspace<In, Out, Own> {
    * Cost: for keys that are in no processor cache a fraction of single gets, as their memory is fetched together.
    */
   getMany(keys: Keys): (Out | undefined)[] {
-    const read = readKeys(keys);
+    const batch = new KeyBatch(keys);
     if (this.#terms.copy) {
-      native.check(this.#handle, read); // all of them, before the first is looked up
-      return Array.from(read as readonly Key[], (key) => this.#lookUp(key));
+      native.check(this.#handle, batch.keys, batch.ends, batch.length); // all of them, before the first is looked up
+      return Array.from({ length: batch.length }, (_, i) => this.#lookUp(batch.at(i)));
     }
     const slab = this.#slab;
-    const locations = takeLocations(read.length * 3);
+    const locations = takeLocations(batch.length * 3);
     const buffers: ArrayBufferLike[] = [];
-    findMany(this.#handle, read, slab, locations, buffers);
-    const values = new Array<Out | undefined>(read.length);
+    findMany(this.#handle, batch.keys, slab, locations, buffers, batch.ends, batch.length);
+    const values = new Array<Out | undefined>(batch.length);
     const unread: number[] = [];
     for (let i = 0, j = 0; i < values.length; ++i, j += 3) {
       const found = locations[j]!;
       const offset = locations[j + 1]!;
       const length = locations[j + 2]! >>> 0;
-      if (found >= 0) values[i] = this.#view(read[i]!, buffers[found]!, found, offset, length);
-      else if (found === COPIED) values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + offset, length);
+      if (found >= 0) {
+        const buffer = buffers[found]!;
+        try {
+          values[i] = this.#codec.view(buffer, offset, length);
+        } catch (error) {
+          values[i] = this.#again(batch.at(i), buffer, found, error);
+        }
+      } else if (found === COPIED) values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + offset, length);
       else {
         values[i] = undefined;
         if (found === NEED_SLAB) unread.push(i);
       }
     }
-    spareLocations = locations;
+    giveLocations(locations);
     // Copies that the slab had no room for.
-    for (const i of unread) values[i] = this.#lookUp(read[i]!);
+    for (const i of unread) values[i] = this.#lookUp(batch.at(i));
+    batch.release();
     return values;
   }
 
@@ -254,21 +243,24 @@ export class Keyspace<In, Out, Own> {
     const { row } = this.#codec;
     if (row === undefined) throw typeError('codec', 'one of fixed dimensions, such as float32(1024)', this.#codec.tag);
     if (!row.accepts(out)) throw typeError('out', `a ${row.array.name}`, out);
-    const read = readKeys(keys, true);
+    const batch = new KeyBatch(keys, true);
     elementCount(out, 'out');
     const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
-    if (rows.length < read.length * row.bytes) {
+    if (rows.length < batch.length * row.bytes) {
       const elements = row.bytes / row.array.BYTES_PER_ELEMENT;
       throw rangeError(
         'out.length',
-        `at least ${read.length * elements} elements`,
+        `at least ${batch.length * elements} elements`,
         rows.length / (row.bytes / elements),
       );
     }
-    const places = takeLocations(read.length);
-    const missing = Array.from(places.subarray(0, native.gather(this.#handle, read, rows, row.bytes, places)));
-    spareLocations = places;
-    return { hits: read.length - missing.length, missing };
+    const { length } = batch;
+    const places = takeLocations(length);
+    const absent = native.gather(this.#handle, batch.keys, rows, row.bytes, places, batch.ends, length);
+    const missing = Array.from(places.subarray(0, absent));
+    giveLocations(places);
+    batch.release();
+    return { hits: length - missing.length, missing };
   }
 
   /**
@@ -282,11 +274,11 @@ export class Keyspace<In, Out, Own> {
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
-    if (options === undefined && this.#terms.ttl === Number.POSITIVE_INFINITY) {
-      const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache
-      return this.#stored(native.set(this.#handle, key, stored));
-    }
-    return this.#setWith(key, value, this.#termsOf(options));
+    if (options !== undefined) return this.#setWith(key, value, this.#termsOf(options));
+    const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache, or store
+    wideRegisters[STORE_TTL] = this.#jittered(this.#terms.ttl) * 1000;
+    wideRegisters[STORE_COST] = 0;
+    return this.#stored(native.set(this.#handle, key, stored));
   }
 
   #termsOf(options: SetOptions | undefined): { ttl: number; tags: readonly string[]; cost: number } {
@@ -300,7 +292,10 @@ export class Keyspace<In, Out, Own> {
 
   #setWith(key: Key, value: In, { ttl, tags, cost }: { ttl: number; tags: readonly string[]; cost: number }): boolean {
     const stored = this.#codec.encode(value);
-    return this.#stored(native.setWith(this.#handle, key, stored, this.#jittered(ttl) * 1000, cost, tags));
+    wideRegisters[STORE_TTL] = this.#jittered(ttl) * 1000;
+    wideRegisters[STORE_COST] = cost;
+    if (tags.length === 0) return this.#stored(native.set(this.#handle, key, stored));
+    return this.#stored(native.setTagged(this.#handle, key, stored, tags));
   }
 
   /**
@@ -312,7 +307,7 @@ export class Keyspace<In, Out, Own> {
   setMany(entries: Iterable<readonly [Key, In]>, options?: SetOptions): number {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
-    native.check(this.#handle, []); // an empty list is no reason to take a closed cache for an open one
+    native.check(this.#handle, [], undefined, 0); // an empty list is no reason to take a closed cache for an open one
     const terms = this.#termsOf(options);
     let stored = 0;
     for (const entry of entries) {
@@ -354,10 +349,11 @@ export class Keyspace<In, Out, Own> {
    * @throws {TypeError} `keys` is no array, or one of them is no key; nothing was forgotten then.
    */
   deleteMany(keys: Keys): number {
-    const read = readKeys(keys) as readonly Key[];
-    native.check(this.#handle, read);
+    const batch = new KeyBatch(keys);
+    native.check(this.#handle, batch.keys, batch.ends, batch.length);
     let deleted = 0;
-    for (const key of read) deleted += this.delete(key) ? 1 : 0;
+    for (let i = 0; i < batch.length; ++i) deleted += this.delete(batch.at(i)) ? 1 : 0;
+    batch.release();
     return deleted;
   }
 

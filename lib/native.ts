@@ -27,6 +27,8 @@ export const AGE = 9; // in ms
 export const USES = 10;
 export const COST = 11; // in ms
 export const SIZE = 12; // of the value, in bytes
+export const STORE_TTL = 13; // set by us: what the next value is stored with, in us; Infinity: it has no end
+export const STORE_COST = 14; // likewise, in ms
 
 /** Answers of a store. */
 export const STORED = 1;
@@ -97,32 +99,40 @@ export interface Native {
   findNear(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
   /** The same as `find`, uncounted. */
   peek(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /** Three numbers a key: the segment or an answer without a buffer; offset; length. `buffers` is filled by segment. */
+  /**
+   * Keys of a batch: a list; or `count` strings as one, and where each of them ends.
+   *
+   * Three numbers a key: the segment or an answer without a buffer; offset; length. `buffers` is filled by segment.
+   */
   findMany(
     handle: number,
-    keys: NativeKeys,
+    keys: NativeKeys | string,
     slab: Uint8Array | undefined,
     locations: Int32Array,
     buffers: ArrayBufferLike[],
+    ends: Int32Array | undefined,
+    count: number,
   ): number;
   /** How many keys are missing; their places are written to `missing`. */
-  gather(handle: number, keys: NativeKeys, out: ArrayBufferView, rowBytes: number, missing: Int32Array): number;
+  gather(
+    handle: number,
+    keys: NativeKeys | string,
+    out: ArrayBufferView,
+    rowBytes: number,
+    missing: Int32Array,
+    ends: Int32Array | undefined,
+    count: number,
+  ): number;
   copy(handle: number, key: NativeKey, peek: boolean): ArrayBuffer | undefined;
   /** Throws if one of them is no key. */
-  check(handle: number, keys: NativeKeys): void;
+  check(handle: number, keys: NativeKeys | string, ends: Int32Array | undefined, count: number): void;
   has(handle: number, key: NativeKey): boolean;
   /** Facts in the wide registers. */
   describe(handle: number, key: NativeKey): boolean;
   scan(handle: number, part: number): NativeKey[];
+  /** Time to live and cost are taken from the wide registers. */
   set(handle: number, key: NativeKey, value: ArrayBufferView): 0 | 1;
-  setWith(
-    handle: number,
-    key: NativeKey,
-    value: ArrayBufferView,
-    ttlUs: number,
-    cost: number,
-    tags: readonly string[],
-  ): 0 | 1;
+  setTagged(handle: number, key: NativeKey, value: ArrayBufferView, tags: readonly string[]): 0 | 1;
   /** `ttlUs` NaN: the end stays as it is. */
   touch(handle: number, key: NativeKey, ttlUs: number): 0 | 1 | 2;
   delete(handle: number, key: NativeKey): boolean;

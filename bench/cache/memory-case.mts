@@ -1,5 +1,5 @@
-// memory-case.mts — how much larger a process becomes by opening a cache and setting N small entries; prints one line of
-// JSON.  A program of its own, so that nothing else grows meanwhile.
+// memory-case.mts N TTL — how much larger a process becomes by opening a cache and setting N small entries that live for
+// TTL milliseconds (0: for ever); prints one line of JSON.  A program of its own, so that nothing else grows meanwhile.
 //
 // Before the first reading the same code has run on a small cache, which was closed again: compiled code and the heap
 // that it runs in are the program's, not an entry's.
@@ -7,7 +7,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Cache, open } from 'zerohop';
 import { SmallEntries } from '../workloads/small-entries.mjs';
-import { ZEROHOP_DUTIES } from './rivals.mjs';
 
 export interface MemoryFigures {
   readonly entries: number;
@@ -21,7 +20,7 @@ export interface MemoryFigures {
 const MAX_BYTES = 256 * 2 ** 20;
 const WARM_UP = 20_000;
 
-const entries = Number(process.argv[2]);
+const [entries = 0, ttl = 0] = process.argv.slice(2).map(Number);
 const small = new SmallEntries();
 const first = openBytes();
 fill(first, WARM_UP);
@@ -42,7 +41,7 @@ const figures: MemoryFigures = {
 process.stdout.write(`${JSON.stringify(figures)}\n`);
 
 function openBytes(): Cache {
-  return open({ maxBytes: MAX_BYTES, ...ZEROHOP_DUTIES });
+  return open(ttl === 0 ? { maxBytes: MAX_BYTES } : { maxBytes: MAX_BYTES, ttl });
 }
 
 function fill(target: Cache, count: number): void {

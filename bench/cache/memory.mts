@@ -4,7 +4,7 @@
 // the process with them less that before the cache was opened, everything included; the same of a Redis server before
 // and after they were set.  Each in a process of its own, zerohop and Redis in turns.
 //
-//   redis-with-ttl   the same with a time to live for every entry, as zerohop's have; the ratio is against Redis without
+//   …-with-ttl   every entry with a time to live, in both; else in neither
 //
 // Not claimed: other sizes of key and value, fragmentation after long use.
 
@@ -29,11 +29,18 @@ const PIPELINE = 1000;
 /** Redis reads its own size ten times a second, and moves to a larger table a little at a time. */
 const SETTLE_MS = 1500;
 
+/** What the names are followed by, and how long an entry lives. */
+const LIVES: readonly (readonly [string, number | undefined])[] = [
+  ['', undefined],
+  ['-with-ttl', TTL_MS],
+];
+
 const FULL_ROUNDS = 5;
 const QUICK_ROUNDS = 1;
 
 const COMPARISONS: readonly Comparison[] = [
   { ratio: 'bytes-vs-redis', ours: 'zerohop/resident', rival: 'redis/resident' },
+  { ratio: 'bytes-vs-redis-with-ttl', ours: 'zerohop-with-ttl/resident', rival: 'redis-with-ttl/resident' },
 ];
 const program = fileURLToPath(new URL('./memory-case.mjs', import.meta.url));
 
@@ -47,25 +54,25 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
   };
   let redisIsHere = true;
   for (let round = 0; round < rounds; round++) {
-    showProgress(`memory: zerohop, round ${round + 1} of ${rounds}`);
-    const { residentBytes, segmentBytes, indexBytes } = weighZerohop();
-    add('zerohop/resident', residentBytes);
-    for (const name of ['redis', 'redis-with-ttl']) {
-      showProgress(`memory: ${name}, round ${round + 1} of ${rounds}`);
-      const bytes = redisIsHere ? await weighRedis(name === 'redis' ? undefined : TTL_MS) : undefined;
+    for (const [suffix, ttlMs] of LIVES) {
+      showProgress(`memory: zerohop${suffix}, round ${round + 1} of ${rounds}`);
+      const { residentBytes, segmentBytes, indexBytes } = weighZerohop(ttlMs);
+      add(`zerohop${suffix}/resident`, residentBytes);
+      add(`zerohop${suffix}/of that, segments`, segmentBytes);
+      add(`zerohop${suffix}/of that, index`, indexBytes);
+      showProgress(`memory: redis${suffix}, round ${round + 1} of ${rounds}`);
+      const bytes = redisIsHere ? await weighRedis(ttlMs) : undefined;
       if (bytes === undefined) redisIsHere = false;
-      else add(`${name}/resident`, bytes);
+      else add(`redis${suffix}/resident`, bytes);
     }
-    add('zerohop/of that, segments', segmentBytes);
-    add('zerohop/of that, index', indexBytes);
   }
   clearProgress();
   print(samples, rounds, redisIsHere);
   return { cases: casesOf(samples, 'bytes'), ratios: ratiosOf(samples, COMPARISONS) };
 }
 
-function weighZerohop(): MemoryFigures {
-  const args = ['--expose-gc', program, String(ENTRIES)];
+function weighZerohop(ttlMs: number | undefined): MemoryFigures {
+  const args = ['--expose-gc', program, String(ENTRIES), String(ttlMs ?? 0)];
   const child = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.status !== 0)
     throw new Error(`zerohop's process ended with ${child.signal ?? `exit code ${child.status}`}`);

@@ -11,6 +11,8 @@
 #include <immintrin.h>
 #endif
 
+#include "base/copy.h"
+
 namespace zerohop {
 namespace {
 
@@ -47,6 +49,7 @@ void AddLinesPlain(Lanes& lanes, unsigned char* to, const unsigned char* from, s
       lanes.key[i] += kStep;
     }
     if (to == nullptr) continue;
+    FetchToWrite(to);
     std::memcpy(to, words, kLineBytes);
     to += kLineBytes;
   }
@@ -72,7 +75,9 @@ __attribute__((target("avx2"))) void AddLinesAvx2(Lanes& lanes, unsigned char* t
       key[i] = _mm256_add_epi64(key[i], step);
       if (to != nullptr) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to) + i, words);
     }
-    if (to != nullptr) to += kLineBytes;
+    if (to == nullptr) continue;
+    FetchToWrite(to);
+    to += kLineBytes;
   }
   for (int i = 0; i < 2; ++i) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(lanes.sum) + i, sum[i]);
@@ -93,6 +98,7 @@ __attribute__((target("avx512f"))) void AddLinesAvx512(Lanes& lanes, unsigned ch
     sum = _mm512_add_epi64(sum, _mm512_add_epi64(product, _mm512_shuffle_epi32(words, _MM_PERM_BADC)));
     key = _mm512_add_epi64(key, step);
     if (to == nullptr) continue;
+    FetchToWrite(to);
     _mm512_storeu_si512(to, words);
     to += kLineBytes;
   }

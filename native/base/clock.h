@@ -25,4 +25,12 @@ inline uint64_t CoarseNowUs() { return ReadClockUs(CLOCK_MONOTONIC_COARSE); }
 inline uint64_t CoarseNowUs() { return NowUs(); }
 #endif
 
+// Whether the time has come, to the microsecond.  Cost: that of the coarse clock, unless it is near.
+inline bool HasCome(uint64_t time_us) {
+  constexpr uint64_t kCoarseLagMaxUs = 100000;  // of a clock that the timer interrupt moves: ten of the slowest
+  if (time_us == kNever || time_us > CoarseNowUs() + kCoarseLagMaxUs) [[likely]]
+    return false;
+  return time_us <= NowUs();
+}
+
 }  // namespace zerohop

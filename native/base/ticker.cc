@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <system_error>
+#include <exception>
 #include <thread>
 
 namespace zerohop {
@@ -26,8 +26,8 @@ void Ticker::Wake() {
   if (!started_) {
     try {
       std::thread([this] { Run(); }).detach();
-    } catch (const std::system_error&) {
-      return;  // no thread to be had: everyone goes on asking native code
+    } catch (const std::exception&) {
+      return;  // no thread, or no memory for one: everyone goes on asking native code
     }
     started_ = true;
   }

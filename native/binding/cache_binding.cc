@@ -74,7 +74,7 @@ napi_value Near(napi_env env, napi_callback_info info) {
   if (!call) return nullptr;
   // Before it is asked whether the cache evicts: if that begins in between, the notice has changed by then.
   const uint32_t notice = call.cache().near()->notice();
-  if (call.cache().evicting() || call.cache().options().verify == Verify::kTrap) return nullptr;
+  if (call.cache().crowded() || call.cache().options().verify == Verify::kTrap) return nullptr;
   const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
   if (!number) return nullptr;
   napi_value words = call.membership().NearWordsBuffer(env);
@@ -239,7 +239,7 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"describe", Guarded<Describe>},
       {"scan", Guarded<Scan>},
       {"set", Guarded<Set>},
-      {"setWith", Guarded<SetWith>},
+      {"setTagged", Guarded<SetTagged>},
       {"touch", Guarded<Touch>},
       {"delete", Guarded<Delete>},
       {"deleteByTag", Guarded<DeleteByTag>},

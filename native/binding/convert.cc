@@ -27,18 +27,17 @@ size_t ElementBytes(napi_typedarray_type type) {
 }  // namespace
 
 bool ReadView(napi_env env, napi_value value, const char* what, Bytes* bytes) {
-  bool is_array = false;
   napi_typedarray_type type = napi_int8_array;
   void* data = nullptr;
   size_t length = 0;
-  napi_value buffer;
-  if (napi_is_typedarray(env, value, &is_array) != napi_ok) return false;
-  if (!is_array || napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, nullptr) != napi_ok) {
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) {
     ThrowType(env, std::string(what) + ": expected a typed array");
     return false;
   }
+  napi_value buffer;
   bool detached = false;
-  if (length == 0 && napi_is_detached_arraybuffer(env, buffer, &detached) == napi_ok && detached) {
+  if (length == 0 && napi_get_typedarray_info(env, value, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
+      napi_is_detached_arraybuffer(env, buffer, &detached) == napi_ok && detached) {
     ThrowType(env, std::string(what) + ": its buffer was detached (transferred elsewhere)");
     return false;
   }

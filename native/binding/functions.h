@@ -13,14 +13,15 @@ napi_value Find(napi_env env, napi_callback_info info);
 napi_value FindNear(napi_env env, napi_callback_info info);
 // peek(handle, key, slab): the same as find, uncounted.
 napi_value Peek(napi_env env, napi_callback_info info);
-// findMany(handle, keys, slab, locations, buffers): hits; locations[3i..] = result, offset, length of keys[i], and
-// buffers[segment] for each segment among the results.
+// findMany(handle, keys, slab, locations, buffers, ends, count): hits; locations[3i..] = result, offset, length of
+// keys[i], and buffers[segment] for each segment among the results.
 napi_value FindMany(napi_env env, napi_callback_info info);
-// gather(handle, keys, out, rowBytes, missing): how many are missing; missing[..] = their places among the keys.
+// gather(handle, keys, out, rowBytes, missing, ends, count): how many are missing; missing[..] = their places among the
+// keys.
 napi_value Gather(napi_env env, napi_callback_info info);
 // copy(handle, key, peek): ArrayBuffer | undefined; uncounted if `peek`.
 napi_value Copy(napi_env env, napi_callback_info info);
-// check(handle, keys): throws if one of them is no key, or the handle was closed.
+// check(handle, keys, ends, count): throws if one of them is no key, or the handle was closed.
 napi_value Check(napi_env env, napi_callback_info info);
 napi_value Has(napi_env env, napi_callback_info info);
 // describe(handle, key): whether there is such an entry; its facts in the wide registers.
@@ -30,10 +31,11 @@ napi_value Scan(napi_env env, napi_callback_info info);
 
 // write_binding.cc
 //
-// set(handle, key, value): kStored | kRefused; how many entries it pushed out in the registers.
+// set(handle, key, value): kStored | kRefused; its time to live and cost from the wide registers; how many entries it
+// pushed out in the registers.
 napi_value Set(napi_env env, napi_callback_info info);
-// setWith(handle, key, value, ttlUs, cost, tags): the same.
-napi_value SetWith(napi_env env, napi_callback_info info);
+// setTagged(handle, key, value, tags): the same.
+napi_value SetTagged(napi_env env, napi_callback_info info);
 // touch(handle, key, ttlUs): kStored | kRefused | kAbsent; ttlUs NaN: the entry's end stays.
 napi_value Touch(napi_env env, napi_callback_info info);
 napi_value Delete(napi_env env, napi_callback_info info);

@@ -77,7 +77,7 @@ napi_value Membership::Expose(napi_env env, uint32_t index) {
   if (buffer == nullptr) return nullptr;
   Slot& slot = slots_[index];
   if (slot.ref != nullptr) Drop(env, index);
-  const bool strong = !isolate_.prompt() || !cache_->evicting();
+  const bool strong = !isolate_.prompt() || !cache_->crowded();
   // Without a reference the buffer serves this one hit.
   if (napi_create_reference(env, buffer, strong ? 1 : 0, &slot.ref) != napi_ok) slot.ref = nullptr;
   slot.strong = strong && slot.ref != nullptr;
@@ -107,14 +107,14 @@ void Membership::Weaken(napi_env env, uint32_t index) {
 
 void Membership::LetGo(napi_env env) {
   seen_notice_ = cache_->notice();
-  const bool evicting = cache_->evicting();
-  if (evicting && !std::exchange(saw_evicting_, true)) isolate_.TidyNear();
-  saw_evicting_ = evicting;
+  const bool crowded = cache_->crowded();
+  if (crowded && !std::exchange(saw_crowded_, true)) isolate_.TidyNear();
+  saw_crowded_ = crowded;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref == nullptr) continue;
     if (cache_->ShouldLetGo(index)) {
       Drop(env, index);
-    } else if (evicting) {
+    } else if (crowded) {
       Weaken(env, index);
     }
   }
@@ -122,7 +122,7 @@ void Membership::LetGo(napi_env env) {
 }
 
 void Membership::Refresh(napi_env env) {
-  if (!cache_->evicting()) return;
+  if (!cache_->crowded()) return;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref != nullptr && !slots_[index].strong) Drop(env, index);
   }
@@ -299,7 +299,7 @@ bool Isolate::CollectYoung() {
 }
 
 void Isolate::PlanCollection(Membership& membership) {
-  if (quiet() || membership.seen() == 0) return;  // others' buffers; they have been told
+  if (quiet_calls_ > 0 || membership.seen() == 0) return;  // others' buffers; they have been told
   const auto now = Clock::now();
   const bool whole = membership.cache().want() == Evictor::Want::kWhole && now >= next_collection_;
   if (!whole && now < next_young_collection_) return;
@@ -318,7 +318,7 @@ uint64_t Isolate::PendingBytes() {
   uint64_t bytes = 0;
   for (const auto& one : memberships_) {
     // Where buffers come back with the young generation, an evicting cache sees to that itself.
-    if (prompt() && one->cache().evicting()) continue;
+    if (prompt() && one->cache().crowded()) continue;
     bytes += uint64_t{one->pending()} * one->cache().arena().segment_bytes();
   }
   std::erase_if(departed_,

@@ -4,7 +4,7 @@
 //   Membership  this isolate's part in one cache: a Session, and which segments it has buffers over
 //   Handle      what a JavaScript Cache or Keyspace holds: a number that leads to (membership, keyspace)
 //
-// A membership refers to its buffers strongly while nothing is evicted: they are made once.  While the cache evicts it
+// A membership refers to its buffers strongly while the cache is not crowded (evictor.h): they are made once.  Then it
 // refers to them weakly, and forgets them after each collection: a collection of whatever generation takes all that no
 // view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two collections in a row grows
 // old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)  External
@@ -100,7 +100,7 @@ class Membership final : public NoticeListener {
   std::vector<Slot> slots_;
   uint32_t strong_ = 0;  // in segments, runs by their length
   uint32_t seen_notice_ = 0;
-  bool saw_evicting_ = false;
+  bool saw_crowded_ = false;
   std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
   std::vector<std::pair<uint16_t, uint32_t>> near_numbers_;  // keyspace, number
   napi_ref near_words_ = nullptr;
@@ -129,7 +129,15 @@ class Isolate {
     kRegisters = 32
   };
   // The same memory as numbers of eight bytes.
-  enum WideRegister : size_t { kExpires = 8, kAge, kUses, kCost, kSize };
+  enum WideRegister : size_t {
+    kExpires = 8,
+    kAge,
+    kUses,
+    kCost,
+    kSize,
+    kStoreTtl,   // set by JavaScript: what the next value is stored with, in us; infinity: it has no end
+    kStoreCost,  // likewise, in ms
+  };
 
   explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend(env)) {}
   ~Isolate();
@@ -199,7 +207,8 @@ class Isolate {
   // uses at that moment would survive, and grow old; so first kQuietHits hits are copies, and views that are held
   // briefly go.
   void PlanCollection(Membership& membership);
-  bool quiet() const { return quiet_calls_ > 0; }
+  // Hits are views where they can be; else copies.
+  bool shows() const { return backend_ != Backend::kCopy && quiet_calls_ == 0; }
   void CountQuietHit() {
     if (quiet_hits_ > 0) --quiet_hits_;
   }

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <string>
-#include <string_view>
 
+#include "base/utf8.h"
 #include "binding/errors.h"
 
 namespace zerohop::binding {
@@ -19,33 +19,21 @@ bool ToInteger(double number, int64_t* integer) {
   return true;
 }
 
-// Node writes U+FFFD for a lone surrogate, so two different strings could become the same key.  Only a string that
-// shows the replacement character can be concerned, and only then is its UTF-16 looked at.
-bool MayHideSurrogate(const char* data, size_t bytes) {
-  // Nearly all keys are ASCII; looked at eight characters at a time, without a call.
-  uint64_t high = 0;
-  size_t at = 0;
-  for (uint64_t word; at + sizeof(word) <= bytes; at += sizeof(word)) {
-    std::memcpy(&word, data + at, sizeof(word));
-    high |= word;
-  }
-  for (; at < bytes; ++at) high |= static_cast<unsigned char>(data[at]);
-  if ((high & 0x8080808080808080u) == 0) return false;
-  return std::string_view(data, bytes).find("\xEF\xBF\xBD") != std::string_view::npos;
+bool ThrowNoInteger(napi_env env) {
+  ThrowType(env, "key: expected an integer (the keyspace's keys are integers)");
+  return false;
 }
 
-bool IsWellFormed(napi_env env, napi_value value) {
-  size_t units = 0;
-  if (napi_get_value_string_utf16(env, value, nullptr, 0, &units) != napi_ok) return false;
-  std::u16string text(units + 1, u'\0');
-  if (napi_get_value_string_utf16(env, value, text.data(), text.size(), &units) != napi_ok) return false;
-  for (size_t i = 0; i < units; ++i) {
-    const bool high = text[i] >= 0xD800 && text[i] <= 0xDBFF;
-    const bool low = text[i] >= 0xDC00 && text[i] <= 0xDFFF;
-    if (low || (high && !(i + 1 < units && text[i + 1] >= 0xDC00 && text[i + 1] <= 0xDFFF))) return false;
-    i += high;
+// The length of a key, or kMalformed; throws if it is neither.
+bool CheckLength(napi_env env, size_t bytes) {
+  if (bytes - 1 < kKeyBytesMax) [[likely]]
+    return true;
+  if (bytes == kMalformed) {
+    ThrowType(env, "key: expected well-formed Unicode, received a string with a lone surrogate; encode it yourself");
+  } else {
+    ThrowRange(env, "key: expected 1 to " + std::to_string(kKeyBytesMax) + " bytes, received " + std::to_string(bytes));
   }
-  return true;
+  return false;
 }
 
 }  // namespace
@@ -54,31 +42,29 @@ bool KeyReader::Read(napi_env env, napi_value value, KeyKind kind) {
   return kind == KeyKind::kText ? ReadText(env, value) : ReadInteger(env, value);
 }
 
+// As UTF-16, not as UTF-8: Node would write U+FFFD for every lone surrogate, so two different strings would be one key;
+// and it is quicker.
 bool KeyReader::ReadText(napi_env env, napi_value value) {
-  size_t bytes = 0;
-  const napi_status status = napi_get_value_string_utf8(env, value, inline_, kInlineBytes, &bytes);
+  size_t count = 0;
+  const napi_status status = napi_get_value_string_utf16(env, value, inline_units_, kInlineUnits + 1, &count);
   if (status == napi_string_expected) return ReadBytes(env, value);
   if (status != napi_ok) return false;
-  // Cut strings end at a whole character, up to three bytes before the terminator: those may have been longer.
-  if (bytes + 4 >= kInlineBytes) return ReadLongString(env, value);
-  if (MayHideSurrogate(inline_, bytes) && !IsWellFormed(env, value)) {
-    ThrowType(env, "key: expected well-formed Unicode, received a string with a lone surrogate; encode it yourself");
-    return false;
-  }
-  return Accept(env, inline_, bytes);
+  if (count == kInlineUnits) return ReadLongString(env, value);  // and maybe more
+  return Accept(env, inline_, EncodeUtf8(inline_units_, count, inline_));
 }
 
 bool KeyReader::ReadLongString(napi_env env, napi_value value) {
-  size_t bytes = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &bytes) != napi_ok) return false;
-  if (bytes > kKeyBytesMax) return Accept(env, nullptr, bytes);
-  heap_.resize(bytes + 1);
-  if (napi_get_value_string_utf8(env, value, heap_.data(), heap_.size(), &bytes) != napi_ok) return false;
-  if (MayHideSurrogate(heap_.data(), bytes) && !IsWellFormed(env, value)) {
-    ThrowType(env, "key: expected well-formed Unicode, received a string with a lone surrogate; encode it yourself");
-    return false;
+  size_t count = 0;
+  if (napi_get_value_string_utf16(env, value, nullptr, 0, &count) != napi_ok) return false;
+  if (count > kKeyBytesMax) {
+    size_t bytes = count;
+    napi_get_value_string_utf8(env, value, nullptr, 0, &bytes);
+    return Accept(env, nullptr, bytes);
   }
-  return Accept(env, heap_.data(), bytes);
+  std::vector<char16_t> units(count + 1);
+  if (napi_get_value_string_utf16(env, value, units.data(), units.size(), &count) != napi_ok) return false;
+  heap_.resize(count * kUtf8BytesPerUnit);
+  return Accept(env, heap_.data(), EncodeUtf8(units.data(), count, heap_.data()));
 }
 
 bool KeyReader::ReadBytes(napi_env env, napi_value value) {
@@ -100,8 +86,7 @@ bool KeyReader::ReadBytes(napi_env env, napi_value value) {
 bool KeyReader::ReadInteger(napi_env env, napi_value value) {
   double number = 0;
   if (napi_get_value_double(env, value, &number) != napi_ok) {
-    ThrowType(env, "key: expected an integer (the keyspace's keys are integers)");
-    return false;
+    return ThrowNoInteger(env);
   }
   int64_t integer;
   if (!ToInteger(number, &integer)) {
@@ -114,20 +99,50 @@ bool KeyReader::ReadInteger(napi_env env, napi_value value) {
 }
 
 bool KeyReader::Accept(napi_env env, const char* data, size_t bytes) {
-  if (bytes == 0 || bytes > kKeyBytesMax) {
-    ThrowRange(env, "key: expected 1 to " + std::to_string(kKeyBytesMax) + " bytes, received " + std::to_string(bytes));
-    return false;
-  }
   bytes_ = {reinterpret_cast<const std::byte*>(data), bytes};
-  return true;
+  return CheckLength(env, bytes);
 }
 
-bool KeyBatch::Read(napi_env env, napi_value keys, KeyKind kind) {
-  bool numbers = false;
-  if (kind == KeyKind::kInteger && napi_is_typedarray(env, keys, &numbers) == napi_ok && numbers) {
-    return ReadNumbers(env, keys);
+bool KeyBatch::Read(napi_env env, const Source& source, KeyKind kind) {
+  bool typed = false;
+  if (napi_is_typedarray(env, source.ends, &typed) == napi_ok && typed) {
+    napi_typedarray_type type;
+    size_t length = 0;
+    void* ends = nullptr;
+    napi_get_typedarray_info(env, source.ends, &type, &length, &ends, nullptr, nullptr);
+    return type == napi_int32_array && ReadText(env, source, {static_cast<const int32_t*>(ends), length}, kind);
   }
-  return ReadArray(env, keys, kind);
+  const bool good = kind == KeyKind::kInteger && napi_is_typedarray(env, source.keys, &typed) == napi_ok && typed
+                        ? ReadNumbers(env, source.keys)
+                        : ReadArray(env, source.keys, kind);
+  data_ = bytes_.data();
+  return good;
+}
+
+bool KeyBatch::ReadText(napi_env env, const Source& source, std::span<const int32_t> ends, KeyKind kind) {
+  uint32_t count = 0;
+  if (napi_get_value_uint32(env, source.count, &count) != napi_ok || count > ends.size()) return false;
+  if (kind == KeyKind::kInteger && count > 0) return ThrowNoInteger(env);
+  const size_t total = count == 0 ? 0 : static_cast<size_t>(ends[count - 1]);
+  const auto units = std::make_unique_for_overwrite<char16_t[]>(total + 1);
+  size_t read = 0;
+  if (napi_get_value_string_utf16(env, source.keys, units.get(), total + 1, &read) != napi_ok || read != total) {
+    return false;
+  }
+  text_ = std::make_unique_for_overwrite<char[]>(total * kUtf8BytesPerUnit + 4);
+  data_ = reinterpret_cast<const std::byte*>(text_.get());
+  ends_.reserve(count);
+  size_t begin = 0, bytes = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto end = static_cast<size_t>(ends[i]);
+    if (end < begin || end > total) return false;
+    const size_t length = EncodeUtf8(units.get() + begin, end - begin, text_.get() + bytes);
+    if (!CheckLength(env, length)) return false;
+    begin = end;
+    bytes += length;
+    ends_.push_back(bytes);
+  }
+  return true;
 }
 
 bool KeyBatch::ReadArray(napi_env env, napi_value keys, KeyKind kind) {

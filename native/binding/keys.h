@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/constants.h"
+#include "base/utf8.h"
 #include "binding/napi_setup.h"
 #include "cache/cache.h"
 
@@ -27,7 +29,7 @@ class KeyReader {
 
  private:
   // Longer than any id or fingerprint in hex; longer keys cost an allocation.
-  static constexpr size_t kInlineBytes = 256;
+  static constexpr size_t kInlineUnits = 256;
 
   bool ReadText(napi_env env, napi_value value);
   bool ReadLongString(napi_env env, napi_value value);
@@ -35,7 +37,8 @@ class KeyReader {
   bool ReadInteger(napi_env env, napi_value value);
   bool Accept(napi_env env, const char* data, size_t bytes);
 
-  char inline_[kInlineBytes];
+  char16_t inline_units_[kInlineUnits + 1];
+  char inline_[kInlineUnits * kUtf8BytesPerUnit];
   std::vector<char> heap_;
   Bytes bytes_;
   bool is_bytes_ = false;
@@ -44,17 +47,25 @@ class KeyReader {
 // The keys of a batch, back to back.
 class KeyBatch {
  public:
+  // What lib/batch.ts makes of a batch.
+  struct Source {
+    napi_value
+        keys;  // an array; of integers also an Int32Array, Uint32Array or Float64Array; or, with `ends`, a string
+    napi_value ends;   // undefined; or an Int32Array: where each key ends in the string, in UTF-16 units
+    napi_value count;  // of them
+  };
   // Reads all keys before the first lookup: reading an array may run JavaScript (getters, proxies), which may close the
-  // cache or open others.  `keys` is an array; of integers also an Int32Array, Uint32Array or Float64Array.
-  bool Read(napi_env env, napi_value keys, KeyKind kind);
+  // cache or open others.
+  bool Read(napi_env env, const Source& source, KeyKind kind);
 
   size_t size() const { return ends_.size(); }
   Bytes operator[](size_t i) const {
     const size_t begin = i == 0 ? 0 : ends_[i - 1];
-    return {bytes_.data() + begin, ends_[i] - begin};
+    return {data_ + begin, ends_[i] - begin};
   }
 
  private:
+  bool ReadText(napi_env env, const Source& source, std::span<const int32_t> ends, KeyKind kind);
   bool ReadArray(napi_env env, napi_value keys, KeyKind kind);
   bool ReadNumbers(napi_env env, napi_value keys);
   void Append(Bytes key) {
@@ -63,6 +74,8 @@ class KeyBatch {
   }
 
   std::vector<std::byte> bytes_;
+  std::unique_ptr<char[]> text_;  // or here
+  const std::byte* data_ = nullptr;
   std::vector<size_t> ends_;
 };
 

@@ -44,7 +44,7 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
   Cache& cache = call_.cache();
   Membership& membership = call_.membership();
   Isolate& isolate = *call_.isolate;
-  if (isolate.backend() != Backend::kCopy && !isolate.quiet()) {
+  if (isolate.shows()) {
     napi_value buffer = membership.Buffer(env_, hit->segment);
     if (buffer == nullptr && hit->cooling) [[unlikely]] {
       // Its segment is about to be emptied, and the entry is in use: it would be copied forward then.  Now is better.
@@ -91,6 +91,10 @@ Location Lookup::One(Bytes key, Cache::Use use, Cache::NearMark* mark, uint64_t*
     hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use, mark);
     if (!hit) return answer;
     if (expires_us != nullptr) *expires_us = hit.expires_us;
+    // The usual case, which Answer would find too: 4 % of a get's instructions are its call.
+    if (call_.isolate->shows()) [[likely]] {
+      if (napi_value buffer = call_.membership().Buffer(env_, hit.segment)) return Shown(hit, buffer);
+    }
     if (Answer(guard, key, &hit, use, &answer)) return answer;
   }
   answer = Expose(hit, use);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/copy.h"
 #include "base/ticker.h"
 #include "binding/call.h"
 #include "binding/convert.h"
@@ -23,15 +24,75 @@ napi_value Answer(napi_env env, const Call& call, const Location& found) {
   return found.buffer != nullptr ? found.buffer : Int(env, found.result);
 }
 
-// Copies a row line by line, and asks for the same line of the row after it: while one is written, the other arrives.
-void CopyRow(std::byte* to, const std::byte* from, size_t bytes, const std::byte* next) {
-  size_t at = 0;
-  for (; at + kCacheLineBytes <= bytes; at += kCacheLineBytes) {
-    __builtin_prefetch(next + at);
-    std::memcpy(to + at, from + at, kCacheLineBytes);
+// The work of `gather`: batches are found one ahead of the one whose rows are copied, so that memory is never waited
+// for alone.
+class Gathering {
+ public:
+  Gathering(Cache& cache, Session& session, uint16_t space, const KeyBatch& keys, std::byte* rows, size_t row_bytes,
+            int32_t* missing)
+      : cache_(cache),
+        session_(session),
+        space_(space),
+        keys_(keys),
+        rows_(rows),
+        row_bytes_(row_bytes),
+        missing_(missing) {}
+
+  // Returns how many rows are missing.
+  uint32_t Run() {
+    // While a guard lives nobody's memory is used again: not for longer than copying this much takes.
+    const size_t window = std::max(kBatch, kGuardedBytes / std::max<size_t>(row_bytes_, 1) / kBatch * kBatch);
+    for (size_t first = 0; first < keys_.size(); first += window) {
+      const size_t end = std::min(keys_.size(), first + window);
+      ReadGuard guard(cache_.epochs(), session_);
+      FindBatch(guard, first, end);
+      for (size_t at = first; at < end; at += kBatch) {
+        FindBatch(guard, at + kBatch, end);
+        for (size_t i = at; i < std::min(end, at + kBatch); ++i) CopyOrMiss(i, end);
+      }
+    }
+    return absent_;
   }
-  if (at < bytes) std::memcpy(to + at, from + at, bytes - at);
-}
+
+ private:
+  static constexpr size_t kBatch = Cache::kBatchMax;
+  static constexpr size_t kRing = 2 * kBatch;
+  static constexpr size_t kGuardedBytes = size_t{1} << 20;
+  static constexpr size_t kRowsAhead = 1;
+
+  void FindBatch(const ReadGuard& guard, size_t first, size_t end) {
+    if (first >= end) return;
+    std::array<Bytes, kBatch> batch;
+    const size_t count = std::min(kBatch, end - first);
+    for (size_t i = 0; i < count; ++i) batch[i] = keys_[first + i];
+    cache_.FindMany(guard, session_, space_, std::span(batch).first(count),
+                    std::span(hits_).subspan(first % kRing, count));
+  }
+
+  // What a codec stored has the length of its rows; another length was not stored by this codec.
+  bool HasRow(const Hit& hit) const { return hit && hit.bytes == row_bytes_; }
+
+  void CopyOrMiss(size_t i, size_t end) {
+    const Hit& hit = hits_[i % kRing];
+    if (!HasRow(hit)) {
+      missing_[absent_++] = static_cast<int32_t>(i);
+      return;
+    }
+    const std::byte* const arena = cache_.arena().bytes();
+    const Hit& ahead = hits_[std::min(i + kRowsAhead, end - 1) % kRing];
+    CopyFetching(rows_ + i * row_bytes_, arena + hit.at, row_bytes_, arena + (HasRow(ahead) ? ahead.at : hit.at));
+  }
+
+  Cache& cache_;
+  Session& session_;
+  const uint16_t space_;
+  const KeyBatch& keys_;
+  std::byte* const rows_;
+  const size_t row_bytes_;
+  int32_t* const missing_;
+  uint32_t absent_ = 0;
+  std::array<Hit, kRing> hits_;
+};
 
 }  // namespace
 
@@ -70,12 +131,12 @@ napi_value Peek(napi_env env, napi_callback_info info) {
 }
 
 napi_value FindMany(napi_env env, napi_callback_info info) {
-  const Arguments<5> args(env, info);
+  const Arguments<7> args(env, info);
   const Call call(env, args);
   if (!call) return nullptr;
   const KeyKind kind = call.keys();
   KeyBatch keys;
-  if (!keys.Read(env, args[1], kind)) return nullptr;
+  if (!keys.Read(env, {args[1], args[5], args[6]}, kind)) return nullptr;
   const Call still(env, args);  // reading the keys may have run JavaScript, which may have closed the cache
   if (!still) return nullptr;
   auto* location = static_cast<int32_t*>(ReadArrayOf(env, args[3], napi_int32_array, keys.size() * 3, "locations"));
@@ -111,12 +172,12 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
 }
 
 napi_value Gather(napi_env env, napi_callback_info info) {
-  const Arguments<5> args(env, info);
+  const Arguments<7> args(env, info);
   const Call call(env, args);
   if (!call) return nullptr;
   const KeyKind kind = call.keys();
   KeyBatch keys;
-  if (!keys.Read(env, args[1], kind)) return nullptr;
+  if (!keys.Read(env, {args[1], args[5], args[6]}, kind)) return nullptr;
   const Call still(env, args);
   uint32_t row_bytes = 0;
   Bytes out;
@@ -128,26 +189,8 @@ napi_value Gather(napi_env env, napi_callback_info info) {
   if (out.size() < keys.size() * row_bytes) return ThrowRange(env, "out: expected room for a row of every key");
   auto* const rows = const_cast<std::byte*>(out.data());
   Cache& cache = still.cache();
-  std::array<Bytes, Cache::kBatchMax> chunk;
-  std::array<Hit, Cache::kBatchMax> hits;
-  uint32_t absent = 0;
-  for (size_t first = 0; first < keys.size(); first += chunk.size()) {
-    const size_t count = std::min(chunk.size(), keys.size() - first);
-    for (size_t i = 0; i < count; ++i) chunk[i] = keys[first + i];
-    ReadGuard guard(cache.epochs(), still.session());
-    cache.FindMany(guard, still.session(), still.space(), std::span(chunk).first(count), std::span(hits).first(count));
-    for (size_t i = 0; i < count; ++i) {
-      const Hit& next = hits[std::min(i + 1, count - 1)];
-      // What a codec stored has the length of its rows; another length was not stored by this codec.
-      if (hits[i] && hits[i].bytes == row_bytes) {
-        const std::byte* const arena = cache.arena().bytes();
-        CopyRow(rows + (first + i) * row_bytes, arena + hits[i].at, row_bytes, arena + (next ? next.at : hits[i].at));
-      } else {
-        missing[absent++] = static_cast<int32_t>(first + i);
-      }
-    }
-  }
-  return Int(env, static_cast<int32_t>(absent));
+  Gathering gathering{cache, still.session(), still.space(), keys, rows, row_bytes, missing};
+  return Int(env, static_cast<int32_t>(gathering.Run()));
 }
 
 napi_value Copy(napi_env env, napi_callback_info info) {
@@ -185,10 +228,10 @@ napi_value Copy(napi_env env, napi_callback_info info) {
 }
 
 napi_value Check(napi_env env, napi_callback_info info) {
-  const Arguments<2> args(env, info);
+  const Arguments<4> args(env, info);
   const Call call(env, args);
   KeyBatch keys;
-  if (call) keys.Read(env, args[1], call.keys());
+  if (call) keys.Read(env, {args[1], args[2], args[3]}, call.keys());
   return nullptr;
 }
 

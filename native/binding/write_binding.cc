@@ -1,4 +1,4 @@
-// Stores: set, setWith, delete, deleteByTag, touch, clear.
+// Stores: set, setTagged, delete, deleteByTag, touch, clear.
 #include <array>
 #include <string>
 #include <vector>
@@ -40,10 +40,13 @@ SetOutcome StoreOrCollect(napi_env env, const Call& call, Store store) {
   return outcome;
 }
 
-napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi_value given, Terms terms) {
+napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi_value given,
+                      std::span<const std::string_view> tags) {
   Bytes value;
   if (!ReadView(env, given, "value", &value)) return nullptr;
-  terms.key_is_bytes = key.is_bytes();
+  const double* const wide = call.isolate->wide_registers();
+  const Terms terms{EndOf(wide[Isolate::kStoreTtl]), static_cast<float>(wide[Isolate::kStoreCost]), tags,
+                    key.is_bytes()};
   const SetOutcome outcome = StoreOrCollect(
       env, call, [&] { return call.cache().Set(call.session(), call.space(), key.bytes(), value, terms); });
   if (outcome == SetOutcome::kTooLarge) {
@@ -63,26 +66,23 @@ napi_value Set(napi_env env, napi_callback_info info) {
   return StoreValue(env, call, key, args[2], {});
 }
 
-napi_value SetWith(napi_env env, napi_callback_info info) {
-  const Arguments<6> args(env, info);
+napi_value SetTagged(napi_env env, napi_callback_info info) {
+  const Arguments<4> args(env, info);
   const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
-  double ttl_us = 0, cost = 0;
   uint32_t count = 0;
-  if (napi_get_value_double(env, args[3], &ttl_us) != napi_ok ||
-      napi_get_value_double(env, args[4], &cost) != napi_ok || napi_get_array_length(env, args[5], &count) != napi_ok ||
-      count > kTagsMax) {
-    return ThrowType(env, "setWith: expected (handle, key, value, number, number, string[])");
+  if (napi_get_array_length(env, args[3], &count) != napi_ok || count > kTagsMax) {
+    return ThrowType(env, "setTagged: expected (handle, key, value, string[])");
   }
   std::array<std::string, kTagsMax> names;
   std::array<std::string_view, kTagsMax> tags;
   for (uint32_t i = 0; i < count; ++i) {
     napi_value element;
-    if (napi_get_element(env, args[5], i, &element) != napi_ok || !ReadString(env, element, &names[i])) return nullptr;
+    if (napi_get_element(env, args[3], i, &element) != napi_ok || !ReadString(env, element, &names[i])) return nullptr;
     tags[i] = names[i];
   }
-  return StoreValue(env, call, key, args[2], {EndOf(ttl_us), static_cast<float>(cost), std::span(tags).first(count)});
+  return StoreValue(env, call, key, args[2], std::span(tags).first(count));
 }
 
 napi_value Touch(napi_env env, napi_callback_info info) {

@@ -22,6 +22,7 @@ Arena::Arena(Mapping mapping, size_t segment_bytes, uint32_t count)
       segments_(count),
       committed_(count, false) {
   free_.reserve(count);
+  retired_.reserve(count);
   for (uint32_t index = count; index-- > 0;) free_.push_back(index);
 }
 

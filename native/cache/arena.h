@@ -9,6 +9,7 @@
 // Invariant retired or free implies: no index slot points into the segment (the Cache's duty).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +63,8 @@ class Arena {
   void Retire(uint32_t index, bool decommit) EXCLUDES(mutex_);
 
   // Frees what is retired and unseen.  A retired segment that entries were added to meanwhile (a set that raced with
-  // clear) is passed to `purge(index)`, and stays retired for another epoch.  Returns the number of segments freed.
+  // clear) is passed to `purge(index)`, which runs under the lock, and stays retired for another epoch.  Returns the
+  // number of segments freed.
   // One caller at a time (the Cache's evictor lock).
   template <class Purge>
   uint32_t Reclaim(EpochDomain& epochs, Purge purge) EXCLUDES(mutex_);
@@ -127,33 +129,28 @@ class Arena {
 
 template <class Purge>
 uint32_t Arena::Reclaim(EpochDomain& epochs, Purge purge) {
-  std::vector<Retired> waiting;
+  size_t waiting;
   {
     MutexLock lock(mutex_);
-    waiting = retired_;
+    waiting = retired_.size();
   }
-  if (waiting.empty()) return 0;
+  if (waiting == 0) return 0;
   // The readers first: once those have left that were there when it was retired, nobody can expose a segment any more.
+  // What is retired meanwhile comes behind, and is left for another time.
   const uint64_t oldest_reader = epochs.OldestReader();
   uint32_t freed = 0;
-  std::vector<Retired> stay;
-  for (const Retired& one : waiting) {
-    Segment& segment = segments_[one.index];
+  MutexLock lock(mutex_);
+  const auto seen = retired_.begin() + static_cast<std::ptrdiff_t>(waiting);
+  const auto stay = std::remove_if(retired_.begin(), seen, [&](const Retired& one) REQUIRES(mutex_) {
+    const Segment& segment = segments_[one.index];
     const bool written = segment.writers.load(std::memory_order_acquire) != 0;
     if (!written && segment.live_entries.load(std::memory_order_acquire) != 0) purge(one.index);
-    if (!Unseen(segment, oldest_reader)) {
-      stay.push_back(one);
-      continue;
-    }
-    MutexLock lock(mutex_);
+    if (!Unseen(segment, oldest_reader)) return false;
     freed += segment.run_segments;
     Free(one.index, one.decommit);
-  }
-  if (freed == 0) return 0;
-  MutexLock lock(mutex_);
-  // What was retired meanwhile lies behind what was copied above: only Reclaim shortens the list.
-  stay.insert(stay.end(), retired_.begin() + static_cast<std::ptrdiff_t>(waiting.size()), retired_.end());
-  retired_.swap(stay);
+    return true;
+  });
+  retired_.erase(stay, seen);
   return freed;
 }
 

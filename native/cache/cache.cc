@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/reserve.h"
+
 namespace zerohop {
 namespace {
 
@@ -86,8 +88,13 @@ Result<uint16_t> Cache::OpenSpace(const std::string& name, const std::string& sc
     auto added = std::make_unique<Scope>();
     added->name = scope;
     added->newcomers = std::make_unique<Stream>(*arena_, seal_clock_, scope_id);
+    EnsureRoom(scopes_, scopes_.size() + 1);  // what may run out of memory comes before what changes something
+    evictor_.AddScope(scope_id, *added->newcomers);
     scopes_.push_back(std::move(added));
-    evictor_.AddScope(scope_id, *scopes_.back()->newcomers);
+  }
+  {
+    MutexLock sessions(sessions_mutex_);
+    departed_by_space_.resize(spaces_.size() + 1);
   }
   std::optional<uint16_t> id;
   while (!(id = spaces_.Add({name, scope, codec, scope_id}))) BuryAll();
@@ -96,19 +103,18 @@ Result<uint16_t> Cache::OpenSpace(const std::string& name, const std::string& sc
 }
 
 void Cache::Join(Session* session) {
-  epochs_.Add(&session->record);
   MutexLock lock(sessions_mutex_);
+  EnsureRoom(sessions_, sessions_.size() + 1);
+  epochs_.Add(&session->record);
   sessions_.push_back(session);
 }
 
 void Cache::Part(Session* session) {
   epochs_.Remove(&session->record);
-  const size_t spaces = spaces_.size();
   MutexLock lock(sessions_mutex_);
   sessions_.erase(std::remove(sessions_.begin(), sessions_.end(), session), sessions_.end());
   session->counters.AddTo(departed_);
-  departed_by_space_.resize(std::max(spaces, departed_by_space_.size()));
-  for (size_t space = 0; space < spaces; ++space) {
+  for (size_t space = 0; space < departed_by_space_.size(); ++space) {
     session->AddTo(departed_by_space_[space], static_cast<uint16_t>(space));
   }
 }
@@ -200,6 +206,7 @@ bool Cache::TryExpose(const ReadGuard&, uint32_t index, bool prompt) {
   // Seen by someone already: one more buffer over it pins nothing more.
   if (segment.exposures.load(std::memory_order_relaxed) == 0 &&
       arena_->exposed_segments() + segment.run_segments > limit) {
+    if (prompt) evictor_.Crowd();
     return false;
   }
   return arena_->TryExpose(index, limit);

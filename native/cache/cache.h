@@ -19,6 +19,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -177,6 +178,7 @@ class Cache {
   bool ShouldLetGo(uint32_t segment) const;
   void Taint(uint32_t segment) { arena_->segment(segment).tainted.store(true, std::memory_order_relaxed); }
   bool evicting() const { return evictor_.evicting(); }
+  bool crowded() const { return evictor_.crowded(); }
   Evictor::Want want() const { return evictor_.want(); }
   void Satisfy() { evictor_.Satisfy(); }
 
@@ -211,17 +213,20 @@ class Cache {
     uint64_t hash;
     Bytes key, value;
     const Terms& terms;
-    TagIds tags;
+    HeldTags& tags;
     uint32_t extension_words;
   };
 
   // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
   uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
-  static bool SampleIsDue(Session& session);
+  // Whether the next hit's checksum is compared; always where the segment is `tainted`, unless nothing is.
+  bool MustVerify(Session& session, bool tainted) const;
   // Asks for the memory that comparing the key, and reading a value of about `value_bytes`, will need.
   void FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const;
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const;
+  // `kAlone`: not one of a batch, which has asked for the memory already.
+  template <bool kAlone>
   Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
   // Removes exactly the entry at `at`; false if it is not there any more.  REQUIRES: a ReadGuard.
   bool Drop(uint16_t incarnation, uint64_t hash, uint64_t at);
@@ -229,7 +234,6 @@ class Cache {
   void Forget(uint64_t at) {
     arena_->segment(arena_->SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
   }
-  bool Expired(uint64_t expires_us) const { return expires_us != kNever && expires_us <= NowUs(); }
   // True if there was one, and its time was not over.  REQUIRES: a ReadGuard.
   bool RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key);
 
@@ -242,7 +246,7 @@ class Cache {
   SetOutcome SetSmall(Session& session, const Newcomer& newcomer, Reservation* room);
   SetOutcome SetLarge(Session& session, const Newcomer& newcomer, Reservation* room);
   void Write(const Reservation& reservation, const Newcomer& newcomer);
-  bool Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer);
+  bool Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
   bool MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room, uint64_t hash, uint64_t expires_us);
   void CountRefusal(Session& session, uint16_t space, SetOutcome outcome);
   bool IsLarge(size_t key_bytes, size_t value_bytes) const;
@@ -287,5 +291,20 @@ class Cache {
   size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
   uint64_t pass_ GUARDED_BY(upkeep_mutex_) = 0;
 };
+
+// In here because every lookup, in whatever file, does both.
+
+inline bool Cache::ReadAt(uint64_t at, Entry* entry) const {
+  const uint32_t index = arena_->SegmentOf(at);
+  const uint64_t limit =
+      arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
+  return TryReadEntry(arena_->bytes(), at, limit, entry);
+}
+
+inline bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
+  if (!ReadAt(at, entry)) return false;
+  if (entry->header.space != incarnation || entry->header.key_bytes != key.size()) return false;
+  return key.empty() || std::memcmp(arena_->bytes() + entry->layout.key_at, key.data(), key.size()) == 0;
+}
 
 }  // namespace zerohop

@@ -19,25 +19,15 @@ void Cache::FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const 
   __builtin_prefetch(value + value_bytes - kCacheLineBytes);
 }
 
-bool Cache::ReadAt(uint64_t at, Entry* entry) const {
-  const uint32_t index = arena_->SegmentOf(at);
-  const uint64_t limit =
-      arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
-  return TryReadEntry(arena_->bytes(), at, limit, entry);
-}
-
-bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
-  if (!ReadAt(at, entry)) return false;
-  if (entry->header.space != incarnation || entry->header.key_bytes != key.size()) return false;
-  return key.empty() || std::memcmp(arena_->bytes() + entry->layout.key_at, key.data(), key.size()) == 0;
-}
-
 // One hit in kVerifyEvery on average, at irregular distances: a fixed one would never see some keys of a steady
 // pattern.
-bool Cache::SampleIsDue(Session& session) {
+bool Cache::MustVerify(Session& session, bool tainted) const {
+  if (options_.verify == Verify::kOff) return false;
+  if (options_.verify == Verify::kTrap) return true;
   if (session.verify_now) [[unlikely]]
     return !(session.verify_now = false);
-  if (session.verify_in-- > 0) return false;
+  if (session.verify_in-- > 0) [[likely]]
+    return tainted;
   session.random = session.random * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
   session.verify_in = static_cast<uint32_t>(session.random >> 33) % (2 * kVerifyEvery - 1);
   return true;
@@ -52,6 +42,42 @@ bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
   return true;
 }
 
+template <bool kAlone>
+Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use) {
+  const bool counts = use == Use::kCount;
+  Counters& counters = session.Of(space);
+  Entry entry{};
+  const std::optional<uint64_t> at =
+      index_.Find(hash, counts ? Index::Touch::kCount : Index::Touch::kNone, [&](uint64_t candidate) {
+        if (kAlone) FetchAhead(candidate, key.size(), counters.usual_value_bytes);
+        return Matches(candidate, incarnation, key, &entry);
+      });
+  if (!at) {
+    if (counts) counters.Add(Count::kMisses);
+    return {};
+  }
+  counters.usual_value_bytes = entry.header.value_bytes;
+  const uint32_t index = arena_->SegmentOf(*at);
+  const Segment& segment = arena_->segment(index);
+  const bool corrupted =
+      MustVerify(session, segment.tainted.load(std::memory_order_relaxed)) && !Intact(arena_->bytes(), entry);
+  const uint64_t expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
+  if (corrupted || HasCome(expires_us)) [[unlikely]] {
+    if (Drop(incarnation, hash, *at)) counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
+    near_->KeyChanged(hash);
+    if (counts) counters.Add(Count::kMisses);
+    return {};
+  }
+  if (counts) counters.Add(Count::kHits);
+  return {index,
+          entry.header.value_bytes,
+          entry.layout.value_at,
+          *at,
+          hash,
+          expires_us,
+          segment.cooling.load(std::memory_order_relaxed)};
+}
+
 Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, Use use, NearMark* mark) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t hash = HashOf(space, key);
@@ -60,67 +86,29 @@ Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, U
     mark->word = near_->WordOf(hash);
     mark->version = near_->Read(mark->word);
   }
-  return FindHashed(session, space, incarnation, hash, key, use);
+  return FindHashed<true>(session, space, incarnation, hash, key, use);
 }
 
-Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use) {
-  Hit hit;
-  const bool counts = use == Use::kCount;
-  Counters& counters = session.Of(space);
-  Entry entry{};
-  const std::optional<uint64_t> at =
-      index_.Find(hash, counts ? Index::Touch::kCount : Index::Touch::kNone, [&](uint64_t candidate) {
-        FetchAhead(candidate, key.size(), counters.usual_value_bytes);
-        return Matches(candidate, incarnation, key, &entry);
-      });
-  if (!at) {
-    if (counts) counters.Add(Count::kMisses);
-    return hit;
-  }
-  counters.usual_value_bytes = entry.header.value_bytes;
-  const uint32_t segment = arena_->SegmentOf(*at);
-  const bool tainted = arena_->segment(segment).tainted.load(std::memory_order_relaxed);
-  const bool due =
-      options_.verify == Verify::kTrap || (options_.verify == Verify::kSample && (SampleIsDue(session) || tainted));
-  const bool corrupted = due && !Intact(arena_->bytes(), entry);
-  const uint64_t expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
-  if (corrupted || Expired(expires_us)) [[unlikely]] {
-    if (Drop(incarnation, hash, *at)) counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
-    near_->KeyChanged(hash);
-    if (counts) counters.Add(Count::kMisses);
-    return hit;
-  }
-  if (counts) counters.Add(Count::kHits);
-  hit.segment = segment;
-  hit.bytes = entry.header.value_bytes;
-  hit.at = entry.layout.value_at;
-  hit.entry_at = *at;
-  hit.hash = hash;
-  hit.expires_us = expires_us;
-  hit.cooling = arena_->segment(segment).cooling.load(std::memory_order_relaxed);
-  return hit;
-}
-
-void Cache::FindMany(const ReadGuard&, Session& session, uint16_t space, std::span<const Bytes> keys,
+void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
                      std::span<Hit> hits) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   std::array<uint64_t, kBatchMax> hashes;
   for (size_t i = 0; i < keys.size(); ++i) {
     hashes[i] = HashOf(space, keys[i]);
-    index_.Prefetch(hashes[i]);
+    index_.Prefetch(guard, hashes[i]);
   }
-  const uint32_t value_bytes = session.Of(space).usual_value_bytes;
+  // Not the values: so many lines at once would be waited for, whether or not they are read.
   for (size_t i = 0; i < keys.size(); ++i) {
-    index_.Candidates(hashes[i], [&](uint64_t at) { FetchAhead(at, keys[i].size(), value_bytes); });
+    index_.Candidates(guard, hashes[i], [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
   }
   for (size_t i = 0; i < keys.size(); ++i) {
-    hits[i] = FindHashed(session, space, incarnation, hashes[i], keys[i], Use::kCount);
+    hits[i] = FindHashed<false>(session, space, incarnation, hashes[i], keys[i], Use::kCount);
   }
 }
 
 std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, uint16_t space, Bytes key) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
-  const Hit hit = FindHashed(session, space, incarnation, HashOf(space, key), key, Use::kPeek);
+  const Hit hit = FindHashed<true>(session, space, incarnation, HashOf(space, key), key, Use::kPeek);
   if (!hit) return std::nullopt;
   // Read again, and not believed again.
   Entry entry;

@@ -37,26 +37,19 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
   const bool large = IsLarge(key.size(), value.size());
   const Spaces::Mark mark = spaces_.MarkOf(space);
-  std::array<uint32_t, kTagsMax> tags;
-  for (size_t i = 0; i < terms.tags.size(); ++i) tags[i] = tags_.Hold(mark.incarnation, terms.tags[i]);
-  const Newcomer newcomer{space,
-                          mark,
-                          HashOf(space, key),
-                          key,
-                          value,
-                          terms,
-                          {tags.data(), terms.tags.size()},
+  HeldTags tags(tags_);
+  tags.Hold(mark.incarnation, terms.tags);
+  const Newcomer newcomer{space, mark, HashOf(space, key), key, value, terms, tags,
                           // A large value has room for an end from the start: it could not be moved to get one.
                           terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size())};
   {
     ReadGuard guard(epochs_, session);
-    index_.Prefetch(newcomer.hash);  // arrives while the value is copied
+    index_.Prefetch(guard, newcomer.hash);  // arrives while the value is copied
   }
   near_->Prefetch(newcomer.hash);
   Reservation room{};
   const SetOutcome outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   if (outcome != SetOutcome::kStored) {
-    tags_.Release(newcomer.tags);
     ReadGuard guard(epochs_, session);  // before the mark is looked at: from here on its number is not another's
     if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
     CountRefusal(session, space, outcome);
@@ -103,6 +96,11 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
   const SetOutcome outcome =
       ReserveSmall(session, newcomer.space, newcomer.extension_words, newcomer.key.size(), newcomer.value.size(), room);
   if (outcome != SetOutcome::kStored) return outcome;
+  {
+    // What Publish will compare the key with arrives while the value is copied.
+    ReadGuard guard(epochs_, session);
+    index_.Candidates(guard, newcomer.hash, [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
+  }
   Write(*room, newcomer);
   const bool stored = Publish(session, *room, newcomer);
   NewcomersOf(newcomer.space).Finish(*room);
@@ -140,10 +138,10 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
   const Bytes key = newcomer.key, value = newcomer.value;
   if (newcomer.extension_words != 0) {
     std::byte* const at = arena + room.entry_at + sizeof(EntryHeader);
-    const EntryExtension extension{newcomer.terms.expires_us, newcomer.terms.cost,
-                                   static_cast<uint32_t>(newcomer.tags.size())};
+    const TagIds tags = newcomer.tags.ids();
+    const EntryExtension extension{newcomer.terms.expires_us, newcomer.terms.cost, static_cast<uint32_t>(tags.size())};
     std::memcpy(at, &extension, sizeof(extension));
-    if (!newcomer.tags.empty()) std::memcpy(at + sizeof(extension), newcomer.tags.data(), newcomer.tags.size_bytes());
+    if (!tags.empty()) std::memcpy(at + sizeof(extension), tags.data(), tags.size_bytes());
     if (newcomer.terms.expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
   }
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
@@ -161,8 +159,8 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
 }
 
-// False without memory for the index.
-bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& newcomer) {
+// False without memory for the index.  Nothing here may throw: the writer is counted, and what is published stays.
+bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& newcomer) noexcept {
   Segment& segment = arena_->segment(room.segment);
   const uint16_t incarnation = newcomer.mark.incarnation;
   // Counted before it can be seen: another thread may replace the entry at once and count it down.
@@ -189,12 +187,9 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
   }
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
   // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.
-  if (upserted.refused) {
-    tags_.Release(newcomer.tags);
-    return true;
-  }
+  if (upserted.refused) return true;
   if (!upserted.stored) return false;
-  if (!newcomer.tags.empty()) tags_.Add(newcomer.tags, newcomer.hash);
+  newcomer.tags.Published(newcomer.hash);
   if (upserted.replaced) Forget(*upserted.replaced);
   PayFromBudget();
   return true;
@@ -213,7 +208,7 @@ bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, ui
   if (!at) return false;
   spaces_.Count(incarnation, -1);
   // Read before it is forgotten: from then on its segment may be written again.
-  const bool expired = Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
+  const bool expired = HasCome(ExpiresUs(arena_->bytes(), *at, entry.header));
   Forget(*at);
   if (expired) session.Of(space).Add(Count::kExpired);
   return !expired;
@@ -257,7 +252,7 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
               hash, [&](uint64_t each) { return Carries(each, incarnation, id); }, [&] { near_->KeyChanged(hash); })) {
         spaces_.Count(incarnation, -1);
         Entry entry;
-        const bool over = ReadAt(*at, &entry) && Expired(ExpiresUs(arena_->bytes(), *at, entry.header));
+        const bool over = ReadAt(*at, &entry) && HasCome(ExpiresUs(arena_->bytes(), *at, entry.header));
         ++(over ? expired : removed);
         Forget(*at);
       }
@@ -285,7 +280,7 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     ReadGuard guard(epochs_, session);
     Entry entry;
     const auto at = find(use, &entry);
-    if (!at || Expired(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
+    if (!at || HasCome(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
     const bool endless = entry.header.extension_words() == 0;
     if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
     value_bytes = entry.header.value_bytes;
@@ -338,8 +333,9 @@ bool Cache::MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room
   const EntryExtension extension{expires_us, 0, 0};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
   std::memcpy(arena + room.entry_at + sizeof(header), &extension, sizeof(extension));
-  std::memcpy(arena + room.layout.key_at, arena + entry.layout.key_at, header.key_bytes);
-  std::memcpy(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
+  // A header that was written over may claim bytes up to where the room lies, and beyond.
+  std::memmove(arena + room.layout.key_at, arena + entry.layout.key_at, header.key_bytes);
+  std::memmove(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
   Segment& to = arena_->segment(room.segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
   const bool moved = index_.Repoint(hash, at, room.entry_at, Index::kSameUses);

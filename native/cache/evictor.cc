@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/copy.h"
+#include "base/reserve.h"
 #include "cache/policy.h"
 
 namespace zerohop {
@@ -27,9 +29,6 @@ constexpr uint32_t kSlackShare = 64;
 // While a segment is walked, the header of the entry so many further on is asked for.
 constexpr uint64_t kWalkAhead = 4;
 
-// Of a value that is about to be copied; the processor's prefetcher finds the others by itself.
-constexpr size_t kFetchedLines = 8;
-
 uint32_t Reserve(uint32_t segments, uint32_t scopes) {
   // Open segments of newcomers and survivors, the spare one, and a victim; each scope beyond the first has two open
   // ones.
@@ -40,8 +39,12 @@ uint32_t Reserve(uint32_t segments, uint32_t scopes) {
 
 void Evictor::AddScope(uint16_t scope, Stream& newcomers) {
   MutexLock lock(mutex_);
+  auto survivors = std::make_unique<Stream>(parts_.arena, parts_.seal_clock, scope);
+  EnsureRoom(newcomers_, newcomers_.size() + 1);
+  EnsureRoom(streams_, streams_.size() + 1);
+  sealed_.reserve(parts_.arena.segment_count());
   newcomers_.push_back(&newcomers);
-  streams_.push_back(std::make_unique<Stream>(parts_.arena, parts_.seal_clock, scope));
+  streams_.push_back(std::move(survivors));
   scopes_.store(static_cast<uint32_t>(streams_.size()), std::memory_order_relaxed);
   survivors_[scope].store(streams_.back().get(), std::memory_order_release);
 }
@@ -180,6 +183,13 @@ void Evictor::StartEvicting() {
   Tell();  // buffers are held less strongly from now on
 }
 
+void Evictor::Crowd() {
+  if (crowded_.load(std::memory_order_relaxed) || crowded_.exchange(true, std::memory_order_relaxed)) return;
+  parts_.near.AllChanged();
+  want_.store(Want::kWhole, std::memory_order_relaxed);  // buffers that were held until now are old
+  Tell();
+}
+
 void Evictor::Tell() {
   notice_.fetch_add(1, std::memory_order_release);
   parts_.announce();
@@ -203,21 +213,6 @@ Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   return Outcome::kMadeRoom;
 }
 
-bool Evictor::SecondChance(uint32_t index) {
-  // A large value is not copied to survive: its segment goes to the back of the queue, once per use.
-  Segment& segment = parts_.arena.segment(index);
-  if (segment.view_at == 0 || segment.live_entries.load(std::memory_order_relaxed) == 0) return false;
-  const uint64_t at = parts_.arena.StartOf(index);
-  const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), at, at + segment.used_bytes);
-  if (!entry) return false;
-  const uint64_t hash = HashOf(*entry);
-  if (parts_.index.UsesOf(hash, at).value_or(0) == 0) return false;
-  parts_.index.Repoint(hash, at, at);  // to where it is: the uses start again at zero
-  segment.sealed_at = parts_.seal_clock.fetch_add(1, std::memory_order_relaxed);
-  segment.cooling.store(false, std::memory_order_relaxed);
-  return true;
-}
-
 // An entry leaves the index by its place: its header may be wrong, and then so is its keyspace's count.
 void Evictor::Uncount(uint64_t at) const {
   EntryHeader header;
@@ -233,7 +228,7 @@ uint64_t Evictor::HashOf(const Entry& entry) const {
 void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool decommit) {
   Segment& segment = parts_.arena.segment(index);
   if (segment.live_entries.load(std::memory_order_acquire) != 0) {
-    const bool whole = Walk(index);
+    const bool whole = Walk(session, index);
     // A large value that was used since its second chance goes all the same: it would survive into segments of others.
     EvictWalked(session, index, may_survive && segment.view_at == 0);
     if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
@@ -253,8 +248,10 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
 }
 
 // Lists the segment's live entries.  False if a header contradicts the segment's length.
-bool Evictor::Walk(uint32_t index) {
+bool Evictor::Walk(Session* session, uint32_t index) {
   walked_.clear();
+  std::optional<ReadGuard> guard;  // a table that is outgrown meanwhile stays until it ends
+  if (session != nullptr) guard.emplace(parts_.epochs, *session);
   const std::byte* const arena = parts_.arena.bytes();
   const uint64_t start = parts_.arena.StartOf(index);
   const uint64_t end = start + parts_.arena.segment(index).used_bytes;
@@ -265,13 +262,14 @@ bool Evictor::Walk(uint32_t index) {
     // and need not be waited for one after the other.
     __builtin_prefetch(arena + std::min(end, at + kWalkAhead * (entry->layout.end - at)));
     const uint64_t hash = HashOf(*entry);
-    parts_.index.Prefetch(hash);
+    if (guard) parts_.index.Prefetch(*guard, hash);
     walked_.push_back({*entry, at, hash, 0});
     at = entry->layout.end;
   }
   // None: overwritten, deleted or never published.
-  std::erase_if(walked_, [this](Walked& one) {
-    const std::optional<uint32_t> uses = parts_.index.UsesOf(one.hash, one.at);
+  std::erase_if(walked_, [&](Walked& one) {
+    const std::optional<uint32_t> uses =
+        guard ? parts_.index.SeenUsesOf(*guard, one.hash, one.at) : parts_.index.UsesOf(one.hash, one.at);
     one.uses = uses.value_or(0);
     return !uses;
   });
@@ -290,7 +288,7 @@ bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, ui
         return true;
       },
       [&] {
-        // While the cache evicts there are no near caches.
+        // While the cache evicts there are no near caches; that began under this lock, and has been told.
         if (!evicting()) parts_.near.KeyChanged(hash);
       });
   if (!removed) return false;
@@ -299,13 +297,6 @@ bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, ui
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
   session->evicted += why != Count::kExpired;
   return true;
-}
-
-// The beginning of a value that will be copied next.
-void Evictor::FetchAhead(uint64_t value_at) const {
-  for (size_t line = 0; line < kFetchedLines; ++line) {
-    __builtin_prefetch(parts_.arena.bytes() + value_at + line * kCacheLineBytes);
-  }
 }
 
 void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
@@ -319,13 +310,15 @@ void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
   }
   const uint32_t threshold = Policy::Threshold(bytes_by_uses, segment_bytes);
   size_t kept = 0;
+  size_t next = 0;  // what will be copied after `i`, as far as can be told now
   for (size_t i = 0; i < walked_.size(); ++i) {
     const Walked& one = walked_[i];
-    if (i + 1 < walked_.size() && walked_[i + 1].uses >= threshold) FetchAhead(walked_[i + 1].entry.layout.value_at);
+    for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].uses < threshold;) ++next;
+    const uint64_t next_at = walked_[next < walked_.size() ? next : i].entry.layout.value_at;
     const size_t bytes = one.entry.layout.end - one.at;
     const bool keep = may_survive && Policy::Keep(one.uses, threshold, kept, bytes, segment_bytes);
     // Not verified here: the checksum moves along with the value, and a hit finds out.
-    if (keep && CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0)) {
+    if (keep && CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
       kept += bytes;
       Add(session, Count::kCopiedForward);
       continue;
@@ -339,11 +332,11 @@ std::optional<uint64_t> Evictor::Rescue(const Entry& entry, uint64_t at, uint64_
   const Segment& segment = parts_.arena.segment(parts_.arena.SegmentOf(at));
   if (segment.view_at != 0) return std::nullopt;  // a large value stays where it is
   // One free segment is left for the evictor, which must be able to copy before it frees.
-  return CopyForward(entry, at, hash, segment.scope, /*spare=*/1);
+  return CopyForward(entry, at, hash, segment.scope, /*spare=*/1, entry.layout.value_at);
 }
 
 std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope,
-                                             uint32_t spare) {
+                                             uint32_t spare, uint64_t next_at) {
   const EntryHeader& header = entry.header;
   const uint32_t words = header.extension_words();
   // A header that was written over may claim more than fits anywhere.
@@ -359,7 +352,7 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
     std::memcpy(arena + room->entry_at + kRest, arena + at + kRest, size_t{words} * 8 - sizeof(uint64_t));
   }
   std::memcpy(arena + room->layout.key_at, arena + entry.layout.key_at, entry.header.key_bytes);
-  std::memcpy(arena + room->layout.value_at, arena + entry.layout.value_at, entry.header.value_bytes);
+  CopyFetching(arena + room->layout.value_at, arena + entry.layout.value_at, header.value_bytes, arena + next_at);
   Segment& to = parts_.arena.segment(room->segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
   // Only a slot that still points at the old place: a newer value of the key must not be undone.  And with the end that
@@ -375,168 +368,20 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
   return room->entry_at;
 }
 
-std::optional<uint32_t> Evictor::CheapestWindow(uint32_t count) {
-  // Cost of a window: the entries that would be lost.  A window may not cut a run, nor hold anything that is open,
-  // retired or seen.
-  std::optional<uint32_t> best;
-  uint64_t best_cost = UINT64_MAX;
-  const uint32_t segments = parts_.arena.segment_count();
-  for (uint32_t first = 0; first + count <= segments; ++first) {
-    uint64_t cost = 0;
-    uint32_t at = first;
-    while (at < first + count) {
-      const Segment& segment = parts_.arena.segment(at);
-      const SegmentState state = segment.state.load(std::memory_order_acquire);
-      const bool is_free = state == SegmentState::kFree;
-      const bool evictable = state == SegmentState::kSealed && segment.writers.load(std::memory_order_acquire) == 0 &&
-                             segment.exposures.load(std::memory_order_acquire) == 0;
-      if (!is_free && !evictable) break;
-      if (evictable) cost += segment.live_entries.load(std::memory_order_relaxed);
-      at += is_free ? 1 : segment.run_segments;
-    }
-    if (at != first + count || cost >= best_cost) continue;
-    best = first;
-    best_cost = cost;
-  }
-  return best;
-}
-
-Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) {
-  MutexLock lock(mutex_);
-  Reclaim();
-  // Each round takes the run, or evicts something towards it.  More rounds than segments: other threads take them away.
-  for (uint32_t round = 0; round < parts_.arena.segment_count() + 4; ++round) {
-    if (const auto run = parts_.arena.TakeRun(count, spare)) {
-      *first = *run;
-      return Outcome::kMadeRoom;
-    }
-    StartEvicting();
-    const std::optional<uint32_t> window = CheapestWindow(count);
-    if (!window) return Outcome::kPinned;
-    // Free segments outside the window have to make up the spare.
-    if (parts_.arena.Takeable(0) < spare + FreeIn(*window, count)) {
-      const std::optional<uint32_t> victim = Victim();
-      if (!victim) return Outcome::kPinned;
-      Evict(&session, *victim, /*may_survive=*/false, /*decommit=*/false);
-      if (!AwaitFree(*victim, 1) && parts_.arena.segment(*victim).exposures.load(std::memory_order_acquire) == 0) {
-        return Outcome::kReaders;
-      }
-      continue;
-    }
-    EvictWindow(session, *window, count);
-  }
-  return Outcome::kPinned;
-}
-
-uint32_t Evictor::FreeIn(uint32_t first, uint32_t count) const {
-  uint32_t free = 0;
-  for (uint32_t at = first; at < first + count; ++at) {
-    free += parts_.arena.segment(at).state.load(std::memory_order_acquire) == SegmentState::kFree;
-  }
-  return free;
-}
-
-void Evictor::EvictWindow(Session& session, uint32_t first, uint32_t count) {
-  for (uint32_t at = first; at < first + count;) {
-    const Segment& segment = parts_.arena.segment(at);
-    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
-        segment.writers.load(std::memory_order_acquire) != 0) {
-      ++at;  // free, or another thread has taken it meanwhile: then its length is not ours to read
-      continue;
-    }
-    const uint32_t run = segment.run_segments;
-    Evict(&session, at, /*may_survive=*/false, /*decommit=*/false);
-    at += run;
-  }
-  AwaitFree(first, count);
-}
-
 void Evictor::SealOpen() {
   for (Stream* const stream : newcomers_) stream->SealOpen();
   for (const auto& stream : streams_) stream->SealOpen();
-}
-
-// Moves the hand to the next segment with entries: the sealed ones in the order in which they were sealed, then the
-// open ones as far as they are written.  False at the end.
-bool Evictor::NextHand() {
-  const Segment* next = nullptr;
-  uint32_t next_index = 0;
-  for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
-    const Segment& segment = parts_.arena.segment(index);
-    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed) continue;
-    if (segment.writers.load(std::memory_order_acquire) != 0 || segment.live_entries.load() == 0) continue;
-    if (segment.sealed_at <= hand_.sealed_at || (next != nullptr && next->sealed_at <= segment.sealed_at)) continue;
-    next = &segment;
-    next_index = index;
-  }
-  if (next != nullptr) {
-    hand_.sealed_at = next->sealed_at;
-    PointHand(next_index, next->used_bytes);
-    return true;
-  }
-  const size_t streams = newcomers_.size() + streams_.size();
-  while (hand_.stream < streams) {
-    const size_t number = hand_.stream++;
-    Stream& stream = number < newcomers_.size() ? *newcomers_[number] : *streams_[number - newcomers_.size()];
-    if (const auto written = stream.Written()) {
-      PointHand(written->segment, written->bytes);
-      return true;
-    }
-  }
-  return false;
-}
-
-void Evictor::PointHand(uint32_t index, uint64_t bytes) {
-  hand_.segment = index;
-  hand_.generation = parts_.arena.segment(index).generation.load(std::memory_order_relaxed);
-  hand_.at = parts_.arena.StartOf(index);
-  hand_.end = hand_.at + bytes;
-}
-
-void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
-  MutexLock lock(mutex_);
-  const uint64_t now_us = NowUs();
-  size_t entries = parts_.spaces.Entries();
-  // After so many laps every entry has lost all its uses; then whatever is left is being written.
-  for (uint32_t laps = 0; entries > entries_max && laps < Index::kUsesMax + 3;) {
-    const Segment& segment = parts_.arena.segment(hand_.segment);
-    const SegmentState state = segment.state.load(std::memory_order_acquire);
-    const bool stale = (state != SegmentState::kSealed && state != SegmentState::kOpen) ||
-                       segment.generation.load(std::memory_order_relaxed) != hand_.generation;
-    if (stale || hand_.at >= hand_.end) {
-      if (NextHand()) continue;
-      // Once round.  Segments that were emptied are free again.
-      ++laps;
-      if (RetireEmpty(/*decommit=*/false)) Tell();
-      hand_ = Hand{};
-      continue;
-    }
-    const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), hand_.at, hand_.end);
-    if (!entry) {
-      hand_.at = hand_.end;
-      continue;
-    }
-    const uint64_t at = std::exchange(hand_.at, entry->layout.end);
-    const uint64_t hash = HashOf(*entry);
-    const std::optional<uint32_t> uses = parts_.index.UsesOf(hash, at);
-    if (!uses || at == newcomer) continue;  // overwritten or deleted; or what the room is made for
-    const bool expired = Expired(at, entry->header, now_us);
-    if (*uses > 0 && !expired && !Dead(entry->header)) {
-      parts_.index.Repoint(hash, at, at, *uses - 1);
-    } else {
-      entries -= LetGo(&session, entry->header, at, hash, expired ? Count::kExpired : Count::kTrimmedEntries);
-    }
-  }
 }
 
 void Evictor::RetireAll(Session* session) {
   MutexLock lock(mutex_);
   SealOpen();
   ListSealed();
-  for (const Sealed& one : std::vector<Sealed>(sealed_)) {
+  for (const Sealed& one : sealed_) {
     Evict(session, one.index, /*may_survive=*/false, /*decommit=*/true);
   }
   evicting_.store(false, std::memory_order_relaxed);
+  crowded_.store(false, std::memory_order_relaxed);
   Satisfy();
   lag_.store(0, std::memory_order_relaxed);
   Reclaim();

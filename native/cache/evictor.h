@@ -13,6 +13,9 @@
 //            next group is cooled is of use again until its turn comes round.
 //   limit    so that some victim is always left, Limit() segments at most are exposed at a time.
 //
+//   evictor.cc        eviction by segments
+//   evictor_run.cc    neighbouring segments for large values     evictor_trim.cc   the limit of entries
+//
 // Threads  any; one eviction at a time under `mutex_`.  Lock order: mutex_ before stream, arena, index.
 #pragma once
 
@@ -80,6 +83,10 @@ class Evictor {
 
   uint32_t notice() const { return notice_.load(std::memory_order_acquire); }
   bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
+  // As many segments are exposed as may be, or the cache evicts: buffers are held weakly from now on, and nothing is
+  // kept in near caches, so that those that nobody uses any more make room for others.
+  bool crowded() const { return crowded_.load(std::memory_order_relaxed) || evicting(); }
+  void Crowd();  // any thread
   // `prompt`: buffers come back at the next collection of the young generation, from wherever it happens; so nearly all
   // segments may be exposed.  Else (finalizers that need the event loop): while evicting half, or down to a quarter as
   // collections lag.
@@ -107,11 +114,13 @@ class Evictor {
   bool SecondChance(uint32_t index) REQUIRES(mutex_);
   void Cool() REQUIRES(mutex_);
   void StartEvicting() REQUIRES(mutex_);
-  void Tell() REQUIRES(mutex_);
+  void Tell();
   void Evict(Session* session, uint32_t index, bool may_survive, bool decommit) REQUIRES(mutex_);
   void EvictWalked(Session* session, uint32_t index, bool may_survive) REQUIRES(mutex_);
-  std::optional<uint64_t> CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope, uint32_t spare);
-  bool Walk(uint32_t index) REQUIRES(mutex_);
+  // `next_at`: the value that will be copied after this one.
+  std::optional<uint64_t> CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope, uint32_t spare,
+                                      uint64_t next_at);
+  bool Walk(Session* session, uint32_t index) REQUIRES(mutex_);
   uint64_t HashOf(const Entry& entry) const;
   void Uncount(uint64_t at) const;
   // Nobody may find it any more: its keyspace was cleared, or its time is over.
@@ -122,7 +131,6 @@ class Evictor {
   // True if someone could have found it.
   bool LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
   bool RetireEmpty(bool decommit) REQUIRES(mutex_);
-  void FetchAhead(uint64_t value_at) const;
   bool NextHand() REQUIRES(mutex_);
   void PointHand(uint32_t index, uint64_t bytes) REQUIRES(mutex_);
   void SealOpen() REQUIRES(mutex_);
@@ -136,6 +144,7 @@ class Evictor {
   const Parts parts_;
   std::atomic<uint32_t> notice_{0};
   std::atomic<bool> evicting_{false};
+  std::atomic<bool> crowded_{false};
   std::atomic<uint32_t> scopes_{0};
   std::atomic<uint32_t> lag_{0};  // cooled segments that were still exposed at the last cooling
   std::atomic<Want> want_{Want::kNothing};

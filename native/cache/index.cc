@@ -81,7 +81,7 @@ void Index::Shard::Erase(const Place& place) {
   --used;
 }
 
-bool Index::Grow(Shard& shard) {
+bool Index::Grow(Shard& shard) noexcept {
   size_t count;
   {
     MutexLock lock(shard.mutex);
@@ -90,11 +90,6 @@ bool Index::Grow(Shard& shard) {
   }
   std::unique_ptr<Table> larger = NewTable(Larger(count));
   if (larger == nullptr) return false;
-  {
-    // Now, where running out of memory changes nothing: what is outgrown must not be lost, readers look at it.
-    MutexLock lock(outgrown_mutex_);
-    outgrown_.reserve(outgrown_.size() + kShards);
-  }
   std::unique_ptr<Table> old;
   {
     MutexLock lock(shard.mutex);
@@ -112,24 +107,27 @@ bool Index::Grow(Shard& shard) {
   }
   {
     MutexLock lock(outgrown_mutex_);
-    outgrown_.push_back({std::move(old), epochs_.Advance()});
+    old->epoch = epochs_.Advance();
+    old->next = std::move(outgrown_);
+    outgrown_ = std::move(old);
   }
   Tidy();
   return true;
 }
 
 void Index::Tidy() {
-  std::vector<Outgrown> gone;  // destroyed after the lock is released
   MutexLock lock(outgrown_mutex_);
-  if (outgrown_.empty()) return;
+  if (outgrown_ == nullptr) return;
   const uint64_t oldest = epochs_.OldestReader();
-  const auto passed =
-      std::partition(outgrown_.begin(), outgrown_.end(), [oldest](const Outgrown& one) { return one.epoch > oldest; });
-  for (auto one = passed; one != outgrown_.end(); ++one) {
-    bytes_.fetch_sub(one->table->bytes(), std::memory_order_relaxed);
-    gone.push_back(std::move(*one));
+  for (std::unique_ptr<Table>* each = &outgrown_; *each != nullptr;) {
+    if ((*each)->epoch > oldest) {
+      each = &(*each)->next;
+      continue;
+    }
+    bytes_.fetch_sub((*each)->bytes(), std::memory_order_relaxed);
+    std::unique_ptr<Table> gone = std::move(*each);
+    *each = std::move(gone->next);
   }
-  outgrown_.erase(passed, outgrown_.end());
 }
 
 std::optional<uint32_t> Index::UsesOf(uint64_t hash, uint64_t offset) {
@@ -138,6 +136,20 @@ std::optional<uint32_t> Index::UsesOf(uint64_t hash, uint64_t offset) {
   const Place place = shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; });
   if (!place) return std::nullopt;
   return Uses(place.word().load(std::memory_order_relaxed));
+}
+
+std::optional<uint32_t> Index::SeenUsesOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
+  const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
+  const uint64_t wanted = Pack(TagOf(hash), offset), uses = uint64_t{kUsesMax} << kOffsetBits;
+  size_t at = table.Home(TagOf(hash));
+  for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
+    for (const std::atomic<uint64_t>& word : table.buckets[at].slots) {
+      const uint64_t slot = word.load(std::memory_order_relaxed);
+      if ((slot & ~uses) == wanted) return Uses(slot);
+    }
+    if (table.buckets[at].passed.load(std::memory_order_acquire) == 0) break;
+  }
+  return std::nullopt;
 }
 
 }  // namespace zerohop

@@ -28,13 +28,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "base/constants.h"
 #include "base/mutex.h"
 #include "cache/epoch.h"
 
 namespace zerohop {
+
+class ReadGuard;
 
 class Index {
  public:
@@ -67,9 +68,9 @@ class Index {
 
   // For batches: fetches the line that Find will look at; then visits the offsets it will compare first.  REQUIRES: a
   // ReadGuard.
-  void Prefetch(uint64_t hash) const;
+  void Prefetch(const ReadGuard&, uint64_t hash) const;
   template <class Visit>
-  void Candidates(uint64_t hash, Visit visit) const;
+  void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;
 
   // Points the matching slot, or a new one, at `offset`; unless `allowed()` says no.  That is asked under the lock, and
   // `done()` runs under it, when the slot is what it shall be.
@@ -97,6 +98,8 @@ class Index {
 
   // How often the slot that points at exactly `offset` was used, or none if there is none.
   std::optional<uint32_t> UsesOf(uint64_t hash, uint64_t offset);
+  // The same without the lock.
+  std::optional<uint32_t> SeenUsesOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
 
   // Repoints the slot only if it still points at `from`; its uses start again at `uses`.  `before` runs under the lock.
   static constexpr uint32_t kSameUses = UINT32_MAX;
@@ -144,6 +147,9 @@ class Index {
   struct Table {
     size_t count;  // of buckets
     std::unique_ptr<Bucket[], Release> buckets;
+    // Once it is outgrown: since when, and the one outgrown before it.
+    uint64_t epoch = 0;
+    std::unique_ptr<Table> next{};
     size_t Home(uint64_t tag) const { return (tag * count) >> kTagBits; }
     size_t Next(size_t at) const { return at + 1 == count ? 0 : at + 1; }
     size_t bytes() const { return count * sizeof(Bucket); }
@@ -171,11 +177,6 @@ class Index {
     void Erase(const Place& place) REQUIRES(mutex);
   };
 
-  struct Outgrown {
-    std::unique_ptr<Table> table;
-    uint64_t epoch;
-  };
-
   // Shard from the bottom bits, tag from the top: with the same bits, a shard would use 1/64 of its buckets.
   static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
   static uint64_t TagOf(uint64_t hash) { return hash >> (64 - kTagBits); }
@@ -193,14 +194,14 @@ class Index {
   static void CountUse(std::atomic<uint64_t>& word, uint64_t slot);
 
   // Replaces the shard's full table by a larger one.  False without memory.  Allocates with the mutex released.
-  bool Grow(Shard& shard) EXCLUDES(shard.mutex, outgrown_mutex_);
+  bool Grow(Shard& shard) noexcept EXCLUDES(shard.mutex, outgrown_mutex_);
 
   EpochDomain& epochs_;
   std::array<Shard, kShards> shards_;
   std::atomic<size_t> size_{0};
   std::atomic<size_t> bytes_{0};
   Mutex outgrown_mutex_;
-  std::vector<Outgrown> outgrown_ GUARDED_BY(outgrown_mutex_);
+  std::unique_ptr<Table> outgrown_ GUARDED_BY(outgrown_mutex_);  // a list
 };
 
 inline void Index::CountUse(std::atomic<uint64_t>& word, uint64_t slot) {
@@ -226,13 +227,13 @@ std::optional<uint64_t> Index::Find(uint64_t hash, Touch touch, Matches matches)
   return std::nullopt;
 }
 
-inline void Index::Prefetch(uint64_t hash) const {
+inline void Index::Prefetch(const ReadGuard&, uint64_t hash) const {
   const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
   __builtin_prefetch(&table.buckets[table.Home(TagOf(hash))]);
 }
 
 template <class Visit>
-void Index::Candidates(uint64_t hash, Visit visit) const {
+void Index::Candidates(const ReadGuard&, uint64_t hash, Visit visit) const {
   const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
   const uint64_t tag = TagOf(hash);
   for (const std::atomic<uint64_t>& word : table.buckets[table.Home(tag)].slots) {

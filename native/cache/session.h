@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <new>
 
 #include "cache/counters.h"
 #include "cache/epoch.h"
@@ -25,7 +26,7 @@ class NoticeListener {
 
 struct Session {
   EpochRecord record;
-  Counters counters;                      // what belongs to no keyspace
+  Counters counters;                      // of no keyspace
   uint32_t verify_in = 0;                 // hits until the next sampled checksum
   uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
   uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
@@ -39,11 +40,12 @@ struct Session {
     for (size_t space = 0; space < Spaces::kSpacesMax; ++space) delete by_space[space].load(std::memory_order_relaxed);
   }
 
-  // The counters of a keyspace.  Owner only.
-  Counters& Of(uint16_t space) {
+  // The counters of a keyspace; without memory for them, those of none.  Owner only.
+  Counters& Of(uint16_t space) noexcept {
     Counters* known = by_space[space].load(std::memory_order_relaxed);
     if (known == nullptr) [[unlikely]] {
-      known = new Counters();
+      known = new (std::nothrow) Counters();
+      if (known == nullptr) return counters;
       by_space[space].store(known, std::memory_order_release);
     }
     return *known;

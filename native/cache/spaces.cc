@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/reserve.h"
+
 namespace zerohop {
 
 Spaces::Spaces()
@@ -47,6 +49,7 @@ std::optional<uint16_t> Spaces::Add(Space space) {
   MutexLock lock(mutex_);
   if (spaces_.size() == kSpacesMax) return std::nullopt;
   const auto id = static_cast<uint16_t>(spaces_.size());
+  EnsureRoom(spaces_, spaces_.size() + 1);
   const std::optional<uint16_t> incarnation = TakeIncarnation(id);
   if (!incarnation) return std::nullopt;
   spaces_.push_back(std::move(space));
@@ -56,6 +59,9 @@ std::optional<uint16_t> Spaces::Add(Space space) {
 
 bool Spaces::Renew(uint16_t space) {
   MutexLock lock(mutex_);
+  // Memory for it to wait, and then to be buried, before anything changes.
+  EnsureRoom(waiting_, waiting_.size() + 1);
+  EnsureRoom(buried_, buried_.size() + waiting_.size() + 1);
   const std::optional<uint16_t> next = TakeIncarnation(space);
   if (!next) return false;
   const uint16_t old = current_[space].exchange(*next, std::memory_order_acq_rel);

@@ -1,6 +1,10 @@
 #include "cache/tags.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/reserve.h"
 
 namespace zerohop {
 namespace {
@@ -15,19 +19,36 @@ void SortUnique(std::vector<uint64_t>& hashes) {
 uint32_t Tags::Hold(uint16_t incarnation, std::string_view name) {
   MutexLock lock(mutex_);
   if (bytes() >= prune_all_at_) PruneAll();
-  const auto [known, added] = ids_.try_emplace(Name(incarnation, name), next_id_);
-  if (added) {
+  Name wanted(incarnation, name);
+  auto known = ids_.find(wanted);
+  if (known == ids_.end()) {
     // Ids in use are few among 2^32; one is looked for until it is free.
     while (tags_.contains(next_id_)) ++next_id_;
-    known->second = next_id_++;
-    tags_[known->second].name = known->first;
+    Tag added;
+    added.name = wanted;
+    tags_.emplace(next_id_, std::move(added));
+    try {
+      known = ids_.emplace(std::move(wanted), next_id_).first;
+    } catch (...) {
+      tags_.erase(next_id_);
+      throw;
+    }
+    ++next_id_;
     bytes_.fetch_add(BytesOf(known->first), std::memory_order_relaxed);
   }
-  ++tags_[known->second].holds;
+  Tag& tag = tags_.find(known->second)->second;
+  // Room for the hash of everyone who holds it.
+  try {
+    EnsureRoom(tag.hashes, tag.hashes.size() + tag.holds + 1);
+  } catch (...) {
+    DropIfUnused(tags_.find(known->second));
+    throw;
+  }
+  ++tag.holds;
   return known->second;
 }
 
-void Tags::Add(TagIds ids, uint64_t hash) {
+void Tags::Add(TagIds ids, uint64_t hash) noexcept {
   MutexLock lock(mutex_);
   for (const uint32_t id : ids) {
     const auto found = tags_.find(id);
@@ -40,13 +61,13 @@ void Tags::Add(TagIds ids, uint64_t hash) {
   }
 }
 
-void Tags::Release(TagIds ids) {
+void Tags::Release(TagIds ids) noexcept {
   MutexLock lock(mutex_);
   for (const uint32_t id : ids) {
     const auto found = tags_.find(id);
     if (found == tags_.end()) continue;
     if (found->second.holds > 0) --found->second.holds;
-    DropIfUnused(id);
+    DropIfUnused(found);
   }
 }
 
@@ -55,11 +76,13 @@ std::vector<uint64_t> Tags::Take(uint16_t incarnation, std::string_view name, ui
   const auto known = ids_.find(Name(incarnation, name));
   if (known == ids_.end()) return {};
   *id = known->second;
-  std::vector<uint64_t> taken = std::move(tags_[*id].hashes);
-  tags_[*id].hashes = {};
-  tags_[*id].prune_at = kPruneAbove;
+  Tag& tag = tags_.find(*id)->second;
+  std::vector<uint64_t> taken;
+  taken.reserve(tag.holds);  // who holds it counts on that room
+  taken.swap(tag.hashes);
+  tag.prune_at = kPruneAbove;
   bytes_.fetch_sub(taken.size() * sizeof(uint64_t), std::memory_order_relaxed);
-  if (!taken.empty()) ++tags_[*id].holds;
+  if (!taken.empty()) ++tag.holds;
   SortUnique(taken);
   return taken;
 }
@@ -72,12 +95,11 @@ void Tags::PruneTag(uint32_t id, Tag& tag) {
   tag.prune_at = std::max(kPruneAbove, tag.hashes.size() * 2);
 }
 
-void Tags::DropIfUnused(uint32_t id) {
-  const auto found = tags_.find(id);
-  if (found->second.holds > 0 || !found->second.hashes.empty()) return;
-  bytes_.fetch_sub(BytesOf(found->second.name), std::memory_order_relaxed);
-  ids_.erase(found->second.name);
-  tags_.erase(found);
+Tags::Known Tags::DropIfUnused(Known known) {
+  if (known->second.holds > 0 || !known->second.hashes.empty()) return std::next(known);
+  bytes_.fetch_sub(BytesOf(known->second.name), std::memory_order_relaxed);
+  ids_.erase(known->second.name);
+  return tags_.erase(known);
 }
 
 void Tags::Prune() {
@@ -86,12 +108,10 @@ void Tags::Prune() {
 }
 
 void Tags::PruneAll() {
-  std::vector<uint32_t> ids;
-  for (auto& [id, tag] : tags_) {
-    PruneTag(id, tag);
-    ids.push_back(id);
+  for (auto each = tags_.begin(); each != tags_.end();) {
+    PruneTag(each->first, each->second);
+    each = DropIfUnused(each);
   }
-  for (const uint32_t id : ids) DropIfUnused(id);
   prune_all_at_ = std::max(kPruneAllAbove, bytes() * 2);
 }
 

@@ -16,11 +16,13 @@
 //          64 a tag, and 64 KiB in all): `bytes()`.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,11 +40,12 @@ class Tags {
   using Carries = std::function<bool(uint16_t incarnation, uint32_t id, uint64_t hash)>;
   explicit Tags(Carries carries) : carries_(std::move(carries)) {}
 
-  // The id of a tag, made if need be; held until Add or Release.
+  // The id of a tag, made if need be; held until Add or Release.  Out of memory nothing is changed.
   uint32_t Hold(uint16_t incarnation, std::string_view name) EXCLUDES(mutex_);
-  // An entry with these ids, which the caller holds, is in the index; they are held no longer.
-  void Add(TagIds ids, uint64_t hash) EXCLUDES(mutex_);
-  void Release(TagIds ids) EXCLUDES(mutex_);
+  // An entry with these ids, which the caller holds, is in the index; they are held no longer.  Needs no memory: Hold
+  // has seen to it.
+  void Add(TagIds ids, uint64_t hash) noexcept EXCLUDES(mutex_);
+  void Release(TagIds ids) noexcept EXCLUDES(mutex_);
 
   // The hashes of entries that may carry the tag, each once, and forgets them.  Unless there are none, the id is held:
   // until Release, when the entries are gone.
@@ -69,7 +72,8 @@ class Tags {
   static size_t BytesOf(const Name& name) { return kTagBytes + 2 * name.second.size(); }
   void PruneAll() REQUIRES(mutex_);
   void PruneTag(uint32_t id, Tag& tag) REQUIRES(mutex_);
-  void DropIfUnused(uint32_t id) REQUIRES(mutex_);
+  using Known = std::unordered_map<uint32_t, Tag>::iterator;
+  Known DropIfUnused(Known known) REQUIRES(mutex_);  // the one after it
 
   const Carries carries_;
   Mutex mutex_;
@@ -78,6 +82,35 @@ class Tags {
   uint32_t next_id_ GUARDED_BY(mutex_) = 0;
   size_t prune_all_at_ GUARDED_BY(mutex_) = kPruneAllAbove;
   std::atomic<size_t> bytes_{0};
+};
+
+// The tags of one entry, held until it is published, or until this goes.
+class HeldTags {
+ public:
+  explicit HeldTags(Tags& tags) : tags_(tags) {}
+  ~HeldTags() {
+    if (count_ != 0) tags_.Release(ids());
+  }
+  HeldTags(const HeldTags&) = delete;
+  HeldTags& operator=(const HeldTags&) = delete;
+
+  // REQUIRES: not more than kTagsMax in all.
+  void Hold(uint16_t incarnation, std::span<const std::string_view> names) {
+    for (const std::string_view name : names) {
+      ids_[count_] = tags_.Hold(incarnation, name);
+      ++count_;
+    }
+  }
+  void Published(uint64_t hash) noexcept {
+    if (count_ != 0) tags_.Add(ids(), hash);
+    count_ = 0;
+  }
+  TagIds ids() const { return {ids_.data(), count_}; }
+
+ private:
+  Tags& tags_;
+  std::array<uint32_t, kTagsMax> ids_;
+  size_t count_ = 0;
 };
 
 }  // namespace zerohop

@@ -13,19 +13,11 @@ import {
   tagsOption,
   textOption,
 } from '../../dist/options.js';
+import { errorOf } from '../fixtures/opened.js';
 
 const X = 'options.x';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-
-function errorOf(call: () => unknown): { name: string; code: string; message: string } {
-  try {
-    call();
-  } catch (error) {
-    return error as { name: string; code: string; message: string };
-  }
-  throw new Error('it did not throw');
-}
 
 const codes: Record<string, string> = { TypeError: 'ERR_INVALID_ARG_TYPE', RangeError: 'ERR_OUT_OF_RANGE' };
 

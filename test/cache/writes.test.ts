@@ -34,7 +34,8 @@ describe.each(viewBackends)('backend %s', (backend) => {
     ['off', 3],
   ])("verify '%s': random bytes over whole segments crash nothing (seed %i)", async (verify, seed) => {
     const result = await answer('writes.mjs', { backend, args: ['scribble', seed, verify] });
-    expect(result.scribbled).toBeGreaterThan(backend === 'shared' ? 20 : 0);
+    // Where exposing is dear, few segments are shown, or none.
+    if (backend === 'shared') expect(result.scribbled).toBeGreaterThan(20);
     if (backend === 'shared') expect(result.corrupted).toBeGreaterThan(0);
     expect(result.evictions).toBeGreaterThan(500);
     expect(result.entries).toBeGreaterThan(1000);

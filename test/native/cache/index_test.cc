@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cache/session.h"
 #include "check.h"
 
 namespace zerohop {
@@ -130,8 +131,12 @@ TEST(Index, GrowsToAHundredThousandKeysAndForgetsNoUse) {
     CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
     if (i % 3 == 0) index.Find(hashes[i], Index::Touch::kCount, Is(i * 8));
   }
-  for (size_t i = 0; i < hashes.size(); ++i)
+  Session session;
+  ReadGuard guard(epochs, session);
+  for (size_t i = 0; i < hashes.size(); ++i) {
     CHECK_EQ(index.UsesOf(hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
+    CHECK_EQ(index.SeenUsesOf(guard, hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
+  }
   CHECK_EQ(index.size(), hashes.size());
   const double bytes_an_entry = static_cast<double>(index.bytes()) / static_cast<double>(index.size());
   CHECK(bytes_an_entry >= 64 / 7.0 / 0.8 && bytes_an_entry < 64 / 7.0 / 0.8 * 1.25 * 1.1);
@@ -159,6 +164,8 @@ TEST(Index, OverwritingAKeyKeepsItsUses) {
   CHECK(index.Upsert(5, 800, Is(8)).stored);
   CHECK_EQ(index.UsesOf(5, 800), std::optional(2u));
   CHECK(!index.UsesOf(5, 8));
+  Session session;
+  CHECK(!index.SeenUsesOf(ReadGuard(epochs, session), 5, 8));
 }
 
 TEST(Index, RepointsOnlyASlotThatStillPointsThere) {

@@ -61,4 +61,26 @@ TEST(Cache, NoSetIsRefusedWhenNothingIsSeen) {
   CheckCountsAgree(*cache);
 }
 
+// Who empties a segment looks its entries up while others make the index larger: the outgrown array must outlive that.
+TEST(Cache, SegmentsAreEvictedWhileTheIndexGrows) {
+  for (int round = 0; round < 20; ++round) {
+    const auto cache = MakeCache();
+    std::atomic<bool> evicting{false}, done{false};
+    std::thread evictor([&] {
+      Client client(*cache);
+      const std::string value = Filled("v", 2000);
+      for (int i = 0; !done; ++i) {
+        CHECK_EQ(client.Set(Numbered("large", i), value), SetOutcome::kStored);
+        if (i == 1000) evicting = true;
+      }
+    });
+    while (!evicting) std::this_thread::yield();
+    Client client(*cache);
+    for (int i = 0; i < 5000; ++i) CHECK_EQ(client.Set(Numbered("small", i), "value"), SetOutcome::kStored);
+    done = true;
+    evictor.join();
+    CheckCountsAgree(*cache);
+  }
+}
+
 }  // namespace zerohop
