@@ -1,8 +1,6 @@
-// native.ts: loads the addon, and says in types what its functions take and give. Nothing else names the .node file.
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+// native.ts: says in types what the addon's functions take and give, and starts it.
 import { getHeapStatistics } from 'node:v8';
+import { loadAddon } from './addon.js';
 import { collectYoungGeneration } from './collect.js';
 import { CacheError, type CacheErrorCode } from './errors.js';
 
@@ -148,27 +146,7 @@ export interface Native {
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 
-function load(): Native {
-  const require = createRequire(__filename);
-  const local = join(__dirname, '..', 'build', 'Release', 'zerohop.node');
-  if (!existsSync(local)) {
-    throw new CacheError(
-      'ERR_CACHE_ADDON',
-      `zerohop: no native addon at ${local}; run 'npm run build' in the checkout`,
-    );
-  }
-  try {
-    return require(local) as Native;
-  } catch (cause) {
-    throw new CacheError(
-      'ERR_CACHE_ADDON',
-      `zerohop: the native addon does not load on ${process.platform}-${process.arch}`,
-      { cause },
-    );
-  }
-}
-
-export const native = load();
+export const native = loadAddon() as Native;
 
 // ArrayBuffers of their own, never handed out: typed arrays of up to 64 bytes live in the JavaScript heap and move.
 export const registers = new Uint32Array(new ArrayBuffer(128));

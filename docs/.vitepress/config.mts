@@ -1,0 +1,47 @@
+// The site: guides, the API reference that TypeDoc writes to docs/api, and the papers on how it is built.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type DefaultTheme, defineConfig } from 'vitepress';
+
+const guide: DefaultTheme.SidebarItem[] = [
+  { text: 'Embedding lookups', link: '/guide/embedding-lookups' },
+  { text: 'Worker threads', link: '/guide/workers' },
+  { text: 'Memory and views', link: '/guide/memory-and-views' },
+  { text: 'Tuning', link: '/guide/tuning' },
+  { text: 'Benchmarks', link: '/guide/benchmarks' },
+];
+
+const papers: DefaultTheme.SidebarItem[] = [
+  { text: 'Architecture', link: '/ARCHITECTURE' },
+  { text: 'Threads and memory', link: '/THREADS-AND-MEMORY' },
+  { text: 'Decisions', link: '/DECISIONS' },
+  { text: 'Hacking', link: '/HACKING' },
+];
+
+/** Written by TypeDoc beside the reference. */
+function apiItems(): DefaultTheme.SidebarItem[] {
+  const file = fileURLToPath(new URL('../api/typedoc-sidebar.json', import.meta.url));
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+}
+
+export default defineConfig({
+  title: 'zerohop',
+  description: 'The L0 tier for machine-learning inference in Node.js',
+  cleanUrls: true,
+  outDir: '../build/docs',
+  cacheDir: '../build/docs-cache',
+  themeConfig: {
+    nav: [
+      { text: 'Guide', link: '/guide/embedding-lookups' },
+      { text: 'API', link: '/api/' },
+      { text: 'How it works', link: '/ARCHITECTURE' },
+    ],
+    sidebar: [
+      { text: 'Guide', items: guide },
+      { text: 'How it works', items: papers },
+      { text: 'API', items: apiItems(), collapsed: true },
+    ],
+    search: { provider: 'local' },
+    outline: [2, 3],
+  },
+});

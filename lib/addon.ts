@@ -1,0 +1,86 @@
+// addon.ts: finds the native addon: in a checkout the one that was built there, else that of the package for this
+// platform (@zerohop/<platform>), which npm installs as an optional dependency, without a script.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { CacheError } from './errors.js';
+
+interface Manifest {
+  readonly version: string;
+  readonly optionalDependencies?: Record<string, string>;
+}
+
+/** `linux-x64`, `linux-x64-musl` and so on: what the packages are named after. */
+export function platformName(): string {
+  const name = `${process.platform}-${process.arch}`;
+  return process.platform === 'linux' && !usesGlibc() ? `${name}-musl` : name;
+}
+
+/** The report takes some 20 ms: asked only where it matters. */
+function usesGlibc(): boolean {
+  const { report } = process as { report?: NodeJS.ProcessReport & { excludeNetwork?: boolean } };
+  if (report === undefined) return true;
+  const before = report.excludeNetwork;
+  report.excludeNetwork = true; // it would ask name servers
+  const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  if (before !== undefined) report.excludeNetwork = before;
+  return header.glibcVersionRuntime !== undefined;
+}
+
+/**
+ * The addon's exports.
+ *
+ * @throws {CacheError} `ERR_CACHE_ADDON`: there is none for this platform, its package is not installed or is another
+ *   version's, or the system refuses to load it; the message says which, and what to type.
+ */
+export function loadAddon(folder = join(__dirname, '..')): unknown {
+  const require = createRequire(join(folder, 'package.json'));
+  const built = join(folder, 'build', 'Release', 'zerohop.node');
+  if (existsSync(built)) return load(require, built, 'the build in this checkout');
+  const { version, optionalDependencies = {} } = require('./package.json') as Manifest;
+  const known = Object.keys(optionalDependencies);
+  if (known.length === 0) throw failure(`there is no native addon at ${built}; run 'npm run build' in the checkout`);
+  const name = installedPackage(require, known) ?? `@zerohop/${platformName()}`;
+  if (!known.includes(name)) throw failure(`there is no package for ${platformName()}, only ${known.join(', ')}`);
+  let installed: string;
+  try {
+    ({ version: installed } = require(`${name}/package.json`) as Manifest);
+  } catch (cause) {
+    throw failure(
+      `the package ${name}@${version}, which holds the native addon, is not installed; install on the platform that ` +
+        `it is to run on, without --omit=optional, or run 'npm install ${name}@${version}'`,
+      cause,
+    );
+  }
+  if (installed !== version)
+    throw failure(`${name} is version ${installed}, zerohop ${version}; run 'npm install ${name}@${version}'`);
+  return load(require, `${name}/zerohop.node`, `${name}@${version}`);
+}
+
+/** The one package for this system and processor that is there; none if there are two, for two C libraries. */
+function installedPackage(require: NodeJS.Require, known: readonly string[]): string | undefined {
+  const name = `@zerohop/${process.platform}-${process.arch}`;
+  const there = [name, `${name}-musl`].filter((one) => known.includes(one) && resolves(require, `${one}/package.json`));
+  return there.length === 1 ? there[0] : undefined;
+}
+
+function resolves(require: NodeJS.Require, file: string): boolean {
+  try {
+    require.resolve(file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function load(require: NodeJS.Require, file: string, what: string): unknown {
+  try {
+    return require(file);
+  } catch (cause) {
+    throw failure(`${what} does not load on ${platformName()}: ${(cause as Error).message}`, cause);
+  }
+}
+
+function failure(message: string, cause?: unknown): CacheError {
+  return new CacheError('ERR_CACHE_ADDON', `zerohop: ${message}`, cause === undefined ? undefined : { cause });
+}

@@ -1,0 +1,202 @@
+// What is published, installed as users do: from a registry, with scripts blocked, into an empty project.
+import { execFile } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Packed, Registry } from '../fixtures/registry.js';
+
+const root = join(__dirname, '..', '..');
+const run = promisify(execFile);
+
+let folder: string;
+let packed: Packed[];
+let registry: Registry;
+
+/** npm's own JavaScript, to be run by the Node that runs the tests. */
+function npmCli(): string {
+  const npm = (process.env['PATH'] ?? '').split(delimiter).map((place) => join(place, 'npm'));
+  const cli = npm
+    .filter(existsSync)
+    .map((file) => realpathSync(file))
+    .find((file) => file.endsWith('npm-cli.js'));
+  if (cli === undefined) throw new Error('npm is not on PATH');
+  return cli;
+}
+
+/** An empty project with zerohop installed in it. */
+async function project(name: string, ...options: string[]): Promise<string> {
+  const place = join(folder, name);
+  mkdirSync(place);
+  writeFileSync(join(place, 'package.json'), '{ "private": true }');
+  const args = ['install', 'zerohop', '--ignore-scripts', '--no-audit', '--no-fund', ...options];
+  const here = ['--registry', registry.url, '--cache', join(folder, 'npm-cache'), '--userconfig', join(folder, 'none')];
+  await run(process.execPath, [npmCli(), ...args, ...here], { cwd: place });
+  return place;
+}
+
+/** What a program of the project prints. */
+async function printed(place: string, file: string, text: string): Promise<string> {
+  writeFileSync(join(place, file), text);
+  return (await run(process.execPath, [file], { cwd: place })).stdout.trim();
+}
+
+const USE = `
+  const cache = open({ maxBytes: '1MB' });
+  const vectors = cache.keyspace('vectors', { codec: float32(3) });
+  vectors.set('k', Float32Array.of(1, 2, 3));
+  console.log(vectors.get('k').join(), cache.stats().hits, new CacheError('ERR_CACHE_IO', 'x') instanceof Error);
+  cache.close();`;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'zerohop-install-'));
+  await run(process.execPath, [join(root, '.ci/pack.mjs'), join(folder, 'packed')], { cwd: root });
+  packed = readdirSync(join(folder, 'packed'))
+    .filter((file) => file.endsWith('.tgz'))
+    .map((file) => join(folder, 'packed', file))
+    .map((tarball) => {
+      const staged = tarball.includes('zerohop-linux-')
+        ? `@zerohop/${/zerohop-(linux-.*)-\d+\.\d+/.exec(tarball)![1]}`
+        : 'zerohop';
+      const manifest = JSON.parse(readFileSync(join(folder, 'packed', 'staged', staged, 'package.json'), 'utf8'));
+      return { name: staged, tarball, manifest };
+    });
+  registry = await Registry.serving(packed);
+}, 180_000);
+
+afterAll(() => {
+  registry?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('what is published', () => {
+  test('has no scripts, nothing to compile, and no development dependencies', () => {
+    expect(packed.map(({ name }) => name)).toContain('zerohop');
+    for (const { name, manifest } of packed) {
+      for (const key of ['scripts', 'devDependencies', 'private', 'gypfile'])
+        expect(manifest, name).not.toHaveProperty(key);
+    }
+  });
+
+  test('holds what it says, and nothing else', async () => {
+    for (const { name, tarball } of packed) {
+      const files = (await run('tar', ['-tzf', tarball])).stdout
+        .trim()
+        .split('\n')
+        .map((file) => file.replace('package/', ''));
+      const rest = files.filter((file) => !/^(package\.json|README\.md|LICENSE)$/.test(file));
+      if (name === 'zerohop') {
+        expect(rest).toContain('CHANGELOG.md');
+        expect(rest.filter((file) => !/^(CHANGELOG\.md|dist\/[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file))).toEqual([]);
+      } else expect(rest).toEqual(['zerohop.node']);
+    }
+  });
+
+  test('asks for the addon of each platform, in its own version', () => {
+    const { manifest } = packed.find(({ name }) => name === 'zerohop')!;
+    const { version, optionalDependencies } = manifest as typeof manifest & { optionalDependencies: object };
+    expect(Object.keys(optionalDependencies)).toContain('@zerohop/linux-x64');
+    expect(new Set(Object.values(optionalDependencies))).toEqual(new Set([version]));
+    for (const one of packed) expect(one.manifest.version).toBe(version);
+  });
+});
+
+describe('installed with scripts blocked', () => {
+  let place: string;
+  beforeAll(async () => {
+    place = await project('consumer');
+  }, 120_000);
+
+  test('brings the package of this platform alone', () => {
+    const installed = readdirSync(join(place, 'node_modules/@zerohop'));
+    expect(installed).toHaveLength(1);
+    expect(installed[0]).toContain(`${process.platform}-${process.arch}`);
+  });
+
+  test('works from an ES module', async () => {
+    const text = `import { CacheError, float32, open } from 'zerohop';${USE}`;
+    expect(await printed(place, 'main.mjs', text)).toBe('1,2,3 1 true');
+  });
+
+  test('works from CommonJS', async () => {
+    const text = `const { CacheError, float32, open } = require('zerohop');${USE}`;
+    expect(await printed(place, 'main.cjs', text)).toBe('1,2,3 1 true');
+  });
+
+  test.each([
+    ['nodenext', 'nodenext', 'typed.mts', 'typed.mjs'],
+    ['nodenext', 'nodenext', 'typed.cts', 'typed.cjs'],
+    ['bundler', 'preserve', 'bundled.mts', 'bundled.mjs'],
+  ])('compiles in strict TypeScript, %s', async (moduleResolution, module, source, output) => {
+    const typed = `
+      import { type Cache, CacheError, float32, type Keyspace, open, type ReadonlyFloat32Array } from 'zerohop';
+      const cache: Cache = open({ maxBytes: '1MB', ttl: '1h' });
+      const vectors = cache.keyspace('vectors', { codec: float32(3) });
+      vectors.set('k', Float32Array.of(1, 2, 3), { ttl: 1000, tags: ['a'] });
+      const found: ReadonlyFloat32Array | undefined = vectors.get('k');
+      // @ts-expect-error: a view is not to be written to
+      if (found) found[0] = found[0]!;
+      // @ts-expect-error: vectors are not text
+      const wrong = () => vectors.set('k', 'text');
+      console.log([...found!].join(), cache.stats().hits, new CacheError('ERR_CACHE_IO', 'x') instanceof Error);
+      cache.close();
+      export type { Keyspace };
+      void wrong;`;
+    writeFileSync(join(place, source), typed);
+    const options = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, types: [] };
+    const target = { target: 'es2022', lib: ['es2023', 'esnext.disposable', 'dom'], module, moduleResolution };
+    const compilerOptions = { ...options, ...target, skipLibCheck: false };
+    writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [source] }));
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    await run(process.execPath, [tsc, '-p', '.'], { cwd: place }).catch(({ stdout }) => expect(stdout).toBe(''));
+    expect((await run(process.execPath, [output], { cwd: place })).stdout.trim()).toBe('1,2,3 1 true');
+  });
+});
+
+describe('without its addon', () => {
+  const FAIL = "try { require('zerohop') } catch (error) { console.log(error.code, error.message) }";
+  const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+  const name = `@zerohop/linux-${process.arch}`;
+  let place: string;
+  beforeAll(async () => {
+    place = await project('without', '--omit=optional');
+  }, 120_000);
+
+  test('the error names the package that is missing, and what to type', async () => {
+    const message = await printed(place, 'main.cjs', FAIL);
+    expect(message).toMatch(/^ERR_CACHE_ADDON zerohop: the package @zerohop\/linux-\w+@\d/);
+    expect(message).toContain(`run 'npm install ${name}@${version}'`);
+  });
+
+  test('the error on another platform says which there are', async () => {
+    const foreign = `Object.defineProperty(process, 'platform', { value: 'sunos' });${FAIL}`;
+    const message = await printed(place, 'foreign.cjs', foreign);
+    expect(message).toMatch(/^ERR_CACHE_ADDON zerohop: there is no package for sunos-\w+, only @zerohop\/linux-x64, /);
+  });
+
+  test('one of another version is refused, and named', async () => {
+    const other = join(place, 'node_modules', name);
+    mkdirSync(other, { recursive: true });
+    writeFileSync(join(other, 'package.json'), JSON.stringify({ name, version: '0.0.1' }));
+    const message = await printed(place, 'other.cjs', FAIL);
+    expect(message).toContain(`${name} is version 0.0.1, zerohop ${version}; run 'npm install ${name}@${version}'`);
+  });
+
+  test('one that does not load says why', async () => {
+    const broken = join(place, 'node_modules', name);
+    writeFileSync(join(broken, 'package.json'), JSON.stringify({ name, version }));
+    writeFileSync(join(broken, 'zerohop.node'), 'this is no shared library');
+    const message = await printed(place, 'broken.cjs', FAIL);
+    expect(message).toMatch(/^ERR_CACHE_ADDON zerohop: @zerohop\/linux-\S+ does not load on linux-\S+: /);
+  });
+});
