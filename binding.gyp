@@ -11,9 +11,10 @@
     "cflags_cc": ["-std=c++20", "-O3", "-fexceptions", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
     "conditions": [
       # Baseline: every x86-64 server since 2009.  -z nodelete: buffers shown to one thread may outlive the worker that
-      # loaded the addon, and their deleter is in here.
+      # loaded the addon, and their deleter is in here.  The C++ library is linked in, as far as it is used, and hidden:
+      # systems have older ones.
       ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
-      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }],
+      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections"] }],
       ["OS=='mac'", { "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20", "GCC_ENABLE_CPP_EXCEPTIONS": "YES", "MACOSX_DEPLOYMENT_TARGET": "11.0"
       } }]

@@ -8,6 +8,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -76,7 +77,8 @@ export function buildNative(mode, { jobs = 2 } = {}) {
 export function testNative(mode) {
   const build = buildNative(mode);
   const startedMs = performance.now();
-  const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error'];
+  const parallel = ['--parallel', String(os.availableParallelism())];
+  const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error', ...parallel];
   const output = run(...withoutRandomLayout(mode, 'ctest', args), { env: SANITIZER_ENVIRONMENT });
   const passed = Number(/tests failed out of (\d+)/.exec(output)?.[1] ?? Number.NaN);
   return { ...build, passed, seconds: (performance.now() - startedMs) / 1000 };

@@ -3,6 +3,7 @@
 //   set-up            dependencies, addon, TypeScript                          (prepare.mjs)
 //   native            unit and model tests without Node: plain, address + undefined, thread sanitizer; a short fuzz
 //   javascript        the vitest suite on the Node that runs this, and on the other supported ones
+//   the whole         the main job, short; instructions against the baseline; the site; the addon for arm64, emulated
 //
 // `--fast`: the plain native tests and the running Node only.
 
@@ -21,6 +22,10 @@ const STEPS = [
   { name: `fuzzers, ${FUZZ_SECONDS} s`, script: '.ci/native.mjs', args: ['fuzz', String(FUZZ_SECONDS)], slow: true },
   { name: `vitest on Node ${process.versions.node}`, script: 'node_modules/vitest/vitest.mjs', args: ['run'] },
   { name: 'vitest on the other Nodes', script: '.ci/test-nodes.mjs', args: [], slow: true },
+  { name: 'the main job, short', script: '.ci/start.mjs', args: ['--quick'], slow: true },
+  { name: 'instructions', script: '.ci/bench.mjs', args: ['instructions'], slow: true },
+  { name: 'the site', script: '.ci/docs.mjs', args: [], slow: true },
+  { name: 'the addon for other platforms', script: '.ci/cross.mjs', args: ['--use'], slow: true },
 ];
 
 runMain(() => {

@@ -92,4 +92,12 @@ export const suites: readonly Suite[] = [
     nodeFlags: [],
     wants: [],
   },
+  {
+    name: 'instructions',
+    about: 'machine instructions of a get, a set and a key of a batch, against the committed baseline',
+    module: 'cache/instructions.mjs',
+    pinned: false,
+    nodeFlags: [],
+    wants: [{ commands: ['valgrind'], debianPackage: 'valgrind' }],
+  },
 ];

@@ -30,10 +30,12 @@ if (cluster.isPrimary) {
   for (const worker of Object.values(cluster.workers)) worker.kill();
 } else {
   const member = Number(process.env.MEMBER);
-  const cache = open({ maxBytes: MAX_BYTES / PROCESSES, ttl: '10min' });
+  const cache = open({ maxBytes: MAX_BYTES / PROCESSES, ttl: '10m' });
   const scores = cache.keyspace('scores', { codec: number });
 
-  const own = createServer((incoming, response) => answer(incoming.url, response)).listen(0, '127.0.0.1');
+  // Exclusive: what cluster does by default would share this port among the processes, too.
+  const own = createServer((incoming, response) => answer(incoming.url, response));
+  own.listen({ port: 0, host: '127.0.0.1', exclusive: true });
   await once(own, 'listening');
   process.send({ member, port: own.address().port });
   const [members] = await once(process, 'message');

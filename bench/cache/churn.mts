@@ -4,7 +4,6 @@
 //             the same loop that copies the same bytes into one fixed buffer of that size.  Only sets are timed
 //   get       each hit timed by itself in the same mix: p50, p99, p99.9, of zerohop and of lru-cache
 //   hit ratio against the policy played with ids (second-chance.mts), and against LRU
-//   --instructions   also counts the machine instructions of a get and a set, by valgrind (instructions.mts)
 //
 // Claimed: no set is refused, and the hit ratio is the policy's. Not claimed: other sizes, other skews, more threads.
 
@@ -17,13 +16,12 @@ import { clearProgress, showProgress } from '../harness/progress.mjs';
 import { type Case, makeCase } from '../harness/report.mjs';
 import { single, summarize } from '../harness/statistics.mjs';
 import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
-import { formatNumber, formatTable } from '../harness/table.mjs';
+import { formatNumber } from '../harness/table.mjs';
 import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { ChurnTrace, SETS_PER_GROUP } from '../workloads/churn.mjs';
 import { DIMENSIONS, EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
 import { type Churn, newChurn, timeGets, timeSets } from './churn-loops.mjs';
 import { type ChurnStore, lruStore, memcpyStore, zerohopStore } from './churn-stores.mjs';
-import { countInstructions, type InstructionCount } from './instructions.mjs';
 import { openLru, openZerohop, userKey } from './rivals.mjs';
 import { PlainLru, SecondChance } from './second-chance.mjs';
 
@@ -47,22 +45,16 @@ const PERCENTILES: readonly [string, number][] = [
   ['p99.9', 0.999],
 ];
 
-await runSuite('churn', measure, ['instructions']);
+await runSuite('churn', measure);
 
-async function measure({ quick, flags }: SuiteArguments): Promise<SuiteFigures> {
+async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
   const extent = quick ? QUICK : FULL;
   const trace = new ChurnTrace(IDS, 1);
   const sets = await measureSets(extent, trace);
   const gets = await measureGets(extent, trace);
-  const instructions = flags.has('instructions') ? countInstructions() : [];
   clearProgress();
   print(extent, sets, gets);
-  printInstructions(instructions);
   const cases = [...casesOf(sets.samples, 'ns'), ...sets.cases, ...casesOf(gets.samples, 'ns'), ...gets.cases];
-  for (const { name, all, native } of instructions ?? []) {
-    cases.push(makeCase(`${name}-instructions`, 'count', single(all)));
-    cases.push(makeCase(`${name}-instructions-in-addon`, 'count', single(native)));
-  }
   return { cases, ratios: ratiosOf(sets.samples, COMPARISONS) };
 }
 
@@ -213,11 +205,4 @@ Sets of ${DIMENSIONS} float32 (4 KiB) into a full cache of ${MAX_BYTES / 2 ** 20
   console.log(`
 hit ratio ${hitRatio.toFixed(4)}; the policy played with ids ${simulated.toFixed(4)} (${off >= 0 ? '+' : ''}${off.toFixed(2)} %), LRU of as many bytes ${lru.toFixed(4)}
 refused sets: ${refused}. Two readings of the clock (${formatNumber(gets.clockNs)} ns) are taken off every single get.`);
-}
-
-function printInstructions(counts: readonly InstructionCount[] | undefined): void {
-  if (counts === undefined) console.log('No valgrind here; on Debian: apt-get install valgrind');
-  if (counts === undefined || counts.length === 0) return;
-  const rows = counts.map(({ name, all, native }) => [name, formatNumber(all), formatNumber(native)]);
-  console.log(`\n${formatTable(['instructions', 'all', 'in the addon'], rows)}`);
 }

@@ -1,84 +1,106 @@
-// instructions.mts — machine instructions of a get and of a set, counted by valgrind: nearly the same in every run,
-// whatever else the machine does, and so what a change is judged by where timings are too restless.  (The addon's to a
-// per cent; JavaScript's to a third, for V8 compiles when it sees fit.)
+// instructions.mts — machine instructions of each way into the addon, counted by valgrind and compared with those of the
+// last commit that meant to change them (bench/baseline.json).  Nearly the same in every run, whatever else the machine
+// does: what a change is judged by where timings are too restless.
 //
-// A program runs under callgrind with N operations and with 2 N; the difference is what N operations cost, without
-// start-up, compilation and filling.  Instructions inside zerohop.node are told apart from Node's own.
+//   --update   writes the baseline anew
+//
+// Counted from the addon's function on, Node-API's share included; not counted is what JavaScript does around it, which
+// differs with when V8 compiles.  More than 3 % above the baseline is a failure, where compiler and Node are the same.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeTemporaryFolder } from '../harness/cleanup.mjs';
-import { showProgress } from '../harness/progress.mjs';
+import { repositoryRoot } from '../harness/machine.mjs';
+import { clearProgress, showProgress } from '../harness/progress.mjs';
+import { makeCase } from '../harness/report.mjs';
+import { runSuite } from '../harness/suite.mjs';
+import { formatNumber, formatTable } from '../harness/table.mjs';
 
-export interface InstructionCount {
-  /** `zerohop/get` and so on. */
-  readonly name: string;
-  /** An operation, all of it: JavaScript, V8, addon. */
-  readonly all: number;
-  /** Of them in our addon. */
-  readonly native: number;
+interface Counts {
+  /** What the counts depend on beside the sources. */
+  readonly compiler: string;
+  readonly node: string;
+  readonly counts: Record<string, number>;
 }
 
-const OPERATIONS = 100_000;
-const CASES = ['zerohop/get', 'lru-cache/get', 'zerohop/set', 'lru-cache/set'];
-const program = fileURLToPath(new URL('./instructions-case.mjs', import.meta.url));
+const TOLERANCE = 0.03;
+const BASELINE = fileURLToPath(new URL('bench/baseline.json', repositoryRoot));
+const ADDON = fileURLToPath(new URL('build/Release/zerohop.node', repositoryRoot));
+const PROGRAM = fileURLToPath(new URL('./instructions-mix.mjs', import.meta.url));
 
-/** Undefined where there is no valgrind. */
-export function countInstructions(): InstructionCount[] | undefined {
-  if (spawnSync('valgrind', ['--version']).status !== 0) return undefined;
-  const folder = makeTemporaryFolder();
-  return CASES.map((name) => {
-    showProgress(`counting instructions: ${name}`);
-    const once = callgrind(name, OPERATIONS, folder);
-    const twice = callgrind(name, 2 * OPERATIONS, folder);
-    return {
-      name,
-      all: (twice.all - once.all) / OPERATIONS,
-      native: (twice.native - once.native) / OPERATIONS,
-    };
-  });
-}
+/** The addon's function behind each way in. */
+const FUNCTIONS: Record<string, string> = {
+  get: 'Find',
+  'get-many-key': 'FindMany',
+  'gather-row': 'Gather',
+  set: 'Set',
+};
 
-function callgrind(name: string, operations: number, folder: string): { all: number; native: number } {
-  const out = path.join(folder, 'callgrind.out');
-  const [store, kind] = name.split('/') as [string, string];
-  // V8 writes code while it runs; one thread, because valgrind counts all of them and runs one at a time anyway.
-  const tool = ['--tool=callgrind', '--smc-check=all-non-file', `--callgrind-out-file=${out}`];
-  const args = [...tool, process.execPath, '--single-threaded', program, store, kind, String(operations)];
-  const child = spawnSync('valgrind', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  if (child.status !== 0) throw new Error(`valgrind, ${name}: ${child.stderr.trim().split('\n').slice(-5).join('\n')}`);
-  return sumCosts(readFileSync(out, 'utf8'));
-}
+await runSuite('instructions', measure, ['update']);
 
-/**
- * Adds up the file's own-cost lines, by object. Its format: `ob=(1) path` names an object the first time, `ob=(1)` later;
- * the line after `calls=` holds the cost of what was called, which its own lines count again.
- */
-function sumCosts(text: string): { all: number; native: number } {
-  const objects = new Map<string, string>();
-  let all = 0;
-  let native = 0;
-  let ours = false;
-  let called = false;
-  for (const line of text.split('\n')) {
-    const object = /^ob=(\(\d+\))(?: (.*))?$/.exec(line);
-    if (object) {
-      const [, id, file] = object as unknown as [string, string, string | undefined];
-      if (file !== undefined) objects.set(id, file);
-      ours = objects.get(id)?.endsWith('zerohop.node') ?? false;
-    } else if (line.startsWith('calls=')) {
-      called = true;
-    } else if (/^[+\-*\d]/.test(line)) {
-      const cost = Number(line.split(' ')[1]);
-      if (!called) all += cost;
-      if (!called && ours) native += cost;
-      called = false;
-    } else {
-      const definition = /^cob=(\(\d+\)) (.*)$/.exec(line); // a called object may be named here first
-      if (definition) objects.set(definition[1] as string, definition[2] as string);
-    }
+async function measure({ flags }: { flags: ReadonlySet<string> }) {
+  if (spawnSync('valgrind', ['--version']).status !== 0)
+    throw new Error('no valgrind here; on Debian: apt-get install valgrind');
+  showProgress('counting instructions, some 20 s');
+  const now: Counts = { compiler: compilerOf(ADDON), node: process.versions.node, counts: count() };
+  clearProgress();
+  const before = JSON.parse(readFileSync(BASELINE, 'utf8')) as Counts;
+  const comparable = before.compiler === now.compiler && before.node.split('.')[0] === now.node.split('.')[0];
+  const names = Object.keys(FUNCTIONS);
+  const ratio = (name: string) => (now.counts[name] as number) / (before.counts[name] ?? Number.NaN);
+  const rows = names.map((name) => [
+    name,
+    ...[now, before].map(({ counts }) => formatNumber(counts[name] ?? Number.NaN)),
+    comparable ? ratio(name).toFixed(3) : '',
+  ]);
+  console.log(`\n${formatTable(['instructions', 'now', 'baseline', 'now ÷ it'], rows)}`);
+  if (!comparable)
+    console.log(
+      `\nNot compared: the baseline is ${before.compiler}, Node ${before.node}; here ${now.compiler}, Node ${now.node}.`,
+    );
+  if (flags.has('update')) writeFileSync(BASELINE, `${JSON.stringify(now, null, 2)}\n`);
+  else if (comparable) {
+    const worse = names.filter((name) => !(ratio(name) <= 1 + TOLERANCE));
+    if (worse.length > 0)
+      throw new Error(
+        `more instructions than the baseline: ${worse.join(', ')}. If that is meant: npm run bench -- instructions --update`,
+      );
   }
-  return { all, native };
+  const cases = names.map((name) => {
+    const median = now.counts[name] as number;
+    return makeCase(name, 'count', { median, p5: median, p95: median });
+  });
+  return {
+    cases,
+    ratios: comparable ? Object.fromEntries(names.map((name) => [`${name}-vs-baseline`, ratio(name)])) : {},
+  };
+}
+
+/** Instructions of one operation of each kind. */
+function count(): Record<string, number> {
+  const out = path.join(makeTemporaryFolder(), 'callgrind.out');
+  // Without a compiler V8 does the same in every run, and starts sooner; one thread, because valgrind runs one at a time.
+  const tool = ['--tool=callgrind', `--callgrind-out-file=${out}`];
+  const args = [...tool, process.execPath, '--jitless', '--single-threaded', PROGRAM];
+  const child = spawnSync('valgrind', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  if (child.status !== 0) throw new Error(`valgrind: ${child.stderr.trim().split('\n').slice(-5).join('\n')}`);
+  const operations = JSON.parse(child.stdout.trim()) as Record<string, number>;
+  const listed = spawnSync('callgrind_annotate', ['--inclusive=yes', '--threshold=100', out], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  }).stdout;
+  return Object.fromEntries(
+    Object.entries(FUNCTIONS).map(([name, symbol]) => {
+      const line = listed.split('\n').find((one) => one.includes(`:zerohop::binding::${symbol}(napi_env__*`));
+      const instructions = Number(/^\s*([\d,]+)/.exec(line ?? '')?.[1]?.replaceAll(',', '') ?? Number.NaN);
+      return [name, Math.round((instructions / (operations[name] as number)) * 10) / 10];
+    }),
+  );
+}
+
+/** What the addon's own comment section says it was compiled by. */
+function compilerOf(file: string): string {
+  return /(?:GCC: |clang version )[^\0]{3,60}/.exec(readFileSync(file, 'latin1'))?.[0] ?? 'unknown';
 }

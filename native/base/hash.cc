@@ -1,8 +1,12 @@
 #include "base/hash.h"
 
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
-#include <random>
 
 namespace zerohop {
 namespace {
@@ -56,9 +60,10 @@ uint64_t SipHash13(HashKey key, const void* data, size_t bytes) {
 
 HashKey ProcessHashKey() {
   static const HashKey key = [] {
-    std::random_device random;  // the processor's or the system's generator
-    const auto word = [&random] { return (uint64_t{random()} << 32) | random(); };
-    return HashKey{word(), word()};
+    // The system's generator, and not std::random_device: that one asks for a younger C library.
+    std::array<uint64_t, 2> words{};
+    if (::getentropy(words.data(), sizeof(words)) != 0) std::abort();  // no system that runs Node is without
+    return HashKey{words[0], words[1]};
   }();
   return key;
 }

@@ -18,7 +18,7 @@ uint64_t ReadLimit(const std::string& path) {
 uint64_t SmallestUpward(const std::string& mount, std::string group, const std::string& name) {
   uint64_t smallest = UINT64_MAX;
   for (;;) {
-    smallest = std::min(smallest, ReadLimit(mount + group + "/" + name));
+    smallest = std::min(smallest, ReadLimit(std::string(mount).append(group).append("/").append(name)));
     const size_t cut = group.find_last_of('/');
     if (group.empty() || cut == std::string::npos) return smallest;
     group.erase(cut);

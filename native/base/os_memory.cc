@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,7 +25,8 @@ constexpr int kNoReserve = 0;
 #endif
 
 Status Refused(const char* what, size_t bytes) {
-  return {Code::kNoMemory, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + std::strerror(errno)};
+  const std::string why = std::generic_category().message(errno);
+  return {Code::kNoMemory, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + why};
 }
 
 // Reserves `bytes` aligned to `alignment` by asking for more and giving the ends back.

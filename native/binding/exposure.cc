@@ -54,7 +54,7 @@ const char* BackendName(Backend backend) {
 }
 
 Backend ChooseBackend(napi_env env) {
-  const char* wanted = std::getenv("ZEROHOP_EXPOSURE");
+  const char* wanted = std::getenv("ZEROHOP_EXPOSURE");  // NOLINT(concurrency-mt-unsafe): nobody sets it meanwhile
   const std::string_view name = wanted == nullptr ? "" : wanted;
   if (name == "copy") return Backend::kCopy;
   if (name == "array" || FindCreateShared(env) == nullptr) return Backend::kArray;

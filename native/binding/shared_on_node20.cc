@@ -68,7 +68,7 @@ napi_status Create(napi_env, void* data, size_t bytes, SharedFinalize finalize, 
   auto finalizer = std::make_unique<Finalizer>(Finalizer{finalize, hint});
   OwnedStore store = V8().new_store(data, bytes, Finalize, finalizer.get());
   if (store == nullptr) return napi_generic_failure;
-  finalizer.release();  // the store's now
+  static_cast<void>(finalizer.release());  // the store's now
   *buffer = V8().new_buffer(isolate, std::shared_ptr<BackingStore>(std::move(store)));
   return *buffer == nullptr ? napi_generic_failure : napi_ok;
 }

@@ -14,7 +14,6 @@
 namespace zerohop {
 namespace {
 
-using testing::CheckCountsAgree;
 using testing::CheckSettledCountsAgree;
 using testing::Client;
 using testing::Filled;

@@ -19,7 +19,6 @@
 namespace zerohop {
 namespace {
 
-using testing::AsBytes;
 using testing::Client;
 using testing::kMiB;
 using testing::MakeCache;

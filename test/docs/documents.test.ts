@@ -1,0 +1,113 @@
+// What README, guides and examples show is run: programs print what their comments say, commands exist, links lead
+// somewhere, and the figures are those of the raw files.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+
+const root = join(__dirname, '..', '..');
+const run = promisify(execFile);
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const filesOf = (folder: string) => readdirSync(join(root, folder)).map((file) => join(folder, file));
+const documents = [
+  'README.md',
+  'CHANGELOG.md',
+  'examples/README.md',
+  ...filesOf('docs'),
+  ...filesOf('docs/guide'),
+].filter((file) => file.endsWith('.md'));
+
+interface Block {
+  readonly name: string;
+  readonly text: string;
+}
+
+function blocks(language: string): Block[] {
+  return documents.flatMap((file) =>
+    [...read(file).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map((match, i) => ({
+      name: `${file}, ${i + 1}`,
+      text: match[1]!,
+    })),
+  );
+}
+
+/** The comments behind the calls of `console.log`: what they print, and after a colon why. */
+const claims = (text: string) => [...text.matchAll(/^\s*console\.log\(.*\);? \/\/ (.+)$/gm)].map((match) => match[1]!);
+
+describe('a program', () => {
+  const programs = blocks('js').map(({ name, text }) => [name, text] as const);
+
+  test('is in the README, and in every guide that shows how', () => {
+    expect(programs.filter(([name]) => name.startsWith('README.md'))).toHaveLength(1);
+    expect(programs.length).toBeGreaterThan(7);
+  });
+
+  test.each(programs)('of %s prints what it says', async (name, text) => {
+    // Below the root: it imports zerohop by its name.
+    const folder = join(root, 'build/documents');
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, `${name.replace(/\W+/g, '-')}-${process.version}.mjs`);
+    writeFileSync(file, text);
+    const printed = (await run(process.execPath, [file], { cwd: root })).stdout.trimEnd().split('\n');
+    const claimed = claims(text);
+    expect(claimed.length).toBeGreaterThan(0);
+    expect(printed.map((line, i) => (claimed[i]?.startsWith(`${line}:`) ? claimed[i] : line))).toEqual(claimed);
+  });
+});
+
+describe('a command', () => {
+  const commands = [...blocks('sh').flatMap(({ text }) => text.split('\n')), ...inTables()]
+    .map((line) => line.replace(/\s+#.*$/, '').trim())
+    .filter((line) => line !== '');
+
+  /** Commands in backticks. */
+  function inTables(): string[] {
+    return documents.flatMap((file) =>
+      [...read(file).matchAll(/`((?:npm|node|npx) [^`]+)`/g)].map((match) => match[1]!),
+    );
+  }
+
+  test.each([...new Set(commands)])('%s is one', (command) => {
+    const { scripts } = JSON.parse(read('package.json'));
+    for (const one of command.split('&&').map((part) => part.trim())) {
+      const script = /^npm (?:run )?(start|test)\b/.exec(one)?.[1] ?? /^npm run (?:-s )?([\w:-]+)/.exec(one)?.[1];
+      if (script !== undefined) expect(Object.keys(scripts)).toContain(script);
+      else if (one.startsWith('node ')) expect(existsSync(join(root, one.split(' ')[1]!)), one).toBe(true);
+      else expect(one).toMatch(/^npm (ci|install|pack)\b|^npx vitepress preview docs|^npm install/);
+      const suite = /^npm run bench -- ([a-z]\S*)/.exec(one)?.[1];
+      if (suite !== undefined && suite !== 'all') expect(read('bench/suites.mts')).toContain(`name: '${suite}'`);
+    }
+  });
+});
+
+describe('a link', () => {
+  const links = [...documents, ...filesOf('bench/results').filter((file) => file.endsWith('.md'))].flatMap((file) =>
+    [...read(file).matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)].map((match) => [file, match[1]!] as const),
+  );
+
+  test.each(links)('from %s to %s leads somewhere', (file, target) => {
+    const place = target.startsWith('/') ? join(root, 'docs', target) : join(root, dirname(file), target);
+    expect([place, `${place}.md`].some((one) => existsSync(one))).toBe(true);
+  });
+});
+
+describe('the figures of the README', () => {
+  const text = read('README.md');
+
+  test('are those of the raw file of the picture', () => {
+    const { cases } = JSON.parse(read('bench/results/2026-11-21-engine-start-node20.json')) as {
+      cases: { name: string; median: number }[];
+    };
+    const measured = (name: string) => cases.find((one) => one.name === name)!.median;
+    const rows = [...text.matchAll(/^\| (zerohop|lru-cache|lmdb|Redis)[^|]* \| ([^|]+) \| ([^|]+) \| ([^|]+) \|/gm)];
+    expect(rows).toHaveLength(4);
+    for (const [, store, single, batch, hitRatio] of rows) {
+      const name = store!.toLowerCase();
+      const number = (cell: string) => Number(cell.replaceAll(' ', ''));
+      expect(number(single!) / measured(`${name}/single-get`)).toBeCloseTo(1, 2);
+      expect(number(batch!) / measured(`${name}/batch-1000`)).toBeCloseTo(1, 2);
+      expect(number(hitRatio!)).toBeCloseTo(measured(`${name}/replay-hit-ratio`), 3);
+    }
+  });
+});

@@ -1,0 +1,65 @@
+// What must not compile. Each line below a `@ts-expect-error` is an error, or this file is one. Compiled, never run.
+import { bytes, type Cache, type CacheError, float16, float32, int8, json, number, open, utf8 } from 'zerohop';
+
+export function views(cache: Cache): void {
+  const vectors = cache.keyspace('vectors', { codec: float32(4) });
+  const view = vectors.get('k');
+
+  // @ts-expect-error: a lookup may miss
+  view.length;
+  if (view === undefined) return;
+
+  // @ts-expect-error: views are read only
+  view[0] = 1;
+  // @ts-expect-error: no mutator is there
+  view.fill(0);
+  // @ts-expect-error: nor this one
+  view.set([1]);
+  // @ts-expect-error: nor these
+  view.sort().reverse().copyWithin(0, 1);
+  // @ts-expect-error: a view is not the caller's own array
+  const own: Float32Array = view;
+  const copied: Float32Array<ArrayBuffer> | undefined = vectors.getCopy('k');
+  if (copied !== undefined) copied[0] = 1;
+  for (const found of vectors.getMany(['a', 'b'])) {
+    // @ts-expect-error: those of a batch are no different
+    if (found !== undefined) found[0] = 1;
+  }
+  void own;
+}
+
+export function values(cache: Cache): void {
+  // @ts-expect-error: a cache without a codec holds bytes
+  cache.set('k', 'text');
+  // @ts-expect-error: vectors of other elements are other vectors
+  cache.keyspace('a', { codec: float32(2) }).set('k', new Float64Array(2));
+  // @ts-expect-error: numbers are not text
+  cache.keyspace('b', { codec: utf8 }).set('k', 1);
+  // @ts-expect-error: text is no number
+  cache.keyspace('c', { codec: number }).set('k', '1');
+  // @ts-expect-error: int8 takes no bytes
+  cache.keyspace('d', { codec: int8(2) }).set('k', new Uint8Array(2));
+  // @ts-expect-error: dimensions are a number
+  float16('4');
+  const own = { encode: (value: Date) => Buffer.from(value.toISOString()), decode: () => new Date() };
+  const dates = cache.keyspace('e', { codec: own });
+  dates.set('k', new Date());
+  // @ts-expect-error: a custom codec takes what its encode takes
+  dates.set('k', 'now');
+  const found: Date | undefined = dates.get('k');
+  // @ts-expect-error: `set` answers at once
+  cache.set('k', new Uint8Array(1)).then;
+  void [found, json, bytes];
+}
+
+export function options(): void {
+  // @ts-expect-error: a word that is no option
+  open({ maxbytes: 1 });
+  // @ts-expect-error: one of three words
+  open({ verify: 'always' });
+  // @ts-expect-error: keys that are no keys
+  open().get({});
+  // @ts-expect-error: a code that there is not
+  const wrong: CacheError['code'] = 'ERR_CACHE_FULL';
+  void wrong;
+}
