@@ -3,12 +3,13 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ensureDebianPackages, findCommand, root } from './prepare.mjs';
+import { ensureDebianPackages, findCommand, PreparationError, root } from './prepare.mjs';
 
 /** Only the binding may know Node. */
 const NODE_HEADER = /#include <(napi|node_api|node)\.h>/;
 
-const FLAGS = ['-std=c++20', '-Inative', ...(process.arch === 'x64' ? ['-march=x86-64-v2'] : [])];
+// Absolute: clang-tidy takes headers for ours by their paths.
+const FLAGS = ['-std=c++20', `-I${root}native`, ...(process.arch === 'x64' ? ['-march=x86-64-v2'] : [])];
 
 /** @returns {[string, () => boolean][]} */
 export function nativeChecks() {
@@ -34,6 +35,7 @@ function sources(folder) {
 /** A tool's path; says so where there is none. */
 function tool(command) {
   const found = findCommand(command);
+  if (found === undefined && process.env.CI) throw new PreparationError(`${command} is not here`);
   if (found === undefined) console.log(`        ${command} is not here: not checked`);
   return found;
 }

@@ -53,10 +53,10 @@ function checkPackage() {
 }
 
 /** Debian 12, Ubuntu 22.04, RHEL 9 and whatever is younger have that C library; their C++ libraries differ. */
-function checkSymbols() {
+export function strangeSymbols() {
   const objdump = findCommand('objdump');
   const addons = PLATFORMS.filter(({ libc }) => libc === 'glibc').flatMap((one) => builtAddon(one) ?? []);
-  const wrong = addons.flatMap((addon) => {
+  return addons.flatMap((addon) => {
     const { stdout } = spawnSync(objdump, ['-p', addon], { encoding: 'utf8' });
     const versions = [...stdout.matchAll(/GLIBC_(\d+)\.(\d+)/g)].map(
       ([, major, minor]) => major * 1000 + Number(minor),
@@ -67,8 +67,12 @@ function checkSymbols() {
     if (Math.max(...versions) > GLIBC_MAX) strange.push(`glibc ${Math.max(...versions) % 1000}`);
     return strange.map((one) => `${addon} asks for ${one}`);
   });
-  for (const one of wrong) console.log(`        ${one}`);
-  return wrong.length === 0;
+}
+
+function checkSymbols() {
+  const strange = strangeSymbols();
+  for (const one of strange) console.log(`        ${one}`);
+  return strange.length === 0;
 }
 
 function checkLicences() {

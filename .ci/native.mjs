@@ -25,7 +25,7 @@ import {
 /** @typedef {{ mode: Mode, compiler: string, folder: string, libFuzzer: boolean }} NativeBuild */
 
 /** Sanitized code: assertions on, and optimised a little, or the tests would take minutes. */
-const WATCHED = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g'];
+const WATCHED = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1'];
 
 /** What CMake is told in each mode. */
 const MODES = {

@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { builtAddon, PLATFORMS } from './platforms.mjs';
+import { builtAddon, hostPlatform, PLATFORMS } from './platforms.mjs';
 import { PreparationError, prepare, root, runMain, runNpm } from './prepare.mjs';
 
 /** What of package.json is not for users. */
@@ -80,8 +80,10 @@ function stage(folder, manifest, files) {
   return place;
 }
 
-/** Symbols are of no use to those who install it; without the tool they stay. */
-function strip(file, { compiler }) {
+/** Symbols are of no use to those who install it. What was compiled elsewhere is stripped there, by the tool for it. */
+function strip(file, platform) {
+  const { compiler } = platform;
+  if (compiler === undefined && platform !== hostPlatform()) return;
   const command = compiler === undefined ? 'strip' : compiler.command.replace(/g\+\+$/, 'strip');
   const { status, error } = spawnSync(command, ['--strip-unneeded', file], { stdio: 'inherit' });
   if (status !== 0 && error?.code !== 'ENOENT') throw new PreparationError(`${command} failed`);

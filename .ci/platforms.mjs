@@ -3,9 +3,8 @@
 // Debian has a C++ compiler for both processors, and an emulator to run the foreign one's programs; it has none for musl:
 // those two are compiled where musl is at home, by the release workflow, in a container of Alpine.
 
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { root } from './prepare.mjs';
+import { isUpToDate, root } from './prepare.mjs';
 
 /**
  * `compiler`: Debian's, and the package it comes in; `emulator`: likewise, where this processor may not be the host's.
@@ -38,13 +37,15 @@ export function hostPlatform() {
 }
 
 /**
- * Where the compiled addon of a platform lies, if there is one: the host's own build, or one of cross.mjs.
+ * Where the compiled addon of a platform lies, if there is one that is no older than its sources: the host's own build, or
+ * one of cross.mjs.
  *
  * @param {Platform} platform
  * @returns {string | undefined}
  */
 export function builtAddon(platform) {
-  const files = [path.join(root, 'build/addons', platform.name, 'zerohop.node')];
-  if (platform === hostPlatform()) files.push(path.join(root, 'build/Release/zerohop.node'));
-  return files.find((file) => existsSync(file));
+  const files = [path.join('build/addons', platform.name, 'zerohop.node')];
+  if (platform === hostPlatform()) files.unshift('build/Release/zerohop.node');
+  const built = files.find((file) => isUpToDate(file, ['native']));
+  return built && path.join(root, built);
 }

@@ -150,6 +150,17 @@ export function runNpm(args, what, { cwd = root, quiet = false } = {}) {
   throw new PreparationError(`${what} failed (${result.signal ?? `exit code ${result.status}`})\n${said}`.trimEnd());
 }
 
+/**
+ * Whether a product is there, and no older than what it is made from.
+ *
+ * @param {string} product
+ * @param {readonly string[]} sources  files and folders; all from the repository's root
+ */
+export function isUpToDate(product, sources) {
+  const built = modifiedMs(product);
+  return built !== undefined && sources.every((source) => newestMs(path.join(root, source)) <= built);
+}
+
 let listsAreFresh = false;
 
 function updatePackageLists() {
@@ -171,8 +182,7 @@ function missingPackages(wanted) {
 }
 
 function isStale({ product, sources }) {
-  const built = modifiedMs(product);
-  return built === undefined || sources.some((source) => newestMs(path.join(root, source)) > built);
+  return !isUpToDate(product, sources);
 }
 
 /**

@@ -1,10 +1,10 @@
-// release.mjs — `npm run release [-- --publish]`: what has to be true before a version is published; then the packages,
-// what they are made of, and their digests; then, if told to, npm publish.
+// release.mjs — `npm run release`: what has to be true before a version is published, the packages, what they are made of,
+// and their digests. The release workflow publishes what is in the folder then; exit code 1: not yet.
 //
 //   the version     package.json's, and nowhere else: the platform packages get it when they are packed
 //   the changelog   has a section of this version with its date, on top
 //   git             nothing uncommitted; on a tag, it is this version's
-//   the addons      compiled for every platform (platforms.mjs), or nothing is published
+//   the addons      compiled for every platform (platforms.mjs), and asking nothing of a system that it may not have
 //
 // Into build/packages: the tarballs, sbom.cdx.json (CycloneDX, of what is compiled in and developed with), SHA512SUMS.
 
@@ -12,36 +12,32 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { strangeSymbols } from './check-package.mjs';
 import { packAll } from './pack.mjs';
 import { builtAddon, PLATFORMS } from './platforms.mjs';
-import { PreparationError, root, runMain, runNpm } from './prepare.mjs';
+import { PreparationError, root, runMain } from './prepare.mjs';
 
 const FOLDER = path.join(root, 'build/packages');
 
 runMain(() => {
-  const publish = process.argv.includes('--publish');
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   const obstacles = [
     ...changelogObstacles(version),
     ...gitObstacles(version),
     ...PLATFORMS.filter((platform) => builtAddon(platform) === undefined).map(({ name }) => `no addon for ${name}`),
+    ...strangeSymbols(),
   ];
   for (const obstacle of obstacles) console.error(`not yet: ${obstacle}`);
-  if (publish && obstacles.length > 0) throw new PreparationError('nothing was published');
+  if (obstacles.length > 0) process.exitCode = 1;
   const packages = packAll(FOLDER);
   writeFileSync(
     path.join(FOLDER, 'sbom.cdx.json'),
     npm('sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'library'),
   );
-  const sums = packages.map(({ tarball }) => `${digest(tarball)}  ${path.basename(tarball)}\n`);
+  const files = [...packages.map(({ tarball }) => tarball), path.join(FOLDER, 'sbom.cdx.json')];
+  const sums = files.map((file) => `${digest(file)}  ${path.basename(file)}\n`);
   writeFileSync(path.join(FOLDER, 'SHA512SUMS'), sums.join(''));
   for (const { name, tarball } of packages) console.log(`${name}@${version}  ${path.relative(root, tarball)}`);
-  if (!publish) return;
-  // zerohop last: from then on npm looks for the others.
-  const [main, ...addons] = packages;
-  for (const { name, tarball } of [...addons, main]) {
-    runNpm(['publish', tarball, '--access', 'public', '--provenance'], `npm publish ${name}`);
-  }
 });
 
 function changelogObstacles(version) {

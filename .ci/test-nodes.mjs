@@ -1,4 +1,5 @@
-// test-nodes.mjs — `npm run test:nodes [-- 22 24 26]`: the tests on other versions of Node.
+// test-nodes.mjs — `npm run test:nodes [-- 22 24 26] [--full]`: the tests on other versions of Node; what fails on every
+// Node alike is left out, unless --full.
 //
 // The npm package `node` is a shell: an install script of its own fetches a second package, named after the
 // platform, that holds the binary.  Install scripts are off here, so the second package is installed
@@ -57,10 +58,14 @@ function platformPackage() {
 }
 
 /** Returns whether all tests passed. */
-function testOn({ major, binary }) {
+function testOn({ major, binary }, full) {
   const startedMs = performance.now();
   // First on PATH too, for tests that start `node` by name.
-  const env = { ...process.env, PATH: `${path.dirname(binary)}${path.delimiter}${process.env.PATH}` };
+  const env = {
+    ...process.env,
+    ZEROHOP_BRIEF: full ? '0' : '1',
+    PATH: `${path.dirname(binary)}${path.delimiter}${process.env.PATH}`,
+  };
   const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
   const result = spawnSync(binary, [vitest, 'run'], { cwd: root, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
   const passed = result.status === 0;
@@ -73,9 +78,10 @@ function testOn({ major, binary }) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   runMain(() => {
-    const majors = process.argv.slice(2);
+    const majors = process.argv.slice(2).filter((arg) => arg !== '--full');
+    const full = process.argv.includes('--full');
     prepare();
-    const results = nodeBinaries(majors.length > 0 ? majors : undefined).map(testOn);
+    const results = nodeBinaries(majors.length > 0 ? majors : undefined).map((node) => testOn(node, full));
     if (results.includes(false)) process.exitCode = 1;
   });
 }

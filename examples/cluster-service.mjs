@@ -14,20 +14,29 @@ import { number, open } from 'zerohop';
 
 const PROCESSES = Math.max(2, availableParallelism());
 const MAX_BYTES = 256 * 2 ** 20;
+const PORT = Number(process.argv[2] ?? 8080);
 
 if (cluster.isPrimary) {
-  // Each process listens on a port of its own, and forwards what belongs to another.
+  // Each process answers on a port of its own too; all are told of all, again when one was replaced.
   const ports = new Map();
-  for (let i = 0; i < PROCESSES; ++i) {
-    cluster.fork({ MEMBER: i }).on('message', ({ member, port }) => {
+  const fork = (member) => {
+    const worker = cluster.fork({ MEMBER: member });
+    worker.on('message', ({ port }) => {
       ports.set(member, port);
       if (ports.size < PROCESSES) return;
-      for (const worker of Object.values(cluster.workers)) worker.send([...ports].sort(([a], [b]) => a - b));
-      console.log(`listening on ${process.argv[2] ?? 8080}`);
+      for (const each of Object.values(cluster.workers)) each.send([...ports]);
     });
-  }
+    worker.on('exit', () => {
+      if (!worker.exitedAfterDisconnect) fork(member);
+    });
+  };
+  for (let member = 0; member < PROCESSES; ++member) fork(member);
+  let listening = 0;
+  cluster.on('listening', (_, { port }) => {
+    if (port === PORT && ++listening === PROCESSES) console.log(`listening on ${PORT}`);
+  });
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-  for (const worker of Object.values(cluster.workers)) worker.kill();
+  await new Promise((resolve) => cluster.disconnect(resolve));
 } else {
   const member = Number(process.env.MEMBER);
   const cache = open({ maxBytes: MAX_BYTES / PROCESSES, ttl: '10m' });
@@ -37,20 +46,29 @@ if (cluster.isPrimary) {
   const own = createServer((incoming, response) => answer(incoming.url, response));
   own.listen({ port: 0, host: '127.0.0.1', exclusive: true });
   await once(own, 'listening');
-  process.send({ member, port: own.address().port });
-  const [members] = await once(process, 'message');
+  process.on('disconnect', () => process.exit()); // what was asked for is answered by then
+  let members = new Map();
+  process.on('message', (all) => {
+    members = new Map(all);
+  });
+  process.send({ port: own.address().port });
+  await once(process, 'message');
 
   createServer(async ({ url }, response) => {
-    if (url === '/stats')
-      return response.end(JSON.stringify(await Promise.all(members.map(([, port]) => fetchJson(port)))));
+    if (url === '/stats') {
+      const asked = [...members.values()].map((port) => fetchJson(port).catch((error) => ({ error: String(error) })));
+      return response.end(JSON.stringify(await Promise.all(asked)));
+    }
     const owner = ownerOf(url);
     if (owner === member) return answer(url, response);
-    const forwarded = request({ host: '127.0.0.1', port: members[owner][1], path: url }, (reply) => {
+    const forwarded = request({ host: '127.0.0.1', port: members.get(owner), path: url }, (reply) => {
       response.writeHead(reply.statusCode, reply.headers);
-      reply.pipe(response);
+      reply.on('error', () => response.destroy()).pipe(response);
     });
-    forwarded.on('error', () => response.writeHead(502).end()).end();
-  }).listen(Number(process.argv[2] ?? 8080));
+    // It is being replaced: this process computes the answer, and keeps it until it is evicted.
+    forwarded.on('error', () => (response.headersSent ? response.destroy() : answer(url, response)));
+    forwarded.end();
+  }).listen(PORT);
 
   function answer(url, response) {
     if (url === '/stats') {

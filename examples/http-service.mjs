@@ -19,39 +19,49 @@ const embeddings = cache.keyspace('embeddings', { codec: float32(DIMENSIONS) });
 
 /** Worker threads, and who waits for which text: however many callers ask for one text, one worker computes it. */
 class Pool {
-  #waiting = new Map(); // text → { promise, resolve, reject }
-  #workers;
+  #waiting = new Map(); // text → { promise, resolve, reject, place }
+  #workers = [];
   #next = 0;
+  #closing = false;
 
   constructor(size) {
-    this.#workers = Array.from({ length: size }, () => {
-      const worker = new Worker(new URL(import.meta.url));
-      worker.on('message', (text) => this.#take(text)?.resolve());
-      worker.on('error', (error) => {
-        for (const text of [...this.#waiting.keys()]) this.#take(text).reject(error);
-      });
-      return worker;
-    });
+    for (let place = 0; place < size; ++place) this.#start(place);
   }
 
   compute(text) {
     const known = this.#waiting.get(text);
     if (known !== undefined) return known.promise;
-    const caller = {};
+    const place = this.#next++ % this.#workers.length;
+    const caller = { place };
     caller.promise = new Promise((resolve, reject) => Object.assign(caller, { resolve, reject }));
     this.#waiting.set(text, caller);
-    this.#workers[this.#next++ % this.#workers.length].postMessage(text);
+    this.#workers[place].postMessage(text);
     return caller.promise;
   }
 
   close() {
+    this.#closing = true;
     return Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #take(text) {
+  /** A worker that ends, whatever of, fails those who wait for it, and is followed by another. */
+  #start(place) {
+    const worker = new Worker(new URL(import.meta.url));
+    worker.on('message', ({ text, error }) => this.#settle(text, error));
+    worker.on('error', (error) => console.error(error));
+    worker.on('exit', () => {
+      const lost = [...this.#waiting].filter(([, caller]) => caller.place === place);
+      for (const [text] of lost) this.#settle(text, new Error('the worker ended'));
+      if (!this.#closing) this.#start(place);
+    });
+    this.#workers[place] = worker;
+  }
+
+  #settle(text, error) {
     const caller = this.#waiting.get(text);
     this.#waiting.delete(text);
-    return caller;
+    if (error === undefined) caller?.resolve();
+    else caller?.reject(error);
   }
 }
 
@@ -83,9 +93,13 @@ if (isMainThread) {
   cache.close();
 } else {
   parentPort.on('message', async (text) => {
-    // Another worker may have computed it since it was asked for.
-    if (!embeddings.has(text)) embeddings.set(text, await embed(text));
-    parentPort.postMessage(text);
+    try {
+      // Another worker may have computed it since it was asked for.
+      if (!embeddings.has(text)) embeddings.set(text, await embed(text));
+      parentPort.postMessage({ text });
+    } catch (error) {
+      parentPort.postMessage({ text, error });
+    }
   });
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { CacheError } from './errors.js';
 
 interface Manifest {
+  readonly name: string;
   readonly version: string;
   readonly optionalDependencies?: Record<string, string>;
 }
@@ -35,9 +36,10 @@ function usesGlibc(): boolean {
  */
 export function loadAddon(folder = join(__dirname, '..')): unknown {
   const require = createRequire(join(folder, 'package.json'));
+  const { name: self, version, optionalDependencies = {} } = manifestIn(require);
+  if (self !== 'zerohop') throw failure("it was bundled; tell the bundler that 'zerohop' is external");
   const built = join(folder, 'build', 'Release', 'zerohop.node');
   if (existsSync(built)) return load(require, built, 'the build in this checkout');
-  const { version, optionalDependencies = {} } = require('./package.json') as Manifest;
   const known = Object.keys(optionalDependencies);
   if (known.length === 0) throw failure(`there is no native addon at ${built}; run 'npm run build' in the checkout`);
   const name = installedPackage(require, known) ?? `@zerohop/${platformName()}`;
@@ -73,11 +75,20 @@ function resolves(require: NodeJS.Require, file: string): boolean {
   }
 }
 
+/** Of the folder that this file was installed in; in a bundle it is another's, or there is none. */
+function manifestIn(require: NodeJS.Require): Partial<Manifest> {
+  return resolves(require, './package.json') ? (require('./package.json') as Manifest) : {};
+}
+
 function load(require: NodeJS.Require, file: string, what: string): unknown {
   try {
     return require(file);
   } catch (cause) {
-    throw failure(`${what} does not load on ${platformName()}: ${(cause as Error).message}`, cause);
+    throw failure(
+      `${what} does not load on ${platformName()}; install or build it on the system that it is to run on ` +
+        `(${(cause as Error).message})`,
+      cause,
+    );
   }
 }
 

@@ -4,7 +4,7 @@
 //   get            200 resident keys in turn, one native call each: without a near cache
 //   get-many-key   the same in batches of 200
 //   gather-row     likewise
-//   set            4 KiB; twice as many keys as fit, in turn, so that every set makes something else go
+//   set            4 KiB; three times as many keys as fit, in turn: two sets in three make something else go
 
 import { DIMENSIONS, EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
 import { openZerohop, userKeys } from './rivals.mjs';

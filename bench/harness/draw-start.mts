@@ -32,7 +32,7 @@ function draw({ cases, machine }: Report): string {
   const parts: string[] = [];
   let y = 24;
   for (const [kind, title] of KINDS) {
-    parts.push(text(LEFT, y, 'title', `${title}: ns for a vector of 1 024 float32, less is better (log scale)`));
+    parts.push(text(LEFT, y, 'title', `${title}, ns: less is better, logarithmic scale`));
     y += 8;
     for (const store of STORES) {
       const ns = cases.find((one) => one.name === `${store}/${kind}`)?.median;
@@ -42,7 +42,7 @@ function draw({ cases, machine }: Report): string {
     }
     y += GROUP_HEAD;
   }
-  const foot = `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; medians, npm start`;
+  const foot = `vectors of 1 024 float32; ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; medians, npm start`;
   parts.push(text(LEFT, y - 8, 'foot', foot));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 ${y}" role="img" aria-label="Time of a read, by store">
 <style>

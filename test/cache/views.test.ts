@@ -1,7 +1,7 @@
 // A view shows the same bytes for as long as it is kept, and they belong to its key: whatever is evicted, cleared,
 // overwritten or closed meanwhile, and whenever the collector runs.
 import { describe, expect, test } from 'vitest';
-import { answer, backends } from '../fixtures/child.js';
+import { answer, backends, seeded } from '../fixtures/child.js';
 
 const MB = 2 ** 20;
 
@@ -9,11 +9,13 @@ const MB = 2 ** 20;
 const daySeed = Math.floor(Date.now() / 86_400_000);
 
 describe.each(backends)('backend %s', (backend) => {
-  test.concurrent.each([
-    [1, 1 * MB],
-    [2, 2 * MB],
-    [daySeed, 4 * MB],
-  ])('views never change, one thread, seed %i, %i bytes', async (seed, maxBytes) => {
+  test.concurrent.each(
+    seeded([
+      [1, 1 * MB],
+      [2, 2 * MB],
+      [daySeed, 4 * MB],
+    ] as const),
+  )('views never change, one thread, seed %i, %i bytes', async (seed, maxBytes) => {
     const count = await answer('views.mjs', { backend, args: [seed, maxBytes, 25_000, 0] });
     expect(count.kept).toBeGreaterThan(700);
     expect(count.checked).toBeGreaterThan(1500);
@@ -22,10 +24,12 @@ describe.each(backends)('backend %s', (backend) => {
     if (backend !== 'copy') expect(count.shown).toBeGreaterThan(100);
   });
 
-  test.concurrent.each([
-    [3, 2 * MB],
-    [daySeed, 4 * MB],
-  ])('views never change, four workers on one cache, seed %i, %i bytes', async (seed, maxBytes) => {
+  test.concurrent.each(
+    seeded([
+      [3, 2 * MB],
+      [daySeed, 4 * MB],
+    ] as const),
+  )('views never change, four workers on one cache, seed %i, %i bytes', async (seed, maxBytes) => {
     const count = await answer('views.mjs', { backend, args: [seed, maxBytes, 9_000, 4] });
     expect(count.checked).toBeGreaterThan(500);
   });

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 
 const root = join(__dirname, '..', '..');
 const run = promisify(execFile);
@@ -71,7 +72,8 @@ describe('a command', () => {
   test.each([...new Set(commands)])('%s is one', (command) => {
     const { scripts } = JSON.parse(read('package.json'));
     for (const one of command.split('&&').map((part) => part.trim())) {
-      const script = /^npm (?:run )?(start|test)\b/.exec(one)?.[1] ?? /^npm run (?:-s )?([\w:-]+)/.exec(one)?.[1];
+      const script =
+        /^npm (?:run )?(start|test)(?![\w:-])/.exec(one)?.[1] ?? /^npm run (?:-s )?([\w:-]+)/.exec(one)?.[1];
       if (script !== undefined) expect(Object.keys(scripts)).toContain(script);
       else if (one.startsWith('node ')) expect(existsSync(join(root, one.split(' ')[1]!)), one).toBe(true);
       else expect(one).toMatch(/^npm (ci|install|pack)\b|^npx vitepress preview docs|^npm install/);
@@ -81,13 +83,32 @@ describe('a command', () => {
   });
 });
 
+describe('a workflow', () => {
+  interface Step {
+    run?: string;
+  }
+  const workflows = filesOf('.github/workflows').map((file) => [file] as const);
+
+  test.each(workflows)('%s runs scripts that there are', (file) => {
+    const { jobs } = parse(read(file)) as { jobs: Record<string, { steps: Step[] }> };
+    const { scripts } = JSON.parse(read('package.json'));
+    const commands = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run: text }) => text ?? []));
+    const named = [...commands.join('\n').matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1]!);
+    expect(named.length).toBeGreaterThan(0);
+    for (const script of named) expect(Object.keys(scripts)).toContain(script);
+  });
+});
+
 describe('a link', () => {
   const links = [...documents, ...filesOf('bench/results').filter((file) => file.endsWith('.md'))].flatMap((file) =>
     [...read(file).matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)].map((match) => [file, match[1]!] as const),
   );
 
   test.each(links)('from %s to %s leads somewhere', (file, target) => {
+    // From the site's root; its pictures are copied there when it is built.
     const place = target.startsWith('/') ? join(root, 'docs', target) : join(root, dirname(file), target);
+    if (target.endsWith('.svg') && target.startsWith('/'))
+      return expect(existsSync(join(root, 'docs/pictures', target))).toBe(true);
     expect([place, `${place}.md`].some((one) => existsSync(one))).toBe(true);
   });
 });
@@ -100,13 +121,16 @@ describe('the figures of the README', () => {
       cases: { name: string; median: number }[];
     };
     const measured = (name: string) => cases.find((one) => one.name === name)!.median;
-    const rows = [...text.matchAll(/^\| (zerohop|lru-cache|lmdb|Redis)[^|]* \| ([^|]+) \| ([^|]+) \| ([^|]+) \|/gm)];
+    const rows = [
+      ...text.matchAll(/^\| (zerohop|lru-cache|lmdb|Redis)[^|]* \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|/gm),
+    ];
     expect(rows).toHaveLength(4);
-    for (const [, store, single, batch, hitRatio] of rows) {
+    for (const [, store, single, batch, hitRatio, pauses] of rows) {
       const name = store!.toLowerCase();
       const number = (cell: string) => Number(cell.replaceAll(' ', ''));
       expect(number(single!) / measured(`${name}/single-get`)).toBeCloseTo(1, 2);
       expect(number(batch!) / measured(`${name}/batch-1000`)).toBeCloseTo(1, 2);
+      expect(number(pauses!) / measured(`${name}/replay-gc-pauses`)).toBeCloseTo(1, 1);
       expect(number(hitRatio!)).toBeCloseTo(measured(`${name}/replay-hit-ratio`), 3);
     }
   });

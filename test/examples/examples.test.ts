@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { glibc } from '../fixtures/child.js';
 
 const folder = join(__dirname, '..', '..', 'examples');
 const started: ChildProcess[] = [];
@@ -80,7 +81,7 @@ describe('the HTTP service', () => {
   });
 });
 
-describe('the ONNX batch', () => {
+describe.skipIf(!glibc)('the ONNX batch', () => {
   test('is the same whether its rows were computed or gathered', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'onnx-batch.mjs')]);
     const { hits, same, classes } = JSON.parse(stdout);
