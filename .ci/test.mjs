@@ -9,12 +9,20 @@
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { PreparationError, prepare, root, runMain } from './prepare.mjs';
+import { PLATFORMS } from './platforms.mjs';
+import { ensureDebianPackages, PreparationError, prepare, root, runMain } from './prepare.mjs';
 
 const FUZZ_SECONDS = 20;
 
 const fast = process.argv.includes('--fast');
 
+const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
+
+const CROSS_TOOLS = PLATFORMS.filter(({ emulator }) => emulator !== undefined).flatMap(({ compiler, emulator }) =>
+  [compiler, emulator].map(({ command, debianPackage }) => ({ commands: [command], debianPackage })),
+);
+
+/** `needs`: tools without which, and without the right to install them, a step is left out, and that is said. */
 const STEPS = [
   { name: 'native tests', script: '.ci/native.mjs', args: ['release'] },
   { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan'], slow: true },
@@ -23,9 +31,9 @@ const STEPS = [
   { name: `vitest on Node ${process.versions.node}`, script: 'node_modules/vitest/vitest.mjs', args: ['run'] },
   { name: 'vitest on the other Nodes', script: '.ci/test-nodes.mjs', args: [], slow: true },
   { name: 'the main job, short', script: '.ci/start.mjs', args: ['--quick'], slow: true },
-  { name: 'instructions', script: '.ci/bench.mjs', args: ['instructions'], slow: true },
+  { name: 'instructions', script: '.ci/bench.mjs', args: ['instructions'], slow: true, needs: VALGRIND },
   { name: 'the site', script: '.ci/docs.mjs', args: [], slow: true },
-  { name: 'the addon for other platforms', script: '.ci/cross.mjs', args: ['--use'], slow: true },
+  { name: 'the addon for other platforms', script: '.ci/cross.mjs', args: ['--use'], slow: true, needs: CROSS_TOOLS },
 ];
 
 runMain(() => {
@@ -36,9 +44,14 @@ runMain(() => {
   if (failed.length > 0) throw new PreparationError(`failed: ${failed.join('; ')}`);
 });
 
-function passes({ name, script, args }) {
+function passes({ name, script, args, needs = [] }) {
   const begun = Date.now();
   console.log(`\n=== ${name}`);
+  const missing = ensureDebianPackages(needs);
+  if (missing.length > 0 && !process.env.CI) {
+    console.log(`=== ${name}: NOT RUN, for want of ${missing.join(', ')}`);
+    return true;
+  }
   const result = spawnSync(process.execPath, [path.join(root, script), ...args], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],

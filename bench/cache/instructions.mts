@@ -100,7 +100,8 @@ function count(): Record<string, number> {
   );
 }
 
-/** What the addon's own comment section says it was compiled by. */
+/** What the addon's own comment section says it was compiled by, and for what processor. */
 function compilerOf(file: string): string {
-  return /(?:GCC: |clang version )[^\0]{3,60}/.exec(readFileSync(file, 'latin1'))?.[0] ?? 'unknown';
+  const compiler = /(?:GCC: |clang version )[^\0]{3,60}/.exec(readFileSync(file, 'latin1'))?.[0];
+  return `${compiler ?? 'unknown'}, ${process.arch}`;
 }
