@@ -3,24 +3,19 @@
 //   set-up            dependencies, addon, TypeScript                          (prepare.mjs)
 //   native            unit and model tests without Node: plain, address + undefined, thread sanitizer; a short fuzz
 //   javascript        the vitest suite on the Node that runs this, and on the other supported ones
-//   the whole         the main job, short; instructions against the baseline; the site; the addon for arm64, emulated
+//   the whole         the main job, short; instructions against the baseline; the site
 //
 // `--fast`: the plain native tests and the running Node only.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { PLATFORMS } from './platforms.mjs';
 import { ensureDebianPackages, PreparationError, prepare, root, runMain } from './prepare.mjs';
 
-const FUZZ_SECONDS = 20;
+const FUZZ_SECONDS = 10;
 
 const fast = process.argv.includes('--fast');
 
 const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
-
-const CROSS_TOOLS = PLATFORMS.filter(({ emulator }) => emulator !== undefined).flatMap(({ compiler, emulator }) =>
-  [compiler, emulator].map(({ command, debianPackage }) => ({ commands: [command], debianPackage })),
-);
 
 /** `needs`: tools without which, and without the right to install them, a step is left out, and that is said. */
 const STEPS = [
@@ -33,7 +28,6 @@ const STEPS = [
   { name: 'the main job, short', script: '.ci/start.mjs', args: ['--quick'], slow: true },
   { name: 'instructions', script: '.ci/bench.mjs', args: ['instructions'], slow: true, needs: VALGRIND },
   { name: 'the site', script: '.ci/docs.mjs', args: [], slow: true },
-  { name: 'the addon for other platforms', script: '.ci/cross.mjs', args: ['--use'], slow: true, needs: CROSS_TOOLS },
 ];
 
 runMain(() => {
