@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { runMain } from './prepare.mjs';
+import { PreparationError, runMain } from './prepare.mjs';
 import { readSuites, runSuite } from './run-suite.mjs';
 
 runMain(async () => {
@@ -19,6 +19,7 @@ runMain(async () => {
 async function runAll(args) {
   const json = args.indexOf('--json');
   const [, file] = json === -1 ? [] : args.splice(json, 2);
+  if (json !== -1 && file === undefined) throw new PreparationError('--json: expected a FILE after it');
   const folder = mkdtempSync(path.join(os.tmpdir(), 'zerohop-bench-'));
   const reports = [];
   const failed = [];

@@ -5,9 +5,16 @@
 // Where this Node has its headers beside it, node-gyp is pointed at them and downloads nothing.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ADDON_TOOLS, ensureDependencies, PreparationError, requireTools, root, runMain } from './prepare.mjs';
+import {
+  ADDON_TOOLS,
+  ensureDependencies,
+  nodeHeaders,
+  PreparationError,
+  requireTools,
+  root,
+  runMain,
+} from './prepare.mjs';
 
 const PRODUCT = 'build/Release/zerohop.node';
 
@@ -24,8 +31,8 @@ runMain(() => {
 });
 
 function headerOptions() {
-  const prefix = path.dirname(path.dirname(process.execPath));
-  return existsSync(path.join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
+  const headers = nodeHeaders();
+  return headers === undefined ? [] : [`--nodedir=${path.resolve(headers, '../..')}`];
 }
 
 /** What node-gyp itself says (`gyp info …`) is of no use after a success; what the compiler says is. */

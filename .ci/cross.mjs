@@ -10,6 +10,7 @@ import { hostPlatform, PLATFORMS } from './platforms.mjs';
 import {
   findCommand,
   NATIVE_TEST_TOOLS,
+  nodeHeaders,
   PreparationError,
   prepare,
   requireTools,
@@ -64,6 +65,8 @@ function build(platform, test, use) {
   const tools = use ? [compiler, emulator] : [compiler];
   const wanted = tools.map(({ command, debianPackage }) => ({ commands: [command], debianPackage }));
   requireTools([...NATIVE_TEST_TOOLS, ...wanted], `compile for ${name}`);
+  const headers = nodeHeaders();
+  if (headers === undefined) throw new PreparationError(`no node_api.h beside ${process.execPath}`);
   const folder = path.join(root, 'build/cross', name);
   const emulated = [findCommand(emulator.command) ?? emulator.command, '-L', sysroot];
   const startedMs = performance.now();
@@ -71,7 +74,7 @@ function build(platform, test, use) {
     ...['-S', root, '-B', folder, ...(findCommand('ninja') ? ['-G', 'Ninja'] : [])],
     ...['-DCMAKE_SYSTEM_NAME=Linux', `-DCMAKE_SYSTEM_PROCESSOR=${PROCESSORS[platform.cpu]}`],
     `-DCMAKE_CXX_COMPILER=${compiler.command}`,
-    ...['-DZEROHOP_ADDON=ON', `-DCMAKE_JS_INC=${nodeHeaders()}`, `-DZEROHOP_TESTS=${test ? 'ON' : 'OFF'}`],
+    ...['-DZEROHOP_ADDON=ON', `-DCMAKE_JS_INC=${headers}`, `-DZEROHOP_TESTS=${test ? 'ON' : 'OFF'}`],
     `-DCMAKE_CROSSCOMPILING_EMULATOR=${emulated.join(';')}`,
   );
   cmake('--build', folder, '--parallel', '2');
@@ -92,12 +95,6 @@ function build(platform, test, use) {
     ]);
   }
   if (use) useInNode(platform, emulated, addon);
-}
-
-function nodeHeaders() {
-  const folder = path.join(path.dirname(path.dirname(process.execPath)), 'include/node');
-  if (!existsSync(path.join(folder, 'node_api.h'))) throw new PreparationError(`no headers of Node in ${folder}`);
-  return folder;
 }
 
 function useInNode({ name }, emulated, addon) {

@@ -150,6 +150,12 @@ export function runNpm(args, what, { cwd = root, quiet = false } = {}) {
   throw new PreparationError(`${what} failed (${result.signal ?? `exit code ${result.status}`})\n${said}`.trimEnd());
 }
 
+/** The folder of node_api.h, where this Node has its headers beside it. */
+export function nodeHeaders() {
+  const folder = path.join(path.dirname(path.dirname(process.execPath)), 'include/node');
+  return existsSync(path.join(folder, 'node_api.h')) ? folder : undefined;
+}
+
 /**
  * Whether a product is there, and no older than what it is made from.
  *

@@ -46,6 +46,7 @@ if (cluster.isPrimary) {
   const own = createServer((incoming, response) => answer(incoming.url, response));
   own.listen({ port: 0, host: '127.0.0.1', exclusive: true });
   await once(own, 'listening');
+  process.on('SIGINT', () => {}); // Ctrl-C reaches all processes; the primary ends the others
   process.on('disconnect', () => process.exit()); // what was asked for is answered by then
   let members = new Map();
   process.on('message', (all) => {

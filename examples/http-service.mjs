@@ -82,7 +82,7 @@ if (isMainThread) {
       // Sockets take a view of the cache's memory as it is: no copy between the cache and the kernel.
       response.end(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
     } catch (error) {
-      response.writeHead(500).end(String(error));
+      response.writeHead(error instanceof URIError || error instanceof RangeError ? 400 : 500).end(String(error));
     }
   });
   server.listen(Number(process.argv[2] ?? 8080), () => console.log(`listening on ${server.address().port}`));

@@ -12,7 +12,7 @@ interface Manifest {
 }
 
 /** `linux-x64`, `linux-x64-musl` and so on: what the packages are named after. */
-export function platformName(): string {
+function platformName(): string {
   const name = `${process.platform}-${process.arch}`;
   return process.platform === 'linux' && !usesGlibc() ? `${name}-musl` : name;
 }
@@ -34,7 +34,8 @@ function usesGlibc(): boolean {
  * @throws {CacheError} `ERR_CACHE_ADDON`: there is none for this platform, its package is not installed or is another
  *   version's, or the system refuses to load it; the message says which, and what to type.
  */
-export function loadAddon(folder = join(__dirname, '..')): unknown {
+export function loadAddon(): unknown {
+  const folder = join(__dirname, '..');
   const require = createRequire(join(folder, 'package.json'));
   const { name: self, version, optionalDependencies = {} } = manifestIn(require);
   if (self !== 'zerohop') throw failure("it was bundled; tell the bundler that 'zerohop' is external");

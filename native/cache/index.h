@@ -66,8 +66,7 @@ class Index {
   template <class Matches>
   std::optional<uint64_t> Find(uint64_t hash, Touch touch, Matches matches) const;
 
-  // For batches: fetches the line that Find will look at; then visits the offsets it will compare first.  REQUIRES: a
-  // ReadGuard.
+  // For batches: fetches the line that Find will look at; then visits the offsets it will compare first.
   void Prefetch(const ReadGuard&, uint64_t hash) const;
   template <class Visit>
   void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { bytes, type Codec, float16, float32, float64, int8, int16, int32, number } from 'zerohop';
 import { anything, errorOf, openCache } from '../fixtures/opened.js';
-import { type Anything, detach, hex, readings, spaceOf, typeAndBits } from '../fixtures/readings.js';
+import { type Anything, detach, expectRefused, hex, readings, spaceOf, typeAndBits } from '../fixtures/readings.js';
 
 interface ArrayType {
   new (length: number): Anything;
@@ -289,11 +289,7 @@ describe('number', () => {
     ['an array', [1]],
     ['a Symbol', Symbol('s')],
   ])('%s is a TypeError', (_, value) => {
-    const space = spaceOf(number);
-    const { name, code, message } = errorOf(() => space.set('k', value));
-    expect({ name, code }).toEqual({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
-    expect(message).toMatch(/^value: expected a number, received /);
-    expect(space.has('k')).toBe(false);
+    expectRefused(spaceOf(number), value, /^value: expected a number, received /);
   });
 
   test('is a row of eight bytes', () => {

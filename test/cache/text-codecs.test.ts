@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { json, utf8 } from 'zerohop';
 import { errorOf, openCache } from '../fixtures/opened.js';
-import { hex, readings, spaceOf } from '../fixtures/readings.js';
+import { expectRefused, hex, readings, spaceOf } from '../fixtures/readings.js';
 
 const MEBI = 2 ** 20;
 
@@ -66,11 +66,7 @@ describe('utf8', () => {
     ['a Symbol', Symbol('s')],
     ['an array', ['text']],
   ])('%s is a TypeError', (_, value) => {
-    const space = spaceOf(utf8);
-    const { name, code, message } = errorOf(() => space.set('k', value));
-    expect({ name, code }).toEqual({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
-    expect(message).toMatch(/^value: expected a string, received /);
-    expect(space.has('k')).toBe(false);
+    expectRefused(spaceOf(utf8), value, /^value: expected a string, received /);
   });
 });
 
@@ -124,11 +120,7 @@ describe('json', () => {
     ['a symbol', Symbol('s')],
     ['an object whose toJSON says nothing', { toJSON: () => undefined }],
   ])('%s has no JSON: a TypeError', (_, value) => {
-    const space = spaceOf(json);
-    const { name, code, message } = errorOf(() => space.set('k', value));
-    expect({ name, code }).toEqual({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
-    expect(message).toMatch(/^value: expected a value that JSON can hold, received /);
-    expect(space.has('k')).toBe(false);
+    expectRefused(spaceOf(json), value, /^value: expected a value that JSON can hold, received /);
   });
 
   test('a bigint and a circle are TypeErrors', () => {
