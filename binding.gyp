@@ -32,6 +32,20 @@
           ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
           ["OS=='mac'", { "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20" } }]
         ]
+      }, {
+        # Whole caches, played with ids: the core once more, for what it does without Node.
+        "target_name": "zerohop_simulator",
+        "sources": [
+          "bench/native/simulator/simulator.cc",
+          "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).map(f=>'native/'+f).join(' ')\")"
+        ],
+        "include_dirs": ["native", "bench/native/simulator"],
+        "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
+        "cflags_cc": ["-std=c++20", "-O2", "-fexceptions", "-Wall", "-Wextra", "-fvisibility=hidden"],
+        "conditions": [
+          ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
+          ["OS=='mac'", { "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20", "GCC_ENABLE_CPP_EXCEPTIONS": "YES" } }]
+        ]
       }]
     }]
   ]

@@ -1,4 +1,5 @@
-// build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp.
+// build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp; with `--all` also the caches
+// that benchmarks play with (the core once more).
 //
 // Configure and build, never rebuild: rebuild begins by deleting all of build/, where other things live
 // too (the Node versions of test-nodes.mjs, the native tests).  make recompiles what changed.
@@ -17,16 +18,20 @@ import {
 } from './prepare.mjs';
 
 const PRODUCT = 'build/Release/zerohop.node';
+const TARGETS = ['zerohop', 'zerohop_floor'];
 
 runMain(() => {
   ensureDependencies();
   requireTools(ADDON_TOOLS, 'compile the addon');
   const startedMs = performance.now();
   const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
-  const args = [nodeGyp, 'configure', 'build', '--release', '--jobs', 'max', ...headerOptions()];
-  const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
-  if (result.status !== 0) throw new PreparationError(`${result.stdout}${result.stderr}\nthe addon did not build`);
-  for (const warning of compilerWarnings(result.stderr)) console.log(warning);
+  const targets = process.argv.includes('--all') ? [] : TARGETS;
+  for (const command of [['configure'], ['build', ...targets]]) {
+    const args = [nodeGyp, ...command, '--release', '--jobs', 'max', ...headerOptions()];
+    const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
+    if (result.status !== 0) throw new PreparationError(`${result.stdout}${result.stderr}\nthe addon did not build`);
+    for (const warning of compilerWarnings(result.stderr)) console.log(warning);
+  }
   console.log(`${PRODUCT}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
 });
 

@@ -27,6 +27,8 @@ export interface Suite {
 // a link to redis-check-rdb), and installing it starts no daemon on anyone's port 6379.
 const REDIS: WantedTool = { commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' };
 
+const ZSTD: WantedTool = { commands: ['zstd'], debianPackage: 'zstd' };
+
 export const suites: readonly Suite[] = [
   {
     name: 'start',
@@ -89,6 +91,30 @@ export const suites: readonly Suite[] = [
     about: 'two workers on one cache that is written to, against two processes with a cache each',
     module: 'cache/workers.mjs',
     pinned: false, // two readers need two cores
+    nodeFlags: [],
+    wants: [],
+  },
+  {
+    name: 'hitratio',
+    about: 'how many requests are answered, by what a cache keeps: our policy, the engine and others over traces',
+    module: 'policy/hitratio.mjs',
+    pinned: true,
+    nodeFlags: ['--max-old-space-size=8192'],
+    wants: [ZSTD],
+  },
+  {
+    name: 'policy-cost',
+    about: 'what deciding what to keep costs a request, against a linked list (LRU) and S3-FIFO',
+    module: 'policy/policy-cost.mjs',
+    pinned: true,
+    nodeFlags: [],
+    wants: [ZSTD],
+  },
+  {
+    name: 'shifts',
+    about: 'the hit rate while the workload changes: drift, a scan, a burst, a loop; and a picture of it',
+    module: 'policy/shifts.mjs',
+    pinned: true,
     nodeFlags: [],
     wants: [],
   },

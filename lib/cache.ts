@@ -51,11 +51,21 @@ export interface OpenOptions {
   ttl?: Duration;
   /** So much of each `ttl` is taken off at random, from 0 to less than 1: values stored together do not expire together. Default 0. */
   ttlJitter?: number;
-  /** What is evicted first. `'second-chance'`: the oldest that were not asked for since they were stored or moved. */
+  /**
+   * What is kept. `'learned'` (default): what the traffic so far says will be asked for soonest, for its bytes and `cost`.
+   * `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and `admission`.
+   */
   policy?: Policy;
+  /** `'score'` alone: frequencies are halved now and then, so that old fame fades. Default false. */
+  aging?: boolean;
+  /**
+   * While the cache evicts, a `set` of a new key that is worth less than nearly all that is there stores nothing and
+   * returns false. Default: false with `'learned'`, true with `'score'`.
+   */
+  admission?: boolean;
 }
 
-const POLICIES = ['second-chance'] as const;
+const POLICIES = ['learned', 'score'] as const;
 export type Policy = (typeof POLICIES)[number];
 
 /** What a keyspace may be opened with beside its codec. */
@@ -82,7 +92,17 @@ export interface CustomKeyspaceOptions<T> extends KeyspaceTerms {
 }
 
 const KEYS = ['string', 'integer'] as const;
-const OPEN_OPTIONS = ['name', 'maxBytes', 'verify', 'maxEntries', 'ttl', 'ttlJitter', 'policy'] as const;
+const OPEN_OPTIONS = [
+  'name',
+  'maxBytes',
+  'verify',
+  'maxEntries',
+  'ttl',
+  'ttlJitter',
+  'policy',
+  'aging',
+  'admission',
+] as const;
 const KEYSPACE_OPTIONS = ['codec', 'scope', 'ttl', 'ttlJitter', 'copy', 'keys', 'near'] as const;
 
 let openCaches = 0;
@@ -118,13 +138,16 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   #open = true;
 
   /** @internal */
-  constructor(name: string, maxBytes: number, verify: number, maxEntries: number, policy: Policy, terms: Terms) {
+  constructor(name: string, maxBytes: number, verify: number, maxEntries: number, keeping: Keeping, terms: Terms) {
     const handle = native.open(
       name,
       maxBytes,
       verify,
       maxEntries,
-      `policy ${policy}, ttl ${terms.ttl} ms, ttlJitter ${terms.ttlJitter}`,
+      `policy ${keeping.policy}, aging ${keeping.aging}, admission ${keeping.admission}, ttl ${terms.ttl} ms, ttlJitter ${terms.ttlJitter}`,
+      POLICIES.indexOf(keeping.policy),
+      keeping.aging,
+      keeping.admission,
     );
     super(handle, bytes, terms);
     this.#terms = terms;
@@ -238,8 +261,7 @@ export function open(options: OpenOptions = {}): Cache {
       ? defaultMaxBytes()
       : sizeOption('options.maxBytes', given['maxBytes'], MAX_BYTES_MIN, MAX_BYTES_MAX);
   const verify = given['verify'] === undefined ? 'sample' : choiceOption('options.verify', given['verify'], VERIFY);
-  const policy =
-    given['policy'] === undefined ? POLICIES[0] : choiceOption('options.policy', given['policy'], POLICIES);
+  const keeping = keepingOptions(given);
   const entries = given['maxEntries'];
   const maxEntries =
     entries === undefined
@@ -247,7 +269,26 @@ export function open(options: OpenOptions = {}): Cache {
       : countOption('options.maxEntries', entries, 1, Number.MAX_SAFE_INTEGER);
   const life = lifeOptions(given, { ttl: Number.POSITIVE_INFINITY, ttlJitter: 0 });
   reportHeap();
-  return new Cache(name, maxBytes, VERIFY.indexOf(verify), maxEntries, policy, { ...life, copy: false, near: true });
+  return new Cache(name, maxBytes, VERIFY.indexOf(verify), maxEntries, keeping, { ...life, copy: false, near: true });
+}
+
+/** By what is decided what stays. @internal */
+export interface Keeping {
+  readonly policy: Policy;
+  readonly aging: boolean;
+  readonly admission: boolean;
+}
+
+function keepingOptions(given: Record<string, unknown>): Keeping {
+  const policy =
+    given['policy'] === undefined ? POLICIES[0] : choiceOption('options.policy', given['policy'], POLICIES);
+  const aging = given['aging'] === undefined ? false : booleanOption('options.aging', given['aging']);
+  if (aging && policy !== 'score') {
+    throw new RangeError("options.aging: expected policy 'score' with it, received 'learned', which ages by itself");
+  }
+  const admission =
+    given['admission'] === undefined ? policy === 'score' : booleanOption('options.admission', given['admission']);
+  return { policy, aging, admission };
 }
 
 /** How long values last, as options say, or else as `otherwise` does. */

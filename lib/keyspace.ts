@@ -10,6 +10,8 @@ import {
   COST,
   EVICTED,
   EXPIRES,
+  FREQUENCY,
+  GAP,
   LENGTH,
   MISS,
   type NativeKey,
@@ -24,7 +26,8 @@ import {
   STORE_COST,
   STORE_TTL,
   STORED,
-  USES,
+  THRESHOLD,
+  WORTH,
   wideRegisters,
 } from './native.js';
 import { NearCache } from './near.js';
@@ -68,8 +71,17 @@ export interface Entry<Out> {
   ttl: number;
   /** Bytes of the value. */
   size: number;
-  /** How often it was asked for since it was stored or last moved, as the eviction policy counts: 0 to 3. */
-  uses: number;
+  /** How often it was asked for lately, at least, as the eviction policy counts: with `'learned'` 1, 2, 3, 5, 8 or 12. */
+  frequency: number;
+  /**
+   * How long before it was last asked for it had been asked for, at most, in numbers of requests as large as the
+   * capacity: 1/16, 1/4, 1, 4, 16 or Infinity; 0 if it was asked for once, and always with `'score'`.
+   */
+  gap: number;
+  /** What keeping it earns, by the byte; comparable between entries of one cache at one time. */
+  worth: number;
+  /** It goes when its segment is emptied while its worth is no more than this; 0 until the cache evicts. */
+  threshold: number;
   /** As given to `set`, to the 7 digits of a 32-bit float; 0 if it was not. */
   cost: number;
 }
@@ -178,7 +190,10 @@ export class Keyspace<In, Out, Own> {
     const facts = {
       age: wideRegisters[AGE]!,
       ttl: wideRegisters[EXPIRES]!,
-      uses: wideRegisters[USES]!,
+      frequency: wideRegisters[FREQUENCY]!,
+      gap: wideRegisters[GAP]!,
+      worth: wideRegisters[WORTH]!,
+      threshold: wideRegisters[THRESHOLD]!,
       cost: wideRegisters[COST]!,
       size: wideRegisters[SIZE]!,
     };

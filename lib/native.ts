@@ -22,11 +22,14 @@ export const EVICTED = 7; // entries that the last set pushed out
 /** Places in the wide registers. */
 export const EXPIRES = 8; // ms left
 export const AGE = 9; // in ms
-export const USES = 10;
+export const FREQUENCY = 10;
 export const COST = 11; // in ms
 export const SIZE = 12; // of the value, in bytes
 export const STORE_TTL = 13; // set by us: what the next value is stored with, in us; Infinity: it has no end
 export const STORE_COST = 14; // likewise, in ms
+export const GAP = 15; // in capacities
+export const WORTH = 16;
+export const THRESHOLD = 17;
 
 /** Answers of a store. */
 export const STORED = 1;
@@ -44,11 +47,14 @@ export interface NativeCounts {
   refusedPinned: number;
   refusedReaders: number;
   refusedMemory: number;
+  refusedWorth: number;
+  storedBytes: number;
   deletes: number;
   evicted: number;
   trimmed: number;
   expired: number;
   copiedForward: number;
+  copiedForwardBytes: number;
   evictedSegments: number;
   corrupted: number;
   exposures: number;
@@ -70,6 +76,10 @@ export interface NativeStats extends NativeCounts {
   fixedBytes: number;
   committedSegments: number;
   exposurePriceNs: number;
+  policyBytes: number;
+  policyCapacity: number;
+  policyTick: number;
+  threshold: number;
   evicting: boolean;
 }
 
@@ -85,7 +95,16 @@ export interface Native {
     tidyNear: () => void,
   ): void;
   /** `terms`: whatever else must be the same when the name is opened again. */
-  open(name: string, maxBytes: number, verify: number, maxEntries: number, terms: string): number;
+  open(
+    name: string,
+    maxBytes: number,
+    verify: number,
+    maxEntries: number,
+    terms: string,
+    policy: number,
+    aging: boolean,
+    admission: boolean,
+  ): number;
   keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
   /** The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now. */
   near(handle: number): [ArrayBufferLike, number, number] | undefined;
@@ -149,7 +168,7 @@ export interface Native {
 export const native = loadAddon() as Native;
 
 // ArrayBuffers of their own, never handed out: typed arrays of up to 64 bytes live in the JavaScript heap and move.
-export const registers = new Uint32Array(new ArrayBuffer(128));
+export const registers = new Uint32Array(new ArrayBuffer(192));
 export const wideRegisters = new Float64Array(registers.buffer);
 
 /** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */

@@ -11,9 +11,12 @@ export interface KeyspaceStats {
   /** Of the hits: answered by the near cache of a thread. */
   nearHits: number;
   sets: number;
-  /** Sets that stored nothing, and why: all segments in use by views; a stalled reader; no memory from the system. */
+  /**
+   * Sets that stored nothing, and why: all segments in use by views; a stalled reader; no memory from the system; worth
+   * less than what is there (with `admission`).
+   */
   refusals: number;
-  refusalsBy: { pinned: number; readers: number; memory: number };
+  refusalsBy: { pinned: number; readers: number; memory: number; worth: number };
   deletes: number;
   /** Entries that left because room was needed, or because there were more than `maxEntries`. */
   evictions: number;
@@ -28,8 +31,21 @@ export interface KeyspaceStats {
 
 /** Counts since the cache was made, of all keyspaces and threads; bytes as they are now. */
 export interface CacheStats extends KeyspaceStats {
-  /** Entries that were copied to another segment because they were in use when theirs was needed. */
+  /** Entries that were copied to another segment because they were worth more than the threshold when theirs was emptied. */
   copiedForward: number;
+  /** Bytes that were copied so, for each byte that was stored. */
+  copiedPerStored: number;
+  /** What the eviction policy goes by; see the guide on eviction. */
+  policy: {
+    /** An entry goes, when its segment is emptied, if keeping it earns no more than this, by the byte. */
+    threshold: number;
+    /** How many entries the cache holds when it is full, as far as can be told. */
+    capacity: number;
+    /** Requests in which a second one for the same entry tells nothing new. */
+    tickRequests: number;
+    /** Memory of the sketch and the learner: paid from `maxBytes`. */
+    bytes: number;
+  };
   /** External buffers made over segments. */
   exposures: number;
   /** Collections of V8's young generation, and of its whole heap, brought about to get buffers back. */
@@ -69,8 +85,13 @@ export function spaceStatsOf(raw: NativeCounts): KeyspaceStats {
     copiedHits: raw.copiedHits,
     nearHits: raw.nearHits,
     sets: raw.sets,
-    refusals: raw.refusedPinned + raw.refusedReaders + raw.refusedMemory,
-    refusalsBy: { pinned: raw.refusedPinned, readers: raw.refusedReaders, memory: raw.refusedMemory },
+    refusals: raw.refusedPinned + raw.refusedReaders + raw.refusedMemory + raw.refusedWorth,
+    refusalsBy: {
+      pinned: raw.refusedPinned,
+      readers: raw.refusedReaders,
+      memory: raw.refusedMemory,
+      worth: raw.refusedWorth,
+    },
     deletes: raw.deletes,
     evictions: raw.evicted + raw.trimmed,
     evictionsBy: { capacity: raw.evicted, maxEntries: raw.trimmed },
@@ -85,6 +106,13 @@ export function cacheStatsOf(raw: NativeStats): CacheStats {
   return {
     ...spaceStatsOf(raw),
     copiedForward: raw.copiedForward,
+    copiedPerStored: raw.storedBytes === 0 ? 0 : raw.copiedForwardBytes / raw.storedBytes,
+    policy: {
+      threshold: raw.threshold,
+      capacity: raw.policyCapacity,
+      tickRequests: raw.policyTick,
+      bytes: raw.policyBytes,
+    },
     exposures: raw.exposures,
     youngCollections: raw.youngCollections,
     forcedCollections: raw.forcedCollections,

@@ -3,9 +3,10 @@
 //   set       4 KiB into a full cache of 256 MiB, four times as many keys as fit, two gets by Zipf for every set; against
 //             the same loop that copies the same bytes into one fixed buffer of that size.  Only sets are timed
 //   get       each hit timed by itself in the same mix: p50, p99, p99.9, of zerohop and of lru-cache
-//   hit ratio against the policy played with ids (second-chance.mts), and against LRU
+//   hit ratio against LRU of as many bytes, played with ids (plain-lru.mts)
 //
-// Claimed: no set is refused, and the hit ratio is the policy's. Not claimed: other sizes, other skews, more threads.
+// Claimed: no set is refused, and what the hit ratio is here. Not claimed: other sizes, other skews, more threads; what the
+// policy keeps on recorded traces is the question of the suite `hitratio`.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SuiteArguments } from '../harness/arguments.mjs';
@@ -22,8 +23,8 @@ import { ChurnTrace, SETS_PER_GROUP } from '../workloads/churn.mjs';
 import { DIMENSIONS, EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
 import { type Churn, newChurn, timeGets, timeSets } from './churn-loops.mjs';
 import { type ChurnStore, lruStore, memcpyStore, zerohopStore } from './churn-stores.mjs';
+import { PlainLru } from './plain-lru.mjs';
 import { openLru, openZerohop, userKey } from './rivals.mjs';
-import { PlainLru, SecondChance } from './second-chance.mjs';
 
 const MAX_BYTES = 256 * 2 ** 20;
 const FITTING = MAX_BYTES / EMBEDDING_BYTES;
@@ -63,7 +64,6 @@ interface SetFigures {
   readonly cases: Case[];
   readonly refused: number;
   readonly hitRatio: number;
-  readonly simulated: number;
   readonly lru: number;
 }
 
@@ -76,23 +76,20 @@ async function measureSets({ rounds }: Extent, trace: ChurnTrace): Promise<SetFi
   ];
   const onRound = (round: number) => showProgress(`churn: sets, round ${round + 1} of ${rounds}`);
   const samples = await measureInTurns(contenders, { rounds, sampleMsMin: 0, onRound });
-  showProgress('churn: the policy, played with ids');
-  const { entries, copiedHits, hits, bytes } = cache.stats();
-  // Header, key and padding, then the value on a line of its own.
-  const policy = new SecondChance(IDS, MAX_BYTES, EMBEDDING_BYTES + 64, bytes.index);
-  const simulated = hitRatioOf(policy, trace, churn.group);
+  showProgress('churn: LRU, played with ids');
+  const { entries, copiedHits, hits, copiedPerStored } = cache.stats();
   const lru = hitRatioOf(new PlainLru(FITTING), trace, churn.group);
   cache.close();
   const hitRatio = churn.hits / churn.gets;
   const cases = [
     makeCase('zerohop/refused-sets', 'count', single(churn.refused)),
     makeCase('zerohop/hit-ratio', 'ratio', single(hitRatio)),
-    makeCase('simulation/hit-ratio', 'ratio', single(simulated)),
     makeCase('lru/hit-ratio', 'ratio', single(lru)),
     makeCase('zerohop/copied-hits', 'ratio', single(copiedHits / hits)),
+    makeCase('zerohop/copied-per-stored', 'ratio', single(copiedPerStored)),
     makeCase('zerohop/entries', 'count', single(entries)),
   ];
-  return { samples, cases, refused: churn.refused, hitRatio, simulated, lru };
+  return { samples, cases, refused: churn.refused, hitRatio, lru };
 }
 
 function setContender(name: string, store: ChurnStore, churn: Churn): Contender {
@@ -194,15 +191,15 @@ function throwIfWrong(name: string, { wrong }: Churn): void {
 }
 
 function print(extent: Extent, sets: SetFigures, gets: GetFigures): void {
-  const { hitRatio, simulated, lru, refused } = sets;
+  const { hitRatio, lru, refused } = sets;
   console.log(`
 Sets of ${DIMENSIONS} float32 (4 KiB) into a full cache of ${MAX_BYTES / 2 ** 20} MiB, ${IDS.toLocaleString('en')} keys, two gets a set; median of ${extent.rounds} rounds; Node ${process.versions.node}
 `);
   console.log(formatSamples(sets.samples, 'ns', COMPARISONS));
   console.log('\nSingle hits in the same mix\n');
   console.log(formatSamples(gets.samples, 'ns', []));
-  const off = (100 * (hitRatio - simulated)) / simulated;
+  const more = (100 * (hitRatio - lru)) / lru;
   console.log(`
-hit ratio ${hitRatio.toFixed(4)}; the policy played with ids ${simulated.toFixed(4)} (${off >= 0 ? '+' : ''}${off.toFixed(2)} %), LRU of as many bytes ${lru.toFixed(4)}
+hit ratio ${hitRatio.toFixed(4)}; LRU of as many bytes ${lru.toFixed(4)} (${more >= 0 ? '+' : ''}${more.toFixed(2)} %)
 refused sets: ${refused}. Two readings of the clock (${formatNumber(gets.clockNs)} ns) are taken off every single get.`);
 }

@@ -17,13 +17,15 @@ export interface SuiteFigures {
  * Runs `measure`, which also prints its table, and ends the process.
  *
  * @param flags  options of this suite alone, without the dashes
+ * @param valued  likewise, those with a value
  */
 export async function runSuite(
   name: string,
   measure: (options: SuiteArguments) => Promise<SuiteFigures>,
   flags: readonly string[] = [],
+  valued: readonly string[] = [],
 ): Promise<never> {
-  const options = parseSuiteArguments(flags);
+  const options = parseSuiteArguments(flags, valued);
   let exitCode = 0;
   try {
     const { cases, ratios } = await measure(options);

@@ -7,6 +7,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Embedding lookups', link: '/guide/embedding-lookups' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
+  { text: 'Eviction', link: '/EVICTION' },
   { text: 'Tuning', link: '/guide/tuning' },
   { text: 'Benchmarks', link: '/guide/benchmarks' },
 ];

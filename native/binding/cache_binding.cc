@@ -27,20 +27,29 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// open(name, maxBytes, verify, maxEntries, terms): handle.
+// open(name, maxBytes, verify, maxEntries, terms, policy, aging, admission): handle.
 napi_value Open(napi_env env, napi_callback_info info) {
-  const Arguments<5> args(env, info);
+  const Arguments<8> args(env, info);
   Isolate& isolate = *args.isolate;
   std::string name, terms;
   double max_bytes = 0, max_entries = 0;
-  int32_t verify = 0;
+  int32_t verify = 0, policy = 0;
+  bool aging = false, admission = false;
   if (!ReadString(env, args[0], &name) || napi_get_value_double(env, args[1], &max_bytes) != napi_ok ||
       napi_get_value_int32(env, args[2], &verify) != napi_ok || !(max_bytes >= 0 && max_bytes < 9e15) ||
       napi_get_value_double(env, args[3], &max_entries) != napi_ok || !(max_entries >= 1) ||
-      !ReadString(env, args[4], &terms)) {
-    return ThrowType(env, "open: expected (string, number, number, number, string)");
+      !ReadString(env, args[4], &terms) || napi_get_value_int32(env, args[5], &policy) != napi_ok ||
+      napi_get_value_bool(env, args[6], &aging) != napi_ok ||
+      napi_get_value_bool(env, args[7], &admission) != napi_ok) {
+    return ThrowType(env, "open: expected (string, number, number, number, string, number, boolean, boolean)");
   }
-  CacheOptions options{static_cast<size_t>(max_bytes), static_cast<Verify>(verify), SIZE_MAX, std::move(terms)};
+  CacheOptions options;
+  options.max_bytes = static_cast<size_t>(max_bytes);
+  options.verify = static_cast<Verify>(verify);
+  options.terms = std::move(terms);
+  options.policy = static_cast<Policy::Kind>(policy);
+  options.fading = aging;
+  options.admission = admission;
   if (max_entries < 9e15) options.max_entries = static_cast<size_t>(max_entries);
   Result<std::shared_ptr<Cache>> cache = Registry::Process().Open(name, options);
   if (!cache.ok()) return Throw(env, isolate, cache.status());
@@ -136,11 +145,14 @@ void PutCounts(napi_env env, Napi::Object& into, const CountTotals& counts) {
                 {"refusedPinned", Count::kRefusedPinned},
                 {"refusedReaders", Count::kRefusedReaders},
                 {"refusedMemory", Count::kRefusedMemory},
+                {"refusedWorth", Count::kRefusedWorth},
+                {"storedBytes", Count::kStoredBytes},
                 {"deletes", Count::kDeletes},
                 {"evicted", Count::kEvictedEntries},
                 {"trimmed", Count::kTrimmedEntries},
                 {"expired", Count::kExpired},
                 {"copiedForward", Count::kCopiedForward},
+                {"copiedForwardBytes", Count::kCopiedForwardBytes},
                 {"evictedSegments", Count::kEvictedSegments},
                 {"corrupted", Count::kCorrupted},
                 {"exposures", Count::kExposures},
@@ -186,6 +198,10 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   put("fixedBytes", usage.fixed_bytes);
   put("committedSegments", usage.committed_segments);
   put("exposurePriceNs", call.isolate->PriceNs(call.cache()));
+  put("policyBytes", usage.policy_bytes);
+  put("policyCapacity", usage.policy_capacity);
+  put("policyTick", usage.policy_tick);
+  stats.Set("threshold", Napi::Number::New(env, usage.threshold));
   stats.Set("evicting", Napi::Boolean::New(env, usage.evicting));
   return stats;
 }

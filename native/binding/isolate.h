@@ -126,17 +126,20 @@ class Isolate {
     kVerifyNow,    // set by JavaScript: the next lookup compares the checksum
     kNearEnds,     // the tick from which on JavaScript must ask (base/ticker.h)
     kEvicted,      // entries that the last `set` pushed out
-    kRegisters = 32
+    kRegisters = 48
   };
   // The same memory as numbers of eight bytes.
   enum WideRegister : size_t {
     kExpires = 8,
     kAge,
-    kUses,
+    kFrequency,
     kCost,
     kSize,
     kStoreTtl,   // set by JavaScript: what the next value is stored with, in us; infinity: it has no end
     kStoreCost,  // likewise, in ms
+    kGap,        // in capacities
+    kWorth,
+    kThreshold
   };
 
   explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend(env)) {}

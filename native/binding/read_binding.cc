@@ -260,7 +260,10 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   wide[Isolate::kExpires] =
       end == kNever ? std::numeric_limits<double>::infinity() : static_cast<double>(end > now ? end - now : 0) / 1000;
   wide[Isolate::kAge] = static_cast<double>(facts->age_us) / 1000;
-  wide[Isolate::kUses] = facts->uses;
+  wide[Isolate::kFrequency] = facts->frequency;
+  wide[Isolate::kGap] = facts->gap;
+  wide[Isolate::kWorth] = facts->value;
+  wide[Isolate::kThreshold] = facts->threshold;
   wide[Isolate::kCost] = facts->cost;
   wide[Isolate::kSize] = facts->hit.bytes;
   return Bool(env, true);

@@ -44,6 +44,7 @@ void Arena::Open(uint32_t index, uint32_t run) {
   Segment& head = segments_[index];
   head.run_segments = run;
   head.used_bytes = 0;
+  head.appended.store(0, std::memory_order_relaxed);
   head.view_at = 0;
   head.view_bytes = static_cast<uint32_t>(segment_bytes_);
   head.cooling.store(false, std::memory_order_relaxed);

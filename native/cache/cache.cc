@@ -16,6 +16,28 @@ size_t SegmentBytesFor(size_t max_bytes) {
   return segment_bytes;
 }
 
+// Until something is known of the entries: how many there might be, and for how many the policy takes memory at first.
+constexpr size_t kFirstEntryBytes = 4096;
+constexpr size_t kFirstEntries = 1024;
+
+// What the policy may take for its sketch and its learner, in parts of max_bytes: 24 to 48 bytes an entry, as long as
+// that is no more.
+constexpr size_t kPolicyShare = 32;
+
+size_t FirstCapacity(const CacheOptions& options) {
+  return std::min(options.max_entries, options.max_bytes / kFirstEntryBytes);
+}
+
+Policy::Options PolicyOptions(const CacheOptions& options) {
+  Policy::Options of_policy;
+  of_policy.kind = options.policy;
+  of_policy.fading = options.fading;
+  // A small cache has a small one.
+  of_policy.sketch_bytes_min = std::min(of_policy.sketch_bytes_min, options.max_bytes / 64);
+  of_policy.tracker_bytes_min = std::min(of_policy.tracker_bytes_min, options.max_bytes / 64);
+  return of_policy;
+}
+
 void AddTotals(CountTotals& sum, const CountTotals& more) {
   for (size_t i = 0; i < kCountNumber; ++i) sum[i] += more[i];
 }
@@ -29,7 +51,8 @@ Result<std::unique_ptr<Cache>> Cache::Create(const CacheOptions& options) {
   const MappingKind kind = options.verify == Verify::kTrap ? MappingKind::kMirrored : MappingKind::kPrivate;
   std::shared_ptr<NearWords> near = NearWords::Create(options.max_bytes);
   if (near == nullptr) return Status{Code::kNoMemory, "the system refused memory"};
-  Result<Arena*> arena = Arena::Create(options.max_bytes, SegmentBytesFor(options.max_bytes), kind);
+  Result<Arena*> arena = Arena::Create(
+      options.max_bytes, options.segment_bytes != 0 ? options.segment_bytes : SegmentBytesFor(options.max_bytes), kind);
   if (!arena.ok()) return arena.status();
   try {
     return std::unique_ptr<Cache>(new Cache(options, arena.value(), std::move(near)));
@@ -45,11 +68,12 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWord
       arena_(arena),
       near_(std::move(near)),
       index_(epochs_),
+      policy_(PolicyOptions(options), epochs_, FirstCapacity(options), kFirstEntries, options.max_bytes / kPolicyShare),
       tags_([this](uint16_t incarnation, uint32_t id, uint64_t hash) {
         return index_.Any(hash, [&](uint64_t at) { return Carries(at, incarnation, id); });
       }),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
-      evictor_({*arena, index_, epochs_, spaces_, *near_, seal_clock_, hash_key_, [this] {
+      evictor_({*arena, index_, epochs_, spaces_, *near_, policy_, options.by_value, seal_clock_, hash_key_, [this] {
                   MutexLock lock(sessions_mutex_);
                   for (Session* session : sessions_) {
                     if (session->listener != nullptr) session->listener->OnNotice();
@@ -182,6 +206,19 @@ void Cache::BuryAll() {
 
 // ---- Upkeep and figures
 
+SharedPolicy::Fill Cache::FillLevel() {
+  const size_t entries = index_.size();
+  size_t capacity = entries;
+  if (!evicting()) {
+    // As many as will fit if they go on like this.
+    const size_t used = arena_->segment_count() - arena_->free_segments();
+    const size_t usable = arena_->usable_segments();
+    constexpr size_t kTelling = 2;  // segments from which something follows
+    capacity = used < kTelling ? std::max(entries, FirstCapacity(options_)) : entries * std::max(used, usable) / used;
+  }
+  return {entries, std::min(capacity, options_.max_entries), arena_->committed_segments() <= arena_->usable_segments()};
+}
+
 void Cache::Maintain(bool idle) {
   evictor_.Tidy();
   index_.Tidy();
@@ -238,7 +275,11 @@ CacheUsage Cache::Usage() {
     AddTotals(usage.counts, CountsOf(static_cast<uint16_t>(space)));
   }
   usage.indexed = index_.size();
-  usage.index_bytes = index_.bytes() + tags_.bytes();
+  usage.index_bytes = index_.bytes() + tags_.bytes() + policy_.bytes();
+  usage.policy_bytes = policy_.bytes();
+  usage.policy_capacity = policy_.capacity();
+  usage.policy_tick = policy_.tick_requests();
+  usage.threshold = evictor_.threshold();
   usage.segment_bytes = arena_->segment_bytes();
   usage.segments = arena_->segment_count();
   usage.arena_bytes = usage.segment_bytes * usage.segments;

@@ -6,6 +6,8 @@
 // A value's bytes never change or move while they can be seen: overwriting appends, deleting only forgets, and a
 // segment is reused when neither the index, nor a reader, nor an exposure refers to it.
 //
+//   what an entry is worth, and so which ones stay: shared_policy.h, evictor.h
+//
 //   cache_read.cc    Find and its kin          cache_write.cc   Set, Delete, tags, touch
 //   cache.cc         keyspaces, sessions, clearing, upkeep, figures
 //
@@ -37,6 +39,7 @@
 #include "cache/index.h"
 #include "cache/near.h"
 #include "cache/session.h"
+#include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
 #include "cache/tags.h"
@@ -53,6 +56,12 @@ struct CacheOptions {
   size_t max_bytes = 0;
   Verify verify = Verify::kSample;
   size_t max_entries = SIZE_MAX;
+  Policy::Kind policy = Policy::Kind::kLearned;
+  bool fading = false;     // Policy::Options::fading
+  bool admission = false;  // newcomers worth less than all that is there are refused
+  // For tests and simulations: 0 is chosen by max_bytes; and the worth of entries whatever they cost and take.
+  size_t segment_bytes = 0;
+  bool by_value = true;
   std::string terms{};  // the binding's: must be the same when the cache is opened again, like everything here
   bool operator==(const CacheOptions&) const = default;
 };
@@ -76,8 +85,11 @@ struct Hit {
 // What is known of an entry beside its value.
 struct EntryFacts {
   Hit hit;
-  uint64_t age_us;  // to kTickUs
-  uint32_t uses;    // 0 … Index::kUsesMax, since it was written or moved
+  uint64_t age_us;     // to kTickUs
+  uint32_t frequency;  // how often it was asked for lately, at least
+  float gap;           // before it was last asked for, in capacities, at most; 0 if unknown
+  float value;         // what the policy thinks of it, by the byte
+  float threshold;     // what it would have to be worth more than, if its segment were emptied now
   float cost;
 };
 
@@ -91,7 +103,7 @@ struct Terms {
   bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
 
-enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kTooLarge };
+enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kRefusedWorth, kTooLarge };
 
 // A key as Scan tells it.
 struct ScannedKey {
@@ -102,6 +114,9 @@ struct ScannedKey {
 struct CacheUsage {
   CountTotals counts{};
   size_t entries, indexed, index_bytes, arena_bytes, segment_bytes, fixed_bytes;
+  size_t policy_bytes, policy_capacity;
+  float threshold;
+  uint32_t policy_tick;  // requests
   uint32_t segments, free_segments, retired_segments, committed_segments, exposed_segments, exposure_limit;
   bool evicting;
 };
@@ -215,6 +230,7 @@ class Cache {
     const Terms& terms;
     HeldTags& tags;
     uint32_t extension_words;
+    std::optional<Standing> standing;  // if the policy was asked already
   };
 
   // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
@@ -252,6 +268,12 @@ class Cache {
   bool IsLarge(size_t key_bytes, size_t value_bytes) const;
   uint32_t Ticks() const;
   void PayFromBudget();
+  bool Refused(Session& session, Newcomer& newcomer);
+  void TellPolicy(Session& session) {
+    if (SharedPolicy::Due(session)) [[unlikely]]
+      policy_.Tell(session, FillLevel());
+  }
+  SharedPolicy::Fill FillLevel();
 
   void SweepDead(size_t shard) REQUIRES(upkeep_mutex_);
   void BuryAll();
@@ -264,6 +286,7 @@ class Cache {
   const std::shared_ptr<NearWords> near_;
   EpochDomain epochs_;
   Index index_;
+  SharedPolicy policy_;
   Spaces spaces_;
   Tags tags_;
   std::atomic<bool> any_terms_{false};  // entries with an end were stored: upkeep looks for them

@@ -47,10 +47,14 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
   const bool counts = use == Use::kCount;
   Counters& counters = session.Of(space);
   Entry entry{};
-  const std::optional<uint64_t> at =
-      index_.Find(hash, counts ? Index::Touch::kCount : Index::Touch::kNone, [&](uint64_t candidate) {
+  const std::optional<uint64_t> at = index_.Find(
+      hash,
+      [&](uint64_t candidate) {
         if (kAlone) FetchAhead(candidate, key.size(), counters.usual_value_bytes);
         return Matches(candidate, incarnation, key, &entry);
+      },
+      [&](std::atomic<uint16_t>& standing) {
+        if (counts) policy_.Touch(session, hash, standing);
       });
   if (!at) {
     if (counts) counters.Add(Count::kMisses);
@@ -86,11 +90,13 @@ Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, U
     mark->word = near_->WordOf(hash);
     mark->version = near_->Read(mark->word);
   }
+  if (use == Use::kCount) TellPolicy(session);
   return FindHashed<true>(session, space, incarnation, hash, key, use);
 }
 
 void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
                      std::span<Hit> hits) {
+  TellPolicy(session);
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   std::array<uint64_t, kBatchMax> hashes;
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -114,8 +120,14 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
   Entry entry;
   if (!ReadAt(hit.entry_at, &entry)) return std::nullopt;
   const uint32_t age = (Ticks() - entry.header.written()) & EntryHeader::kWrittenMax;
-  return EntryFacts{hit, age * kTickUs, index_.UsesOf(hit.hash, hit.entry_at).value_or(0),
-                    CostOf(arena_->bytes(), hit.entry_at, entry.header)};
+  const Standing standing = index_.StandingOf(hit.hash, hit.entry_at).value_or(Standing());
+  return EntryFacts{.hit = hit,
+                    .age_us = age * kTickUs,
+                    .frequency = policy_.FrequencyOf(standing),
+                    .gap = policy_.GapOf(standing),
+                    .value = evictor_.Value(standing, hit.entry_at, entry),
+                    .threshold = evictor_.threshold(),
+                    .cost = CostOf(arena_->bytes(), hit.entry_at, entry.header)};
 }
 
 std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t space) {
@@ -123,7 +135,7 @@ std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t spa
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t now = NowUs();
   std::vector<ScannedKey> keys;
-  index_.VisitShard(shard, [&](uint64_t at, uint32_t) {
+  index_.VisitShard(shard, [&](uint64_t at, Standing) {
     Entry entry;
     if (!ReadAt(at, &entry) || entry.header.space != incarnation) return;
     if (ExpiresUs(arena_->bytes(), at, entry.header) <= now) return;

@@ -39,14 +39,19 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   const Spaces::Mark mark = spaces_.MarkOf(space);
   HeldTags tags(tags_);
   tags.Hold(mark.incarnation, terms.tags);
-  const Newcomer newcomer{space, mark, HashOf(space, key), key, value, terms, tags,
-                          // A large value has room for an end from the start: it could not be moved to get one.
-                          terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size())};
+  Newcomer newcomer{space, mark, HashOf(space, key), key, value, terms, tags,
+                    // A large value has room for an end from the start: it could not be moved to get one.
+                    terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size()), std::nullopt};
   {
     ReadGuard guard(epochs_, session);
     index_.Prefetch(guard, newcomer.hash);  // arrives while the value is copied
   }
   near_->Prefetch(newcomer.hash);
+  TellPolicy(session);
+  if (options_.admission && evicting() && Refused(session, newcomer)) {
+    CountRefusal(session, space, SetOutcome::kRefusedWorth);
+    return SetOutcome::kRefusedWorth;
+  }
   Reservation room{};
   const SetOutcome outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   if (outcome != SetOutcome::kStored) {
@@ -56,6 +61,7 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   }
   if (outcome == SetOutcome::kStored) {
     session.Of(space).Add(Count::kSets);
+    session.Of(space).Add(Count::kStoredBytes, room.layout.end - room.entry_at);
     if (options_.max_entries != SIZE_MAX && spaces_.Entries() > options_.max_entries) {
       evictor_.Trim(session, options_.max_entries, room.entry_at);
     }
@@ -64,14 +70,39 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
 }
 
 void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
+  // What the entries leave behind that had to make room for tags, among others.
+  if (arena_->usable_segments() < arena_->segment_count() / 2) tags_.Prune();
+  PayFromBudget();
   Counters& counters = session.Of(space);
   switch (outcome) {
     case SetOutcome::kRefusedPinned: counters.Add(Count::kRefusedPinned); break;
     case SetOutcome::kRefusedReaders: counters.Add(Count::kRefusedReaders); break;
     case SetOutcome::kRefusedMemory: counters.Add(Count::kRefusedMemory); break;
+    case SetOutcome::kRefusedWorth: counters.Add(Count::kRefusedWorth); break;
     case SetOutcome::kStored:
     case SetOutcome::kTooLarge: break;
   }
+}
+
+// True if the key is new and worth less than what it would push out.
+bool Cache::Refused(Session& session, Newcomer& newcomer) {
+  // Refusals look at the index themselves: nothing is evicted while all is refused, and the fee would stay as it is.
+  constexpr uint32_t kResampleEvery = 16;
+  {
+    ReadGuard guard(epochs_, session);
+    Entry entry;
+    const auto known = index_.Find(
+        newcomer.hash, [&](uint64_t at) { return Matches(at, newcomer.mark.incarnation, newcomer.key, &entry); });
+    if (known) return false;
+    newcomer.standing = policy_.Arrive(session, newcomer.hash);
+  }
+  const float cost = newcomer.terms.cost > 0 ? newcomer.terms.cost : Evictor::kCostUnsaid;
+  const auto bytes =
+      static_cast<float>(LayOut(0, newcomer.extension_words, newcomer.key.size(), newcomer.value.size()).end);
+  // The policy compares worths; the fee is one by the byte.
+  if (policy_.Admits(*newcomer.standing, evictor_.entry_fee() * bytes / cost)) return false;
+  if (++session.refused % kResampleEvery == 0) evictor_.Resample(session);
+  return true;
 }
 
 // Room in the keyspace's open segment, with a writer counted until Finish.
@@ -124,6 +155,7 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservati
   segment.used_bytes = room.layout.end - at;
   segment.view_at = static_cast<uint32_t>(room.layout.value_at - at);
   segment.view_bytes = static_cast<uint32_t>(newcomer.value.size());
+  segment.appended.store(1, std::memory_order_relaxed);
   segment.writers.fetch_add(1, std::memory_order_relaxed);
   segment.sealed_at = seal_clock_.fetch_add(1, std::memory_order_relaxed);
   Write(room, newcomer);
@@ -181,8 +213,9 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
              std::memcmp(arena_->bytes() + entry.layout.key_at, newcomer.key.data(), newcomer.key.size()) == 0;
     };
     upserted = index_.Upsert(
-        newcomer.hash, room.entry_at, matches, [&] { return spaces_.Valid(newcomer.mark); },
-        [&] { near_->KeyChanged(newcomer.hash); });
+        newcomer.hash, room.entry_at, matches,
+        [&] { return newcomer.standing ? *newcomer.standing : policy_.Arrive(session, newcomer.hash); },
+        [&] { return spaces_.Valid(newcomer.mark); }, [&] { near_->KeyChanged(newcomer.hash); });
     if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
   }
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
@@ -196,7 +229,7 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
 }
 
 void Cache::PayFromBudget() {
-  const size_t bytes = index_.bytes() + tags_.bytes();
+  const size_t bytes = index_.bytes() + tags_.bytes() + policy_.bytes();
   arena_->Withhold(static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes()));
 }
 
@@ -269,17 +302,22 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
   // Not longer than a guard lives is the number the keyspace's.
   uint16_t incarnation;
   uint64_t hash;
-  const auto find = [&](Index::Touch touch, Entry* entry) {
+  const auto find = [&](bool touch, Entry* entry) {
     incarnation = spaces_.IncarnationOf(space);
     hash = HashOf(space, key);
-    return index_.Find(hash, touch, [&](uint64_t at) { return Matches(at, incarnation, key, entry); });
+    return index_.Find(
+        hash, [&](uint64_t at) { return Matches(at, incarnation, key, entry); },
+        [&](std::atomic<uint16_t>& standing) {
+          if (touch) policy_.Touch(session, hash, standing);
+        });
   };
+  TellPolicy(session);
   if (expires_us && *expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
   size_t value_bytes = 0;
-  for (auto use = Index::Touch::kCount;; use = Index::Touch::kNone) {
+  for (bool touch = true;; touch = false) {
     ReadGuard guard(epochs_, session);
     Entry entry;
-    const auto at = find(use, &entry);
+    const auto at = find(touch, &entry);
     if (!at || HasCome(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
     const bool endless = entry.header.extension_words() == 0;
     if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
@@ -308,7 +346,7 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     ReadGuard guard(epochs_, session);
     for (bool done = false; !done;) {
       Entry entry;
-      const auto at = find(Index::Touch::kNone, &entry);
+      const auto at = find(/*touch=*/false, &entry);
       // Whatever becomes of it, the room must look like an entry: the segment is walked from one to the next.
       const EntryHeader header{static_cast<uint32_t>(value_bytes), 0, static_cast<uint16_t>(key.size()), incarnation,
                                kWords << EntryHeader::kWordsShift};
@@ -338,7 +376,7 @@ bool Cache::MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room
   std::memmove(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
   Segment& to = arena_->segment(room.segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
-  const bool moved = index_.Repoint(hash, at, room.entry_at, Index::kSameUses);
+  const bool moved = index_.Repoint(hash, at, room.entry_at);
   (moved ? arena_->segment(arena_->SegmentOf(at)) : to).live_entries.fetch_sub(1, std::memory_order_release);
   return moved;
 }

@@ -20,11 +20,14 @@ enum class Count : size_t {
   kRefusedPinned,   // sets refused: no segment could be freed, all were seen by views
   kRefusedReaders,  // sets refused: a reader in another thread stood still in the middle of a lookup
   kRefusedMemory,   // sets refused: the system gave no memory for the index
+  kRefusedWorth,    // sets refused: worth less than what the cache would have to let go
+  kStoredBytes,     // of the sets: what their entries took
   kDeletes,
   kEvictedEntries,  // left with their segment
   kTrimmedEntries,  // left because there were more than maxEntries
   kExpired,         // found past their time, and dropped
   kCopiedForward,   // survived their segment
+  kCopiedForwardBytes,
   kEvictedSegments,
   kCorrupted,  // checksum did not match: someone wrote through a view
   kExposures,  // external buffers made

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "base/copy.h"
 #include "base/reserve.h"
-#include "cache/policy.h"
 
 namespace zerohop {
 namespace {
@@ -58,8 +58,6 @@ uint32_t Evictor::Limit(bool prompt) const {
   const uint32_t half = segments / 2;
   return std::min(segments - reserve, std::max(segments / 4, half - std::min(half, lag / 2)));
 }
-
-uint32_t Evictor::CoolingWindow() const { return std::max<uint32_t>(2, parts_.arena.usable_segments() / 4); }
 
 uint32_t Evictor::Reclaim() {
   return parts_.arena.Reclaim(parts_.epochs, [this](uint32_t index) {
@@ -117,66 +115,6 @@ Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
   }
 }
 
-void Evictor::ListSealed() {
-  sealed_.clear();
-  for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
-    const Segment& segment = parts_.arena.segment(index);
-    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed) continue;
-    if (segment.writers.load(std::memory_order_acquire) != 0) continue;
-    sealed_.push_back({segment.sealed_at, index});
-  }
-}
-
-// The oldest sealed segment that is free at once when emptied; one without entries before any other.
-std::optional<uint32_t> Evictor::Victim() {
-  ListSealed();
-  const Sealed* best = nullptr;
-  bool best_dead = false;
-  uint32_t ready = 0;
-  for (const Sealed& one : sealed_) {
-    const Segment& segment = parts_.arena.segment(one.index);
-    if (segment.exposures.load(std::memory_order_acquire) != 0) continue;
-    ready += segment.cooling.load(std::memory_order_relaxed);
-    const bool dead = segment.live_entries.load(std::memory_order_relaxed) == 0;
-    if (best != nullptr && (best_dead > dead || (best_dead == dead && best->sealed_at < one.sealed_at))) continue;
-    best = &one;
-    best_dead = dead;
-  }
-  const std::optional<uint32_t> victim = best == nullptr ? std::nullopt : std::optional<uint32_t>(best->index);
-  // Well before the cooled segments run out: what comes after them has hardly been looked at yet.
-  ++evictions_since_cooling_;
-  if (ready <= CoolingWindow() / 4 && evictions_since_cooling_ > CoolingWindow() / 4) Cool();
-  return victim;
-}
-
-void Evictor::Cool() {
-  const uint32_t window = CoolingWindow();
-  std::sort(sealed_.begin(), sealed_.end(), [](const Sealed& a, const Sealed& b) { return a.sealed_at < b.sealed_at; });
-  uint32_t cooled = 0, lag = 0, given_up = 0;
-  for (const Sealed& one : sealed_) {
-    if (cooled == window) break;
-    Segment& segment = parts_.arena.segment(one.index);
-    const bool exposed = segment.exposures.load(std::memory_order_relaxed) != 0;
-    if (segment.cooling.load(std::memory_order_relaxed) && exposed) {
-      // It had the time of a whole group to be let go of, and someone still looks at it.  Meanwhile it may serve hits
-      // like any other, and the next ones in line get their turn.
-      segment.cooling.store(false, std::memory_order_relaxed);
-      ++given_up;
-      continue;
-    }
-    lag += exposed;
-    segment.cooling.store(true, std::memory_order_relaxed);
-    ++cooled;
-  }
-  evictions_since_cooling_ = 0;
-  lag_.store(lag + given_up, std::memory_order_relaxed);
-  if (lag > 0) {
-    Tell();
-    want_.store(Want::kYoung, std::memory_order_relaxed);
-  }
-  if (given_up >= window / 2) want_.store(Want::kWhole, std::memory_order_relaxed);
-}
-
 void Evictor::StartEvicting() {
   if (evicting_.exchange(true, std::memory_order_relaxed)) return;
   parts_.near.AllChanged();
@@ -197,15 +135,15 @@ void Evictor::Tell() {
 
 Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   MutexLock lock(mutex_);
+  walked_segment_.reset();
   Reclaim();
   const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
   if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) Tell();
   if (parts_.arena.Takeable(spare) < wanted) StartEvicting();
   while (parts_.arena.Takeable(spare) < wanted) {
-    const std::optional<uint32_t> victim = Victim();
+    const std::optional<uint32_t> victim = Victim(session);
     if (!victim) return AwaitTakeable(spare);
-    Segment& segment = parts_.arena.segment(*victim);
-    if (SecondChance(*victim)) continue;
+    const Segment& segment = parts_.arena.segment(*victim);
     Evict(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
     // If a reader exposed it while it was being emptied, it stays retired until its views go: take the next one.
     if (!AwaitFree(*victim, 1) && segment.exposures.load(std::memory_order_acquire) == 0) return Outcome::kReaders;
@@ -228,8 +166,8 @@ uint64_t Evictor::HashOf(const Entry& entry) const {
 void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool decommit) {
   Segment& segment = parts_.arena.segment(index);
   if (segment.live_entries.load(std::memory_order_acquire) != 0) {
-    const bool whole = Walk(session, index);
-    // A large value that was used since its second chance goes all the same: it would survive into segments of others.
+    const bool whole = walked_segment_ == index || Walk(session, index);
+    // A large value goes all the same: it would survive into segments of others.
     EvictWalked(session, index, may_survive && segment.view_at == 0);
     if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
       // Someone wrote over headers or keys: what the walk could not find is found by its place.
@@ -242,6 +180,7 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
       Add(session, Count::kCorrupted, swept);
     }
   }
+  walked_segment_.reset();
   Add(session, Count::kEvictedSegments);
   segment.retired_epoch = parts_.epochs.Advance();
   parts_.arena.Retire(index, decommit);
@@ -250,6 +189,7 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
 // Lists the segment's live entries.  False if a header contradicts the segment's length.
 bool Evictor::Walk(Session* session, uint32_t index) {
   walked_.clear();
+  walked_segment_.reset();
   std::optional<ReadGuard> guard;  // a table that is outgrown meanwhile stays until it ends
   if (session != nullptr) guard.emplace(parts_.epochs, *session);
   const std::byte* const arena = parts_.arena.bytes();
@@ -263,16 +203,20 @@ bool Evictor::Walk(Session* session, uint32_t index) {
     __builtin_prefetch(arena + std::min(end, at + kWalkAhead * (entry->layout.end - at)));
     const uint64_t hash = HashOf(*entry);
     if (guard) parts_.index.Prefetch(*guard, hash);
-    walked_.push_back({*entry, at, hash, 0});
+    walked_.push_back({*entry, at, hash, -1});
     at = entry->layout.end;
   }
+  const uint64_t now_us = NowUs();
   // None: overwritten, deleted or never published.
   std::erase_if(walked_, [&](Walked& one) {
-    const std::optional<uint32_t> uses =
-        guard ? parts_.index.SeenUsesOf(*guard, one.hash, one.at) : parts_.index.UsesOf(one.hash, one.at);
-    one.uses = uses.value_or(0);
-    return !uses;
+    const std::optional<Standing> standing =
+        guard ? parts_.index.SeenStandingOf(*guard, one.hash, one.at) : parts_.index.StandingOf(one.hash, one.at);
+    if (!standing) return true;
+    const EntryHeader& header = one.entry.header;
+    if (!Dead(header) && !Expired(one.at, header, now_us)) one.value = Value(*standing, one.at, one.entry);
+    return false;
   });
+  walked_segment_ = index;
   return true;
 }
 
@@ -300,27 +244,19 @@ bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, ui
 }
 
 void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
-  Segment& segment = parts_.arena.segment(index);
-  const size_t segment_bytes = parts_.arena.segment_bytes();
+  const Segment& segment = parts_.arena.segment(index);
   const uint64_t now_us = NowUs();
-  Policy::BytesByUses bytes_by_uses{};
-  for (Walked& one : walked_) {
-    if (Dead(one.entry.header) || Expired(one.at, one.entry.header, now_us)) one.uses = 0;  // never kept
-    bytes_by_uses[one.uses] += one.entry.layout.end - one.at;
-  }
-  const uint32_t threshold = Policy::Threshold(bytes_by_uses, segment_bytes);
-  size_t kept = 0;
+  // No more, however much it is worth, where nothing may survive.
+  const float least = may_survive ? WorstToKeep() : std::numeric_limits<float>::infinity();
   size_t next = 0;  // what will be copied after `i`, as far as can be told now
   for (size_t i = 0; i < walked_.size(); ++i) {
     const Walked& one = walked_[i];
-    for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].uses < threshold;) ++next;
+    for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].value <= least;) ++next;
     const uint64_t next_at = walked_[next < walked_.size() ? next : i].entry.layout.value_at;
-    const size_t bytes = one.entry.layout.end - one.at;
-    const bool keep = may_survive && Policy::Keep(one.uses, threshold, kept, bytes, segment_bytes);
     // Not verified here: the checksum moves along with the value, and a hit finds out.
-    if (keep && CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
-      kept += bytes;
+    if (one.value > least && CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
       Add(session, Count::kCopiedForward);
+      Add(session, Count::kCopiedForwardBytes, one.entry.layout.end - one.at);
       continue;
     }
     const bool expired = Expired(one.at, one.entry.header, now_us);
@@ -357,7 +293,7 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
   // Only a slot that still points at the old place: a newer value of the key must not be undone.  And with the end that
   // the entry has then: it may have been touched since it was copied.
-  const bool moved = parts_.index.Repoint(hash, at, room->entry_at, 0, [&] {
+  const bool moved = parts_.index.Repoint(hash, at, room->entry_at, [&] {
     if (words == 0) return;
     ExpiryWord(arena, room->entry_at).store(ExpiresUs(arena, at, header), std::memory_order_relaxed);
   });
@@ -375,11 +311,10 @@ void Evictor::SealOpen() {
 
 void Evictor::RetireAll(Session* session) {
   MutexLock lock(mutex_);
+  walked_segment_.reset();
   SealOpen();
   ListSealed();
-  for (const Sealed& one : sealed_) {
-    Evict(session, one.index, /*may_survive=*/false, /*decommit=*/true);
-  }
+  for (const uint32_t index : sealed_) Evict(session, index, /*may_survive=*/false, /*decommit=*/true);
   evicting_.store(false, std::memory_order_relaxed);
   crowded_.store(false, std::memory_order_relaxed);
   Satisfy();
@@ -392,12 +327,12 @@ void Evictor::RetireAll(Session* session) {
 bool Evictor::RetireEmpty(bool decommit) {
   ListSealed();
   bool seen = false;
-  for (const Sealed& one : sealed_) {
-    Segment& segment = parts_.arena.segment(one.index);
+  for (const uint32_t index : sealed_) {
+    Segment& segment = parts_.arena.segment(index);
     if (segment.live_entries.load(std::memory_order_acquire) != 0) continue;
     seen |= segment.exposures.load(std::memory_order_relaxed) != 0;
     segment.retired_epoch = parts_.epochs.Advance();
-    parts_.arena.Retire(one.index, decommit);
+    parts_.arena.Retire(index, decommit);
   }
   Reclaim();
   return seen;

@@ -1,24 +1,30 @@
-// evictor.h: why was my key evicted?  Because its segment's turn came and it had not been asked for since.
+// evictor.h: why was my key evicted?  Because what it was worth lay below the threshold when its segment was emptied.
 //
-// When no free segment is left, one sealed segment is emptied: entries that Policy::Keep wants are copied to the
-// survivors of their scope, the others leave the index; then the segment is retired, and free as soon as no reader,
-// writer or view refers to it.
+// When no free segment is left, one sealed segment is emptied: entries worth the threshold are copied to the survivors
+// of their scope, the others leave the index; then the segment is retired, and free as soon as no reader, writer or
+// view refers to it.
 //
-//   victim   the oldest sealed segment that no external buffer shows (it is free at once).  Segments with no entry
-//            left come first.  Exposed segments are never emptied for room: they would not give any; their entries
-//            stay in use, and their turn comes when the buffers are gone.
-//   cooling  the oldest quarter of the sealed segments is not exposed any more, and isolates are told to let go of
-//            their buffers over it: so that a collection finds something, before it is needed.  Entries that are asked
+//   worth      what the policy says of an entry's standing, times its cost, by the byte
+//   threshold  a fifth of the bytes that live entries take is worth less: known from a sample of the index
+//   benefit    of emptying a segment: the share of its bytes that is dead, or worth less than the threshold, the more
+//              so the less; estimated from the same sample
+//   victim     the sealed segment with the highest benefit that no external buffer shows (it is free at once).
+//              Segments with no entry left come first.  Exposed segments are never emptied for room: they would not
+//              give any; their entries stay in use, and their turn comes when the buffers are gone.
+//   cooling    the quarter of the sealed segments with the highest benefit is not exposed any more, and isolates are
+//              told to let go of their buffers over it: so that a collection finds something, before it is needed.
+//              Entries that are asked
 //            for in a cooling segment move to the survivors at once (Rescue).  A segment that is still seen when the
 //            next group is cooled is of use again until its turn comes round.
 //   limit    so that some victim is always left, Limit() segments at most are exposed at a time.
 //
-//   evictor.cc        eviction by segments
-//   evictor_run.cc    neighbouring segments for large values     evictor_trim.cc   the limit of entries
+//   evictor.cc        eviction by segments                        evictor_choice.cc  which one
+//   evictor_run.cc    neighbouring segments for large values     evictor_trim.cc    the limit of entries
 //
 // Threads  any; one eviction at a time under `mutex_`.  Lock order: mutex_ before stream, arena, index.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -34,6 +40,7 @@
 #include "cache/index.h"
 #include "cache/near.h"
 #include "cache/session.h"
+#include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
 
@@ -50,12 +57,16 @@ class Evictor {
     EpochDomain& epochs;
     Spaces& spaces;
     NearWords& near;
+    const SharedPolicy& policy;
+    bool by_value;  // CacheOptions
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
     std::function<void()> announce;  // notice() has grown
   };
 
-  explicit Evictor(Parts parts) : parts_(std::move(parts)) {}
+  explicit Evictor(Parts parts) : parts_(std::move(parts)), estimates_(parts_.arena.segment_count()) {}
+
+  static constexpr float kCostUnsaid = 1;  // what an entry is taken to cost if nobody said, in ms
 
   static constexpr size_t kScopesMax = 1024;
   // A scope whose new entries go to `newcomers`, which outlives this.  In the order 0, 1, 2 …
@@ -71,8 +82,8 @@ class Evictor {
   // Takes `count` neighbouring segments, evicting what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
-  // Lets entries go until `entries_max` are left that someone could find: the clock algorithm [Corbato 1968], entry by
-  // entry in the order in which they lie; one that was used loses a use instead. `newcomer` stays.
+  // Lets entries go until `entries_max` are left that someone could find: each time the one of a sample that is worth
+  // least. `newcomer` stays.
   void Trim(Session& session, size_t entries_max, uint64_t newcomer) EXCLUDES(mutex_);
 
   // Retires every segment in use.
@@ -80,6 +91,19 @@ class Evictor {
 
   // Retires segments without entries and frees what nobody sees.
   void Tidy() EXCLUDES(mutex_);
+
+  // What an entry must be worth, to stay when its segment is emptied; and to be admitted, where that is asked.
+  float threshold() const { return threshold_.load(std::memory_order_relaxed); }
+  float entry_fee() const { return entry_fee_.load(std::memory_order_relaxed); }
+  // Looks at more of the index, unless another thread is at it.
+  void Resample(Session& session) EXCLUDES(mutex_);
+  // What the policy thinks of the entry, by the byte.
+  float Value(Standing standing, uint64_t at, const Entry& entry) const {
+    if (!parts_.by_value) return parts_.policy.Worth(standing);
+    const float cost = CostOf(parts_.arena.bytes(), at, entry.header);
+    const auto bytes = static_cast<float>(entry.layout.end - at);
+    return parts_.policy.Worth(standing) * (cost > 0 ? cost : kCostUnsaid) / bytes;
+  }
 
   uint32_t notice() const { return notice_.load(std::memory_order_acquire); }
   bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
@@ -100,18 +124,36 @@ class Evictor {
   void Satisfy() { want_.store(Want::kNothing, std::memory_order_relaxed); }
 
  private:
-  struct Sealed {
-    uint64_t sealed_at;
-    uint32_t index;
+  // What emptying a segment would bring, as far as is known.
+  struct Estimate {
+    float benefit = 0;  // of its live entries: 1 if all are worth nothing, 0 if all are worth the threshold
+    uint32_t seen = 0;  // entries that it was estimated from, up to kSeenMax
+    uint32_t generation = 0;
+  };
+  struct Sampled {
+    float value;
+    uint32_t bytes;
   };
 
   uint32_t Reclaim() REQUIRES(mutex_);
   bool AwaitFree(uint32_t first, uint32_t count) REQUIRES(mutex_);
   Outcome AwaitTakeable(uint32_t spare) REQUIRES(mutex_);
   void ListSealed() REQUIRES(mutex_);
-  std::optional<uint32_t> Victim() REQUIRES(mutex_);
+  std::optional<uint32_t> Victim(Session& session) REQUIRES(mutex_);
+  std::optional<uint32_t> MostBeneficial(float* next) REQUIRES(mutex_);
+  float BenefitOf(uint32_t index) const REQUIRES(mutex_);
+  float BenefitOfValue(float value) const;
+  float WalkedBenefit(uint32_t index) const REQUIRES(mutex_);
+  void Survey(Session& session, uint32_t entries) REQUIRES(mutex_);
+  void Weigh(uint64_t at, Standing standing, uint64_t now_us) REQUIRES(mutex_);
+  void RefreshSmall(Session& session) REQUIRES(mutex_);
+  void LearnBenefit(uint32_t index, float benefit, uint32_t seen) REQUIRES(mutex_);
+  void DrawThreshold() REQUIRES(mutex_);
+  float WorstToKeep() const REQUIRES(mutex_);
+  // At most 3/4 of a segment survive: an eviction always frees something.
+  size_t SurvivorRoom() const { return parts_.arena.segment_bytes() / 4 * 3; }
   uint32_t CoolingWindow() const;
-  bool SecondChance(uint32_t index) REQUIRES(mutex_);
+  void CoolIfDue() REQUIRES(mutex_);
   void Cool() REQUIRES(mutex_);
   void StartEvicting() REQUIRES(mutex_);
   void Tell();
@@ -131,8 +173,7 @@ class Evictor {
   // True if someone could have found it.
   bool LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
   bool RetireEmpty(bool decommit) REQUIRES(mutex_);
-  bool NextHand() REQUIRES(mutex_);
-  void PointHand(uint32_t index, uint64_t bytes) REQUIRES(mutex_);
+  bool TrimOne(Session& session, uint64_t newcomer, bool everywhere) REQUIRES(mutex_);
   void SealOpen() REQUIRES(mutex_);
   std::optional<uint32_t> CheapestWindow(uint32_t count) REQUIRES(mutex_);
   uint32_t FreeIn(uint32_t first, uint32_t count) const;
@@ -155,25 +196,27 @@ class Evictor {
     Entry entry;
     uint64_t at;
     uint64_t hash;
-    uint32_t uses;
+    float value;  // by the byte; below zero: nobody may find it any more
   };
 
   Mutex mutex_;
-  // Where Trim looks next: a segment, and an offset in it.
-  struct Hand {
-    uint32_t segment = 0;
-    uint32_t generation = 0;
-    uint64_t sealed_at = 0;  // of the last sealed segment: they are passed in this order
-    size_t stream = 0;       // whose open segment comes next
-    uint64_t at = 0;
-    uint64_t end = 0;
-  };
-  Hand hand_ GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Stream>> streams_ GUARDED_BY(mutex_);  // owns what survivors_ points at
   std::vector<Stream*> newcomers_ GUARDED_BY(mutex_);
   uint32_t evictions_since_cooling_ GUARDED_BY(mutex_) = UINT32_MAX / 2;
-  std::vector<Sealed> sealed_ GUARDED_BY(mutex_);  // scratch of one eviction
-  std::vector<Walked> walked_ GUARDED_BY(mutex_);  // likewise
+  std::vector<uint32_t> sealed_ GUARDED_BY(mutex_);            // scratch of one eviction
+  std::vector<Walked> walked_ GUARDED_BY(mutex_);              // likewise
+  std::optional<uint32_t> walked_segment_ GUARDED_BY(mutex_);  // whose entries those are
+
+  // What is known of the live entries.
+  static constexpr uint32_t kSampleMax = 512;
+  std::vector<Estimate> estimates_ GUARDED_BY(mutex_);           // by segment
+  std::array<Sampled, kSampleMax> sample_ GUARDED_BY(mutex_){};  // a ring
+  uint32_t sampled_ GUARDED_BY(mutex_) = 0;                      // ever
+  uint32_t trimmed_ GUARDED_BY(mutex_) = 0;
+  uint32_t next_small_ GUARDED_BY(mutex_) = 0;  // segment whose estimate is renewed next
+  uint64_t random_ GUARDED_BY(mutex_) = 0x9e3779b97f4a7c15u;
+  std::atomic<float> threshold_{0};
+  std::atomic<float> entry_fee_{0};
 };
 
 }  // namespace zerohop

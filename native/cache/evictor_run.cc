@@ -1,32 +1,27 @@
-// Large values: runs of neighbouring segments, made by evicting what is worth least, and a second chance instead of a
-// copy.
+// Large values: runs of neighbouring segments, made by evicting what is worth least.
+#include <algorithm>
+#include <limits>
+
 #include "cache/evictor.h"
 
 namespace zerohop {
+namespace {
 
-bool Evictor::SecondChance(uint32_t index) {
-  // A large value is not copied to survive: its segment goes to the back of the queue, once per use.
-  Segment& segment = parts_.arena.segment(index);
-  if (segment.view_at == 0 || segment.live_entries.load(std::memory_order_relaxed) == 0) return false;
-  const uint64_t at = parts_.arena.StartOf(index);
-  const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), at, at + segment.used_bytes);
-  if (!entry) return false;
-  const uint64_t hash = HashOf(*entry);
-  if (parts_.index.UsesOf(hash, at).value_or(0) == 0) return false;
-  parts_.index.Repoint(hash, at, at);  // to where it is: the uses start again at zero
-  segment.sealed_at = parts_.seal_clock.fetch_add(1, std::memory_order_relaxed);
-  segment.cooling.store(false, std::memory_order_relaxed);
-  return true;
-}
+// Entries that are sampled before a window is chosen.
+constexpr uint32_t kSurveyed = 32;
+
+}  // namespace
 
 std::optional<uint32_t> Evictor::CheapestWindow(uint32_t count) {
-  // Cost of a window: the entries that would be lost.  A window may not cut a run, nor hold anything that is open,
-  // retired or seen.
+  // Cost of a window: what would be lost that is worth keeping, in segments; of equal ones, that which was sealed
+  // first. A window may not cut a run, nor hold anything that is open, retired or seen.
   std::optional<uint32_t> best;
-  uint64_t best_cost = UINT64_MAX;
+  float best_cost = std::numeric_limits<float>::infinity();
+  uint64_t best_sealed = 0;
   const uint32_t segments = parts_.arena.segment_count();
   for (uint32_t first = 0; first + count <= segments; ++first) {
-    uint64_t cost = 0;
+    float cost = 0;
+    uint64_t sealed = 0;
     uint32_t at = first;
     while (at < first + count) {
       const Segment& segment = parts_.arena.segment(at);
@@ -35,18 +30,23 @@ std::optional<uint32_t> Evictor::CheapestWindow(uint32_t count) {
       const bool evictable = state == SegmentState::kSealed && segment.writers.load(std::memory_order_acquire) == 0 &&
                              segment.exposures.load(std::memory_order_acquire) == 0;
       if (!is_free && !evictable) break;
-      if (evictable) cost += segment.live_entries.load(std::memory_order_relaxed);
+      if (evictable && segment.live_entries.load(std::memory_order_relaxed) != 0) {
+        cost += (1 - BenefitOf(at)) * static_cast<float>(segment.run_segments);
+        sealed = std::max(sealed, segment.sealed_at);
+      }
       at += is_free ? 1 : segment.run_segments;
     }
-    if (at != first + count || cost >= best_cost) continue;
+    if (at != first + count || cost > best_cost || (cost == best_cost && sealed >= best_sealed)) continue;
     best = first;
     best_cost = cost;
+    best_sealed = sealed;
   }
   return best;
 }
 
 Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) {
   MutexLock lock(mutex_);
+  walked_segment_.reset();
   Reclaim();
   // Each round takes the run, or evicts something towards it.  More rounds than segments: other threads take them away.
   for (uint32_t round = 0; round < parts_.arena.segment_count() + 4; ++round) {
@@ -55,11 +55,22 @@ Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spa
       return Outcome::kMadeRoom;
     }
     StartEvicting();
-    const std::optional<uint32_t> window = CheapestWindow(count);
+    if (round == 0) {
+      ListSealed();
+      Survey(session, kSurveyed);
+      DrawThreshold();
+      RefreshSmall(session);
+    }
+    std::optional<uint32_t> window = CheapestWindow(count);
+    if (!window) {
+      // An open segment in the middle of all may leave no window of this length.
+      SealOpen();
+      window = CheapestWindow(count);
+    }
     if (!window) return Outcome::kPinned;
     // Free segments outside the window have to make up the spare.
     if (parts_.arena.Takeable(0) < spare + FreeIn(*window, count)) {
-      const std::optional<uint32_t> victim = Victim();
+      const std::optional<uint32_t> victim = Victim(session);
       if (!victim) return Outcome::kPinned;
       Evict(&session, *victim, /*may_survive=*/false, /*decommit=*/false);
       if (!AwaitFree(*victim, 1) && parts_.arena.segment(*victim).exposures.load(std::memory_order_acquire) == 0) {

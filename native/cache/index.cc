@@ -58,12 +58,13 @@ std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
   return std::unique_ptr<Table>(new (std::nothrow) Table{count, std::move(buckets)});
 }
 
-void Index::Insert(Table& table, uint64_t slot) {
+void Index::Insert(Table& table, uint64_t slot, uint16_t standing) {
   for (size_t at = table.Home(Tag(slot));; at = table.Next(at)) {
     Bucket& bucket = table.buckets[at];
-    for (std::atomic<uint64_t>& word : bucket.slots) {
-      if (word.load(std::memory_order_relaxed) != 0) continue;
-      word.store(slot, std::memory_order_release);
+    for (size_t i = 0; i < kSlots; ++i) {
+      if (bucket.slots[i].load(std::memory_order_relaxed) != 0) continue;
+      bucket.standings[i].store(standing, std::memory_order_relaxed);
+      bucket.slots[i].store(slot, std::memory_order_release);
       return;
     }
     // Before the slot is written: who finds the slot's key missing here must look on.
@@ -75,7 +76,7 @@ void Index::Shard::Erase(const Place& place) {
   const uint64_t tag = Tag(place.word().load(std::memory_order_relaxed));
   place.word().store(0, std::memory_order_release);
   for (size_t at = place.table->Home(tag); at != place.bucket; at = place.table->Next(at)) {
-    std::atomic<uint64_t>& passed = place.table->buckets[at].passed;
+    std::atomic<uint32_t>& passed = place.table->buckets[at].passed;
     passed.store(passed.load(std::memory_order_relaxed) - 1, std::memory_order_release);
   }
   --used;
@@ -96,9 +97,10 @@ bool Index::Grow(Shard& shard) noexcept {
     Table* const current = shard.table.load(std::memory_order_relaxed);
     if (current->count != count) return true;
     for (size_t at = 0; at < count; ++at) {
-      for (const std::atomic<uint64_t>& word : current->buckets[at].slots) {
-        const uint64_t slot = word.load(std::memory_order_relaxed);
-        if (slot != 0) Insert(*larger, slot);
+      const Bucket& bucket = current->buckets[at];
+      for (size_t i = 0; i < kSlots; ++i) {
+        const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
+        if (slot != 0) Insert(*larger, slot, bucket.standings[i].load(std::memory_order_relaxed));
       }
     }
     bytes_.fetch_add(larger->bytes(), std::memory_order_relaxed);
@@ -130,24 +132,25 @@ void Index::Tidy() {
   }
 }
 
-std::optional<uint32_t> Index::UsesOf(uint64_t hash, uint64_t offset) {
+std::optional<Standing> Index::StandingOf(uint64_t hash, uint64_t offset) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
   const Place place = shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; });
   if (!place) return std::nullopt;
-  return Uses(place.word().load(std::memory_order_relaxed));
+  return Standing(place.standing().load(std::memory_order_relaxed));
 }
 
-std::optional<uint32_t> Index::SeenUsesOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
+std::optional<Standing> Index::SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
   const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
-  const uint64_t wanted = Pack(TagOf(hash), offset), uses = uint64_t{kUsesMax} << kOffsetBits;
+  const uint64_t wanted = Pack(TagOf(hash), offset);
   size_t at = table.Home(TagOf(hash));
   for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
-    for (const std::atomic<uint64_t>& word : table.buckets[at].slots) {
-      const uint64_t slot = word.load(std::memory_order_relaxed);
-      if ((slot & ~uses) == wanted) return Uses(slot);
+    const Bucket& bucket = table.buckets[at];
+    for (size_t i = 0; i < kSlots; ++i) {
+      if (bucket.slots[i].load(std::memory_order_relaxed) != wanted) continue;
+      return Standing(bucket.standings[i].load(std::memory_order_relaxed));
     }
-    if (table.buckets[at].passed.load(std::memory_order_acquire) == 0) break;
+    if (bucket.passed.load(std::memory_order_acquire) == 0) break;
   }
   return std::nullopt;
 }

@@ -2,12 +2,12 @@
 //
 // 64 shards, each an array of buckets of one cache line:
 //
-//   bucket  u64 passed | 7 slots          passed: slots that lie further on because this bucket was full
-//   slot    63 ........ 38 | 37 .. 36 | 35 ............. 0
-//           tag (26 bits)  | uses     | entry offset / 8 + 1      0 = empty
+//   bucket  u32 passed | 6 standings | 6 slots      passed: slots that lie further on because this bucket was full
+//   slot    63 ........ 36 | 35 ............. 0     standing: what the policy keeps of the slot's entry (standing.h)
+//           tag (28 bits)  | entry offset / 8 + 1      0 = empty
 //
 // A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag
-// alone (tag x buckets / 2^26), so a shard grows without touching the arena.  What is left of the tag tells neighbours
+// alone (tag x buckets / 2^28), so a shard grows without touching the arena.  What is left of the tag tells neighbours
 // apart; equality is decided by the caller, who compares key bytes in the entry.  At most 4/5 full.
 //
 // Readers take no lock.  They may, because a slot never moves: it is written where it was empty, repointed in place,
@@ -18,8 +18,9 @@
 // Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
 // Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
 //             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
-// Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 7 / load bytes an
-//             entry: 13 to 18.
+//             A standing is written beside its slot, not with it: a race gives an entry another one's, for a while.
+// Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 6 / load bytes an
+//             entry: 13 to 17.
 #pragma once
 
 #include <array>
@@ -32,6 +33,7 @@
 #include "base/constants.h"
 #include "base/mutex.h"
 #include "cache/epoch.h"
+#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -39,17 +41,13 @@ class ReadGuard;
 
 class Index {
  public:
-  static constexpr int kTagBits = 26;
-  static constexpr int kUsesBits = 2;
+  static constexpr int kTagBits = 28;
   static constexpr int kOffsetBits = 36;
-  static constexpr uint32_t kUsesMax = (1u << kUsesBits) - 1;
   // 2^36 steps of 8 bytes: 512 GiB, less the one value that means empty.
   static constexpr uint64_t kArenaBytesMax = ((uint64_t{1} << kOffsetBits) - 1) * kEntryAlignBytes;
-  static_assert(kTagBits + kUsesBits + kOffsetBits == 64, "a slot is one word");
+  static_assert(kTagBits + kOffsetBits == 64, "a slot is one word");
 
   static constexpr size_t kShards = 64;  // far more than threads; 6 bits of the hash
-
-  enum class Touch { kNone, kCount };
 
   struct Upserted {
     bool stored = false;                 // false: refused, or no memory to grow; nothing changed
@@ -64,21 +62,27 @@ class Index {
 
   // The entry offset for which `matches(offset)` holds, or none.  REQUIRES: a ReadGuard.
   template <class Matches>
-  std::optional<uint64_t> Find(uint64_t hash, Touch touch, Matches matches) const;
+  std::optional<uint64_t> Find(uint64_t hash, Matches matches) const {
+    return Find(hash, matches, [](std::atomic<uint16_t>&) {});
+  }
+  // `touch(standing)` may change the standing of what was found.
+  template <class Matches, class Touch>
+  std::optional<uint64_t> Find(uint64_t hash, Matches matches, Touch touch) const;
 
   // For batches: fetches the line that Find will look at; then visits the offsets it will compare first.
   void Prefetch(const ReadGuard&, uint64_t hash) const;
   template <class Visit>
   void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;
 
-  // Points the matching slot, or a new one, at `offset`; unless `allowed()` says no.  That is asked under the lock, and
-  // `done()` runs under it, when the slot is what it shall be.
-  template <class Matches, class Allowed, class Done>
-  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed, Done done);
+  // Points the matching slot, which keeps its standing, or a new one, at `offset`; unless `allowed()` says no.  That is
+  // asked under the lock, and `done()` runs under it, when the slot is what it shall be.
+  // `arrives()` gives a new slot its standing.
+  template <class Matches, class Arrives, class Allowed, class Done>
+  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed, Done done);
   template <class Matches>
-  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches) {
+  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Standing standing = {}) {
     return Upsert(
-        hash, offset, matches, [] { return true; }, [] {});
+        hash, offset, matches, [standing] { return standing; }, [] { return true; }, [] {});
   }
 
   // Removes the matching slot; returns where it pointed.  `done()` runs under the lock, when it is gone.
@@ -95,17 +99,23 @@ class Index {
   template <class Act>
   bool While(uint64_t hash, uint64_t offset, Act act);
 
-  // How often the slot that points at exactly `offset` was used, or none if there is none.
-  std::optional<uint32_t> UsesOf(uint64_t hash, uint64_t offset);
+  // The standing of the slot that points at exactly `offset`, or none if there is none.
+  std::optional<Standing> StandingOf(uint64_t hash, uint64_t offset);
   // The same without the lock.
-  std::optional<uint32_t> SeenUsesOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
+  std::optional<Standing> SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
 
-  // Repoints the slot only if it still points at `from`; its uses start again at `uses`.  `before` runs under the lock.
-  static constexpr uint32_t kSameUses = UINT32_MAX;
+  // Visits the entries of some bucket that `random` picks, as (offset, standing): a sample of all, when repeated.
+  // Returns how many there were.
+  template <class Visit>
+  size_t Sample(const ReadGuard&, uint64_t random, Visit visit) const;
+  // Asks for the line that Sample will look at.
+  void PrefetchSample(const ReadGuard&, uint64_t random) const { __builtin_prefetch(&SampledBucket(random)); }
+
+  // Repoints the slot only if it still points at `from`.  `before` runs under the lock.
   template <class Before>
-  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Before before);
-  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses = 0) {
-    return Repoint(hash, from, to, uses, [] {});
+  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, Before before);
+  bool Repoint(uint64_t hash, uint64_t from, uint64_t to) {
+    return Repoint(hash, from, to, [] {});
   }
 
   // Removes every slot for which `condemned(offset)` holds.  Cost: the whole index.
@@ -129,10 +139,11 @@ class Index {
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kSlots = 7;  // a bucket
+  static constexpr size_t kSlots = 6;  // a bucket
 
   struct alignas(kCacheLineBytes) Bucket {
-    std::atomic<uint64_t> passed{0};
+    std::atomic<uint32_t> passed{0};
+    std::array<std::atomic<uint16_t>, kSlots> standings{};
     std::array<std::atomic<uint64_t>, kSlots> slots{};
   };
   static_assert(sizeof(Bucket) == kCacheLineBytes, "one line a bucket");
@@ -161,6 +172,7 @@ class Index {
     size_t slot = 0;
     explicit operator bool() const { return table != nullptr; }
     std::atomic<uint64_t>& word() const { return table->buckets[bucket].slots[slot]; }
+    std::atomic<uint16_t>& standing() const { return table->buckets[bucket].standings[slot]; }
   };
 
   struct alignas(kCacheLineBytes) Shard {
@@ -180,17 +192,18 @@ class Index {
   static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
   static uint64_t TagOf(uint64_t hash) { return hash >> (64 - kTagBits); }
   static uint64_t Tag(uint64_t slot) { return slot >> (64 - kTagBits); }
-  static uint32_t Uses(uint64_t slot) { return static_cast<uint32_t>(slot >> kOffsetBits) & kUsesMax; }
   static uint64_t Offset(uint64_t slot) { return ((slot & ((uint64_t{1} << kOffsetBits) - 1)) - 1) * kEntryAlignBytes; }
   static uint64_t Pack(uint64_t tag, uint64_t offset) {
     return (tag << (64 - kTagBits)) | (offset / kEntryAlignBytes + 1);
   }
-  static constexpr uint64_t kOneUse = uint64_t{1} << kOffsetBits;
 
   static std::unique_ptr<Table> NewTable(size_t count);
   // Writes a slot of a new key where there is room.  REQUIRES: the table has an empty slot, and its shard's lock.
-  static void Insert(Table& table, uint64_t slot);
-  static void CountUse(std::atomic<uint64_t>& word, uint64_t slot);
+  static void Insert(Table& table, uint64_t slot, uint16_t standing);
+  const Bucket& SampledBucket(uint64_t random) const {
+    const Table& table = *shards_[ShardOf(random)].table.load(std::memory_order_acquire);
+    return table.buckets[table.Home(TagOf(random))];
+  }
 
   // Replaces the shard's full table by a larger one.  False without memory.  Allocates with the mutex released.
   bool Grow(Shard& shard) noexcept EXCLUDES(shard.mutex, outgrown_mutex_);
@@ -203,27 +216,35 @@ class Index {
   std::unique_ptr<Table> outgrown_ GUARDED_BY(outgrown_mutex_);  // a list
 };
 
-inline void Index::CountUse(std::atomic<uint64_t>& word, uint64_t slot) {
-  // Only if nobody repointed it meanwhile; a use that is lost to a race is one use.
-  if (Uses(slot) < kUsesMax) word.compare_exchange_strong(slot, slot + kOneUse, std::memory_order_relaxed);
-}
-
-template <class Matches>
-std::optional<uint64_t> Index::Find(uint64_t hash, Touch touch, Matches matches) const {
+template <class Matches, class Touch>
+std::optional<uint64_t> Index::Find(uint64_t hash, Matches matches, Touch touch) const {
   const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
   const uint64_t tag = TagOf(hash);
   size_t at = table.Home(tag);
   for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
     Bucket& bucket = table.buckets[at];
-    for (std::atomic<uint64_t>& word : bucket.slots) {
-      const uint64_t slot = word.load(std::memory_order_acquire);
+    for (size_t i = 0; i < kSlots; ++i) {
+      const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
       if (Tag(slot) != tag || slot == 0 || !matches(Offset(slot))) continue;
-      if (touch == Touch::kCount) CountUse(word, slot);
+      touch(bucket.standings[i]);
       return Offset(slot);
     }
     if (bucket.passed.load(std::memory_order_acquire) == 0) break;
   }
   return std::nullopt;
+}
+
+template <class Visit>
+size_t Index::Sample(const ReadGuard&, uint64_t random, Visit visit) const {
+  const Bucket& bucket = SampledBucket(random);
+  size_t seen = 0;
+  for (size_t i = 0; i < kSlots; ++i) {
+    const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
+    if (slot == 0) continue;
+    visit(Offset(slot), Standing(bucket.standings[i].load(std::memory_order_relaxed)));
+    ++seen;
+  }
+  return seen;
 }
 
 inline void Index::Prefetch(const ReadGuard&, uint64_t hash) const {
@@ -256,8 +277,9 @@ Index::Place Index::Shard::Locate(uint64_t tag, Matches matches) const {
   return {};
 }
 
-template <class Matches, class Allowed, class Done>
-Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, Allowed allowed, Done done) {
+template <class Matches, class Arrives, class Allowed, class Done>
+Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed,
+                              Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   const uint64_t slot = Pack(TagOf(hash), offset);
   for (;;) {
@@ -268,12 +290,12 @@ Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, A
       if (place) {
         // Overwriting a key is not a use of it, and its fame stays.
         const uint64_t old = place.word().load(std::memory_order_relaxed);
-        place.word().store(slot | (old & (uint64_t{kUsesMax} << kOffsetBits)), std::memory_order_release);
+        place.word().store(slot, std::memory_order_release);
         done();
         return {.stored = true, .replaced = Offset(old)};
       }
       if (!shard.Full()) {
-        Insert(*shard.table.load(std::memory_order_relaxed), slot);
+        Insert(*shard.table.load(std::memory_order_relaxed), slot, arrives().bits());
         ++shard.used;
         size_.fetch_add(1, std::memory_order_relaxed);
         done();
@@ -314,14 +336,13 @@ bool Index::While(uint64_t hash, uint64_t offset, Act act) {
 }
 
 template <class Before>
-bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to, uint32_t uses, Before before) {
+bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to, Before before) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
   const Place place = shard.Locate(TagOf(hash), [from](uint64_t each) { return each == from; });
   if (!place) return false;
   before();
-  const uint64_t kept = uses == kSameUses ? Uses(place.word().load(std::memory_order_relaxed)) : uses;
-  place.word().store(Pack(TagOf(hash), to) | kept * kOneUse, std::memory_order_release);
+  place.word().store(Pack(TagOf(hash), to), std::memory_order_release);
   return true;
 }
 
@@ -349,9 +370,10 @@ void Index::VisitShard(size_t shard_number, Visit visit) {
   MutexLock lock(shard.mutex);
   const Table& table = *shard.table.load(std::memory_order_relaxed);
   for (size_t at = 0; at < table.count; ++at) {
-    for (const std::atomic<uint64_t>& word : table.buckets[at].slots) {
-      const uint64_t slot = word.load(std::memory_order_relaxed);
-      if (slot != 0) visit(Offset(slot), Uses(slot));
+    const Bucket& bucket = table.buckets[at];
+    for (size_t i = 0; i < kSlots; ++i) {
+      const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
+      if (slot != 0) visit(Offset(slot), Standing(bucket.standings[i].load(std::memory_order_relaxed)));
     }
   }
 }

@@ -1,51 +1,162 @@
-// policy.h: which entries are worth keeping when their segment is evicted.
+// policy.h: which entries are worth keeping, as far as requests tell.
 //
-// Second chance [Corbato 1968] by segments: they leave in the order in which they were filled; entries that were asked
-// for since they were last written or moved are copied forward, the others go.  Copying is what eviction costs, so at
-// most kSurvivorShare of a segment survives: the most asked-for entries first.
+// For every request the caller tells `Arrive` (a key that was not there and will be stored) or `Touch` (one that was),
+// and keeps the Standing that it is given beside the entry.  From a standing, `Worth` says what keeping the entry
+// earns: reuses per tick, comparable between entries whatever their keys.
 //
-// A pure function of what it is told: no clock, no lock, no memory.  Everything the engine asks about worth, it asks
-// here.
+//   kLearned   worth is read off a model of the traffic: how entries of the same class (frequency, gap before the last
+//              request) and age went on to be asked for (reuse_model.h, reuse_tracker.h)
+//   kScore     worth = frequency / ln(age in requests); frequencies fade only if told so (`fading`)
+//
+// A tick is 1/32 of `capacity` requests.  A touch within the tick of the one before tells nothing new, and writes
+// nothing.
+//
+// Threads  Worth, Arrive, Touch, Wants: any.  All else one at a time, GUARDED_BY the owner's mutex.  A sketch that was
+//          outgrown is kept until ForgetOutgrown: the owner knows when nobody is in Arrive or Touch any more.
+// Never    sees keys, entries, bytes, clocks or locks
+// Memory   kLearned: `sketch_bytes + tracker_bytes` an entry, at least their least, and 34 KiB.  kScore: 512 KiB.
 #pragma once
 
-#include <array>
+#include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cache/reuse_model.h"
+#include "cache/reuse_tracker.h"
+#include "cache/sketch.h"
+#include "cache/standing.h"
 
 namespace zerohop {
 
 class Policy {
  public:
-  static constexpr uint32_t kUsesMax = 3;  // uses saturate here (two bits in the index)
+  enum class Kind : uint8_t { kLearned, kScore };
 
-  // 1/2: an eviction copies at most as much as it frees.
-  static constexpr size_t kSurvivorShareNumerator = 1;
-  static constexpr size_t kSurvivorShareDenominator = 2;
+  struct Options {
+    Kind kind = Kind::kLearned;
+    bool fading = false;  // of kScore: counts are halved every 10 capacities of requests
+    // kLearned; an entry of the capacity.
+    double sketch_bytes = 16;
+    double tracker_bytes = 8;
+    // Smaller ones would be filled by noise.
+    size_t sketch_bytes_min = size_t{64} << 10;
+    size_t tracker_bytes_min = size_t{16} << 10;
+    // Fits are so many requests apart, at least, once much is known; half a capacity, in large caches.
+    uint32_t fit_requests_min = 1000;
+  };
 
-  // Bytes of live entries in a segment, by their uses.
-  using BytesByUses = std::array<size_t, kUsesMax + 1>;
+  // `capacity`: how many entries the cache holds when it is full, or is expected to; `entries`: how many there may be
+  // soon, for which the memory is taken.
+  Policy(const Options& options, size_t capacity, size_t entries);
 
-  // The fewest uses an entry must have to survive, such that the survivors stay within their share: as low as
-  // possible, at least 1.  At kUsesMax the share may be exceeded: then `Keep` cuts.
-  static uint32_t Threshold(const BytesByUses& bytes, size_t segment_bytes) {
-    size_t kept = 0;
-    uint32_t threshold = kUsesMax;
-    for (uint32_t uses = kUsesMax; uses >= 1; --uses) {
-      kept += bytes[uses];
-      if (kept > ShareOf(segment_bytes)) break;
-      threshold = uses;
-    }
-    return threshold;
+  Standing Arrive(uint64_t hash) { return Place(hash, kUnknownGap); }
+  Standing Touch(uint64_t hash, Standing before) {
+    const uint32_t age = before.Age(now());
+    return age == 0 ? before : Place(hash, GapBand(age));
   }
 
-  static bool Keep(uint32_t uses, uint32_t threshold, size_t kept_bytes, size_t entry_bytes, size_t segment_bytes) {
-    return uses >= threshold && kept_bytes + entry_bytes <= ShareOf(segment_bytes);
+  // After Arrive, or a Touch that changed something: whether the learner wants to hear of it, and then what.
+  bool Wants(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
+  void Observe(uint64_t hash, Standing now_has, uint32_t at) { tracker_.Seen(hash, now_has.entry_class(), at, model_); }
+
+  float Worth(Standing standing) const { return model_.Index(standing.entry_class(), standing.Age(now())); }
+  // What the entry would be worth if it were `ticks` older.
+  float WorthAt(uint32_t entry_class, uint32_t age) const { return model_.Index(entry_class, age); }
+
+  // Whether a newcomer is worth the room of an entry of worth `rival`.
+  bool Admits(Standing newcomer, float rival) const {
+    return Worth(newcomer) >= rival * (kind() == Kind::kLearned ? kEntryFee : 1);
   }
+
+  // So many requests have passed.  Cost: spread evenly, beside some 20 us each capacity / 2 requests.
+  void Advance(uint32_t requests);
+
+  // The capacity is another now.
+  void Expect(size_t capacity);
+  // How many entries the memory is made for.
+  size_t room() const { return room_; }
+  // What the memory would be for so many.
+  size_t BytesFor(size_t entries) const { return GrownSketchBytes(entries) + TrackerBytes(entries); }
+  // Makes it larger.  False without memory, and then all is as before.
+  bool Grow(size_t entries) noexcept;
+  bool has_outgrown() const { return sketches_.size() > 1; }
+  void ForgetOutgrown() { sketches_.erase(sketches_.begin(), sketches_.end() - 1); }
+
+  uint32_t now() const { return now_.load(std::memory_order_relaxed); }  // in ticks
+  uint32_t tick_requests() const { return tick_requests_; }
+  Kind kind() const { return options_.kind; }
+  size_t capacity() const { return capacity_; }
+  size_t bytes() const;  // of sketches and tracker
+
+  // What a standing says, in words for people: a count (the least of its band) and a gap in capacities (the most of its
+  // band; 0 if unknown).
+  uint32_t FrequencyOf(Standing standing) const;
+  float GapOf(Standing standing) const;
 
  private:
-  static constexpr size_t ShareOf(size_t segment_bytes) {
-    return segment_bytes / kSurvivorShareDenominator * kSurvivorShareNumerator;
+  // Bands of the count, and of the gap before the last request in parts of the capacity.
+  static constexpr uint32_t kFrequencyBands = 6;  // 1, 2, up to 4, 7, 11, more
+  static constexpr uint32_t kGapBands = 7;        // unknown, below 1/16, 1/4, 1, 4, 16, more
+  static constexpr uint32_t kUnknownGap = 0;
+  static_assert(kFrequencyBands * kGapBands <= Standing::kClasses);
+  static constexpr uint32_t kTicksInCapacity = 32;
+
+  // A newcomer must be worth this much more than what it displaces: displacing costs, too.
+  static constexpr float kEntryFee = 1.2f;
+
+  // The sketch is halved once in so many capacities of requests.
+  static constexpr uint64_t kHalvingCapacities = 30;
+
+  static constexpr uint32_t FrequencyBand(uint32_t count) {
+    constexpr uint8_t kBandOf[FrequencySketch::kCountMax + 1] = {0, 0, 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5};
+    return kBandOf[count];
   }
+  static constexpr uint32_t GapBand(uint32_t age) {
+    return age < 2 ? 1 : age < 8 ? 2 : age < 32 ? 3 : age < 128 ? 4 : age < 512 ? 5 : 6;
+  }
+
+  // Classes of kScore: counts, one by one below 8, then 4 an octave.
+  static constexpr uint32_t ClassOfCount(uint32_t count) {
+    if (count < 8) return count;
+    const auto octave = static_cast<uint32_t>(std::bit_width(count)) - 1;
+    return 8 + (octave - 3) * 4 + (count >> (octave - 2)) % 4;
+  }
+  static constexpr uint32_t CountOfClass(uint32_t of) { return of < 8 ? of : (4 + (of - 8) % 4) << ((of - 8) / 4 + 1); }
+
+  Standing Place(uint64_t hash, uint32_t gap_band) {
+    if (kind() == Kind::kScore) return Standing(ClassOfCount(wide_->Add(hash)), now());
+    const uint32_t count = sketch_.load(std::memory_order_acquire)->Add(hash);
+    return Standing(FrequencyBand(count) * kGapBands + gap_band, now());
+  }
+  void Score();
+  size_t SketchBytes(size_t entries) const;
+  size_t GrownSketchBytes(size_t entries) const;  // a multiple of what it is now
+  size_t TrackerBytes(size_t entries) const;
+  void Fade(uint32_t ticks);
+  void Sweep();
+  void Fit();
+
+  const Options options_;
+  size_t capacity_ = 1;
+  size_t room_ = 0;  // entries that the memory is made for
+  uint32_t tick_requests_ = 1;
+  std::atomic<uint32_t> now_{0};
+  bool scored_ = false;
+  uint32_t in_tick_ = 0;  // requests since the tick began
+  uint64_t requests_ = 0;
+  uint64_t fit_requests_ = 0;  // requests from one fit to the next
+  uint64_t last_fit_ = 0;
+  uint32_t unswept_ = 0;                                    // requests since the tracker was swept
+  double sweep_due_ = 0;                                    // buckets, in fractions
+  double halve_due_ = 0;                                    // blocks, in fractions
+  std::unique_ptr<WideSketch> wide_;                        // of kScore
+  std::vector<std::unique_ptr<FrequencySketch>> sketches_;  // the last one is in use
+  std::atomic<FrequencySketch*> sketch_{nullptr};
+  ReuseTracker tracker_;
+  ReuseModel model_{{kFrequencyBands, kGapBands}};
 };
 
 }  // namespace zerohop

@@ -28,6 +28,7 @@ struct alignas(kCacheLineBytes) Segment {
   std::atomic<uint32_t> exposures{0};
   std::atomic<uint32_t> writers{0};       // appends reserved and not yet in the index
   std::atomic<uint32_t> live_entries{0};  // index slots that point here
+  std::atomic<uint32_t> appended{0};      // entries that were written here since it was opened
   std::atomic<uint32_t> generation{0};    // counts the times the segment was taken from the free list
 
   // Written by the thread that opens, seals or retires the segment, before the state that announces it is stored

@@ -3,6 +3,7 @@
 // A Session belongs to one thread (an isolate, or a thread of a native test) from Cache::Join to Cache::Part.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "cache/counters.h"
 #include "cache/epoch.h"
 #include "cache/spaces.h"
+#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -24,14 +26,29 @@ class NoticeListener {
   ~NoticeListener() = default;
 };
 
+// What the policy is to hear of a thread's lookups; see shared_policy.h.
+struct Heard {
+  struct OfKey {
+    uint64_t hash;
+    uint32_t at;  // in ticks
+    Standing standing;
+  };
+  static constexpr uint32_t kNotes = 64;
+  uint32_t requests = 0;
+  uint32_t count = 0;
+  std::array<OfKey, kNotes> notes;
+};
+
 struct Session {
   EpochRecord record;
   Counters counters;                      // of no keyspace
   uint32_t verify_in = 0;                 // hits until the next sampled checksum
   uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
+  uint64_t refused = 0;                   // by the policy
   uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
-  bool verify_now = false;                // the next hit's checksum is compared
-  NoticeListener* listener = nullptr;     // may be null
+  Heard heard;
+  bool verify_now = false;             // the next hit's checksum is compared
+  NoticeListener* listener = nullptr;  // may be null
 
   Session() = default;
   Session(const Session&) = delete;

@@ -24,6 +24,7 @@ std::optional<Reservation> Stream::ReserveInOpen(uint32_t extension_words, size_
   const EntryLayout layout = LayOut(entry_at, extension_words, key_bytes, value_bytes);
   if (layout.end > start + arena_.segment_bytes()) return std::nullopt;
   segment.used_bytes = layout.end - start;
+  segment.appended.store(segment.appended.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   segment.writers.fetch_add(1, std::memory_order_relaxed);
   return Reservation{open_, entry_at, layout};
 }

@@ -112,7 +112,7 @@ void Tags::PruneAll() {
     PruneTag(each->first, each->second);
     each = DropIfUnused(each);
   }
-  prune_all_at_ = std::max(kPruneAllAbove, bytes() * 2);
+  prune_all_at_ = std::max(kPruneAllAbove, bytes() / 2 * 3);
 }
 
 }  // namespace zerohop

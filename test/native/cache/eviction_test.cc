@@ -17,6 +17,7 @@ using testing::Filled;
 using testing::kMiB;
 using testing::MakeCache;
 using testing::Numbered;
+using testing::PassTick;
 
 }  // namespace
 
@@ -36,6 +37,40 @@ TEST(Cache, KeepsUsedEntriesWhenUnusedOnesGo) {
   CHECK(client.Counted(Count::kCopiedForward) > 0);
   CHECK(client.Counted(Count::kEvictedEntries) > 3000);
   CheckCountsAgree(*cache);
+}
+
+TEST(Cache, AnEntryThatIsUsedGrowsInFrequencyButOncePerTick) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  CHECK_EQ(client.Set("key", "v"), SetOutcome::kStored);
+  CHECK_EQ(client.Describe("key")->frequency, 1u);
+  CHECK_EQ(client.Describe("key")->gap, 0.0f);  // unknown
+  // Within the tick in which it was stored.
+  for (int i = 0; i < 5; ++i) CHECK(client.Get("key").has_value());
+  CHECK_EQ(client.Describe("key")->frequency, 1u);
+  uint32_t last = 1;
+  for (const uint32_t wanted : {2u, 3u, 3u, 5u}) {  // the least of each band
+    PassTick(*cache);
+    CHECK(client.Has("key"));  // a look is no use
+    CHECK_EQ(client.Describe("key")->frequency, last);
+    for (int i = 0; i < 3; ++i) CHECK(client.Get("key").has_value());
+    CHECK_EQ(client.Describe("key")->frequency, wanted);
+    CHECK(client.Describe("key")->gap > 0);
+    last = wanted;
+  }
+}
+
+TEST(Cache, OverwritingAKeyKeepsWhatThePolicyKnowsOfIt) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  CHECK_EQ(client.Set("key", "v"), SetOutcome::kStored);
+  PassTick(*cache);
+  CHECK(client.Get("key").has_value());
+  const float gap = client.Describe("key")->gap;
+  PassTick(*cache);
+  CHECK_EQ(client.Set("key", "another"), SetOutcome::kStored);
+  CHECK_EQ(client.Describe("key")->frequency, 2u);
+  CHECK_EQ(client.Describe("key")->gap, gap);
 }
 
 TEST(Cache, EndlessSetsNeverTakeMoreThanTheBudget) {
@@ -62,6 +97,20 @@ TEST(Cache, StaysWithinTheBudgetWhenValuesBecomeSmallAndTheIndexGrows) {
     if (i % 100 == 0) most = std::max(most, cache->arena().ResidentBytes() + cache->Usage().index_bytes);
   }
   CHECK(most <= kMiB);
+}
+
+// What the policy keeps of an entry is paid for by the budget, like the index, and may be more than the entry.
+TEST(Cache, TheSmallestEntriesFindRoomBesideWhatThePolicyKeepsOfThem) {
+  for (const size_t mebibytes : {1, 4, 16}) {
+    const auto cache = MakeCache(mebibytes * kMiB);
+    Client client(*cache);
+    int refused = 0;
+    for (int i = 0; i < 30000 * static_cast<int>(mebibytes); ++i) {
+      refused += client.Set(Numbered("", i), "8 bytes.") != SetOutcome::kStored;
+    }
+    CHECK_EQ(refused, 0);
+    CHECK(cache->Usage().entries > 5000 * mebibytes);
+  }
 }
 
 TEST(Cache, SurvivorsNeverTakeTheWholeCache) {

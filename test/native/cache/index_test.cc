@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <set>
 #include <thread>
 #include <unordered_map>
@@ -19,7 +20,25 @@ auto Is(uint64_t offset) {
   return [offset](uint64_t each) { return each == offset; };
 }
 
-// A hash whose shard is 0 and whose tag, the top 26 bits, is `tag`.
+// A standing that could be no other's by chance.
+constexpr Standing Numbered(uint64_t number) { return Standing(static_cast<uint16_t>(number * 40503 + 1)); }
+
+// What is kept beside the slot that points at `offset`.
+std::optional<uint16_t> BitsOf(Index& index, uint64_t hash, uint64_t offset) {
+  const std::optional<Standing> standing = index.StandingOf(hash, offset);
+  return standing ? std::optional(standing->bits()) : std::nullopt;
+}
+std::optional<uint16_t> SeenBitsOf(const Index& index, const ReadGuard& guard, uint64_t hash, uint64_t offset) {
+  const std::optional<Standing> standing = index.SeenStandingOf(guard, hash, offset);
+  return standing ? std::optional(standing->bits()) : std::nullopt;
+}
+
+// What a touch does: gives what is found the standing.
+auto Give(Standing standing) {
+  return [standing](std::atomic<uint16_t>& word) { word.store(standing.bits(), std::memory_order_relaxed); };
+}
+
+// A hash whose shard is 0 and whose tag, the top 28 bits, is `tag`.
 constexpr uint64_t WithTag(uint64_t tag) { return tag << (64 - Index::kTagBits); }
 constexpr uint64_t kTags = uint64_t{1} << Index::kTagBits;
 
@@ -28,7 +47,7 @@ constexpr uint64_t kTags = uint64_t{1} << Index::kTagBits;
 TEST(Index, FindsNothingWhenEmpty) {
   EpochDomain epochs;
   Index index(epochs);
-  CHECK(!index.Find(0, Index::Touch::kCount, kAny));
+  CHECK(!index.Find(0, kAny));
   CHECK(!index.Remove(~uint64_t{0}, kAny));
   CHECK_EQ(index.size(), size_t{0});
 }
@@ -38,8 +57,8 @@ TEST(Index, HoldsTheFirstAndTheLastOffsetOfTheLargestArena) {
   Index index(epochs);
   for (const uint64_t offset : {uint64_t{0}, Index::kArenaBytesMax - kEntryAlignBytes}) {
     CHECK(index.Upsert(offset + 1, offset, Is(offset)).stored);
-    CHECK_EQ(index.Find(offset + 1, Index::Touch::kCount, Is(offset)), std::optional(offset));
-    CHECK_EQ(index.UsesOf(offset + 1, offset), std::optional(1u));
+    CHECK_EQ(index.Find(offset + 1, Is(offset)), std::optional(offset));
+    CHECK_EQ(BitsOf(index, offset + 1, offset), std::optional(Standing{}.bits()));
   }
 }
 
@@ -51,8 +70,8 @@ TEST(Index, UpsertTellsWhatItReplaced) {
   CHECK(second.stored);
   CHECK_EQ(second.replaced, std::optional<uint64_t>(8));
   CHECK_EQ(index.size(), size_t{1});
-  CHECK(!index.Find(7, Index::Touch::kNone, Is(8)));
-  CHECK_EQ(index.Find(7, Index::Touch::kNone, Is(16)), std::optional<uint64_t>(16));
+  CHECK(!index.Find(7, Is(8)));
+  CHECK_EQ(index.Find(7, Is(16)), std::optional<uint64_t>(16));
 }
 
 TEST(Index, LetsTheCallerTellEqualHashesApart) {
@@ -60,11 +79,9 @@ TEST(Index, LetsTheCallerTellEqualHashesApart) {
   Index index(epochs);
   for (uint64_t i = 0; i < 500; ++i) CHECK(index.Upsert(WithTag(3), i * 8, Is(i * 8)).stored);
   CHECK_EQ(index.size(), size_t{500});
-  for (uint64_t i = 0; i < 500; ++i)
-    CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)), std::optional(i * 8));
+  for (uint64_t i = 0; i < 500; ++i) CHECK_EQ(index.Find(WithTag(3), Is(i * 8)), std::optional(i * 8));
   for (uint64_t i = 0; i < 500; i += 2) CHECK_EQ(index.Remove(WithTag(3), Is(i * 8)), std::optional(i * 8));
-  for (uint64_t i = 0; i < 500; ++i)
-    CHECK_EQ(index.Find(WithTag(3), Index::Touch::kNone, Is(i * 8)).has_value(), i % 2 == 1);
+  for (uint64_t i = 0; i < 500; ++i) CHECK_EQ(index.Find(WithTag(3), Is(i * 8)).has_value(), i % 2 == 1);
 }
 
 TEST(Index, FindsWhatWasPassedOnAcrossTheEndOfTheArray) {
@@ -79,7 +96,7 @@ TEST(Index, FindsWhatWasPassedOnAcrossTheEndOfTheArray) {
     for (uint64_t i = 0; i < 11; ++i) CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
     CHECK_EQ(index.Remove(hashes[removed], Is(removed * 8)), std::optional(removed * 8));
     for (uint64_t i = 0; i < 11; ++i) {
-      CHECK_EQ(index.Find(hashes[i], Index::Touch::kNone, Is(i * 8)).has_value(), i != removed);
+      CHECK_EQ(index.Find(hashes[i], Is(i * 8)).has_value(), i != removed);
     }
   }
 }
@@ -113,91 +130,151 @@ TEST(Index, AgreesWithAMapThroughRandomOperations) {
         CHECK_EQ(index.Remove(hash, Is(offset)).has_value(), known != oracle.end());
         oracle.erase(hash);
         break;
-      default: CHECK_EQ(index.Find(hash, Index::Touch::kCount, Is(offset)).value_or(UINT64_MAX), offset);
+      default: CHECK_EQ(index.Find(hash, Is(offset)).value_or(UINT64_MAX), offset);
     }
     CHECK_EQ(index.size(), oracle.size());
   }
-  for (const auto& [hash, offset] : oracle)
-    CHECK_EQ(index.Find(hash, Index::Touch::kNone, Is(offset)), std::optional(offset));
+  for (const auto& [hash, offset] : oracle) CHECK_EQ(index.Find(hash, Is(offset)), std::optional(offset));
 }
 
-TEST(Index, GrowsToAHundredThousandKeysAndForgetsNoUse) {
+TEST(Index, GrowsToAHundredThousandKeysAndForgetsNoStanding) {
   check::Random random(check::Seed());
   EpochDomain epochs;
   Index index(epochs);
   std::vector<uint64_t> hashes(100000);
   for (size_t i = 0; i < hashes.size(); ++i) {
     hashes[i] = random.Next();
-    CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8)).stored);
-    if (i % 3 == 0) index.Find(hashes[i], Index::Touch::kCount, Is(i * 8));
+    CHECK(index.Upsert(hashes[i], i * 8, Is(i * 8), Numbered(i)).stored);
+    if (i % 3 == 0) index.Find(hashes[i], Is(i * 8), Give(Numbered(i + 1)));
   }
   Session session;
   ReadGuard guard(epochs, session);
   for (size_t i = 0; i < hashes.size(); ++i) {
-    CHECK_EQ(index.UsesOf(hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
-    CHECK_EQ(index.SeenUsesOf(guard, hashes[i], i * 8), std::optional(i % 3 == 0 ? 1u : 0u));
+    const std::optional<uint16_t> wanted = Numbered(i % 3 == 0 ? i + 1 : i).bits();
+    CHECK_EQ(BitsOf(index, hashes[i], i * 8), wanted);
+    CHECK_EQ(SeenBitsOf(index, guard, hashes[i], i * 8), wanted);
   }
   CHECK_EQ(index.size(), hashes.size());
   const double bytes_an_entry = static_cast<double>(index.bytes()) / static_cast<double>(index.size());
-  CHECK(bytes_an_entry >= 64 / 7.0 / 0.8 && bytes_an_entry < 64 / 7.0 / 0.8 * 1.25 * 1.1);
+  CHECK(bytes_an_entry >= 64 / 6.0 / 0.8 && bytes_an_entry < 64 / 6.0 / 0.8 * 1.25 * 1.1);
 }
 
-TEST(Index, UsesSaturateAndAreNotCountedByPeeking) {
+TEST(Index, OnlyATouchChangesAStandingAndOnlyOfWhatItFound) {
   EpochDomain epochs;
   Index index(epochs);
-  CHECK(index.Upsert(5, 8, Is(8)).stored);
-  index.Find(5, Index::Touch::kNone, Is(8));
-  CHECK_EQ(index.UsesOf(5, 8), std::optional(0u));
-  for (uint32_t i = 1; i <= 10; ++i) {
-    index.Find(5, Index::Touch::kCount, Is(8));
-    CHECK_EQ(index.UsesOf(5, 8), std::optional(std::min(i, Index::kUsesMax)));
+  // Neighbours in one bucket.
+  for (uint64_t i = 0; i < 6; ++i) CHECK(index.Upsert(5, i * 8, Is(i * 8), Numbered(i)).stored);
+  CHECK_EQ(index.Find(5, Is(16)), std::optional<uint64_t>(16));
+  CHECK_EQ(BitsOf(index, 5, 16), std::optional(Numbered(2).bits()));
+  CHECK_EQ(index.Find(5, Is(16), Give(Numbered(90))), std::optional<uint64_t>(16));
+  CHECK(!index.Find(5, Is(800), [](std::atomic<uint16_t>&) { CHECK(false); }));
+  for (uint64_t i = 0; i < 6; ++i) {
+    CHECK_EQ(BitsOf(index, 5, i * 8), std::optional(Numbered(i == 2 ? 90 : i).bits()));
   }
-  CHECK_EQ(index.Find(5, Index::Touch::kNone, Is(8)), std::optional<uint64_t>(8));
 }
 
-TEST(Index, OverwritingAKeyKeepsItsUses) {
+TEST(Index, OverwritingAKeyKeepsItsStanding) {
   EpochDomain epochs;
   Index index(epochs);
-  CHECK(index.Upsert(5, 8, Is(8)).stored);
-  index.Find(5, Index::Touch::kCount, Is(8));
-  index.Find(5, Index::Touch::kCount, Is(8));
-  CHECK(index.Upsert(5, 800, Is(8)).stored);
-  CHECK_EQ(index.UsesOf(5, 800), std::optional(2u));
-  CHECK(!index.UsesOf(5, 8));
+  CHECK(index.Upsert(5, 8, Is(8), Numbered(1)).stored);
+  CHECK(index.Upsert(5, 800, Is(8), Numbered(2)).stored);
+  CHECK_EQ(BitsOf(index, 5, 800), std::optional(Numbered(1).bits()));
+  CHECK(!index.StandingOf(5, 8));
   Session session;
-  CHECK(!index.SeenUsesOf(ReadGuard(epochs, session), 5, 8));
+  CHECK(!index.SeenStandingOf(ReadGuard(epochs, session), 5, 8));
 }
 
-TEST(Index, RepointsOnlyASlotThatStillPointsThere) {
+TEST(Index, AsksForAStandingOnlyWhenAKeyIsNew) {
   EpochDomain epochs;
   Index index(epochs);
-  CHECK(index.Upsert(5, 8, Is(8)).stored);
-  index.Find(5, Index::Touch::kCount, Is(8));
+  int asked = 0;
+  const auto upsert = [&](uint64_t hash, uint64_t offset, uint64_t old, bool allowed) {
+    return index.Upsert(
+        hash, offset, Is(old),
+        [&] {
+          ++asked;
+          return Numbered(3);
+        },
+        [=] { return allowed; }, [] {});
+  };
+  CHECK(upsert(5, 8, 8, /*allowed=*/false).refused);
+  CHECK_EQ(asked, 0);
+  CHECK(upsert(5, 8, 8, true).stored);
+  CHECK_EQ(asked, 1);
+  CHECK(upsert(5, 16, 8, true).replaced);
+  CHECK_EQ(asked, 1);
+  CHECK_EQ(BitsOf(index, 5, 16), std::optional(Numbered(3).bits()));
+  // Once a key, also when the shard has to grow for it.
+  for (uint64_t i = 0; i < 1000; ++i) CHECK(upsert(6 + (i << 40), 80 + i * 8, 80 + i * 8, true).stored);
+  CHECK_EQ(asked, 1001);
+}
+
+TEST(Index, ASlotThatIsUsedAgainHasTheStandingOfItsNewKey) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8), Numbered(1)).stored);
+  CHECK(index.Remove(5, Is(8)));
+  CHECK(index.Upsert(5, 16, Is(16)).stored);
+  CHECK_EQ(BitsOf(index, 5, 16), std::optional(Standing{}.bits()));
+}
+
+TEST(Index, RepointsOnlyASlotThatStillPointsThereAndKeepsItsStanding) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8), Numbered(1)).stored);
   CHECK(!index.Repoint(5, 16, 24));
   CHECK(!index.Repoint(6, 8, 24));
-  CHECK_EQ(index.UsesOf(5, 8), std::optional(1u));
+  CHECK_EQ(BitsOf(index, 5, 8), std::optional(Numbered(1).bits()));
   CHECK(index.Repoint(5, 8, 24));
   CHECK(!index.Repoint(5, 8, 32));
-  CHECK_EQ(index.UsesOf(5, 24), std::optional(0u));
+  CHECK_EQ(BitsOf(index, 5, 24), std::optional(Numbered(1).bits()));
 }
 
-TEST(Index, RepointingMayKeepTheUsesAndActsBeforeTheNewPlaceIsSeen) {
+TEST(Index, RepointingActsBeforeTheNewPlaceIsSeen) {
   EpochDomain epochs;
   Index index(epochs);
   CHECK(index.Upsert(5, 8, Is(8)).stored);
-  index.Find(5, Index::Touch::kCount, Is(8));
-  index.Find(5, Index::Touch::kCount, Is(8));
   int acted = 0;
-  CHECK(index.Repoint(5, 8, 24, Index::kSameUses, [&] {
+  CHECK(index.Repoint(5, 8, 24, [&] {
     ++acted;
-    CHECK_EQ(index.Find(5, Index::Touch::kNone, kAny), std::optional<uint64_t>(8));
+    CHECK_EQ(index.Find(5, kAny), std::optional<uint64_t>(8));
   }));
   CHECK_EQ(acted, 1);
-  CHECK_EQ(index.UsesOf(5, 24), std::optional(2u));
-  CHECK(!index.Repoint(5, 8, 32, 0, [&] { ++acted; }));  // not there any more
+  CHECK_EQ(index.Find(5, kAny), std::optional<uint64_t>(24));
+  CHECK(!index.Repoint(5, 8, 32, [&] { ++acted; }));  // not there any more
   CHECK_EQ(acted, 1);
-  CHECK(index.Repoint(5, 24, 24, 1));
-  CHECK_EQ(index.UsesOf(5, 24), std::optional(1u));
+}
+
+TEST(Index, SamplesShowEveryEntryInTheEndAndNothingElse) {
+  check::Random random(check::Seed());
+  EpochDomain epochs;
+  Index index(epochs);
+  Session session;
+  ReadGuard guard(epochs, session);
+  const auto none = [](uint64_t, Standing) { CHECK(false); };
+  CHECK_EQ(index.Sample(guard, random.Next(), none), size_t{0});
+  constexpr size_t kEntries = 500;
+  for (uint64_t i = 0; i < kEntries; ++i) {
+    CHECK(index
+              .Upsert(
+                  random.Next(), i * 8, [](uint64_t) { return false; }, Numbered(i))
+              .stored);
+  }
+  std::set<uint64_t> shown;
+  // A bucket is missed by all of so many draws with a chance of less than 1/10^9.
+  for (int i = 0; i < 200000; ++i) {
+    const uint64_t drawn = random.Next();
+    index.PrefetchSample(guard, drawn);
+    size_t visited = 0;
+    const size_t told = index.Sample(guard, drawn, [&](uint64_t offset, Standing standing) {
+      ++visited;
+      CHECK(offset < kEntries * 8);
+      CHECK_EQ(standing.bits(), Numbered(offset / 8).bits());
+      shown.insert(offset);
+    });
+    CHECK_EQ(told, visited);
+  }
+  CHECK_EQ(shown.size(), kEntries);
 }
 
 TEST(Index, ActsOnASlotOnlyWhileItPointsThere) {
@@ -220,7 +297,7 @@ TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
   int done = 0;
   const auto upsert = [&](uint64_t offset, bool allowed) {
     return index.Upsert(
-        5, offset, Is(8), [=] { return allowed; }, [&] { ++done; });
+        5, offset, Is(8), [] { return Standing{}; }, [=] { return allowed; }, [&] { ++done; });
   };
   const Index::Upserted refused = upsert(8, false);
   CHECK(!refused.stored && refused.refused);
@@ -228,7 +305,7 @@ TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
   CHECK(upsert(8, true).stored);
   CHECK_EQ(done, 1);
   CHECK(upsert(16, false).refused);
-  CHECK_EQ(index.Find(5, Index::Touch::kNone, kAny), std::optional<uint64_t>(8));
+  CHECK_EQ(index.Find(5, kAny), std::optional<uint64_t>(8));
   CHECK(upsert(16, true).stored);
   CHECK_EQ(done, 2);
 }
@@ -239,12 +316,15 @@ TEST(Index, VisitsEveryOffsetOfAShardOnce) {
   check::Random random(check::Seed());
   std::set<uint64_t> offsets;
   for (uint64_t i = 0; i < 3000; ++i) {
-    CHECK(index.Upsert(random.Next(), i * 8, [](uint64_t) { return false; }).stored);
+    CHECK(index
+              .Upsert(
+                  random.Next(), i * 8, [](uint64_t) { return false; }, Numbered(i))
+              .stored);
     offsets.insert(i * 8);
   }
   for (size_t shard = 0; shard < Index::kShards; ++shard) {
-    index.VisitShard(shard, [&](uint64_t offset, uint32_t uses) {
-      CHECK_EQ(uses, 0u);
+    index.VisitShard(shard, [&](uint64_t offset, Standing standing) {
+      CHECK_EQ(standing.bits(), Numbered(offset / 8).bits());
       CHECK_EQ(offsets.erase(offset), size_t{1});
     });
   }
@@ -268,7 +348,7 @@ TEST(Index, KeepsAnOutgrownArrayForAsLongAsAReaderMayLookAtIt) {
   // From inside a lookup, as the reader would be: the array that it walks is outgrown, and stays.
   uint64_t offered = 0;
   const size_t before = index.bytes();
-  index.Find(0, Index::Touch::kNone, [&](uint64_t) {
+  index.Find(0, [&](uint64_t) {
     if (offered++ == 0) grow();
     return false;
   });
@@ -293,7 +373,7 @@ TEST(Index, SweepRemovesWhatIsCondemnedAndNothingElse) {
   }
   CHECK_EQ(index.Sweep([](uint64_t offset) { return offset % 24 == 0; }), (hashes.size() + 2) / 3);
   for (size_t i = 0; i < hashes.size(); ++i) {
-    CHECK_EQ(index.Find(hashes[i], Index::Touch::kNone, Is(i * 8)).has_value(), i % 3 != 0);
+    CHECK_EQ(index.Find(hashes[i], Is(i * 8)).has_value(), i % 3 != 0);
   }
   CHECK_EQ(index.size(), hashes.size() - (hashes.size() + 2) / 3);
   index.Sweep(kAny);
@@ -317,8 +397,8 @@ TEST(Index, ReadersFindWhatStaysWhileOthersComeGoAndGrow) {
       while (!done.load()) {
         for (uint64_t i = 0; i < kStaying; ++i) {
           epochs.Enter(record);
-          lost +=
-              !index.Find(hash_of(i), Index::Touch::kCount, [i](uint64_t at) { return at % (kStaying * 8) == i * 8; });
+          lost += !index.Find(
+              hash_of(i), [i](uint64_t at) { return at % (kStaying * 8) == i * 8; }, Give(Numbered(i)));
           EpochDomain::Leave(record);
         }
       }

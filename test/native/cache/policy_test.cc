@@ -1,33 +1,344 @@
+// The policy alone: what standings say, and which entries a cache keeps that goes by them.
 #include "cache/policy.h"
 
-#include "cache/index.h"
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <unordered_map>
+#include <vector>
+
 #include "check.h"
 
 namespace zerohop {
 namespace {
-constexpr size_t kSegment = 1000;  // half of it may survive
+
+constexpr Policy::Options kScore{.kind = Policy::Kind::kScore};
+
+// Some key's; not among the first that fade.
+constexpr uint64_t kHash = 0x9e3779b97f4a7c15u;
+
+// A number's hash.
+uint64_t HashOf(uint64_t key) { return check::Random(key).Next(); }
+
+// A cache of entries of one size: of a sample, the one that is worth least goes.
+class SampledCache {
+ public:
+  explicit SampledCache(size_t capacity, const Policy::Options& options = {})
+      : policy_(options, capacity, capacity), capacity_(capacity) {}
+
+  // True if it was there.
+  bool Ask(uint64_t key) {
+    const uint64_t hash = HashOf(key);
+    const auto known = places_.find(key);
+    Standing after;
+    bool news = true;
+    if (known != places_.end()) {
+      Standing& standing = entries_[known->second].standing;
+      after = policy_.Touch(hash, standing);
+      news = after.bits() != standing.bits();
+      standing = after;
+    } else {
+      after = policy_.Arrive(hash);
+      if (entries_.size() < capacity_) {
+        places_[key] = entries_.size();
+        entries_.push_back({key, after});
+      } else {
+        const size_t place = Least();
+        places_.erase(entries_[place].key);
+        places_[key] = place;
+        entries_[place] = {key, after};
+      }
+    }
+    if (news && policy_.Wants(hash)) policy_.Observe(hash, after, policy_.now());
+    policy_.Advance(1);
+    return known != places_.end();
+  }
+  bool Has(uint64_t key) const { return places_.contains(key); }
+  Standing StandingOf(uint64_t key) const { return entries_[places_.at(key)].standing; }
+  const Policy& policy() const { return policy_; }
+
+ private:
+  struct Kept {
+    uint64_t key;
+    Standing standing;
+  };
+
+  size_t Least() {
+    size_t least = random_.Below(capacity_);
+    for (int i = 1; i < 16; ++i) {
+      const size_t other = random_.Below(capacity_);
+      if (policy_.Worth(entries_[other].standing) < policy_.Worth(entries_[least].standing)) least = other;
+    }
+    return least;
+  }
+
+  Policy policy_;
+  const size_t capacity_;
+  std::vector<Kept> entries_;
+  std::unordered_map<uint64_t, size_t> places_;
+  check::Random random_{check::Seed()};
+};
+
+}  // namespace
+
+TEST(Policy, ATouchWithinATickTellsNothing) {
+  for (const Policy::Options& options : {Policy::Options{}, kScore}) {
+    Policy policy(options, 3200, 3200);
+    CHECK_EQ(policy.tick_requests(), 100u);
+    const Standing arrived = policy.Arrive(kHash);
+    CHECK_EQ(policy.FrequencyOf(arrived), 1u);
+    CHECK_EQ(policy.Touch(kHash, arrived).bits(), arrived.bits());
+    policy.Advance(99);
+    for (int i = 0; i < 20; ++i) CHECK_EQ(policy.Touch(kHash, arrived).bits(), arrived.bits());
+    policy.Advance(1);
+    CHECK_EQ(policy.now(), 1u);
+    const Standing touched = policy.Touch(kHash, arrived);
+    CHECK(touched.bits() != arrived.bits());
+    CHECK_EQ(policy.FrequencyOf(touched), 2u);  // those before were not counted
+    CHECK_EQ(touched.Age(policy.now()), 0u);
+  }
 }
 
-static_assert(Policy::kUsesMax == Index::kUsesMax, "the policy ranks by what the index counts");
-
-TEST(Policy, KeepsEverythingThatWasUsedWhenItFits) { CHECK_EQ(Policy::Threshold({400, 200, 200, 100}, kSegment), 1u); }
-
-TEST(Policy, NeverKeepsWhatWasNotUsed) {
-  CHECK_EQ(Policy::Threshold({0, 0, 0, 0}, kSegment), 1u);
-  CHECK(!Policy::Keep(0, Policy::Threshold({1, 0, 0, 0}, kSegment), 0, 1, kSegment));
+TEST(Policy, AStandingTellsTheGapBeforeTheLastRequest) {
+  constexpr float kNever = std::numeric_limits<float>::infinity();
+  struct {
+    uint32_t ticks;
+    float gap;
+  } const cases[] = {{1, 1 / 16.0f}, {2, 1 / 4.0f}, {7, 1 / 4.0f}, {8, 1},    {31, 1},
+                     {32, 4},        {127, 4},      {128, 16},     {511, 16}, {512, kNever}};
+  for (const auto& each : cases) {
+    Policy policy({}, 3200, 3200);
+    const Standing arrived = policy.Arrive(kHash);
+    CHECK_EQ(policy.GapOf(arrived), 0.0f);  // unknown
+    policy.Advance(each.ticks * policy.tick_requests());
+    CHECK_EQ(policy.GapOf(policy.Touch(kHash, arrived)), each.gap);
+    CHECK(static_cast<float>(each.ticks) / 32 <= each.gap);
+  }
 }
 
-TEST(Policy, AsksForMoreUsesWhenTooMuchWasUsed) {
-  CHECK_EQ(Policy::Threshold({0, 300, 200, 100}, kSegment), 2u);
-  CHECK_EQ(Policy::Threshold({0, 0, 450, 100}, kSegment), 3u);
+TEST(Policy, FrequencyGrowsWithTouchesAndIsRememberedOfWhatHasLeft) {
+  Policy policy({}, 3200, 3200);
+  Standing standing = policy.Arrive(kHash);
+  uint32_t last = 1;
+  for (uint32_t touches = 2; touches <= 20; ++touches) {
+    policy.Advance(100);
+    standing = policy.Touch(kHash, standing);
+    const uint32_t frequency = policy.FrequencyOf(standing);
+    CHECK(frequency >= last && frequency <= touches);
+    last = frequency;
+  }
+  CHECK_EQ(last, 12u);
+  // It leaves and comes again: the sketch knows it still, but how long ago it was nobody knows.
+  const Standing back = policy.Arrive(kHash);
+  CHECK_EQ(policy.FrequencyOf(back), 12u);
+  CHECK_EQ(policy.GapOf(back), 0.0f);
 }
 
-TEST(Policy, ReachesItsShareExactly) { CHECK_EQ(Policy::Threshold({500, 100, 200, 200}, kSegment), 1u); }
+TEST(Policy, FameFades) {
+  Policy policy({}, 3200, 3200);
+  std::vector<uint64_t> hashes;
+  for (uint64_t key = 0; key < 300; ++key) hashes.push_back(HashOf(key));
+  for (const uint64_t hash : hashes) {
+    for (int i = 0; i < 14; ++i) policy.Arrive(hash);
+  }
+  // 30 capacities later all counts are half of what they were.
+  for (int i = 0; i < 30; ++i) policy.Advance(3200);
+  size_t halved = 0;
+  for (const uint64_t hash : hashes) halved += policy.FrequencyOf(policy.Arrive(hash)) == 8;
+  CHECK(halved > hashes.size() * 9 / 10);
+}
 
-TEST(Policy, CutsAtItsShareWhenEvenTheMostUsedAreTooMany) {
-  CHECK_EQ(Policy::Threshold({0, 0, 0, 900}, kSegment), Policy::kUsesMax);
-  CHECK(Policy::Keep(3, 3, 400, 100, kSegment));
-  CHECK(!Policy::Keep(3, 3, 401, 100, kSegment));
+TEST(Policy, ThoseThatComeOftenBecomeWorthMoreThanThoseThatComeOnce) {
+  check::Random random(check::Seed());
+  SampledCache cache(1000);
+  uint64_t once = uint64_t{1} << 32;
+  size_t hits = 0, asked = 0;
+  for (int i = 0; i < 100000; ++i) {
+    if (random.OneIn(2)) {
+      cache.Ask(once++);
+      continue;
+    }
+    const bool hit = cache.Ask(random.Below(500));
+    if (i < 50000) continue;
+    ++asked;
+    hits += hit;
+  }
+  // All that come again fit.
+  CHECK(hits > asked * 95 / 100);
+  const Policy& policy = cache.policy();
+  double often = 0, seldom = 0;
+  size_t oftens = 0, seldoms = 0;
+  for (uint64_t key = 0; key < 500; ++key) {
+    if (!cache.Has(key)) continue;
+    often += policy.Worth(cache.StandingOf(key));
+    ++oftens;
+  }
+  for (uint64_t key = once - 400; key < once; ++key) {
+    if (!cache.Has(key)) continue;
+    seldom += policy.Worth(cache.StandingOf(key));
+    ++seldoms;
+  }
+  REQUIRE(oftens > 0 && seldoms > 0);
+  CHECK(often / static_cast<double>(oftens) > 5 * seldom / static_cast<double>(seldoms));
+}
+
+// A cache that keeps the newest keeps nothing of a loop that is longer than it; one that chooses by chance, 20 %.
+TEST(Policy, LearnsALoopThatIsTwiceTheCapacity) {
+  constexpr uint64_t kCapacity = 1000, kLoop = 2 * kCapacity;
+  constexpr int kLoops = 60, kLearning = 30;
+  SampledCache cache(kCapacity);
+  size_t hits = 0;
+  for (int loop = 0; loop < kLoops; ++loop) {
+    for (uint64_t key = 0; key < kLoop; ++key) hits += cache.Ask(key) && loop >= kLearning;
+  }
+  // Belady's would keep all but one entry from one time round to the next: half of the loop.
+  const double best = static_cast<double>((kLoops - kLearning) * (kCapacity - 1));
+  CHECK(static_cast<double>(hits) > 0.5 * best);
+  CHECK(static_cast<double>(hits) <= best + kCapacity);
+}
+
+TEST(Policy, WhatItWasToldOfTheTrafficChangesWhatEntriesAreWorth) {
+  // Two streams that differ only in when keys come back: after 4 ticks, or after 100.
+  const auto worth = [](uint32_t gap, uint32_t age) {
+    constexpr uint32_t kEach = 10;  // keys a tick
+    Policy policy({}, 320, 320);
+    for (uint32_t tick = 0; tick < 3000; ++tick) {
+      for (uint64_t i = 0; i < kEach; ++i) {
+        // Each key comes twice.
+        const uint64_t old = HashOf((tick - gap) * uint64_t{kEach} + i), fresh = HashOf(tick * uint64_t{kEach} + i);
+        if (tick >= gap) policy.Observe(old, Standing(6, policy.now()), policy.now());
+        policy.Observe(fresh, Standing(0, policy.now()), policy.now());
+      }
+      policy.Advance(policy.tick_requests());
+    }
+    return policy.WorthAt(0, age);
+  };
+  CHECK(worth(4, 3) > 5 * worth(100, 3));
+  CHECK(worth(100, 95) > 5 * worth(4, 95));
+}
+
+TEST(Policy, OfAScoreIsFrequencyByTheLogarithmOfTheAge) {
+  // A tick is one request.
+  Policy policy(kScore, 32, 32);
+  Standing standing = policy.Arrive(kHash);
+  for (uint32_t count = 1; count <= 7; ++count) {
+    CHECK_EQ(policy.FrequencyOf(standing), count);
+    for (uint32_t age = 0; age < 8; ++age) {
+      CHECK(std::abs(policy.WorthAt(standing.entry_class(), age) - count / std::log(age + 2.0)) < 1e-4);
+    }
+    for (uint32_t age = 8; age < AgeSteps::kHorizon; ++age) {
+      const double wanted = count / std::log(age + 2.0);
+      CHECK(std::abs(policy.WorthAt(standing.entry_class(), age) - wanted) < 0.05 * wanted);
+    }
+    policy.Advance(1);
+    CHECK_EQ(policy.Worth(standing), policy.WorthAt(standing.entry_class(), 1));
+    standing = policy.Touch(kHash, standing);
+  }
+  // Higher counts by a quarter of an octave.
+  for (uint32_t count = 9; count <= 3000; ++count) {
+    policy.Advance(1);
+    standing = policy.Touch(kHash, standing);
+    CHECK(policy.FrequencyOf(standing) <= count && policy.FrequencyOf(standing) > count * 4 / 5);
+  }
+}
+
+TEST(Policy, OfAScoreKnowsHowLongATickIs) {
+  Policy policy(kScore, 32, 32);
+  const Standing standing = policy.Arrive(kHash);
+  policy.Expect(3200);
+  CHECK_EQ(policy.tick_requests(), 100u);
+  CHECK_EQ(policy.capacity(), size_t{3200});
+  CHECK(std::abs(policy.WorthAt(standing.entry_class(), 5) - 1 / std::log(502.0)) < 1e-4);
+}
+
+TEST(Policy, OfAScoreFadesOnlyIfToldSo) {
+  for (const bool fading : {false, true}) {
+    Policy policy({.kind = Policy::Kind::kScore, .fading = fading}, 3200, 3200);
+    Standing standing = policy.Arrive(kHash);
+    for (int i = 1; i < 128; ++i) standing = policy.Arrive(kHash);
+    CHECK_EQ(policy.FrequencyOf(standing), 128u);
+    for (int i = 0; i < 11; ++i) policy.Advance(3200);  // in 10 all is halved; in 11, a tenth twice
+    standing = policy.Touch(kHash, standing);
+    CHECK(fading ? policy.FrequencyOf(standing) <= 64 && policy.FrequencyOf(standing) >= 32
+                 : policy.FrequencyOf(standing) == 128);
+  }
+}
+
+TEST(Policy, OfAScoreWantsToHearOfNothing) {
+  const Policy score(kScore, 100, 100), learned({}, 100, 100);
+  CHECK(!score.Wants(kHash));
+  CHECK(learned.Wants(kHash));
+}
+
+TEST(Policy, AdmitsANewcomerThatIsWorthTheRoom) {
+  for (const Policy::Options& options : {Policy::Options{}, kScore}) {
+    Policy policy(options, 3200, 3200);
+    const Standing newcomer = policy.Arrive(kHash);
+    const float worth = policy.Worth(newcomer);
+    CHECK(policy.Admits(newcomer, 0));
+    CHECK(policy.Admits(newcomer, worth * 0.8f));
+    CHECK(!policy.Admits(newcomer, worth * 1.01f));
+    // A learner wants something for the trouble.
+    CHECK_EQ(policy.Admits(newcomer, worth * 0.95f), options.kind == Policy::Kind::kScore);
+  }
+}
+
+TEST(Policy, GrowsAndKnowsWhatItKnew) {
+  Policy policy({.sketch_bytes_min = 4096, .tracker_bytes_min = 4096}, 1000, 100);
+  CHECK_EQ(policy.room(), size_t{100});
+  CHECK_EQ(policy.bytes(), size_t{8192});
+  std::vector<uint64_t> hashes;
+  std::vector<uint32_t> known;
+  for (uint64_t key = 0; key < 200; ++key) {
+    hashes.push_back(HashOf(key));
+    for (uint64_t i = 0; i <= key % 12; ++i) policy.Arrive(hashes.back());
+  }
+  for (const uint64_t hash : hashes) known.push_back(policy.FrequencyOf(policy.Arrive(hash)));
+  CHECK(policy.Grow(10000));
+  CHECK(policy.room() >= 10000);
+  CHECK(policy.has_outgrown());
+  const size_t with_outgrown = policy.bytes();
+  policy.ForgetOutgrown();
+  CHECK(!policy.has_outgrown());
+  CHECK_EQ(policy.bytes(), with_outgrown - 4096);
+  CHECK(policy.bytes() >= 10000 * (16 + 8));
+  for (size_t i = 0; i < hashes.size(); ++i) CHECK(policy.FrequencyOf(policy.Arrive(hashes[i])) >= known[i]);
+  // Where the least is enough, nothing is outgrown.
+  CHECK(policy.Grow(10));
+  CHECK(!policy.has_outgrown());
+  CHECK(policy.bytes() >= 10000 * (16 + 8));
+}
+
+TEST(Policy, OfAScoreNeedsNoMoreMemoryForMoreEntries) {
+  Policy policy(kScore, 100, 100);
+  const size_t bytes = policy.bytes();
+  CHECK(bytes >= WideSketch::bytes());
+  CHECK(policy.Grow(1000000));
+  CHECK(!policy.has_outgrown());
+  CHECK(policy.room() >= 1000000);
+  CHECK_EQ(policy.bytes(), bytes);
+}
+
+TEST(Policy, LearnsOnWhenItHasGrown) {
+  Policy policy({.sketch_bytes_min = 4096, .tracker_bytes_min = 4096}, 320, 100);
+  const auto train = [&](uint32_t from, uint32_t gap) {
+    for (uint32_t tick = from; tick < from + 3000; ++tick) {
+      for (uint64_t i = 0; i < 10; ++i) {
+        const uint64_t old = HashOf((tick - gap) * uint64_t{10} + i), fresh = HashOf(tick * uint64_t{10} + i);
+        if (policy.Wants(old) && tick >= from + gap) policy.Observe(old, Standing(6, policy.now()), policy.now());
+        if (policy.Wants(fresh)) policy.Observe(fresh, Standing(0, policy.now()), policy.now());
+      }
+      policy.Advance(policy.tick_requests());
+    }
+  };
+  train(0, 4);
+  const float before = policy.WorthAt(0, 3);
+  CHECK(policy.Grow(5000));
+  policy.ForgetOutgrown();
+  // For many half-lives they come back later than they did.
+  for (uint32_t round = 1; round <= 3; ++round) train(round * 10000, 100);
+  CHECK(policy.WorthAt(0, 3) < before / 5);
 }
 
 }  // namespace zerohop

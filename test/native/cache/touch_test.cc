@@ -21,6 +21,7 @@ using testing::kLongAgoUs;
 using testing::kMiB;
 using testing::MakeCache;
 using testing::Numbered;
+using testing::PassTick;
 using testing::View;
 
 constexpr auto kTouched = std::optional(SetOutcome::kStored);
@@ -43,8 +44,10 @@ TEST(Touch, WithoutATimeIsAUseAndChangesNothing) {
   const uint64_t end = InAnHourUs();
   CHECK_EQ(client.SetUntil(end, "key", "value"), SetOutcome::kStored);
   const uint64_t at = client.Locate("key")->entry_at;
+  CHECK_EQ(client.Describe("key")->frequency, 1u);
+  PassTick(*cache);
   CHECK_EQ(client.Touch("key"), kTouched);
-  CHECK_EQ(client.Describe("key")->uses, 1u);
+  CHECK_EQ(client.Describe("key")->frequency, 2u);
   CHECK_EQ(client.Locate("key")->expires_us, end);
   CHECK_EQ(client.Locate("key")->entry_at, at);
 }
@@ -106,15 +109,23 @@ TEST(Touch, EndsAnEntryAtOnceIfItsTimeIsOver) {
   CheckSettledCountsAgree(*cache);
 }
 
-// Used again and again, an entry should not become less wanted than before.
-TEST(Touch, NeverTakesUsesAway) {
+// Written anew, an entry should not become less wanted than before.
+TEST(Touch, NeverTakesStandingAway) {
   const auto cache = MakeCache();
   Client client(*cache);
   CHECK_EQ(client.Set("key", "value"), SetOutcome::kStored);
-  for (int i = 0; i < 3; ++i) client.Get("key");
-  CHECK_EQ(client.Describe("key")->uses, 3u);
+  for (int i = 0; i < 4; ++i) {
+    PassTick(*cache);
+    client.Get("key");
+  }
+  CHECK_EQ(client.Describe("key")->frequency, 5u);
+  CHECK(client.Describe("key")->gap > 0);
+  const float gap = client.Describe("key")->gap;
+  const uint64_t at = client.Locate("key")->entry_at;
   CHECK_EQ(client.Touch("key", InAnHourUs()), kTouched);
-  CHECK_EQ(client.Describe("key")->uses, 3u);
+  CHECK(client.Locate("key")->entry_at != at);
+  CHECK_EQ(client.Describe("key")->frequency, 5u);
+  CHECK_EQ(client.Describe("key")->gap, gap);
 }
 
 TEST(Touch, DoesNotMakeAChangedValueLookIntact) {

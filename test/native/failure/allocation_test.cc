@@ -436,7 +436,7 @@ TEST(Allocation, AReaderKeepsTheArrayItWalksWhateverIsRefusedWhileTheIndexGrows)
     for (uint64_t at = 0; at < 64; at += 8) CHECK(index.Upsert(0, at, [](uint64_t) { return false; }).stored);
     epochs.Enter(reader);
     uint64_t offered = 0;
-    index.Find(0, Index::Touch::kNone, [&](uint64_t) {
+    index.Find(0, [&](uint64_t) {
       if (offered++ > 0) return false;
       const Refusal refusal(granted, /*lasting=*/true);
       try {
@@ -454,11 +454,11 @@ TEST(Allocation, AReaderKeepsTheArrayItWalksWhateverIsRefusedWhileTheIndexGrows)
       CHECK(index.Upsert(0, at, [](uint64_t) { return false; }).stored);
     }
     for (uint64_t at = 0; at < 64; at += 8) {
-      CHECK(index.Find(0, Index::Touch::kNone, [at](uint64_t each) { return each == at; }).has_value());
+      CHECK(index.Find(0, [at](uint64_t each) { return each == at; }).has_value());
     }
     size_t visited = 0;
     for (size_t shard = 0; shard < Index::kShards; ++shard) {
-      index.VisitShard(shard, [&](uint64_t, uint32_t) { ++visited; });
+      index.VisitShard(shard, [&](uint64_t, Standing) { ++visited; });
     }
     CHECK_EQ(visited, index.size());
     epochs.Remove(&reader);

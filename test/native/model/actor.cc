@@ -179,7 +179,10 @@ void Actor::Describe(uint64_t key) {
   CHECK_EQ(facts->hit.bytes, known->origin.bytes);
   CHECK_EQ(facts->hit.expires_us, known->expires_us);
   CHECK_EQ(facts->cost, known->cost);
-  CHECK(facts->uses <= Index::kUsesMax);
+  CHECK(facts->frequency >= 1 && facts->frequency <= FrequencySketch::kCountMax);
+  CHECK(facts->gap >= 0);
+  CHECK(facts->value >= 0);
+  CHECK(facts->threshold >= 0);
 }
 
 void Actor::Has(uint64_t key) {

@@ -1,0 +1,82 @@
+// sampled.h: the engine's policy without the engine: entries of unit size, each evicted by itself.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "cache/policy.h"
+#include "reference.h"
+
+namespace simulator {
+
+class Sampled {
+ public:
+  Sampled(uint32_t ids, uint32_t capacity, const zerohop::Policy::Options& options)
+      : capacity_(capacity), policy_(options, capacity, capacity), slot_(ids, kNone) {
+    ids_.reserve(capacity);
+    standings_.reserve(capacity);
+  }
+
+  bool Request(uint32_t id) {
+    const uint64_t hash = HashOfId(id);
+    policy_.Advance(1);
+    if (const uint32_t slot = slot_[id]; slot != kNone) {
+      const zerohop::Standing after = policy_.Touch(hash, standings_[slot]);
+      if (after.bits() == standings_[slot].bits()) return true;
+      standings_[slot] = after;
+      if (policy_.Wants(hash)) policy_.Observe(hash, after, policy_.now());
+      return true;
+    }
+    const zerohop::Standing standing = policy_.Arrive(hash);
+    if (policy_.Wants(hash)) policy_.Observe(hash, standing, policy_.now());
+    if (ids_.size() < capacity_) {
+      slot_[id] = static_cast<uint32_t>(ids_.size());
+      ids_.push_back(id);
+      standings_.push_back(standing);
+      return false;
+    }
+    float least;
+    const uint32_t victim = Victim(&least);
+    if (!policy_.Admits(standing, least)) return false;
+    slot_[ids_[victim]] = kNone;
+    ids_[victim] = id;
+    standings_[victim] = standing;
+    slot_[id] = victim;
+    return false;
+  }
+
+  size_t policy_bytes() const { return policy_.bytes(); }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  // 16 entries, in four places.
+  static constexpr uint32_t kPlaces = 4;
+  static constexpr uint32_t kAtOnePlace = 4;
+
+  uint32_t Victim(float* least) {
+    *least = std::numeric_limits<float>::infinity();
+    uint32_t victim = 0;
+    const uint32_t together = std::min(kAtOnePlace, capacity_);
+    for (uint32_t place = 0; place < kPlaces; ++place) {
+      random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
+      const auto first = static_cast<uint32_t>((random_ >> 32) * (capacity_ - together + 1) >> 32);
+      for (uint32_t slot = first; slot < first + together; ++slot) {
+        const float worth = policy_.Worth(standings_[slot]);
+        if (worth < *least) {
+          *least = worth;
+          victim = slot;
+        }
+      }
+    }
+    return victim;
+  }
+
+  const uint32_t capacity_;
+  zerohop::Policy policy_;
+  std::vector<uint32_t> slot_, ids_;
+  std::vector<zerohop::Standing> standings_;
+  uint64_t random_ = 0x9e3779b97f4a7c15u;
+};
+
+}  // namespace simulator

@@ -1,0 +1,53 @@
+// policy-cost.mts — what does deciding what to keep cost a request?
+//
+// Every trace at 0.1, 1 and 10 % of its objects, entry by entry with dense ids (no keys are hashed or compared), on one
+// core: the learned policy with its learning, the score policy, S3-FIFO and a plain linked list (LRU), in turns.
+//
+// Options: --traces DIR (else the trace that comes with the benchmarks)
+
+import type { SuiteArguments } from '../harness/arguments.mjs';
+import { clearProgress, showProgress } from '../harness/progress.mjs';
+import { makeCase } from '../harness/report.mjs';
+import { summarize } from '../harness/statistics.mjs';
+import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
+import { play } from './simulator.mjs';
+import { tracesOf } from './traces.mjs';
+
+const POLICIES = ['lru', 's3fifo', 'score', 'learned'];
+const SIZES = [0.001, 0.01, 0.1];
+const LEAST = 20;
+
+await runSuite('policy-cost', measure, [], ['traces']);
+
+async function measure({ quick, values }: SuiteArguments): Promise<SuiteFigures> {
+  const traces = tracesOf(values.get('traces'));
+  const rounds = quick ? 3 : 7;
+  const samples = new Map<string, number[]>(POLICIES.map((policy) => [policy, []]));
+  for (let round = 0; round < rounds; round++) {
+    showProgress(`policy-cost: round ${round + 1} of ${rounds}`);
+    const spent = new Map<string, number>();
+    let requests = 0;
+    for (const trace of traces) {
+      for (const size of SIZES) {
+        const capacity = Math.round(trace.unique * size);
+        if (capacity < LEAST) continue;
+        requests += trace.ids.length;
+        for (const policy of POLICIES) {
+          spent.set(policy, (spent.get(policy) ?? 0) + play(policy, trace, capacity).ns);
+        }
+      }
+    }
+    for (const [policy, ns] of spent) samples.get(policy)!.push(ns / requests);
+  }
+  clearProgress();
+  const median = (policy: string) => summarize(samples.get(policy)!).median;
+  for (const policy of POLICIES)
+    console.log(`${policy.padEnd(12)}${median(policy).toFixed(1).padStart(8)} ns a request`);
+  const ratios = {
+    'ns-per-request-vs-lru': median('learned') / median('lru'),
+    'ns-per-request-vs-s3fifo': median('learned') / median('s3fifo'),
+  };
+  for (const [name, value] of Object.entries(ratios)) console.log(`${name.padEnd(28)}${value.toFixed(2)}`);
+  const cases = POLICIES.map((policy) => makeCase(`${policy}/request`, 'ns', summarize(samples.get(policy)!)));
+  return { cases, ratios };
+}

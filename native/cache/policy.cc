@@ -1,0 +1,159 @@
+#include "cache/policy.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <new>
+#include <utility>
+
+namespace zerohop {
+namespace {
+
+// The model is fitted this often: at first whenever 1/10 more requests are known, later each half of the capacity.
+constexpr uint64_t kFirstFit = 50;
+constexpr uint32_t kSweepRequests = 16;
+constexpr uint64_t kEarlyShare = 10;
+// What was learned so many capacities ago counts half.
+constexpr double kHalfLife = 40;
+
+// The score of an entry that was asked for just now: ln must be positive.
+constexpr double kYoungest = 2;
+// With `fading`, the counts of the score policy are halved once in so many capacities of requests.
+constexpr double kScoreHalving = 10;
+
+}  // namespace
+
+Policy::Policy(const Options& options, size_t capacity, size_t entries)
+    : options_(options), fit_requests_(kFirstFit), tracker_(TrackerBytes(entries)) {
+  if (kind() == Kind::kScore) wide_ = std::make_unique<WideSketch>();
+  Expect(capacity);
+  room_ = entries;
+  sketches_.push_back(std::make_unique<FrequencySketch>(SketchBytes(entries)));
+  sketch_.store(sketches_.back().get(), std::memory_order_release);
+}
+
+size_t Policy::SketchBytes(size_t entries) const {
+  if (kind() == Kind::kScore) return 0;
+  return std::max(options_.sketch_bytes_min, static_cast<size_t>(options_.sketch_bytes * static_cast<double>(entries)));
+}
+
+size_t Policy::TrackerBytes(size_t entries) const {
+  if (kind() == Kind::kScore) return 0;
+  return std::max(options_.tracker_bytes_min,
+                  static_cast<size_t>(options_.tracker_bytes * static_cast<double>(entries)));
+}
+
+void Policy::Expect(size_t capacity) {
+  capacity_ = std::max<size_t>(1, capacity);
+  const uint32_t before = tick_requests_;
+  tick_requests_ = static_cast<uint32_t>(std::clamp<size_t>(capacity_ / kTicksInCapacity, 1, UINT32_MAX / 2));
+  if (kind() == Kind::kScore && (tick_requests_ != before || !scored_)) Score();
+}
+
+// frequency / ln(age), which nothing but the length of a tick can change.
+void Policy::Score() {
+  scored_ = true;
+  for (uint32_t of = 0; of < Standing::kClasses; ++of) {
+    for (uint32_t step = 0; step < AgeSteps::kSteps; ++step) {
+      const double ticks = (AgeSteps::AgeOf(step) + AgeSteps::AgeOf(step + 1) - 1) / 2.0;
+      const double requests = ticks * tick_requests_;
+      model_.SetIndex(of, step, static_cast<float>(CountOfClass(of) / std::log(requests + kYoungest)));
+    }
+  }
+}
+
+uint32_t Policy::FrequencyOf(Standing standing) const {
+  constexpr std::array<uint8_t, kFrequencyBands> kLeast = {1, 2, 3, 5, 8, 12};
+  const uint32_t of = standing.entry_class();
+  if (kind() == Kind::kScore) return CountOfClass(of);
+  return kLeast[std::min(of / kGapBands, kFrequencyBands - 1)];
+}
+
+float Policy::GapOf(Standing standing) const {
+  constexpr std::array<float, kGapBands> kMost = {
+      0, 1 / 16.0f, 1 / 4.0f, 1, 4, 16, std::numeric_limits<float>::infinity()};
+  return kind() == Kind::kScore ? 0 : kMost[standing.entry_class() % kGapBands];
+}
+
+size_t Policy::GrownSketchBytes(size_t entries) const {
+  size_t bytes = sketches_.back()->bytes();
+  while (bytes < SketchBytes(entries)) bytes *= 2;
+  return bytes;
+}
+
+bool Policy::Grow(size_t entries) noexcept {
+  const FrequencySketch& current = *sketches_.back();
+  const size_t bytes = GrownSketchBytes(entries);
+  try {
+    if (bytes > current.bytes()) {
+      auto larger = std::make_unique<FrequencySketch>(bytes);
+      larger->CopyFrom(current);
+      sketches_.push_back(std::move(larger));
+      sketch_.store(sketches_.back().get(), std::memory_order_release);
+    }
+    if (TrackerBytes(entries) > tracker_.bytes()) tracker_.Grow(TrackerBytes(entries), now(), model_);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  room_ = entries;
+  return true;
+}
+
+size_t Policy::bytes() const {
+  size_t bytes = tracker_.bytes() + (wide_ ? WideSketch::bytes() : 0);
+  for (const auto& sketch : sketches_) bytes += sketch->bytes();
+  return bytes;
+}
+
+void Policy::Advance(uint32_t requests) {
+  in_tick_ += requests;
+  if (in_tick_ >= tick_requests_) {
+    const uint32_t ticks = in_tick_ / tick_requests_;
+    now_.store(now() + ticks, std::memory_order_relaxed);
+    in_tick_ %= tick_requests_;
+    Fade(ticks);
+  }
+  unswept_ += requests;
+  if (unswept_ >= kSweepRequests && kind() == Kind::kLearned) Sweep();
+}
+
+// A part of the tracker that corresponds to the requests since the last one; and a fit, when all of it has been seen.
+void Policy::Sweep() {
+  requests_ += unswept_;
+  sweep_due_ += static_cast<double>(tracker_.buckets()) * static_cast<double>(std::exchange(unswept_, 0)) /
+                static_cast<double>(fit_requests_);
+  const auto buckets = static_cast<size_t>(sweep_due_);
+  sweep_due_ -= static_cast<double>(buckets);
+  if (tracker_.Sweep(buckets, now(), model_)) Fit();
+}
+
+// As much of the sketch is halved as falls to so many ticks.
+void Policy::Fade(uint32_t ticks) {
+  const auto passed = static_cast<double>(uint64_t{ticks} * tick_requests_) / static_cast<double>(capacity_);
+  if (kind() == Kind::kScore) {
+    if (!options_.fading) return;
+    halve_due_ += static_cast<double>(WideSketch::counters()) * std::min(passed / kScoreHalving, 1.0);
+    const auto counters = static_cast<size_t>(halve_due_);
+    wide_->Halve(counters);
+    halve_due_ -= static_cast<double>(counters);
+    return;
+  }
+  FrequencySketch& sketch = *sketches_.back();
+  const double share = passed / static_cast<double>(kHalvingCapacities);
+  halve_due_ += static_cast<double>(sketch.blocks()) * std::min(share, 1.0);
+  const auto blocks = static_cast<size_t>(halve_due_);
+  sketch.HalveBlocks(blocks);
+  halve_due_ -= static_cast<double>(blocks);
+}
+
+void Policy::Fit() {
+  const auto since = static_cast<double>(requests_ - last_fit_) / static_cast<double>(capacity_);
+  model_.Fit(static_cast<float>(std::pow(0.5, since / kHalfLife)));
+  last_fit_ = requests_;
+  const uint64_t steady = std::max<uint64_t>(options_.fit_requests_min, capacity_ / 2);
+  sweep_due_ = 0;
+  fit_requests_ = std::min(steady, std::max(kFirstFit, requests_ / kEarlyShare));
+}
+
+}  // namespace zerohop

@@ -1,0 +1,58 @@
+#include "cache/reuse_tracker.h"
+
+#include <utility>
+
+namespace zerohop {
+namespace {
+
+// The sample becomes thinner when more than 1/16 of the slots were needed for others before their time ...
+constexpr size_t kCrowdedShare = 16;
+// ... and denser when less than 1/4 are used, a horizon after it was last changed.
+constexpr size_t kSparseShare = 4;
+
+}  // namespace
+
+bool ReuseTracker::Sweep(size_t count, uint32_t now, ReuseModel& model) {
+  bool round = false;
+  const uint32_t threshold = threshold_.load(std::memory_order_relaxed);
+  for (; count > 0 && !round; --count) {
+    for (uint64_t& slot : buckets_[next_]) {
+      if (slot == 0) continue;
+      const uint32_t age = AgeOf(slot, now);
+      // Past the horizon, or followed no more since the sample became thinner.
+      if (age >= ReuseModel::kHorizon || SampleOf(slot >> kTagShift) > threshold) {
+        model.Lapsed(ClassOf(slot), age);
+        slot = 0;
+        --used_;
+      } else {
+        model.Waiting(ClassOf(slot), age);
+      }
+    }
+    round = ++next_ == buckets_.size();
+    if (round) next_ = 0;
+  }
+  if (!round) return false;
+  const size_t slots = buckets_.size() * kSlots;
+  if (crowded_ > slots / kCrowdedShare && threshold > UINT32_MAX / 4096) {
+    threshold_.store(threshold / 2, std::memory_order_relaxed);
+    settled_ = now;
+  } else if (used_ < slots / kSparseShare && threshold < UINT32_MAX && now - settled_ > ReuseModel::kHorizon) {
+    threshold_.store(threshold * 2 + 1, std::memory_order_relaxed);
+    settled_ = now;
+  }
+  crowded_ = 0;
+  return true;
+}
+
+void ReuseTracker::Grow(size_t bytes, uint32_t now, ReuseModel& model) {
+  std::vector<Bucket> larger(std::max<size_t>(1, bytes / sizeof(Bucket)));
+  for (const Bucket& bucket : buckets_) {
+    for (const uint64_t slot : bucket) {
+      if (slot != 0) End(slot, now, /*reused=*/false, model);
+    }
+  }
+  buckets_ = std::move(larger);
+  next_ = used_ = crowded_ = 0;
+}
+
+}  // namespace zerohop

@@ -1,0 +1,102 @@
+// reuse_tracker.h: follows a sample of the keys, in the cache or not, and tells how their waiting ends.
+//
+// A table of 8 bytes a key, in buckets of one cache line.  Followed are the keys whose hash lies below a threshold, so
+// the same ones for as long as it stays; it sinks when the table turns out too small to follow them over the whole
+// horizon, and rises when there is room: a thin sample over a long time teaches more than a dense one over a short.
+//
+//   slot   63 ........... 32 | 31 ...... 26 | 25 ... 0
+//          tag of the hash   | class        | when it was seen, in ticks        0 = empty
+//
+// Threads  none of its own: GUARDED_BY its owner's mutex, but `Follows`, which any thread may ask.
+// Cost     Seen: one cache line.  Sweep: the table's lines, in turn.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/constants.h"
+#include "cache/reuse_model.h"
+#include "cache/standing.h"
+
+namespace zerohop {
+
+class ReuseTracker {
+ public:
+  explicit ReuseTracker(size_t bytes) : buckets_(std::max<size_t>(1, bytes / sizeof(Bucket))) {}
+
+  bool Follows(uint64_t hash) const { return SampleOf(TagOf(hash)) <= threshold_.load(std::memory_order_relaxed); }
+
+  // A followed key was seen, and has this class from now on.
+  void Seen(uint64_t hash, uint32_t entry_class, uint32_t now, ReuseModel& model) {
+    Bucket& bucket = buckets_[BucketOf(hash)];
+    const uint64_t tag = TagOf(hash);
+    uint64_t* place = nullptr;
+    for (uint64_t& slot : bucket) {
+      if (slot == 0) {
+        if (place == nullptr || *place != 0) place = &slot;
+        continue;
+      }
+      if (slot >> kTagShift == tag) {
+        End(slot, now, /*reused=*/true, model);
+        slot = Pack(tag, entry_class, now);
+        return;
+      }
+      if (place == nullptr || (*place != 0 && AgeOf(slot, now) > AgeOf(*place, now))) place = &slot;
+    }
+    if (*place != 0) {
+      crowded_ += AgeOf(*place, now) < ReuseModel::kHorizon;
+      End(*place, now, /*reused=*/false, model);
+    } else {
+      ++used_;
+    }
+    *place = Pack(tag, entry_class, now);
+  }
+
+  // Goes through `count` buckets: tells who is still waiting, and lets go of who waited for too long.  True when it has
+  // come round.
+  bool Sweep(size_t count, uint32_t now, ReuseModel& model);
+
+  // Starts again with more room; may throw, and then nothing has changed.
+  void Grow(size_t bytes, uint32_t now, ReuseModel& model);
+
+  size_t buckets() const { return buckets_.size(); }
+  size_t bytes() const { return buckets_.size() * sizeof(Bucket); }
+
+ private:
+  static constexpr size_t kSlots = 8;
+  using Bucket = std::array<uint64_t, kSlots>;
+  static constexpr int kTagShift = 32;
+  static constexpr int kTimeBits = kTagShift - static_cast<int>(Standing::kClassBits);
+  static constexpr uint32_t kTimes = 1u << kTimeBits;
+
+  // Of the tag, so that the slot alone tells whether its key is followed.
+  static uint32_t SampleOf(uint64_t tag) { return static_cast<uint32_t>(tag) * 0x9e3779b9u; }
+  static uint64_t TagOf(uint64_t hash) { return std::max<uint64_t>(1, hash & UINT32_MAX); }
+  size_t BucketOf(uint64_t hash) const { return static_cast<size_t>((hash >> 32) * buckets_.size() >> 32); }
+  static uint64_t Pack(uint64_t tag, uint32_t entry_class, uint32_t now) {
+    return tag << kTagShift | uint64_t{entry_class} << kTimeBits | (now & (kTimes - 1));
+  }
+  static uint32_t AgeOf(uint64_t slot, uint32_t now) { return (now - static_cast<uint32_t>(slot)) & (kTimes - 1); }
+  static uint32_t ClassOf(uint64_t slot) { return static_cast<uint32_t>(slot >> kTimeBits) & (Standing::kClasses - 1); }
+  static void End(uint64_t slot, uint32_t now, bool reused, ReuseModel& model) {
+    const uint32_t age = AgeOf(slot, now);
+    if (reused && age < ReuseModel::kHorizon) {
+      model.Reused(ClassOf(slot), age);
+    } else {
+      model.Lapsed(ClassOf(slot), age);
+    }
+  }
+
+  std::vector<Bucket> buckets_;
+  std::atomic<uint32_t> threshold_{UINT32_MAX};
+  size_t next_ = 0;       // to be swept
+  size_t used_ = 0;       // slots
+  size_t crowded_ = 0;    // keys that were given up before their time, since the sweep began
+  uint32_t settled_ = 0;  // when the threshold was last changed
+};
+
+}  // namespace zerohop

@@ -1,0 +1,47 @@
+#include "cache/shared_policy.h"
+
+#include <algorithm>
+
+namespace zerohop {
+
+// How many entries the memory should be made for: the present room doubled until it does, or may not grow further.
+size_t SharedPolicy::RoomFor(size_t entries) const {
+  size_t room = policy_.room();
+  while (room < entries && policy_.BytesFor(room * 2) <= bytes_max_) room *= 2;
+  return room;
+}
+
+void SharedPolicy::Tell(Session& session, Fill fill) noexcept {
+  Heard& heard = session.heard;
+  // A reader does not wait: it has more to tell the next time.
+  if (!mutex_.TryLock()) return;
+  for (uint32_t i = 0; i < heard.count; ++i) {
+    policy_.Observe(heard.notes[i].hash, heard.notes[i].standing, heard.notes[i].at);
+  }
+  policy_.Advance(heard.requests);
+  heard.count = heard.requests = 0;
+  policy_.Expect(fill.capacity);
+  capacity_.store(fill.capacity, std::memory_order_relaxed);
+  tick_requests_.store(policy_.tick_requests(), std::memory_order_relaxed);
+  if (policy_.has_outgrown()) {
+    // Whoever may still count in it came before.
+    if (epochs_.Passed(outgrown_epoch_)) policy_.ForgetOutgrown();
+  }
+  size_t bytes = policy_.bytes();
+  const size_t room = policy_.has_outgrown() ? policy_.room() : RoomFor(fill.entries);
+  if (room > policy_.room()) {
+    if (announced_ && fill.settled) {
+      if (policy_.Grow(room) && policy_.has_outgrown()) outgrown_epoch_ = epochs_.Advance();
+      announced_ = false;
+      bytes = policy_.bytes();
+    } else {
+      // The old sketch will be kept for a while beside the new one.
+      announced_ = true;
+      bytes += policy_.BytesFor(room);
+    }
+  }
+  bytes_.store(bytes, std::memory_order_relaxed);
+  mutex_.Unlock();
+}
+
+}  // namespace zerohop

@@ -1,0 +1,90 @@
+// shared_policy.h: the policy as the threads of one cache use it.
+//
+// A lookup changes the standing of what it found, and that alone, at once: a few instructions, one line of the sketch,
+// no lock; nothing at all if the entry was asked for within the same tick.  What the learner is to hear is noted in the
+// thread's session, and told every kTellEvery requests, if the mutex is free, together with the requests that have
+// passed.
+//
+// Threads  any, each with its Session.  Lock order: mutex_ is a leaf lock, but for the epochs' own.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/mutex.h"
+#include "cache/epoch.h"
+#include "cache/policy.h"
+#include "cache/session.h"
+#include "cache/standing.h"
+
+namespace zerohop {
+
+class SharedPolicy {
+ public:
+  // What is known of the cache when notes are told.
+  struct Fill {
+    size_t entries;   // there are now
+    size_t capacity;  // there will be when it is full, as far as can be told
+    bool settled;     // what bytes() asked for is not in use otherwise any more
+  };
+
+  SharedPolicy(const Policy::Options& options, EpochDomain& epochs, size_t capacity, size_t entries, size_t bytes_max)
+      : epochs_(epochs), bytes_max_(bytes_max), policy_(options, capacity, entries), bytes_(policy_.bytes()) {}
+
+  // REQUIRES: a ReadGuard, in these three.
+  void Touch(Session& session, uint64_t hash, std::atomic<uint16_t>& word) {
+    const Standing before(word.load(std::memory_order_relaxed));
+    const Standing after = policy_.Touch(hash, before);
+    ++session.heard.requests;
+    if (after.bits() == before.bits()) return;
+    word.store(after.bits(), std::memory_order_relaxed);
+    Note(session, hash, after);
+  }
+  Standing Arrive(Session& session, uint64_t hash) {
+    const Standing standing = policy_.Arrive(hash);
+    ++session.heard.requests;
+    Note(session, hash, standing);
+    return standing;
+  }
+
+  // True if the session has heard so much that it should Tell.
+  static bool Due(const Session& session) {
+    return session.heard.requests >= kTellEvery || session.heard.count == Heard::kNotes;
+  }
+  // Nothing, while another thread is at it.  Under a guard too; what was outgrown is then freed another time.
+  void Tell(Session& session, Fill fill) noexcept EXCLUDES(mutex_);
+
+  float Worth(Standing standing) const { return policy_.Worth(standing); }
+  bool Admits(Standing newcomer, float rival) const { return policy_.Admits(newcomer, rival); }
+  Policy::Kind kind() const { return policy_.kind(); }
+  uint32_t FrequencyOf(Standing standing) const { return policy_.FrequencyOf(standing); }
+  float GapOf(Standing standing) const { return policy_.GapOf(standing); }
+  uint32_t now() const { return policy_.now(); }
+  // Of memory, or what it will be next: it grows only when that has been put by.
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  // As last told.
+  size_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
+  uint32_t tick_requests() const { return tick_requests_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr uint32_t kTellEvery = 64;
+
+  size_t RoomFor(size_t entries) const REQUIRES(mutex_);
+  void Note(Session& session, uint64_t hash, Standing standing) {
+    if (!policy_.Wants(hash) || session.heard.count == Heard::kNotes) return;
+    session.heard.notes[session.heard.count++] = {hash, policy_.now(), standing};
+  }
+
+  EpochDomain& epochs_;
+  const size_t bytes_max_;
+  Mutex mutex_;
+  Policy policy_;  // but for what any thread may call: GUARDED_BY(mutex_)
+  uint64_t outgrown_epoch_ GUARDED_BY(mutex_) = 0;
+  bool announced_ GUARDED_BY(mutex_) = false;  // growth
+  std::atomic<size_t> bytes_;
+  std::atomic<size_t> capacity_{0};
+  std::atomic<uint32_t> tick_requests_{1};
+};
+
+}  // namespace zerohop

@@ -1,0 +1,161 @@
+// sketch.h: how often a key was asked for lately, in four bits a counter.
+//
+// A count-min array [CM05] whose counters for one key lie in one cache line, raised conservatively (only those that
+// are lowest) and halved now and then [TLFU17], so that old fame fades.  Collisions can only make a count too high;
+// saturation at 15 and halving only too low.
+//
+//   hash -> one 64-byte block -> one counter of 32 in each of its 4 rows -> the lowest of them
+//
+// Threads  any: counters are relaxed atomics, and an addition that is lost to a race is one addition.  `Halve` of one
+//          block at a time may run beside them.  It does not grow: its owner replaces it by a larger one.
+// Cost     Add: one cache line.  HalveBlocks: 64 bytes a block; the owner spreads it over the requests.
+//
+// [CM05] Cormode & Muthukrishnan, J. Algorithms 55(1), 2005   [TLFU17] Einziger et al., ACM TOS 13(4), 2017
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/constants.h"
+
+namespace zerohop {
+
+class FrequencySketch {
+ public:
+  static constexpr uint32_t kCountMax = 15;
+
+  // `bytes` is rounded down to whole blocks, of which there is one at least.
+  explicit FrequencySketch(size_t bytes) : blocks_(std::max<size_t>(1, bytes / sizeof(Block))) {}
+
+  // Counts the key once more; returns its count with this one.
+  uint32_t Add(uint64_t hash) {
+    Block& block = blocks_[BlockOf(hash)];
+    std::array<std::atomic<uint64_t>*, kRows> places;
+    std::array<uint64_t, kRows> words;
+    std::array<uint32_t, kRows> shifts, counts;
+    uint32_t lowest = kCountMax;
+    for (uint32_t row = 0; row < kRows; ++row) {
+      const auto at = static_cast<uint32_t>(hash >> (row * kColumnBits)) & (kColumns - 1);
+      places[row] = &block.words[row * kWordsInRow + at / kCountersInWord];
+      words[row] = places[row]->load(std::memory_order_relaxed);
+      shifts[row] = at % kCountersInWord * kCounterBits;
+      counts[row] = static_cast<uint32_t>(words[row] >> shifts[row]) & kCountMax;
+      lowest = std::min(lowest, counts[row]);
+    }
+    if (lowest == kCountMax) return lowest;
+    for (uint32_t row = 0; row < kRows; ++row) {
+      // What was loaded, and no later state of it: a counter that has reached its end since would carry into the next.
+      places[row]->store(words[row] + (uint64_t{counts[row] == lowest} << shifts[row]), std::memory_order_relaxed);
+    }
+    return lowest + 1;
+  }
+
+  // The key's count so far.
+  uint32_t Estimate(uint64_t hash) const {
+    const Block& block = blocks_[BlockOf(hash)];
+    uint32_t lowest = kCountMax;
+    for (uint32_t row = 0; row < kRows; ++row) {
+      const auto at = static_cast<uint32_t>(hash >> (row * kColumnBits)) & (kColumns - 1);
+      const uint64_t word = block.words[row * kWordsInRow + at / kCountersInWord].load(std::memory_order_relaxed);
+      lowest = std::min(lowest, static_cast<uint32_t>(word >> (at % kCountersInWord * kCounterBits)) & kCountMax);
+    }
+    return lowest;
+  }
+
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&blocks_[BlockOf(hash)], 1); }
+
+  // Halves the counters of the next `count` blocks, round and round.
+  void HalveBlocks(size_t count) {
+    constexpr uint64_t kWithoutLowBits = 0x7777777777777777u;
+    for (; count > 0; --count) {
+      for (std::atomic<uint64_t>& word : blocks_[next_].words) {
+        word.store(word.load(std::memory_order_relaxed) >> 1 & kWithoutLowBits, std::memory_order_relaxed);
+      }
+      next_ = next_ + 1 == blocks_.size() ? 0 : next_ + 1;
+    }
+  }
+
+  // Counts for each key at least what the smaller one did.  REQUIRES: blocks() is a multiple of smaller.blocks().
+  void CopyFrom(const FrequencySketch& smaller) {
+    const size_t ratio = blocks_.size() / smaller.blocks_.size();
+    for (size_t block = 0; block < blocks_.size(); ++block) {
+      for (size_t word = 0; word < kRows * kWordsInRow; ++word) {
+        const uint64_t counters = smaller.blocks_[block / ratio].words[word].load(std::memory_order_relaxed);
+        blocks_[block].words[word].store(counters, std::memory_order_relaxed);
+      }
+    }
+  }
+
+  size_t blocks() const { return blocks_.size(); }
+  size_t bytes() const { return blocks_.size() * sizeof(Block); }
+
+ private:
+  static constexpr uint32_t kRows = 4;
+  static constexpr uint32_t kCounterBits = 4;
+  static constexpr uint32_t kCountersInWord = 64 / kCounterBits;
+  static constexpr uint32_t kWordsInRow = 2;
+  static constexpr uint32_t kColumns = kWordsInRow * kCountersInWord;
+  static constexpr uint32_t kColumnBits = 5;
+  static_assert(kColumns == 1u << kColumnBits, "a row's column is a few bits of the hash");
+  static_assert(kRows * kColumnBits <= 32, "the block comes from the other half of the hash");
+
+  struct alignas(kCacheLineBytes) Block {
+    std::array<std::atomic<uint64_t>, kRows * kWordsInRow> words{};
+  };
+  static_assert(sizeof(Block) == kCacheLineBytes, "one line a key");
+
+  size_t BlockOf(uint64_t hash) const { return static_cast<size_t>((hash >> 32) * blocks_.size() >> 32); }
+
+  std::vector<Block> blocks_;
+  size_t next_ = 0;  // to be halved
+};
+
+// The sketch of the score policy: 4 rows of 65 536 counters of 16 bits, each row with a hash of its own.
+//
+// Threads and cost as above, but for four cache lines a key.
+class WideSketch {
+ public:
+  static constexpr uint32_t kCountMax = UINT16_MAX;
+
+  uint32_t Add(uint64_t hash) {
+    const std::array<size_t, kRows> at = PlacesOf(hash);
+    uint32_t lowest = kCountMax;
+    for (const size_t each : at) lowest = std::min<uint32_t>(lowest, counters_[each].load(std::memory_order_relaxed));
+    if (lowest == kCountMax) return lowest;
+    for (const size_t each : at) {
+      const uint16_t count = counters_[each].load(std::memory_order_relaxed);
+      if (count < kCountMax) counters_[each].store(static_cast<uint16_t>(count + 1), std::memory_order_relaxed);
+    }
+    return lowest + 1;
+  }
+
+  // Halves the next `count` counters, round and round.
+  void Halve(size_t count) {
+    for (; count > 0; --count, next_ = (next_ + 1) % (kRows * kColumns)) {
+      std::atomic<uint16_t>& counter = counters_[next_];
+      counter.store(static_cast<uint16_t>(counter.load(std::memory_order_relaxed) / 2), std::memory_order_relaxed);
+    }
+  }
+
+  static constexpr size_t counters() { return kRows * kColumns; }
+  static constexpr size_t bytes() { return counters() * sizeof(uint16_t); }
+
+ private:
+  static constexpr size_t kRows = 4;
+  static constexpr size_t kColumns = 65536;
+
+  static std::array<size_t, kRows> PlacesOf(uint64_t hash) {
+    std::array<size_t, kRows> at;
+    for (size_t row = 0; row < kRows; ++row) at[row] = row * kColumns + ((hash >> (16 * row)) & (kColumns - 1));
+    return at;
+  }
+
+  std::vector<std::atomic<uint16_t>> counters_ = std::vector<std::atomic<uint16_t>>(kRows * kColumns);
+  size_t next_ = 0;
+};
+
+}  // namespace zerohop
