@@ -31,6 +31,8 @@ Policy::Policy(const Options& options, size_t capacity, size_t entries)
   room_ = entries;
   sketches_.push_back(std::make_unique<FrequencySketch>(SketchBytes(entries)));
   sketch_.store(sketches_.back().get(), std::memory_order_release);
+  // A new sketch knows nothing old: no count is halved before a quarter of the time between halvings has passed.
+  if (kind() == Kind::kLearned) halve_due_ = -static_cast<double>(sketches_.back()->blocks()) / 4;
 }
 
 size_t Policy::SketchBytes(size_t entries) const {
@@ -142,6 +144,7 @@ void Policy::Fade(uint32_t ticks) {
   FrequencySketch& sketch = *sketches_.back();
   const double share = passed / static_cast<double>(kHalvingCapacities);
   halve_due_ += static_cast<double>(sketch.blocks()) * std::min(share, 1.0);
+  if (halve_due_ < 1) return;
   const auto blocks = static_cast<size_t>(halve_due_);
   sketch.HalveBlocks(blocks);
   halve_due_ -= static_cast<double>(blocks);

@@ -142,8 +142,8 @@ TEST(Policy, FameFades) {
   for (const uint64_t hash : hashes) {
     for (int i = 0; i < 14; ++i) policy.Arrive(hash);
   }
-  // 30 capacities later all counts are half of what they were.
-  for (int i = 0; i < 30; ++i) policy.Advance(3200);
+  // A round of halving takes 30 capacities, and the first one begins after a quarter of that.
+  for (int i = 0; i < 38; ++i) policy.Advance(3200);
   size_t halved = 0;
   for (const uint64_t hash : hashes) halved += policy.FrequencyOf(policy.Arrive(hash)) == 8;
   CHECK(halved > hashes.size() * 9 / 10);
