@@ -1,7 +1,7 @@
 // arena.h: the segments: who has which, and when one may be written again.
 //
 // An Arena is one mapping cut into equal segments.  It hands out free ones, takes retired ones back when nobody can see
-// them, and counts exposures.  It knows nothing of keys or entries.
+// them, and counts exposures.  It knows nothing of keys.
 //
 // Lifetime  counted: the Cache holds one reference, every exposure holds one.  Views therefore outlive the cache;
 //           the last reference, dropped on whatever thread, unmaps.
@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "base/os_memory.h"
 #include "base/status.h"
+#include "cache/entry.h"
 #include "cache/epoch.h"
 #include "cache/segment.h"
 
@@ -42,6 +43,11 @@ class Arena {
   uint32_t SegmentOf(uint64_t offset) const { return static_cast<uint32_t>(offset >> segment_shift_); }
 
   std::byte* bytes() const { return mapping_.writable(); }
+  // The entry that the index says lies at `at`; false if what JavaScript wrote there is none.
+  bool TryRead(uint64_t at, Entry* entry) const {
+    const uint32_t index = SegmentOf(at);
+    return TryReadEntry(bytes(), at, StartOf(index) + uint64_t{segments_[index].run_segments} * segment_bytes_, entry);
+  }
   // What JavaScript is shown: the same bytes, at another address and write-protected in trap mode.
   std::byte* exposed_bytes() const { return mapping_.readable(); }
 

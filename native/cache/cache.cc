@@ -283,7 +283,8 @@ CacheUsage Cache::Usage() {
   usage.segment_bytes = arena_->segment_bytes();
   usage.segments = arena_->segment_count();
   usage.arena_bytes = usage.segment_bytes * usage.segments;
-  usage.fixed_bytes = near_->size() + size_t{usage.segments} * sizeof(Segment) + sizeof(*this);
+  usage.fixed_bytes =
+      near_->size() + size_t{usage.segments} * (sizeof(Segment) + Evictor::bytes_a_segment()) + sizeof(*this);
   usage.free_segments = arena_->free_segments();
   usage.retired_segments = arena_->retired_segments();
   usage.committed_segments = arena_->committed_segments();

@@ -317,12 +317,7 @@ class Cache {
 
 // In here because every lookup, in whatever file, does both.
 
-inline bool Cache::ReadAt(uint64_t at, Entry* entry) const {
-  const uint32_t index = arena_->SegmentOf(at);
-  const uint64_t limit =
-      arena_->StartOf(index) + uint64_t{arena_->segment(index).run_segments} * arena_->segment_bytes();
-  return TryReadEntry(arena_->bytes(), at, limit, entry);
-}
+inline bool Cache::ReadAt(uint64_t at, Entry* entry) const { return arena_->TryRead(at, entry); }
 
 inline bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
   if (!ReadAt(at, entry)) return false;

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/random.h"
 #include "cache/cache.h"
 #include "cache/entry.h"
 
@@ -28,8 +29,7 @@ bool Cache::MustVerify(Session& session, bool tainted) const {
     return !(session.verify_now = false);
   if (session.verify_in-- > 0) [[likely]]
     return tainted;
-  session.random = session.random * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
-  session.verify_in = static_cast<uint32_t>(session.random >> 33) % (2 * kVerifyEvery - 1);
+  session.verify_in = static_cast<uint32_t>(NextRandom(session.random) >> 33) % (2 * kVerifyEvery - 1);
   return true;
 }
 

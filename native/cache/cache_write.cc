@@ -55,6 +55,9 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   Reservation room{};
   const SetOutcome outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   if (outcome != SetOutcome::kStored) {
+    // What evicted entries leave behind, tags among it, may be what there was no room for.
+    if (arena_->usable_segments() < arena_->segment_count() / 2) tags_.Prune();
+    PayFromBudget();
     ReadGuard guard(epochs_, session);  // before the mark is looked at: from here on its number is not another's
     if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
     CountRefusal(session, space, outcome);
@@ -70,9 +73,6 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
 }
 
 void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
-  // What the entries leave behind that had to make room for tags, among others.
-  if (arena_->usable_segments() < arena_->segment_count() / 2) tags_.Prune();
-  PayFromBudget();
   Counters& counters = session.Of(space);
   switch (outcome) {
     case SetOutcome::kRefusedPinned: counters.Add(Count::kRefusedPinned); break;

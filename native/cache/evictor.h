@@ -34,6 +34,7 @@
 
 #include "base/hash.h"
 #include "base/mutex.h"
+#include "base/random.h"
 #include "cache/arena.h"
 #include "cache/entry.h"
 #include "cache/epoch.h"
@@ -104,6 +105,8 @@ class Evictor {
     const auto bytes = static_cast<float>(entry.layout.end - at);
     return parts_.policy.Worth(standing) * (cost > 0 ? cost : kCostUnsaid) / bytes;
   }
+
+  static constexpr size_t bytes_a_segment() { return sizeof(Estimate); }
 
   uint32_t notice() const { return notice_.load(std::memory_order_acquire); }
   bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
@@ -214,6 +217,7 @@ class Evictor {
   uint32_t sampled_ GUARDED_BY(mutex_) = 0;                      // ever
   uint32_t trimmed_ GUARDED_BY(mutex_) = 0;
   uint32_t next_small_ GUARDED_BY(mutex_) = 0;  // segment whose estimate is renewed next
+  uint64_t Draw() REQUIRES(mutex_) { return NextRandom(random_) ^ random_ >> 29; }
   uint64_t random_ GUARDED_BY(mutex_) = 0x9e3779b97f4a7c15u;
   std::atomic<float> threshold_{0};
   std::atomic<float> entry_fee_{0};

@@ -76,10 +76,8 @@ void Evictor::LearnBenefit(uint32_t index, float benefit, uint32_t seen) {
 
 void Evictor::Weigh(uint64_t at, Standing standing, uint64_t now_us) {
   const uint32_t index = parts_.arena.SegmentOf(at);
-  const Segment& segment = parts_.arena.segment(index);
-  const uint64_t limit = parts_.arena.StartOf(index) + uint64_t{segment.run_segments} * parts_.arena.segment_bytes();
   Entry entry;
-  if (!TryReadEntry(parts_.arena.bytes(), at, limit, &entry)) return;
+  if (!parts_.arena.TryRead(at, &entry)) return;
   if (Dead(entry.header) || Expired(at, entry.header, now_us)) {
     LearnBenefit(index, 1, 1);
     return;
@@ -105,8 +103,7 @@ void Evictor::Survey(Session& session, uint32_t entries) {
     size_t count = 0;
     ReadGuard guard(parts_.epochs, session);
     for (uint64_t& random : randoms) {
-      random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
-      random = random_ ^ random_ >> 29;
+      random = Draw();
       parts_.index.PrefetchSample(guard, random);
     }
     for (const uint64_t random : randoms) {

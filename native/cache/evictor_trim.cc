@@ -38,8 +38,7 @@ bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
     for (size_t shard = 0; shard < Index::kShards; ++shard) parts_.index.VisitShard(shard, compare);
   } else {
     for (int looked = 0; looked < kLooked && compared < kCompared; ++looked) {
-      random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
-      parts_.index.Sample(guard, random_ ^ random_ >> 29, compare);
+      parts_.index.Sample(guard, Draw(), compare);
     }
   }
   if (!least) return false;

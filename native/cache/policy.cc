@@ -31,7 +31,7 @@ Policy::Policy(const Options& options, size_t capacity, size_t entries)
   room_ = entries;
   sketches_.push_back(std::make_unique<FrequencySketch>(SketchBytes(entries)));
   sketch_.store(sketches_.back().get(), std::memory_order_release);
-  // A new sketch knows nothing old: no count is halved before a quarter of the time between halvings has passed.
+  // A new sketch knows nothing old: nothing is halved for the first quarter of the time that a counter lives.
   if (kind() == Kind::kLearned) halve_due_ = -static_cast<double>(sketches_.back()->blocks()) / 4;
 }
 
@@ -50,12 +50,11 @@ void Policy::Expect(size_t capacity) {
   capacity_ = std::max<size_t>(1, capacity);
   const uint32_t before = tick_requests_;
   tick_requests_ = static_cast<uint32_t>(std::clamp<size_t>(capacity_ / kTicksInCapacity, 1, UINT32_MAX / 2));
-  if (kind() == Kind::kScore && (tick_requests_ != before || !scored_)) Score();
+  if (kind() == Kind::kScore && tick_requests_ != before) Score();
 }
 
 // frequency / ln(age), which nothing but the length of a tick can change.
 void Policy::Score() {
-  scored_ = true;
   for (uint32_t of = 0; of < Standing::kClasses; ++of) {
     for (uint32_t step = 0; step < AgeSteps::kSteps; ++step) {
       const double ticks = (AgeSteps::AgeOf(step) + AgeSteps::AgeOf(step + 1) - 1) / 2.0;

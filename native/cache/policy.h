@@ -63,8 +63,6 @@ class Policy {
   void Observe(uint64_t hash, Standing now_has, uint32_t at) { tracker_.Seen(hash, now_has.entry_class(), at, model_); }
 
   float Worth(Standing standing) const { return model_.Index(standing.entry_class(), standing.Age(now())); }
-  // What the entry would be worth if it were `ticks` older.
-  float WorthAt(uint32_t entry_class, uint32_t age) const { return model_.Index(entry_class, age); }
 
   // Whether a newcomer is worth the room of an entry of worth `rival`.
   bool Admits(Standing newcomer, float rival) const {
@@ -141,10 +139,9 @@ class Policy {
 
   const Options options_;
   size_t capacity_ = 1;
-  size_t room_ = 0;  // entries that the memory is made for
-  uint32_t tick_requests_ = 1;
+  size_t room_ = 0;             // entries that the memory is made for
+  uint32_t tick_requests_ = 0;  // until Expect
   std::atomic<uint32_t> now_{0};
-  bool scored_ = false;
   uint32_t in_tick_ = 0;  // requests since the tick began
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next

@@ -35,6 +35,7 @@ struct Heard {
   };
   static constexpr uint32_t kNotes = 64;
   uint32_t requests = 0;
+  uint32_t tell_at = kNotes;  // requests
   uint32_t count = 0;
   std::array<OfKey, kNotes> notes;
 };

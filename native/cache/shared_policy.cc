@@ -14,12 +14,16 @@ size_t SharedPolicy::RoomFor(size_t entries) const {
 void SharedPolicy::Tell(Session& session, Fill fill) noexcept {
   Heard& heard = session.heard;
   // A reader does not wait: it has more to tell the next time.
-  if (!mutex_.TryLock()) return;
+  if (!mutex_.TryLock()) {
+    heard.tell_at = heard.requests + Heard::kNotes;
+    return;
+  }
   for (uint32_t i = 0; i < heard.count; ++i) {
     policy_.Observe(heard.notes[i].hash, heard.notes[i].standing, heard.notes[i].at);
   }
   policy_.Advance(heard.requests);
   heard.count = heard.requests = 0;
+  heard.tell_at = Heard::kNotes;
   policy_.Expect(fill.capacity);
   capacity_.store(fill.capacity, std::memory_order_relaxed);
   tick_requests_.store(policy_.tick_requests(), std::memory_order_relaxed);

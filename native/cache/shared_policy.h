@@ -2,7 +2,7 @@
 //
 // A lookup changes the standing of what it found, and that alone, at once: a few instructions, one line of the sketch,
 // no lock; nothing at all if the entry was asked for within the same tick.  What the learner is to hear is noted in the
-// thread's session, and told every kTellEvery requests, if the mutex is free, together with the requests that have
+// thread's session, and told every Heard::kNotes requests, if the mutex is free, together with the requests that have
 // passed.
 //
 // Threads  any, each with its Session.  Lock order: mutex_ is a leaf lock, but for the epochs' own.
@@ -49,9 +49,7 @@ class SharedPolicy {
   }
 
   // True if the session has heard so much that it should Tell.
-  static bool Due(const Session& session) {
-    return session.heard.requests >= kTellEvery || session.heard.count == Heard::kNotes;
-  }
+  static bool Due(const Session& session) { return session.heard.requests >= session.heard.tell_at; }
   // Nothing, while another thread is at it.  Under a guard too; what was outgrown is then freed another time.
   void Tell(Session& session, Fill fill) noexcept EXCLUDES(mutex_);
 
@@ -68,8 +66,6 @@ class SharedPolicy {
   uint32_t tick_requests() const { return tick_requests_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr uint32_t kTellEvery = 64;
-
   size_t RoomFor(size_t entries) const REQUIRES(mutex_);
   void Note(Session& session, uint64_t hash, Standing standing) {
     if (!policy_.Wants(hash) || session.heard.count == Heard::kNotes) return;

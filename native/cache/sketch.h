@@ -66,8 +66,6 @@ class FrequencySketch {
     return lowest;
   }
 
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&blocks_[BlockOf(hash)], 1); }
-
   // Halves the counters of the next `count` blocks, round and round.
   void HalveBlocks(size_t count) {
     constexpr uint64_t kWithoutLowBits = 0x7777777777777777u;

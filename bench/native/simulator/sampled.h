@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/random.h"
 #include "cache/policy.h"
 #include "reference.h"
 
@@ -59,8 +60,7 @@ class Sampled {
     uint32_t victim = 0;
     const uint32_t together = std::min(kAtOnePlace, capacity_);
     for (uint32_t place = 0; place < kPlaces; ++place) {
-      random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
-      const auto first = static_cast<uint32_t>((random_ >> 32) * (capacity_ - together + 1) >> 32);
+      const auto first = static_cast<uint32_t>((zerohop::NextRandom(random_) >> 32) * (capacity_ - together + 1) >> 32);
       for (uint32_t slot = first; slot < first + together; ++slot) {
         const float worth = policy_.Worth(standings_[slot]);
         if (worth < *least) {

@@ -207,11 +207,10 @@ class Client {
 // the same tick.
 inline void PassTick(Cache& cache, uint16_t space = 0) {
   constexpr const char* kKey = "that PassTick asks for";
-  constexpr uint32_t kTellEvery = 64;  // SharedPolicy's
   Client client(cache);
   CHECK_EQ(client.Set(kKey, "", space), SetOutcome::kStored);
-  for (uint32_t i = 0; i < 2 * kTellEvery; ++i) client.Get(kKey, space);  // from then on the tick's length is known
-  for (uint32_t left = cache.Usage().policy_tick + kTellEvery; left > 0; --left) client.Get(kKey, space);
+  for (uint32_t i = 0; i < 2 * Heard::kNotes; ++i) client.Get(kKey, space);  // from then on the tick's length is known
+  for (uint32_t left = cache.Usage().policy_tick + Heard::kNotes; left > 0; --left) client.Get(kKey, space);
   CHECK(client.Delete(kKey, space));
 }
 

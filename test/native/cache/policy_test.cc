@@ -21,6 +21,11 @@ constexpr uint64_t kHash = 0x9e3779b97f4a7c15u;
 // A number's hash.
 uint64_t HashOf(uint64_t key) { return check::Random(key).Next(); }
 
+// What an entry of the class is worth that was last asked for `age` ticks ago.
+float WorthAt(const Policy& policy, uint32_t entry_class, uint32_t age) {
+  return policy.Worth(Standing(entry_class, policy.now() - age));
+}
+
 // A cache of entries of one size: of a sample, the one that is worth least goes.
 class SampledCache {
  public:
@@ -212,7 +217,7 @@ TEST(Policy, WhatItWasToldOfTheTrafficChangesWhatEntriesAreWorth) {
       }
       policy.Advance(policy.tick_requests());
     }
-    return policy.WorthAt(0, age);
+    return WorthAt(policy, 0, age);
   };
   CHECK(worth(4, 3) > 5 * worth(100, 3));
   CHECK(worth(100, 95) > 5 * worth(4, 95));
@@ -225,14 +230,14 @@ TEST(Policy, OfAScoreIsFrequencyByTheLogarithmOfTheAge) {
   for (uint32_t count = 1; count <= 7; ++count) {
     CHECK_EQ(policy.FrequencyOf(standing), count);
     for (uint32_t age = 0; age < 8; ++age) {
-      CHECK(std::abs(policy.WorthAt(standing.entry_class(), age) - count / std::log(age + 2.0)) < 1e-4);
+      CHECK(std::abs(WorthAt(policy, standing.entry_class(), age) - count / std::log(age + 2.0)) < 1e-4);
     }
     for (uint32_t age = 8; age < AgeSteps::kHorizon; ++age) {
       const double wanted = count / std::log(age + 2.0);
-      CHECK(std::abs(policy.WorthAt(standing.entry_class(), age) - wanted) < 0.05 * wanted);
+      CHECK(std::abs(WorthAt(policy, standing.entry_class(), age) - wanted) < 0.05 * wanted);
     }
     policy.Advance(1);
-    CHECK_EQ(policy.Worth(standing), policy.WorthAt(standing.entry_class(), 1));
+    CHECK_EQ(policy.Worth(standing), WorthAt(policy, standing.entry_class(), 1));
     standing = policy.Touch(kHash, standing);
   }
   // Higher counts by a quarter of an octave.
@@ -249,7 +254,7 @@ TEST(Policy, OfAScoreKnowsHowLongATickIs) {
   policy.Expect(3200);
   CHECK_EQ(policy.tick_requests(), 100u);
   CHECK_EQ(policy.capacity(), size_t{3200});
-  CHECK(std::abs(policy.WorthAt(standing.entry_class(), 5) - 1 / std::log(502.0)) < 1e-4);
+  CHECK(std::abs(WorthAt(policy, standing.entry_class(), 5) - 1 / std::log(502.0)) < 1e-4);
 }
 
 TEST(Policy, OfAScoreFadesOnlyIfToldSo) {
@@ -333,12 +338,12 @@ TEST(Policy, LearnsOnWhenItHasGrown) {
     }
   };
   train(0, 4);
-  const float before = policy.WorthAt(0, 3);
+  const float before = WorthAt(policy, 0, 3);
   CHECK(policy.Grow(5000));
   policy.ForgetOutgrown();
   // For many half-lives they come back later than they did.
   for (uint32_t round = 1; round <= 3; ++round) train(round * 10000, 100);
-  CHECK(policy.WorthAt(0, 3) < before / 5);
+  CHECK(WorthAt(policy, 0, 3) < before / 5);
 }
 
 }  // namespace zerohop
