@@ -12,7 +12,7 @@ export {
 export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './codecs.js';
 export { CacheError, type CacheErrorCode } from './errors.js';
 export type { EvictionEvent, RefusalEvent } from './events.js';
-export type { Entry, Key, Keys, Keyspace, SetOptions } from './keyspace.js';
+export type { Entry, Eviction, Key, Keys, Keyspace, SetOptions } from './keyspace.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';

@@ -12,6 +12,7 @@ import {
   EXPIRES,
   FREQUENCY,
   GAP,
+  IDLE,
   LENGTH,
   MISS,
   type NativeKey,
@@ -78,6 +79,8 @@ export interface Entry<Out> {
    * capacity: 1/16, 1/4, 1, 4, 16 or Infinity; 0 if it was asked for once, and always with `'score'`.
    */
   gap: number;
+  /** How long since it was last asked for, in capacities likewise; to 1/32, up to 32. */
+  idle: number;
   /** What keeping it earns, by the byte; comparable between entries of one cache at one time. */
   worth: number;
   /** It goes when its segment is emptied while its worth is no more than this; 0 until the cache evicts. */
@@ -85,6 +88,23 @@ export interface Entry<Out> {
   /** As given to `set`, to the 7 digits of a 32-bit float; 0 if it was not. */
   cost: number;
 }
+
+/** How an entry came to go, or not to be stored. */
+export interface Eviction {
+  /**
+   * `'capacity'`: its segment was emptied, and it was worth no more than `threshold`. `'maxEntries'`: there were too many,
+   * and of a sample it was worth least; `threshold` is what the next was worth. `'worth'`: `admission` refused it.
+   */
+  reason: 'capacity' | 'maxEntries' | 'worth';
+  /** As in {@link Entry}, at that time. */
+  frequency: number;
+  gap: number;
+  idle: number;
+  worth: number;
+  threshold: number;
+}
+
+const EVICTION_REASONS = ['capacity', 'maxEntries', 'worth'] as const;
 
 /** What a keyspace is opened with, checked. @internal */
 export interface Terms {
@@ -192,6 +212,7 @@ export class Keyspace<In, Out, Own> {
       ttl: wideRegisters[EXPIRES]!,
       frequency: wideRegisters[FREQUENCY]!,
       gap: wideRegisters[GAP]!,
+      idle: wideRegisters[IDLE]!,
       worth: wideRegisters[WORTH]!,
       threshold: wideRegisters[THRESHOLD]!,
       cost: wideRegisters[COST]!,
@@ -200,6 +221,23 @@ export class Keyspace<In, Out, Own> {
     const value = this.peek(key);
     if (value === undefined) return undefined; // gone between the two
     return { value, ...facts };
+  }
+
+  /**
+   * How the key was last evicted, or refused by `admission`; also if it has been stored again since. A few thousand such
+   * keys are remembered, 64 in a cache of 1 MB, until others take their places; so `undefined` says nothing.
+   */
+  eviction(key: Key): Eviction | undefined {
+    const reason = native.parting(this.#handle, key);
+    if (reason === 0) return undefined;
+    return {
+      reason: EVICTION_REASONS[reason - 1]!,
+      frequency: wideRegisters[FREQUENCY]!,
+      gap: wideRegisters[GAP]!,
+      idle: wideRegisters[IDLE]!,
+      worth: wideRegisters[WORTH]!,
+      threshold: wideRegisters[THRESHOLD]!,
+    };
   }
 
   /**

@@ -30,6 +30,7 @@ export const STORE_COST = 14; // likewise, in ms
 export const GAP = 15; // in capacities
 export const WORTH = 16;
 export const THRESHOLD = 17;
+export const IDLE = 18; // in capacities
 
 /** Answers of a store. */
 export const STORED = 1;
@@ -146,6 +147,8 @@ export interface Native {
   has(handle: number, key: NativeKey): boolean;
   /** Facts in the wide registers. */
   describe(handle: number, key: NativeKey): boolean;
+  /** 0: not remembered. 1, 2, 3: evicted, for maxEntries, refused; facts in the wide registers. */
+  parting(handle: number, key: NativeKey): 0 | 1 | 2 | 3;
   scan(handle: number, part: number): NativeKey[];
   /** Time to live and cost are taken from the wide registers. */
   set(handle: number, key: NativeKey, value: ArrayBufferView): 0 | 1;

@@ -13,7 +13,7 @@ const HEIGHT = 170;
 const LEFT = 70;
 const TOP = 30;
 const GAP = 40;
-const COLORS = ['#0b6e4f', '#c1292e', '#f1a208', '#5b6c8f'];
+const COLORS = ['#0b6e4f', '#c1292e', '#f1a208', '#5b6c8f', '#aaaaaa'];
 /** Windows before the shift that are shown. */
 const LEAD = 20;
 

@@ -2,8 +2,8 @@
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
 //   registry -> scopes, upkeep -> evictor -> stream, tags -> arena, index shard, session list, epoch list, spaces,
-//   outgrown tables, policy  (those of the last group are leaves, but that the outgrown tables, the policy and the
-//   session list ask the epoch list, and the arena the index shards)
+//   outgrown tables, policy, departures  (those of the last group are leaves, but that the outgrown tables, the policy
+//   and the session list ask the epoch list, and the arena the index shards)
 // No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our deleters.
 #pragma once
 

@@ -253,6 +253,7 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"check", Guarded<Check>},
       {"has", Guarded<Has>},
       {"describe", Guarded<Describe>},
+      {"parting", Guarded<Parting>},
       {"scan", Guarded<Scan>},
       {"set", Guarded<Set>},
       {"setTagged", Guarded<SetTagged>},

@@ -139,7 +139,8 @@ class Isolate {
     kStoreCost,  // likewise, in ms
     kGap,        // in capacities
     kWorth,
-    kThreshold
+    kThreshold,
+    kIdle  // in capacities
   };
 
   explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend(env)) {}

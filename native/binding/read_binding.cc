@@ -262,11 +262,28 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   wide[Isolate::kAge] = static_cast<double>(facts->age_us) / 1000;
   wide[Isolate::kFrequency] = facts->frequency;
   wide[Isolate::kGap] = facts->gap;
+  wide[Isolate::kIdle] = facts->idle;
   wide[Isolate::kWorth] = facts->value;
   wide[Isolate::kThreshold] = facts->threshold;
   wide[Isolate::kCost] = facts->cost;
   wide[Isolate::kSize] = facts->hit.bytes;
   return Bool(env, true);
+}
+
+napi_value Parting(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args);
+  KeyReader key;
+  if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
+  const auto parting = call.cache().PartingOf(call.space(), key.bytes());
+  if (!parting) return Int(env, 0);
+  double* const wide = call.isolate->wide_registers();
+  wide[Isolate::kFrequency] = parting->frequency;
+  wide[Isolate::kGap] = parting->gap;
+  wide[Isolate::kIdle] = parting->idle;
+  wide[Isolate::kWorth] = parting->value;
+  wide[Isolate::kThreshold] = parting->threshold;
+  return Int(env, static_cast<int32_t>(parting->why));
 }
 
 napi_value Scan(napi_env env, napi_callback_info info) {

@@ -72,8 +72,10 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWord
       tags_([this](uint16_t incarnation, uint32_t id, uint64_t hash) {
         return index_.Any(hash, [&](uint64_t at) { return Carries(at, incarnation, id); });
       }),
+      departures_(options.max_bytes),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
-      evictor_({*arena, index_, epochs_, spaces_, *near_, policy_, options.by_value, seal_clock_, hash_key_, [this] {
+      evictor_({*arena, index_, epochs_, spaces_, *near_, policy_, departures_, options.by_value, seal_clock_,
+                hash_key_, [this] {
                   MutexLock lock(sessions_mutex_);
                   for (Session* session : sessions_) {
                     if (session->listener != nullptr) session->listener->OnNotice();
@@ -283,8 +285,8 @@ CacheUsage Cache::Usage() {
   usage.segment_bytes = arena_->segment_bytes();
   usage.segments = arena_->segment_count();
   usage.arena_bytes = usage.segment_bytes * usage.segments;
-  usage.fixed_bytes =
-      near_->size() + size_t{usage.segments} * (sizeof(Segment) + Evictor::bytes_a_segment()) + sizeof(*this);
+  usage.fixed_bytes = near_->size() + departures_.bytes() +
+                      size_t{usage.segments} * (sizeof(Segment) + Evictor::bytes_a_segment()) + sizeof(*this);
   usage.free_segments = arena_->free_segments();
   usage.retired_segments = arena_->retired_segments();
   usage.committed_segments = arena_->committed_segments();

@@ -34,6 +34,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "cache/arena.h"
+#include "cache/departures.h"
 #include "cache/epoch.h"
 #include "cache/evictor.h"
 #include "cache/index.h"
@@ -88,9 +89,17 @@ struct EntryFacts {
   uint64_t age_us;     // to kTickUs
   uint32_t frequency;  // how often it was asked for lately, at least
   float gap;           // before it was last asked for, in capacities, at most; 0 if unknown
+  float idle;          // since it was last asked for, in capacities
   float value;         // what the policy thinks of it, by the byte
   float threshold;     // what it would have to be worth more than, if its segment were emptied now
   float cost;
+};
+
+// What was known of a key when it was let go or refused.
+struct Parting {
+  Departure::Why why;
+  uint32_t frequency;
+  float gap, idle, value, threshold;  // as above
 };
 
 // What a value is stored with.
@@ -157,6 +166,8 @@ class Cache {
     return Find(guard, session, space, key, Use::kPeek).segment != Hit::kNowhere;
   }
   std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
+  // How the key last left by eviction, or was refused by admission; none if that is not remembered (any more).
+  std::optional<Parting> PartingOf(uint16_t space, Bytes key) const;
 
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
   // what the caller meant to replace.  Too large is the caller's mistake, and changes nothing.  `value` may be memory
@@ -289,6 +300,7 @@ class Cache {
   SharedPolicy policy_;
   Spaces spaces_;
   Tags tags_;
+  Departures departures_;
   std::atomic<bool> any_terms_{false};  // entries with an end were stored: upkeep looks for them
   std::atomic<uint64_t> seal_clock_{1};
 

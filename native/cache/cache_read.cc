@@ -125,9 +125,21 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
                     .age_us = age * kTickUs,
                     .frequency = policy_.FrequencyOf(standing),
                     .gap = policy_.GapOf(standing),
+                    .idle = policy_.CapacitiesOf(standing.Age(policy_.now())),
                     .value = evictor_.Value(standing, hit.entry_at, entry),
                     .threshold = evictor_.threshold(),
                     .cost = CostOf(arena_->bytes(), hit.entry_at, entry.header)};
+}
+
+std::optional<Parting> Cache::PartingOf(uint16_t space, Bytes key) const {
+  const auto found = departures_.Find(HashOf(space, key), spaces_.IncarnationOf(space));
+  if (!found) return std::nullopt;
+  return Parting{.why = found->why,
+                 .frequency = policy_.FrequencyOf(found->standing),
+                 .gap = policy_.GapOf(found->standing),
+                 .idle = policy_.CapacitiesOf(found->idle),
+                 .value = found->value,
+                 .threshold = found->bar};
 }
 
 std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t space) {

@@ -96,11 +96,11 @@ bool Cache::Refused(Session& session, Newcomer& newcomer) {
     if (known) return false;
     newcomer.standing = policy_.Arrive(session, newcomer.hash);
   }
-  const float cost = newcomer.terms.cost > 0 ? newcomer.terms.cost : Evictor::kCostUnsaid;
-  const auto bytes =
-      static_cast<float>(LayOut(0, newcomer.extension_words, newcomer.key.size(), newcomer.value.size()).end);
-  // The policy compares worths; the fee is one by the byte.
-  if (policy_.Admits(*newcomer.standing, evictor_.entry_fee() * bytes / cost)) return false;
+  const uint64_t bytes = LayOut(0, newcomer.extension_words, newcomer.key.size(), newcomer.value.size()).end;
+  const float weight = evictor_.WeightOf(newcomer.terms.cost, bytes), fee = evictor_.entry_fee();
+  if (policy_.Admits(*newcomer.standing, fee / weight)) return false;
+  departures_.Note({newcomer.hash, policy_.Worth(*newcomer.standing) * weight, fee, *newcomer.standing, /*idle=*/0,
+                    newcomer.mark.incarnation, Departure::Why::kRefused});
   if (++session.refused % kResampleEvery == 0) evictor_.Resample(session);
   return true;
 }

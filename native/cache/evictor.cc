@@ -203,7 +203,7 @@ bool Evictor::Walk(Session* session, uint32_t index) {
     __builtin_prefetch(arena + std::min(end, at + kWalkAhead * (entry->layout.end - at)));
     const uint64_t hash = HashOf(*entry);
     if (guard) parts_.index.Prefetch(*guard, hash);
-    walked_.push_back({*entry, at, hash, -1});
+    walked_.push_back({*entry, at, hash, -1, Standing()});
     at = entry->layout.end;
   }
   const uint64_t now_us = NowUs();
@@ -212,6 +212,7 @@ bool Evictor::Walk(Session* session, uint32_t index) {
     const std::optional<Standing> standing =
         guard ? parts_.index.SeenStandingOf(*guard, one.hash, one.at) : parts_.index.StandingOf(one.hash, one.at);
     if (!standing) return true;
+    one.standing = *standing;
     const EntryHeader& header = one.entry.header;
     if (!Dead(header) && !Expired(one.at, header, now_us)) one.value = Value(*standing, one.at, one.entry);
     return false;
@@ -220,12 +221,13 @@ bool Evictor::Walk(Session* session, uint32_t index) {
   return true;
 }
 
-bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why) {
+bool Evictor::LetGo(Session* session, const Walked& one, Count why, float bar) {
+  const EntryHeader& header = one.entry.header;
   bool counted = false;
   const auto removed = parts_.index.Remove(
-      hash,
+      one.hash,
       [&](uint64_t each) {
-        if (each != at) return false;
+        if (each != one.at) return false;
         // Of a keyspace that was cleared since: it was counted then.
         counted = !Dead(header);
         if (counted) parts_.spaces.Count(header.space, -1);
@@ -233,10 +235,15 @@ bool Evictor::LetGo(Session* session, const EntryHeader& header, uint64_t at, ui
       },
       [&] {
         // While the cache evicts there are no near caches; that began under this lock, and has been told.
-        if (!evicting()) parts_.near.KeyChanged(hash);
+        if (!evicting()) parts_.near.KeyChanged(one.hash);
       });
   if (!removed) return false;
-  parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
+  parts_.arena.segment(parts_.arena.SegmentOf(one.at)).live_entries.fetch_sub(1, std::memory_order_release);
+  if (counted && why != Count::kExpired) {
+    const uint32_t idle = one.standing.Age(parts_.policy.now());
+    parts_.departures.Note({one.hash, one.value, bar, one.standing, static_cast<uint16_t>(idle), header.space,
+                            why == Count::kTrimmedEntries ? Departure::Why::kTrimmed : Departure::Why::kEvicted});
+  }
   if (session == nullptr || !counted) return counted;
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
   session->evicted += why != Count::kExpired;
@@ -260,7 +267,7 @@ void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
       continue;
     }
     const bool expired = Expired(one.at, one.entry.header, now_us);
-    LetGo(session, one.entry.header, one.at, one.hash, expired ? Count::kExpired : Count::kEvictedEntries);
+    LetGo(session, one, expired ? Count::kExpired : Count::kEvictedEntries, may_survive ? least : threshold());
   }
 }
 

@@ -36,6 +36,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "cache/arena.h"
+#include "cache/departures.h"
 #include "cache/entry.h"
 #include "cache/epoch.h"
 #include "cache/index.h"
@@ -59,6 +60,7 @@ class Evictor {
     Spaces& spaces;
     NearWords& near;
     const SharedPolicy& policy;
+    Departures& departures;
     bool by_value;  // CacheOptions
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
@@ -66,8 +68,6 @@ class Evictor {
   };
 
   explicit Evictor(Parts parts) : parts_(std::move(parts)), estimates_(parts_.arena.segment_count()) {}
-
-  static constexpr float kCostUnsaid = 1;  // what an entry is taken to cost if nobody said, in ms
 
   static constexpr size_t kScopesMax = 1024;
   // A scope whose new entries go to `newcomers`, which outlives this.  In the order 0, 1, 2 …
@@ -100,10 +100,12 @@ class Evictor {
   void Resample(Session& session) EXCLUDES(mutex_);
   // What the policy thinks of the entry, by the byte.
   float Value(Standing standing, uint64_t at, const Entry& entry) const {
-    if (!parts_.by_value) return parts_.policy.Worth(standing);
     const float cost = CostOf(parts_.arena.bytes(), at, entry.header);
-    const auto bytes = static_cast<float>(entry.layout.end - at);
-    return parts_.policy.Worth(standing) * (cost > 0 ? cost : kCostUnsaid) / bytes;
+    return parts_.policy.Worth(standing) * WeightOf(cost, entry.layout.end - at);
+  }
+  // What its worth counts, for what it costs and takes.
+  float WeightOf(float cost, uint64_t bytes) const {
+    return parts_.by_value ? (cost > 0 ? cost : kCostUnsaid) / static_cast<float>(bytes) : 1;
   }
 
   static constexpr size_t bytes_a_segment() { return sizeof(Estimate); }
@@ -142,6 +144,8 @@ class Evictor {
   bool AwaitFree(uint32_t first, uint32_t count) REQUIRES(mutex_);
   Outcome AwaitTakeable(uint32_t spare) REQUIRES(mutex_);
   void ListSealed() REQUIRES(mutex_);
+  static constexpr float kCostUnsaid = 1;  // what an entry is taken to cost if nobody said, in ms
+
   std::optional<uint32_t> Victim(Session& session) REQUIRES(mutex_);
   std::optional<uint32_t> MostBeneficial(float* next) REQUIRES(mutex_);
   float BenefitOf(uint32_t index) const REQUIRES(mutex_);
@@ -173,8 +177,6 @@ class Evictor {
   bool Expired(uint64_t at, const EntryHeader& header, uint64_t now_us) const {
     return ExpiresUs(parts_.arena.bytes(), at, header) <= now_us;
   }
-  // True if someone could have found it.
-  bool LetGo(Session* session, const EntryHeader& header, uint64_t at, uint64_t hash, Count why);
   bool RetireEmpty(bool decommit) REQUIRES(mutex_);
   bool TrimOne(Session& session, uint64_t newcomer, bool everywhere) REQUIRES(mutex_);
   void SealOpen() REQUIRES(mutex_);
@@ -200,7 +202,10 @@ class Evictor {
     uint64_t at;
     uint64_t hash;
     float value;  // by the byte; below zero: nobody may find it any more
+    Standing standing;
   };
+  // `bar`: what it had to be worth more than.  True if someone could have found it.
+  bool LetGo(Session* session, const Walked& one, Count why, float bar);
 
   Mutex mutex_;
   std::vector<std::unique_ptr<Stream>> streams_ GUARDED_BY(mutex_);  // owns what survivors_ points at

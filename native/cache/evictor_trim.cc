@@ -1,4 +1,5 @@
 // maxEntries: the least worth of a sample goes, entry by entry.
+#include <algorithm>
 #include <limits>
 
 #include "cache/evictor.h"
@@ -20,19 +21,22 @@ bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
   ReadGuard guard(parts_.epochs, session);
   const uint64_t now_us = NowUs();
   std::optional<Walked> least;
+  float next = std::numeric_limits<float>::infinity();  // the least of the others
   size_t compared = 0;
   bool expired = false;
   const auto compare = [&](uint64_t at, Standing standing) {
     if (at == newcomer || expired) return;
-    const uint32_t index = parts_.arena.SegmentOf(at);
-    const uint64_t limit =
-        parts_.arena.StartOf(index) + uint64_t{parts_.arena.segment(index).run_segments} * parts_.arena.segment_bytes();
-    const std::optional<Entry> entry = ReadEntry(parts_.arena.bytes(), at, limit);
-    if (!entry || Dead(entry->header)) return;
+    Entry entry;
+    if (!parts_.arena.TryRead(at, &entry) || Dead(entry.header)) return;
     ++compared;
-    expired = Expired(at, entry->header, now_us);
-    const float value = expired ? -1 : Value(standing, at, *entry);
-    if (!least || value < least->value) least = Walked{*entry, at, 0, value};
+    expired = Expired(at, entry.header, now_us);
+    const float value = expired ? -1 : Value(standing, at, entry);
+    if (least && value >= least->value) {
+      next = std::min(next, value);
+      return;
+    }
+    if (least) next = least->value;
+    least = Walked{entry, at, 0, value, standing};
   };
   if (everywhere) {
     for (size_t shard = 0; shard < Index::kShards; ++shard) parts_.index.VisitShard(shard, compare);
@@ -44,7 +48,8 @@ bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
   if (!least) return false;
   const Count why = expired ? Count::kExpired : Count::kTrimmedEntries;
   const size_t before = parts_.spaces.Entries();
-  if (LetGo(&session, least->entry.header, least->at, HashOf(least->entry), why)) return true;
+  least->hash = HashOf(least->entry);
+  if (LetGo(&session, *least, why, next)) return true;
   // Gone meanwhile; or someone wrote over the key, and the slot is found by its place.
   const size_t swept = parts_.index.Sweep([&](uint64_t at) {
     if (at != least->at) return false;

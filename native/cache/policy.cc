@@ -12,13 +12,17 @@ namespace {
 
 // The model is fitted this often: at first whenever 1/10 more requests are known, later each half of the capacity.
 constexpr uint64_t kFirstFit = 50;
-constexpr uint32_t kSweepRequests = 16;
+// What need not be done at each request.
+constexpr uint32_t kTogether = 16;
 constexpr uint64_t kEarlyShare = 10;
 // What was learned so many capacities ago counts half.
 constexpr double kHalfLife = 40;
 
 // The score of an entry that was asked for just now: ln must be positive.
 constexpr double kYoungest = 2;
+// Of so many hits, one may add to the sketch: others were within a tick of the one before, or found the count at its
+// end.
+constexpr uint32_t kHitsOfAddition = 4;
 // With `fading`, the counts of the score policy are halved once in so many capacities of requests.
 constexpr double kScoreHalving = 10;
 
@@ -50,6 +54,7 @@ void Policy::Expect(size_t capacity) {
   capacity_ = std::max<size_t>(1, capacity);
   const uint32_t before = tick_requests_;
   tick_requests_ = static_cast<uint32_t>(std::clamp<size_t>(capacity_ / kTicksInCapacity, 1, UINT32_MAX / 2));
+  together_ = std::min(kTogether, tick_requests_);
   if (kind() == Kind::kScore && tick_requests_ != before) Score();
 }
 
@@ -107,16 +112,23 @@ size_t Policy::bytes() const {
   return bytes;
 }
 
-void Policy::Advance(uint32_t requests) {
-  in_tick_ += requests;
+void Policy::Pass() {
+  const uint32_t passed = std::exchange(unpaced_, 0);
+  const uint32_t passed_hits = std::exchange(unpaced_hits_, 0);
+  in_tick_ += kind() == Kind::kLearned ? pace_.Count(passed, passed_hits, capacity_) : passed;
   if (in_tick_ >= tick_requests_) {
-    const uint32_t ticks = in_tick_ / tick_requests_;
-    now_.store(now() + ticks, std::memory_order_relaxed);
+    now_.store(now() + in_tick_ / tick_requests_, std::memory_order_relaxed);
     in_tick_ %= tick_requests_;
-    Fade(ticks);
   }
-  unswept_ += requests;
-  if (unswept_ >= kSweepRequests && kind() == Kind::kLearned) Sweep();
+  // Most hits add nothing to the sketch: it fades by the others, mainly.
+  unfaded_ += kind() == Kind::kLearned ? passed * kHitsOfAddition - passed_hits * (kHitsOfAddition - 1)
+                                       : passed * kHitsOfAddition;
+  if (const uint32_t additions = unfaded_ / kHitsOfAddition; additions >= tick_requests_) {
+    Fade(additions);
+    unfaded_ %= kHitsOfAddition;
+  }
+  unswept_ += passed;
+  if (unswept_ >= kTogether && kind() == Kind::kLearned) Sweep();
 }
 
 // A part of the tracker that corresponds to the requests since the last one; and a fit, when all of it has been seen.
@@ -129,9 +141,9 @@ void Policy::Sweep() {
   if (tracker_.Sweep(buckets, now(), model_)) Fit();
 }
 
-// As much of the sketch is halved as falls to so many ticks.
-void Policy::Fade(uint32_t ticks) {
-  const auto passed = static_cast<double>(uint64_t{ticks} * tick_requests_) / static_cast<double>(capacity_);
+// As much of the sketch is halved as falls to so many additions.
+void Policy::Fade(uint32_t additions) {
+  const double passed = additions / static_cast<double>(capacity_);
   if (kind() == Kind::kScore) {
     if (!options_.fading) return;
     halve_due_ += static_cast<double>(WideSketch::counters()) * std::min(passed / kScoreHalving, 1.0);

@@ -8,8 +8,8 @@
 //              request) and age went on to be asked for (reuse_model.h, reuse_tracker.h)
 //   kScore     worth = frequency / ln(age in requests); frequencies fade only if told so (`fading`)
 //
-// A tick is 1/32 of `capacity` requests.  A touch within the tick of the one before tells nothing new, and writes
-// nothing.
+// A tick is 1/32 of `capacity` requests, more of them while fewer hit than usual (pace.h).  A touch within the tick of
+// the one before tells nothing new, and writes nothing.
 //
 // Threads  Worth, Arrive, Touch, Wants: any.  All else one at a time, GUARDED_BY the owner's mutex.  A sketch that was
 //          outgrown is kept until ForgetOutgrown: the owner knows when nobody is in Arrive or Touch any more.
@@ -24,6 +24,7 @@
 #include <memory>
 #include <vector>
 
+#include "cache/pace.h"
 #include "cache/reuse_model.h"
 #include "cache/reuse_tracker.h"
 #include "cache/sketch.h"
@@ -62,15 +63,21 @@ class Policy {
   bool Wants(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
   void Observe(uint64_t hash, Standing now_has, uint32_t at) { tracker_.Seen(hash, now_has.entry_class(), at, model_); }
 
-  float Worth(Standing standing) const { return model_.Index(standing.entry_class(), standing.Age(now())); }
+  float Worth(Standing standing) const { return Worth(standing, now()); }
+  float Worth(Standing standing, uint32_t at) const { return model_.Index(standing.entry_class(), standing.Age(at)); }
 
   // Whether a newcomer is worth the room of an entry of worth `rival`.
   bool Admits(Standing newcomer, float rival) const {
     return Worth(newcomer) >= rival * (kind() == Kind::kLearned ? kEntryFee : 1);
   }
 
-  // So many requests have passed.  Cost: spread evenly, beside some 20 us each capacity / 2 requests.
-  void Advance(uint32_t requests);
+  // So many requests have passed, of which so many hit.  Cost: spread evenly, beside some 20 us each capacity / 2
+  // requests.
+  void Advance(uint32_t requests, uint32_t hits) {
+    unpaced_ += requests;
+    unpaced_hits_ += hits;
+    if (unpaced_ >= together_) Pass();
+  }
 
   // The capacity is another now.
   void Expect(size_t capacity);
@@ -93,6 +100,7 @@ class Policy {
   // band; 0 if unknown).
   uint32_t FrequencyOf(Standing standing) const;
   float GapOf(Standing standing) const;
+  static float CapacitiesOf(uint32_t ticks) { return static_cast<float>(ticks) / kTicksInCapacity; }
 
  private:
   // Bands of the count, and of the gap before the last request in parts of the capacity.
@@ -105,7 +113,7 @@ class Policy {
   // A newcomer must be worth this much more than what it displaces: displacing costs, too.
   static constexpr float kEntryFee = 1.2f;
 
-  // The sketch is halved once in so many capacities of requests.
+  // The sketch is halved once in so many capacities of additions to it.
   static constexpr uint64_t kHalvingCapacities = 30;
 
   static constexpr uint32_t FrequencyBand(uint32_t count) {
@@ -133,7 +141,8 @@ class Policy {
   size_t SketchBytes(size_t entries) const;
   size_t GrownSketchBytes(size_t entries) const;  // a multiple of what it is now
   size_t TrackerBytes(size_t entries) const;
-  void Fade(uint32_t ticks);
+  void Pass();
+  void Fade(uint32_t additions);
   void Sweep();
   void Fit();
 
@@ -142,7 +151,11 @@ class Policy {
   size_t room_ = 0;             // entries that the memory is made for
   uint32_t tick_requests_ = 0;  // until Expect
   std::atomic<uint32_t> now_{0};
-  uint32_t in_tick_ = 0;  // requests since the tick began
+  uint32_t together_ = 1;  // requests that are looked at together
+  Pace pace_;
+  uint32_t unpaced_ = 0, unpaced_hits_ = 0;  // requests of which the clock does not know yet
+  uint32_t in_tick_ = 0;                     // requests counted since the tick began
+  uint32_t unfaded_ = 0;                     // additions since the sketch was faded, in parts (kHitsOfAddition)
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next
   uint64_t last_fit_ = 0;

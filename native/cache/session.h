@@ -34,7 +34,7 @@ struct Heard {
     Standing standing;
   };
   static constexpr uint32_t kNotes = 64;
-  uint32_t requests = 0;
+  uint32_t requests = 0, hits = 0;
   uint32_t tell_at = kNotes;  // requests
   uint32_t count = 0;
   std::array<OfKey, kNotes> notes;

@@ -21,8 +21,8 @@ void SharedPolicy::Tell(Session& session, Fill fill) noexcept {
   for (uint32_t i = 0; i < heard.count; ++i) {
     policy_.Observe(heard.notes[i].hash, heard.notes[i].standing, heard.notes[i].at);
   }
-  policy_.Advance(heard.requests);
-  heard.count = heard.requests = 0;
+  policy_.Advance(heard.requests, heard.hits);
+  heard.count = heard.requests = heard.hits = 0;
   heard.tell_at = Heard::kNotes;
   policy_.Expect(fill.capacity);
   capacity_.store(fill.capacity, std::memory_order_relaxed);

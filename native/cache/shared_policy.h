@@ -30,13 +30,19 @@ class SharedPolicy {
   };
 
   SharedPolicy(const Policy::Options& options, EpochDomain& epochs, size_t capacity, size_t entries, size_t bytes_max)
-      : epochs_(epochs), bytes_max_(bytes_max), policy_(options, capacity, entries), bytes_(policy_.bytes()) {}
+      : epochs_(epochs),
+        bytes_max_(bytes_max),
+        policy_(options, capacity, entries),
+        bytes_(policy_.bytes()),
+        capacity_(capacity),
+        tick_requests_(policy_.tick_requests()) {}
 
   // REQUIRES: a ReadGuard, in these three.
   void Touch(Session& session, uint64_t hash, std::atomic<uint16_t>& word) {
     const Standing before(word.load(std::memory_order_relaxed));
     const Standing after = policy_.Touch(hash, before);
     ++session.heard.requests;
+    ++session.heard.hits;
     if (after.bits() == before.bits()) return;
     word.store(after.bits(), std::memory_order_relaxed);
     Note(session, hash, after);
@@ -58,6 +64,7 @@ class SharedPolicy {
   Policy::Kind kind() const { return policy_.kind(); }
   uint32_t FrequencyOf(Standing standing) const { return policy_.FrequencyOf(standing); }
   float GapOf(Standing standing) const { return policy_.GapOf(standing); }
+  static float CapacitiesOf(uint32_t ticks) { return Policy::CapacitiesOf(ticks); }
   uint32_t now() const { return policy_.now(); }
   // Of memory, or what it will be next: it grows only when that has been put by.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
@@ -79,8 +86,8 @@ class SharedPolicy {
   uint64_t outgrown_epoch_ GUARDED_BY(mutex_) = 0;
   bool announced_ GUARDED_BY(mutex_) = false;  // growth
   std::atomic<size_t> bytes_;
-  std::atomic<size_t> capacity_{0};
-  std::atomic<uint32_t> tick_requests_{1};
+  std::atomic<size_t> capacity_;
+  std::atomic<uint32_t> tick_requests_;
 };
 
 }  // namespace zerohop

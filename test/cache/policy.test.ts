@@ -262,6 +262,75 @@ describe('one is told', () => {
   });
 });
 
+describe('one is told why a key is not there', () => {
+  test('nothing, of one that never was, is there, was deleted or cleared, or of a keyspace in which it was not', () => {
+    const cache = openCache();
+    const other = cache.keyspace('other', { codec: bytes() });
+    cache.set('k', VALUE);
+    expect(cache.eviction('k')).toBeUndefined();
+    cache.delete('k');
+    expect(cache.eviction('k')).toBeUndefined();
+    expect(cache.eviction('never')).toBeUndefined();
+    churn(cache, keysOf('hot', 1000), 20_000);
+    const gone = keysOf('once', 20_000).filter((key) => cache.eviction(key) !== undefined);
+    expect(gone.length).toBeGreaterThan(32);
+    expect(gone.filter((key) => other.eviction(key) !== undefined)).toEqual([]);
+    cache.clear();
+    expect(gone.filter((key) => cache.eviction(key) !== undefined)).toEqual([]);
+  });
+
+  test.each(['learned', 'score'] as const)("'%s': its segment was emptied, and it was worth too little", (policy) => {
+    const cache = openCache({ policy, admission: false, maxBytes: '4MB' });
+    const hot = keysOf('hot', 1000);
+    churn(cache, hot, 40_000);
+    const gone = keysOf('once', 40_000)
+      .map((key) => cache.eviction(key))
+      .filter((told) => told !== undefined);
+    expect(gone.length).toBeGreaterThan(128);
+    for (const { reason, frequency, gap, idle, worth, threshold } of gone) {
+      expect(reason).toBe('capacity');
+      expect(worth).toBeLessThanOrEqual(threshold);
+      expect(worth).toBeGreaterThan(0);
+      expect(frequency).toBeGreaterThanOrEqual(1);
+      expect(gap).toBe(0); // it came once
+      expect(idle).toBeGreaterThanOrEqual(0);
+      expect(idle * 32).toBe(Math.round(idle * 32));
+      expect(idle).toBeLessThan(32);
+    }
+    const { worth, idle } = factsOf(cache, hot[999]!);
+    expect(worth).toBeGreaterThan(Math.max(...gone.map((told) => told.worth)));
+    expect(idle).toBeLessThan(Math.max(...gone.map((told) => told.idle)));
+  });
+
+  test('maxEntries: others of a sample were worth more', () => {
+    const cache = openCache({ maxBytes: '8MB', maxEntries: 500 });
+    churn(cache, keysOf('hot', 300), 10_000);
+    const gone = keysOf('once', 10_000)
+      .map((key) => cache.eviction(key))
+      .filter((told) => told !== undefined);
+    expect(gone.length).toBeGreaterThan(100);
+    for (const { reason, worth, threshold } of gone) {
+      expect(reason).toBe('maxEntries');
+      expect(worth).toBeLessThanOrEqual(threshold);
+    }
+  });
+
+  test('admission refused it, until it came often enough', () => {
+    const cache = openCache({ admission: true, maxBytes: '4MB' });
+    churn(cache, keysOf('hot', 2000), 60_000);
+    let key = '';
+    for (let i = 0; key === ''; ++i) if (!cache.set(`new ${i}`, VALUE)) key = `new ${i}`;
+    const told = cache.eviction(key)!;
+    expect(told).toMatchObject({ reason: 'worth', gap: 0, idle: 0 });
+    expect(told.worth).toBeLessThan(told.threshold * 1.2);
+    for (let i = 0; !cache.set(key, VALUE); ++i) {
+      if (i > 10_000) throw new Error('it never gets in');
+      churn(cache, [`hot ${i % 2000}`], 1);
+    }
+    expect(cache.eviction(key)!.reason).toBe('worth'); // the last time
+  });
+});
+
 describe('the options', () => {
   test("'aging' goes with 'score' alone", () => {
     for (const options of [{ aging: true }, { aging: true, policy: 'learned' }] as const) {

@@ -1,8 +1,9 @@
 // sampled.h: the engine's policy without the engine: entries of unit size, each evicted by itself.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "base/random.h"
@@ -21,8 +22,9 @@ class Sampled {
 
   bool Request(uint32_t id) {
     const uint64_t hash = HashOfId(id);
-    policy_.Advance(1);
-    if (const uint32_t slot = slot_[id]; slot != kNone) {
+    const uint32_t slot = slot_[id];
+    policy_.Advance(1, slot != kNone);
+    if (slot != kNone) {
       const zerohop::Standing after = policy_.Touch(hash, standings_[slot]);
       if (after.bits() == standings_[slot].bits()) return true;
       standings_[slot] = after;
@@ -51,25 +53,23 @@ class Sampled {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
-  // 16 entries, in four places.
+  // 24 entries, in four places.
   static constexpr uint32_t kPlaces = 4;
-  static constexpr uint32_t kAtOnePlace = 4;
+  static constexpr uint32_t kAtOnePlace = 6;
 
   uint32_t Victim(float* least) {
-    *least = std::numeric_limits<float>::infinity();
-    uint32_t victim = 0;
-    const uint32_t together = std::min(kAtOnePlace, capacity_);
+    // Worth and slot in one number, worth first, so that the least is found without a branch: worths are not negative.
+    uint64_t found = UINT64_MAX;
+    const uint32_t together = std::min(kAtOnePlace, capacity_), now = policy_.now();
     for (uint32_t place = 0; place < kPlaces; ++place) {
       const auto first = static_cast<uint32_t>((zerohop::NextRandom(random_) >> 32) * (capacity_ - together + 1) >> 32);
       for (uint32_t slot = first; slot < first + together; ++slot) {
-        const float worth = policy_.Worth(standings_[slot]);
-        if (worth < *least) {
-          *least = worth;
-          victim = slot;
-        }
+        const uint64_t worth = std::bit_cast<uint32_t>(policy_.Worth(standings_[slot], now));
+        found = std::min(found, worth << 32 | slot);
       }
     }
-    return victim;
+    *least = std::bit_cast<float>(static_cast<uint32_t>(found >> 32));
+    return static_cast<uint32_t>(found);
   }
 
   const uint32_t capacity_;

@@ -36,9 +36,10 @@ class SampledCache {
   bool Ask(uint64_t key) {
     const uint64_t hash = HashOf(key);
     const auto known = places_.find(key);
+    const bool there = known != places_.end();
     Standing after;
     bool news = true;
-    if (known != places_.end()) {
+    if (there) {
       Standing& standing = entries_[known->second].standing;
       after = policy_.Touch(hash, standing);
       news = after.bits() != standing.bits();
@@ -50,14 +51,19 @@ class SampledCache {
         entries_.push_back({key, after});
       } else {
         const size_t place = Least();
-        places_.erase(entries_[place].key);
-        places_[key] = place;
-        entries_[place] = {key, after};
+        if (!admission_ || policy_.Admits(after, policy_.Worth(entries_[place].standing))) {
+          Replace(place, key, after);
+        }
       }
     }
     if (news && policy_.Wants(hash)) policy_.Observe(hash, after, policy_.now());
-    policy_.Advance(1);
-    return known != places_.end();
+    policy_.Advance(1, there);
+    return there;
+  }
+  // The same, but that a newcomer must be worth the room.
+  bool AskForRoom(uint64_t key) {
+    admission_ = true;
+    return Ask(key);
   }
   bool Has(uint64_t key) const { return places_.contains(key); }
   Standing StandingOf(uint64_t key) const { return entries_[places_.at(key)].standing; }
@@ -69,6 +75,11 @@ class SampledCache {
     Standing standing;
   };
 
+  void Replace(size_t place, uint64_t key, Standing standing) {
+    places_.erase(entries_[place].key);
+    places_[key] = place;
+    entries_[place] = {key, standing};
+  }
   size_t Least() {
     size_t least = random_.Below(capacity_);
     for (int i = 1; i < 16; ++i) {
@@ -80,6 +91,7 @@ class SampledCache {
 
   Policy policy_;
   const size_t capacity_;
+  bool admission_ = false;
   std::vector<Kept> entries_;
   std::unordered_map<uint64_t, size_t> places_;
   check::Random random_{check::Seed()};
@@ -94,9 +106,9 @@ TEST(Policy, ATouchWithinATickTellsNothing) {
     const Standing arrived = policy.Arrive(kHash);
     CHECK_EQ(policy.FrequencyOf(arrived), 1u);
     CHECK_EQ(policy.Touch(kHash, arrived).bits(), arrived.bits());
-    policy.Advance(99);
+    policy.Advance(99, 99);
     for (int i = 0; i < 20; ++i) CHECK_EQ(policy.Touch(kHash, arrived).bits(), arrived.bits());
-    policy.Advance(1);
+    policy.Advance(16, 16);  // the clock looks at so many together
     CHECK_EQ(policy.now(), 1u);
     const Standing touched = policy.Touch(kHash, arrived);
     CHECK(touched.bits() != arrived.bits());
@@ -116,7 +128,7 @@ TEST(Policy, AStandingTellsTheGapBeforeTheLastRequest) {
     Policy policy({}, 3200, 3200);
     const Standing arrived = policy.Arrive(kHash);
     CHECK_EQ(policy.GapOf(arrived), 0.0f);  // unknown
-    policy.Advance(each.ticks * policy.tick_requests());
+    policy.Advance(each.ticks * policy.tick_requests(), each.ticks * policy.tick_requests());
     CHECK_EQ(policy.GapOf(policy.Touch(kHash, arrived)), each.gap);
     CHECK(static_cast<float>(each.ticks) / 32 <= each.gap);
   }
@@ -127,7 +139,7 @@ TEST(Policy, FrequencyGrowsWithTouchesAndIsRememberedOfWhatHasLeft) {
   Standing standing = policy.Arrive(kHash);
   uint32_t last = 1;
   for (uint32_t touches = 2; touches <= 20; ++touches) {
-    policy.Advance(100);
+    policy.Advance(100, 100);
     standing = policy.Touch(kHash, standing);
     const uint32_t frequency = policy.FrequencyOf(standing);
     CHECK(frequency >= last && frequency <= touches);
@@ -147,8 +159,8 @@ TEST(Policy, FameFades) {
   for (const uint64_t hash : hashes) {
     for (int i = 0; i < 14; ++i) policy.Arrive(hash);
   }
-  // A round of halving takes 30 capacities, and the first one begins after a quarter of that.
-  for (int i = 0; i < 38; ++i) policy.Advance(3200);
+  // A round of halving takes 30 capacities of requests that miss, and the first one begins after a quarter of that.
+  for (int i = 0; i < 38; ++i) policy.Advance(3200, 0);
   size_t halved = 0;
   for (const uint64_t hash : hashes) halved += policy.FrequencyOf(policy.Arrive(hash)) == 8;
   CHECK(halved > hashes.size() * 9 / 10);
@@ -189,6 +201,25 @@ TEST(Policy, ThoseThatComeOftenBecomeWorthMoreThanThoseThatComeOnce) {
 }
 
 // A cache that keeps the newest keeps nothing of a loop that is longer than it; one that chooses by chance, 20 %.
+TEST(Policy, KeepsThroughAScanWhatWasWorthKeeping) {
+  constexpr uint64_t kHot = 800;
+  SampledCache cache(1000);
+  check::Random random(check::Seed());
+  const auto usual = [&](int requests) {
+    int hits = 0;
+    for (int i = 0; i < requests; ++i) {
+      const bool hot = !random.OneIn(4);
+      hits += cache.AskForRoom(hot ? random.Below(kHot) : (uint64_t{1} << 40) + random.Next() % (uint64_t{1} << 39));
+    }
+    return hits;
+  };
+  usual(60'000);
+  const int before = usual(5000);
+  CHECK(before > 3400);
+  for (uint64_t i = 0; i < 60'000; ++i) cache.AskForRoom((uint64_t{2} << 40) + i);
+  CHECK(usual(1000) > 600);
+}
+
 TEST(Policy, LearnsALoopThatIsTwiceTheCapacity) {
   constexpr uint64_t kCapacity = 1000, kLoop = 2 * kCapacity;
   constexpr int kLoops = 60, kLearning = 30;
@@ -215,7 +246,7 @@ TEST(Policy, WhatItWasToldOfTheTrafficChangesWhatEntriesAreWorth) {
         if (tick >= gap) policy.Observe(old, Standing(6, policy.now()), policy.now());
         policy.Observe(fresh, Standing(0, policy.now()), policy.now());
       }
-      policy.Advance(policy.tick_requests());
+      policy.Advance(policy.tick_requests(), policy.tick_requests());
     }
     return WorthAt(policy, 0, age);
   };
@@ -236,13 +267,13 @@ TEST(Policy, OfAScoreIsFrequencyByTheLogarithmOfTheAge) {
       const double wanted = count / std::log(age + 2.0);
       CHECK(std::abs(WorthAt(policy, standing.entry_class(), age) - wanted) < 0.05 * wanted);
     }
-    policy.Advance(1);
+    policy.Advance(1, 1);
     CHECK_EQ(policy.Worth(standing), WorthAt(policy, standing.entry_class(), 1));
     standing = policy.Touch(kHash, standing);
   }
   // Higher counts by a quarter of an octave.
   for (uint32_t count = 9; count <= 3000; ++count) {
-    policy.Advance(1);
+    policy.Advance(1, 1);
     standing = policy.Touch(kHash, standing);
     CHECK(policy.FrequencyOf(standing) <= count && policy.FrequencyOf(standing) > count * 4 / 5);
   }
@@ -263,7 +294,7 @@ TEST(Policy, OfAScoreFadesOnlyIfToldSo) {
     Standing standing = policy.Arrive(kHash);
     for (int i = 1; i < 128; ++i) standing = policy.Arrive(kHash);
     CHECK_EQ(policy.FrequencyOf(standing), 128u);
-    for (int i = 0; i < 11; ++i) policy.Advance(3200);  // in 10 all is halved; in 11, a tenth twice
+    for (int i = 0; i < 11; ++i) policy.Advance(3200, 3200);  // in 10 all is halved; in 11, a tenth twice
     standing = policy.Touch(kHash, standing);
     CHECK(fading ? policy.FrequencyOf(standing) <= 64 && policy.FrequencyOf(standing) >= 32
                  : policy.FrequencyOf(standing) == 128);
@@ -334,7 +365,7 @@ TEST(Policy, LearnsOnWhenItHasGrown) {
         if (policy.Wants(old) && tick >= from + gap) policy.Observe(old, Standing(6, policy.now()), policy.now());
         if (policy.Wants(fresh)) policy.Observe(fresh, Standing(0, policy.now()), policy.now());
       }
-      policy.Advance(policy.tick_requests());
+      policy.Advance(policy.tick_requests(), policy.tick_requests());
     }
   };
   train(0, 4);
