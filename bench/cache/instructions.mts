@@ -7,11 +7,9 @@
 // Counted from the addon's function on, Node-API's share included; not counted is what JavaScript does around it, which
 // differs with when V8 compiles.  More than 3 % above the baseline is a failure, where compiler and Node are the same.
 
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeTemporaryFolder } from '../harness/cleanup.mjs';
+import { countInstructions, hasValgrind } from '../harness/callgrind.mjs';
 import { repositoryRoot } from '../harness/machine.mjs';
 import { clearProgress, showProgress } from '../harness/progress.mjs';
 import { makeCase } from '../harness/report.mjs';
@@ -41,8 +39,7 @@ const FUNCTIONS: Record<string, string> = {
 await runSuite('instructions', measure, ['update']);
 
 async function measure({ flags }: { flags: ReadonlySet<string> }) {
-  if (spawnSync('valgrind', ['--version']).status !== 0)
-    throw new Error('no valgrind here; on Debian: apt-get install valgrind');
+  if (!hasValgrind()) throw new Error('no valgrind here; on Debian: apt-get install valgrind');
   showProgress('counting instructions, some 20 s');
   const now: Counts = { compiler: compilerOf(ADDON), node: process.versions.node, counts: count() };
   clearProgress();
@@ -80,23 +77,14 @@ async function measure({ flags }: { flags: ReadonlySet<string> }) {
 
 /** Instructions of one operation of each kind. */
 function count(): Record<string, number> {
-  const out = path.join(makeTemporaryFolder(), 'callgrind.out');
-  // Without a compiler V8 does the same in every run, and starts sooner; one thread, because valgrind runs one at a time.
-  const tool = ['--tool=callgrind', `--callgrind-out-file=${out}`];
-  const args = [...tool, process.execPath, '--jitless', '--single-threaded', PROGRAM];
-  const child = spawnSync('valgrind', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  if (child.status !== 0) throw new Error(`valgrind: ${child.stderr.trim().split('\n').slice(-5).join('\n')}`);
-  const operations = JSON.parse(child.stdout.trim()) as Record<string, number>;
-  const listed = spawnSync('callgrind_annotate', ['--inclusive=yes', '--threshold=100', out], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  }).stdout;
+  const symbols = Object.values(FUNCTIONS).map((symbol) => `zerohop::binding::${symbol}(napi_env__*`);
+  const { output, instructions } = countInstructions(PROGRAM, symbols);
+  const operations = JSON.parse(output.trim()) as Record<string, number>;
   return Object.fromEntries(
-    Object.entries(FUNCTIONS).map(([name, symbol]) => {
-      const line = listed.split('\n').find((one) => one.includes(`:zerohop::binding::${symbol}(napi_env__*`));
-      const instructions = Number(/^\s*([\d,]+)/.exec(line ?? '')?.[1]?.replaceAll(',', '') ?? Number.NaN);
-      return [name, Math.round((instructions / (operations[name] as number)) * 10) / 10];
-    }),
+    Object.keys(FUNCTIONS).map((name, i) => [
+      name,
+      Math.round((instructions[i]! / (operations[name] as number)) * 10) / 10,
+    ]),
   );
 }
 

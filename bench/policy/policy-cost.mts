@@ -1,14 +1,17 @@
 // policy-cost.mts — what does deciding what to keep cost a request?
 //
 // Every trace at 0.1, 1 and 10 % of its objects, entry by entry with dense ids (no keys are hashed or compared), on one
-// core: the learned policy with its learning, the score policy, S3-FIFO and a plain linked list (LRU), in turns.
+// core: the learned policy with its learning, the score policy, S3-FIFO and a plain linked list (LRU), in turns. And the
+// instructions of a request, counted by valgrind over the trace that comes with the benchmarks, where there is a valgrind.
 //
 // Options: --traces DIR (else the trace that comes with the benchmarks)
 
+import { fileURLToPath } from 'node:url';
 import type { SuiteArguments } from '../harness/arguments.mjs';
+import { countInstructions, hasValgrind } from '../harness/callgrind.mjs';
 import { clearProgress, showProgress } from '../harness/progress.mjs';
-import { makeCase } from '../harness/report.mjs';
-import { summarize } from '../harness/statistics.mjs';
+import { type Case, makeCase } from '../harness/report.mjs';
+import { single, summarize } from '../harness/statistics.mjs';
 import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
 import { play } from './simulator.mjs';
 import { tracesOf } from './traces.mjs';
@@ -16,6 +19,14 @@ import { tracesOf } from './traces.mjs';
 const POLICIES = ['lru', 's3fifo', 'score', 'learned'];
 const SIZES = [0.001, 0.01, 0.1];
 const LEAST = 20;
+const MIX = fileURLToPath(new URL('./policy-mix.mjs', import.meta.url));
+
+/** Functions of the simulator, in the order of POLICIES. */
+const FUNCTIONS = ['Lru', 'S3Fifo'].map(
+  (name) => `(anonymous namespace)::Outcome (anonymous namespace)::RunOf<simulator::${name}>`,
+);
+for (const kind of [1, 0])
+  FUNCTIONS.push(`(anonymous namespace)::Outcome (anonymous namespace)::RunSampled<(zerohop::Policy::Kind)${kind}>`);
 
 await runSuite('policy-cost', measure, [], ['traces']);
 
@@ -49,5 +60,20 @@ async function measure({ quick, values }: SuiteArguments): Promise<SuiteFigures>
   };
   for (const [name, value] of Object.entries(ratios)) console.log(`${name.padEnd(28)}${value.toFixed(2)}`);
   const cases = POLICIES.map((policy) => makeCase(`${policy}/request`, 'ns', summarize(samples.get(policy)!)));
-  return { cases, ratios };
+  return { cases: [...cases, ...instructions()], ratios };
+}
+
+function instructions(): Case[] {
+  if (!hasValgrind()) {
+    console.log('instructions were not counted: no valgrind here');
+    return [];
+  }
+  showProgress('policy-cost: counting instructions, some 20 s');
+  const { output, instructions: counts } = countInstructions(MIX, FUNCTIONS);
+  clearProgress();
+  return POLICIES.map((policy, i) => {
+    const each = counts[i]! / Number(output);
+    console.log(`${policy.padEnd(12)}${each.toFixed(0).padStart(8)} instructions a request`);
+    return makeCase(`${policy}/instructions`, 'count', single(each));
+  });
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace zerohop {
 
@@ -17,19 +18,25 @@ class Pace {
  public:
   // How many of these requests the clock counts, with what is left over from those before.
   uint32_t Count(uint32_t requests, uint32_t hits, size_t capacity) {
-    const auto number = static_cast<double>(requests), room = static_cast<double>(capacity);
-    const double share = hits / number;
-    recent_.Add(share, number, kRecentMin + kRecentCapacities * room);
-    const double enough = kEnough * usual_.share;
-    const double counted = number * (recent_.share >= enough ? 1 : std::max(kSlowest, recent_.share / enough));
-    usual_.Add(share, counted, kRecentMin + kUsualCapacities * room);
-    left_ += counted;
+    requests_ += requests;
+    hits_ += hits;
+    if (requests_ >= kTogether) Look(static_cast<double>(capacity));
+    left_ += requests * speed_;
     const auto whole = static_cast<uint32_t>(left_);
     left_ -= whole;
     return whole;
   }
 
  private:
+  void Look(double capacity) {
+    const double number = std::exchange(requests_, 0), share = std::exchange(hits_, 0) / number;
+    recent_.Add(share, number, kRecentMin + kRecentCapacities * capacity);
+    const double enough = kEnough * usual_.share;
+    speed_ = recent_.share >= enough ? 1 : std::max(kSlowest, recent_.share / enough);
+    usual_.Add(share, number * speed_, kRecentMin + kUsualCapacities * capacity);
+  }
+
+  static constexpr uint32_t kTogether = 16;
   static constexpr double kEnough = 0.9;  // of the usual share of hits
   static constexpr double kSlowest = 1 / 16.0;
   static constexpr double kRecentMin = 64;
@@ -45,6 +52,8 @@ class Pace {
     }
   };
   Mean recent_, usual_;
+  uint32_t requests_ = 0, hits_ = 0;  // since the last look
+  double speed_ = 1;
   double left_ = 0;  // less than a request
 };
 

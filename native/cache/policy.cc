@@ -113,8 +113,8 @@ size_t Policy::bytes() const {
 }
 
 void Policy::Pass() {
-  const uint32_t passed = std::exchange(unpaced_, 0);
-  const uint32_t passed_hits = std::exchange(unpaced_hits_, 0);
+  const uint32_t passed = std::exchange(new_requests_, 0);
+  const uint32_t passed_hits = std::exchange(new_hits_, 0);
   in_tick_ += kind() == Kind::kLearned ? pace_.Count(passed, passed_hits, capacity_) : passed;
   if (in_tick_ >= tick_requests_) {
     now_.store(now() + in_tick_ / tick_requests_, std::memory_order_relaxed);
@@ -123,7 +123,7 @@ void Policy::Pass() {
   // Most hits add nothing to the sketch: it fades by the others, mainly.
   unfaded_ += kind() == Kind::kLearned ? passed * kHitsOfAddition - passed_hits * (kHitsOfAddition - 1)
                                        : passed * kHitsOfAddition;
-  if (const uint32_t additions = unfaded_ / kHitsOfAddition; additions >= tick_requests_) {
+  if (const uint32_t additions = unfaded_ / kHitsOfAddition; additions >= std::max(tick_requests_, kTogether)) {
     Fade(additions);
     unfaded_ %= kHitsOfAddition;
   }

@@ -17,6 +17,7 @@
 // Memory   kLearned: `sketch_bytes + tracker_bytes` an entry, at least their least, and 34 KiB.  kScore: 512 KiB.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -74,9 +75,9 @@ class Policy {
   // So many requests have passed, of which so many hit.  Cost: spread evenly, beside some 20 us each capacity / 2
   // requests.
   void Advance(uint32_t requests, uint32_t hits) {
-    unpaced_ += requests;
-    unpaced_hits_ += hits;
-    if (unpaced_ >= together_) Pass();
+    new_requests_ += requests;
+    new_hits_ += hits;
+    if (new_requests_ >= together_) Pass();
   }
 
   // The capacity is another now.
@@ -116,10 +117,9 @@ class Policy {
   // The sketch is halved once in so many capacities of additions to it.
   static constexpr uint64_t kHalvingCapacities = 30;
 
-  static constexpr uint32_t FrequencyBand(uint32_t count) {
-    constexpr uint8_t kBandOf[FrequencySketch::kCountMax + 1] = {0, 0, 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5};
-    return kBandOf[count];
-  }
+  static constexpr std::array<uint8_t, FrequencySketch::kCountMax + 1> kBandOf = {0, 0, 1, 2, 2, 3, 3, 3,
+                                                                                  4, 4, 4, 4, 5, 5, 5, 5};
+  static constexpr uint32_t FrequencyBand(uint32_t count) { return kBandOf[count]; }
   static constexpr uint32_t GapBand(uint32_t age) {
     return age < 2 ? 1 : age < 8 ? 2 : age < 32 ? 3 : age < 128 ? 4 : age < 512 ? 5 : 6;
   }
@@ -153,9 +153,9 @@ class Policy {
   std::atomic<uint32_t> now_{0};
   uint32_t together_ = 1;  // requests that are looked at together
   Pace pace_;
-  uint32_t unpaced_ = 0, unpaced_hits_ = 0;  // requests of which the clock does not know yet
-  uint32_t in_tick_ = 0;                     // requests counted since the tick began
-  uint32_t unfaded_ = 0;                     // additions since the sketch was faded, in parts (kHitsOfAddition)
+  uint32_t new_requests_ = 0, new_hits_ = 0;  // requests of which the clock does not know yet
+  uint32_t in_tick_ = 0;                      // requests counted since the tick began
+  uint32_t unfaded_ = 0;                      // additions since the sketch was faded, in parts (kHitsOfAddition)
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next
   uint64_t last_fit_ = 0;

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/constants.h"
@@ -32,27 +33,7 @@ class FrequencySketch {
   explicit FrequencySketch(size_t bytes) : blocks_(std::max<size_t>(1, bytes / sizeof(Block))) {}
 
   // Counts the key once more; returns its count with this one.
-  uint32_t Add(uint64_t hash) {
-    Block& block = blocks_[BlockOf(hash)];
-    std::array<std::atomic<uint64_t>*, kRows> places;
-    std::array<uint64_t, kRows> words;
-    std::array<uint32_t, kRows> shifts, counts;
-    uint32_t lowest = kCountMax;
-    for (uint32_t row = 0; row < kRows; ++row) {
-      const auto at = static_cast<uint32_t>(hash >> (row * kColumnBits)) & (kColumns - 1);
-      places[row] = &block.words[row * kWordsInRow + at / kCountersInWord];
-      words[row] = places[row]->load(std::memory_order_relaxed);
-      shifts[row] = at % kCountersInWord * kCounterBits;
-      counts[row] = static_cast<uint32_t>(words[row] >> shifts[row]) & kCountMax;
-      lowest = std::min(lowest, counts[row]);
-    }
-    if (lowest == kCountMax) return lowest;
-    for (uint32_t row = 0; row < kRows; ++row) {
-      // What was loaded, and no later state of it: a counter that has reached its end since would carry into the next.
-      places[row]->store(words[row] + (uint64_t{counts[row] == lowest} << shifts[row]), std::memory_order_relaxed);
-    }
-    return lowest + 1;
-  }
+  uint32_t Add(uint64_t hash) { return AddByRow(hash, std::make_index_sequence<kRows>()); }
 
   // The key's count so far.
   uint32_t Estimate(uint64_t hash) const {
@@ -105,6 +86,23 @@ class FrequencySketch {
     std::array<std::atomic<uint64_t>, kRows * kWordsInRow> words{};
   };
   static_assert(sizeof(Block) == kCacheLineBytes, "one line a key");
+
+  // Written out row by row: compilers leave it a loop, with everything in memory.
+  template <size_t... kRow>
+  uint32_t AddByRow(uint64_t hash, std::index_sequence<kRow...>) {
+    std::atomic<uint64_t>* const words = blocks_[BlockOf(hash)].words.data();
+    const uint32_t at[] = {static_cast<uint32_t>(hash >> (kRow * kColumnBits)) & (kColumns - 1)...};
+    std::atomic<uint64_t>* const places[] = {&words[kRow * kWordsInRow + at[kRow] / kCountersInWord]...};
+    const uint32_t shifts[] = {at[kRow] % kCountersInWord * kCounterBits...};
+    const uint64_t seen[] = {places[kRow]->load(std::memory_order_relaxed)...};
+    const uint32_t counts[] = {static_cast<uint32_t>(seen[kRow] >> shifts[kRow]) & kCountMax...};
+    const uint32_t lowest = std::min({counts[kRow]...});
+    if (lowest == kCountMax) return lowest;
+    // What was loaded, and no later state of it: a counter that has reached its end since would carry into the next.
+    (places[kRow]->store(seen[kRow] + (uint64_t{counts[kRow] == lowest} << shifts[kRow]), std::memory_order_relaxed),
+     ...);
+    return lowest + 1;
+  }
 
   size_t BlockOf(uint64_t hash) const { return static_cast<size_t>((hash >> 32) * blocks_.size() >> 32); }
 

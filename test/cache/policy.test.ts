@@ -1,6 +1,6 @@
 // What stays when there is not room for all: hot keys, and what saves most for its bytes; and what one is told of it.
 import { describe, expect, test } from 'vitest';
-import { type Cache, open, type SetOptions } from 'zerohop';
+import { bytes, type Cache, open, type SetOptions } from 'zerohop';
 import { anything, errorOf, openCache, spin, uniqueName } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 
@@ -265,7 +265,7 @@ describe('one is told', () => {
 describe('one is told why a key is not there', () => {
   test('nothing, of one that never was, is there, was deleted or cleared, or of a keyspace in which it was not', () => {
     const cache = openCache();
-    const other = cache.keyspace('other', { codec: bytes() });
+    const other = cache.keyspace('other', { codec: bytes });
     cache.set('k', VALUE);
     expect(cache.eviction('k')).toBeUndefined();
     cache.delete('k');

@@ -59,15 +59,18 @@ void Run(const Play& play, Cache& cache, Outcome* outcome) {
   outcome->ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
 }
 
+// Not inlined, these two, so that their instructions can be counted.
 template <class Cache>
-Outcome RunOf(const Play& play) {
+[[gnu::noinline]] Outcome RunOf(const Play& play) {
   Outcome outcome;
   Cache cache(play.unique, play.capacity);
   Run(play, cache, &outcome);
   return outcome;
 }
 
-Outcome RunSampled(const Play& play, const Policy::Options& options) {
+template <Policy::Kind kKind>
+[[gnu::noinline]] Outcome RunSampled(const Play& play, Policy::Options options = {}) {
+  options.kind = kKind;
   Outcome outcome;
   simulator::Sampled cache(play.unique, play.capacity, options);
   Run(play, cache, &outcome);
@@ -113,20 +116,19 @@ bool RunNamed(const std::string& what, const Play& play, Outcome* outcome) {
     simulator::Gdsf cache(play.unique, play.bytes_max, play.costs, play.sizes);
     Run(play, cache, outcome);
   } else if (what == "learned") {
-    *outcome = RunSampled(play, options);
+    *outcome = RunSampled<Policy::Kind::kLearned>(play, options);
   } else if (what == "lean") {
     options.sketch_bytes = 6;
     options.tracker_bytes = 4;
     options.sketch_bytes_min = size_t{4} << 10;
     options.tracker_bytes_min = size_t{8} << 10;
-    *outcome = RunSampled(play, options);
+    *outcome = RunSampled<Policy::Kind::kLearned>(play, options);
   } else if (what == "strict") {  // without a least size of sketch and tracker
     options.sketch_bytes_min = options.tracker_bytes_min = 64;
-    *outcome = RunSampled(play, options);
+    *outcome = RunSampled<Policy::Kind::kLearned>(play, options);
   } else if (what == "score" || what == "score-aging") {
-    options.kind = Policy::Kind::kScore;
     options.fading = what == "score-aging";
-    *outcome = RunSampled(play, options);
+    *outcome = RunSampled<Policy::Kind::kScore>(play, options);
   } else if (what == "engine" || what == "engine-blind") {
     *outcome = RunEngine(play, Policy::Kind::kLearned, what == "engine");
   } else if (what == "engine-score") {
