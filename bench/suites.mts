@@ -119,6 +119,14 @@ export const suites: readonly Suite[] = [
     wants: [],
   },
   {
+    name: 'fingerprint',
+    about: 'what naming a computation costs, alone and in batches, against node:crypto and @noble/hashes',
+    module: 'fingerprint/fingerprint.mjs',
+    pinned: true,
+    nodeFlags: [],
+    wants: [],
+  },
+  {
     name: 'instructions',
     about: 'machine instructions of a get, a set and a key of a batch, against the committed baseline',
     module: 'cache/instructions.mjs',

@@ -12,6 +12,20 @@ export {
 export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './codecs.js';
 export { CacheError, type CacheErrorCode } from './errors.js';
 export type { EvictionEvent, RefusalEvent } from './events.js';
+export {
+  type Computation,
+  type ComputationTerms,
+  explain,
+  Fingerprint,
+  type Fingerprinter,
+  type FingerprintOptions,
+  Fingerprints,
+  type PipelineComputation,
+  PUBLIC,
+  type Scope,
+} from './fingerprint/fingerprint.js';
+export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
+export type { DType, TensorLike } from './fingerprint/tensors.js';
 export type { Entry, Eviction, Key, Keys, Keyspace, SetOptions } from './keyspace.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';

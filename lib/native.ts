@@ -165,6 +165,18 @@ export interface Native {
   collect(): void;
   stats(handle: number): NativeStats;
   spaceStats(handle: number): NativeCounts;
+  /** Fingerprints: what native/binding/functions.h says. */
+  hashStart(blocks: Uint8Array, state: Uint8Array): void;
+  hashText(state: Uint8Array, kind: number, text: string, out: Uint8Array): boolean;
+  hashData(state: Uint8Array, head: Uint8Array, data: Uint8Array, nans: number, out: Uint8Array): void;
+  hashTexts(state: Uint8Array, texts: string, ends: Int32Array, out: Uint8Array): number;
+  hashManyData(
+    state: Uint8Array,
+    heads: Uint8Array | readonly Uint8Array[],
+    data: readonly Uint8Array[],
+    nans: number,
+    out: Uint8Array,
+  ): void;
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 

@@ -8,6 +8,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'Eviction', link: '/EVICTION' },
+  { text: 'Fingerprints', link: '/FINGERPRINT' },
   { text: 'Tuning', link: '/guide/tuning' },
   { text: 'Benchmarks', link: '/guide/benchmarks' },
 ];

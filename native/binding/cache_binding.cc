@@ -269,6 +269,11 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"stats", Guarded<Stats>},
       {"spaceStats", Guarded<SpaceStats>},
       {"environment", Guarded<Environment>},
+      {"hashStart", Guarded<HashStart>},
+      {"hashText", Guarded<HashText>},
+      {"hashData", Guarded<HashData>},
+      {"hashTexts", Guarded<HashTexts>},
+      {"hashManyData", Guarded<HashManyData>},
   };
   for (const auto& each : kFunctions) {
     napi_value function;

@@ -46,4 +46,16 @@ napi_value DeleteByTag(napi_env env, napi_callback_info info);
 // clear(handle): the keyspace; of space 0, everything.
 napi_value Clear(napi_env env, napi_callback_info info);
 
+// hashStart(blocks, state): the state after whole blocks of 136 bytes, as 200 bytes.
+napi_value HashStart(napi_env env, napi_callback_info info);
+// hashText(state, kind, text, out): the digest of what `state` began with and the framed text; false: it has a lone
+// surrogate.
+napi_value HashText(napi_env env, napi_callback_info info);
+// hashData(state, head, data, nans, out): the same of two parts (fingerprint/nans.h).
+napi_value HashData(napi_env env, napi_callback_info info);
+// hashTexts(state, texts, ends, out): the same of many texts, back to back; the first that has a lone surrogate, or -1.
+napi_value HashTexts(napi_env env, napi_callback_info info);
+// hashManyData(state, heads, data, nans, out): one head for all, or one each.
+napi_value HashManyData(napi_env env, napi_callback_info info);
+
 }  // namespace zerohop::binding

@@ -332,11 +332,13 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     near_->KeyChanged(hash);
     return SetOutcome::kStored;
   }
-  // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry, or evict
-  // it.
+  // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry; another
+  // thread may evict it, this one does not.
   constexpr uint32_t kWords = ExtensionWords(0);
   Reservation room;
+  session.spared = hash;
   const SetOutcome outcome = ReserveSmall(session, space, kWords, key.size(), value_bytes, &room);
+  session.spared = 0;
   if (outcome != SetOutcome::kStored) {
     CountRefusal(session, space, outcome);
     return outcome;  // and the entry stays as it is

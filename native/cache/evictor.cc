@@ -261,7 +261,9 @@ void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
     for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].value <= least;) ++next;
     const uint64_t next_at = walked_[next < walked_.size() ? next : i].entry.layout.value_at;
     // Not verified here: the checksum moves along with the value, and a hit finds out.
-    if (one.value > least && CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
+    const bool spared = session != nullptr && session->spared == one.hash && may_survive && one.value >= 0;
+    if ((one.value > least || spared) &&
+        CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
       Add(session, Count::kCopiedForward);
       Add(session, Count::kCopiedForwardBytes, one.entry.layout.end - one.at);
       continue;

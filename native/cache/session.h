@@ -46,6 +46,7 @@ struct Session {
   uint32_t verify_in = 0;                 // hits until the next sampled checksum
   uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
   uint64_t refused = 0;                   // by the policy
+  uint64_t spared = 0;                    // hash of an entry that its evictions move and do not let go; 0: none
   uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
   Heard heard;
   bool verify_now = false;             // the next hit's checksum is compared

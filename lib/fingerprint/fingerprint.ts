@@ -1,0 +1,426 @@
+// fingerprint.ts: one name for each computation. Two computations have the same one exactly if nothing that counts
+// differs: scope, domain, model, parameters, input. docs/FINGERPRINT.md specifies it to the byte.
+
+import { isWellFormed, rangeError, typeError } from '../options.js';
+import { canonicalText } from './canonical.js';
+import { concat, framed, leftEncode, padded, utf8 } from './framing.js';
+import type { Hasher, HashState } from './hasher.js';
+import { bytesHead, type Nans, NO_NANS, rawBytesOf, type Tensor, tensorHead, tensorOf } from './tensors.js';
+
+/** Of results that everybody may see. It must be written out: results of one tenant are never another's by mistake. */
+export const PUBLIC: unique symbol = Symbol.for('zerohop.PUBLIC');
+
+/** Whose results they are: a tenant's name, or {@link PUBLIC}. */
+export type Scope = string | typeof PUBLIC;
+
+/** What a computation is done with, but for its input. */
+export interface ComputationTerms {
+  scope: Scope;
+  /** What tells apart uses of one model whose results must not mix. Default `''`. */
+  domain?: string;
+  /** Name and version of the model, in whatever form: a text, a digest of its weights, an object. */
+  model: unknown;
+  /** All that changes the result beside the input; `undefined` if there is nothing. */
+  params?: unknown;
+}
+
+/** A computation: all that its result depends on. */
+export interface Computation extends ComputationTerms {
+  /**
+   * Text, a tensor (a typed array, `{ dtype, shape, data }`, or onnxruntime's), bytes (Uint8Array, Buffer, ArrayBuffer), or
+   * any JSON-like value with such within.
+   */
+  input: unknown;
+}
+
+export interface FingerprintOptions {
+  /** Makes texts that look the same one, wherever they are. Default: none; each code point counts. */
+  normalization?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
+  /** Names of members of `params`, and of an input that is an object, that do not count. Nothing else is left out. */
+  exclude?: readonly string[];
+  /** Keep digests of the single fields, for {@link explain}. */
+  explain?: boolean;
+}
+
+/** Models one after another, whose result at the end is wanted. */
+export interface PipelineComputation {
+  scope: Scope;
+  domain?: string;
+  /** Its name. */
+  pipeline: string;
+  /** As `model` of a {@link Computation}, in order. */
+  models: readonly unknown[];
+  params?: unknown;
+  input: unknown;
+}
+
+const DIGEST_BYTES = 32;
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Digests of the fields of fingerprints that were made with `explain`. */
+const fieldsOf = new WeakMap<Fingerprint, ReadonlyMap<string, string>>();
+
+/** 32 bytes that name a computation; a key wherever bytes are one. */
+export class Fingerprint extends Uint8Array<ArrayBuffer> {
+  /** What is cut out of it is no fingerprint. */
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array;
+  }
+
+  /** 64 digits. */
+  get hex(): string {
+    return hexOf(this);
+  }
+
+  /** 43 characters. */
+  get base64url(): string {
+    let text = '';
+    for (let i = 0; i < this.length; i += 3) {
+      const word = (this[i]! << 16) | ((this[i + 1] ?? 0) << 8) | (this[i + 2] ?? 0);
+      const count = Math.min(4, this.length - i + 1);
+      for (let digit = 0; digit < count; ++digit) text += BASE64URL[(word >> (18 - 6 * digit)) & 63];
+    }
+    return text;
+  }
+
+  override toString(): string {
+    return this.hex;
+  }
+
+  toJSON(): string {
+    return this.hex;
+  }
+
+  /** From 64 digits, or 43 characters of base64url. */
+  static parse(text: string): Fingerprint {
+    if (typeof text !== 'string') throw typeError('text', 'a string', text);
+    const out = newFingerprint();
+    if (/^[0-9a-fA-F]{64}$/.test(text)) {
+      for (let i = 0; i < DIGEST_BYTES; ++i) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+      return out;
+    }
+    // Of the last character four bits count; the others are 0, so that there is one text for each.
+    if (!/^[\w-]{42}[AEIMQUYcgkosw048]$/.test(text))
+      throw rangeError('text', '64 hexadecimal digits, or 43 characters of base64url', text);
+    for (let i = 0; i < DIGEST_BYTES; ++i) {
+      const bit = 8 * i;
+      const at = Math.floor(bit / 6);
+      const word = (BASE64URL.indexOf(text[at]!) << 6) | BASE64URL.indexOf(text[at + 1]!);
+      out[i] = (word >> (4 - (bit % 6))) & 255;
+    }
+    return out;
+  }
+}
+
+/** Fingerprints of a batch, in one piece of memory; each is made into an object when it is asked for. */
+export class Fingerprints implements Iterable<Fingerprint> {
+  /** 32 bytes of each, in order. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly length: number;
+
+  /** @internal */
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.bytes = bytes;
+    this.length = bytes.length / DIGEST_BYTES;
+  }
+
+  at(i: number): Fingerprint | undefined {
+    const place = i < 0 ? this.length + i : i;
+    if (!(Number.isInteger(place) && place >= 0 && place < this.length)) return undefined;
+    return new Fingerprint(this.bytes.buffer, this.bytes.byteOffset + place * DIGEST_BYTES, DIGEST_BYTES);
+  }
+
+  *[Symbol.iterator](): Iterator<Fingerprint> {
+    for (let i = 0; i < this.length; ++i) yield this.at(i)!;
+  }
+}
+
+/** In the JavaScript heap, as all small typed arrays are: cheaper than one over memory of its own. */
+function newFingerprint(): Fingerprint {
+  return new (Fingerprint as unknown as new (length: number) => Fingerprint)(DIGEST_BYTES);
+}
+
+function hexOf(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; ++i) text += HEX[bytes[i]!];
+  return text;
+}
+
+const kindOf = (letter: string) => letter.charCodeAt(0);
+const TEXT = kindOf('s');
+const OBJECT = kindOf('j');
+const VERSION = 'zerohop fingerprint 1';
+const PIPELINE_VERSION = 'zerohop pipeline 1';
+const NO_BYTES = new Uint8Array(0);
+const NORMALIZATIONS = ['NFC', 'NFD', 'NFKC', 'NFKD'];
+
+/** A value as it is hashed: text behind its kind, or data behind a head. */
+type Value = TextValue | DataValue;
+interface TextValue {
+  readonly kind: number;
+  readonly text: string;
+}
+interface DataValue {
+  readonly head: Uint8Array;
+  readonly data: Uint8Array;
+  readonly nans: Nans;
+}
+
+/** Fingerprints of computations that differ in their inputs alone: all else is absorbed once. */
+export interface Fingerprinter {
+  of(input: unknown): Fingerprint;
+  /** Of many inputs at once, several side by side where the processor can. */
+  many(inputs: readonly unknown[]): Fingerprints;
+}
+
+/** The public functions. */
+export interface Fingerprinting {
+  /**
+   * The name of a computation.
+   *
+   * @throws {TypeError} no scope, no model, no input; a function, a symbol, an instance of a class, an object within itself,
+   * a text with a lone surrogate, detached memory: `code` is `ERR_INVALID_ARG_TYPE`.
+   * @throws {RangeError} a tensor whose data do not fit its shape, an unknown element type: `code` is `ERR_OUT_OF_RANGE`.
+   * Cost: some 2 µs, most of it for what is the same in each call: see {@link fingerprinter}.
+   */
+  fingerprint(computation: Computation, options?: FingerprintOptions): Fingerprint;
+  /** Prepares fingerprints of many computations of one model; errors as {@link fingerprint}. */
+  fingerprinter(terms: ComputationTerms, options?: FingerprintOptions): Fingerprinter;
+  /** The names of computations with the same terms, and these inputs; errors as {@link fingerprint}. */
+  fingerprintMany(inputs: readonly unknown[], terms: ComputationTerms, options?: FingerprintOptions): Fingerprints;
+  /**
+   * The name of what models one after another make of an input: another if any of them is, or their order. Errors as
+   * {@link fingerprint}; RangeError if there is no model.
+   */
+  pipelineFingerprint(computation: PipelineComputation, options?: FingerprintOptions): Fingerprint;
+}
+
+/** The public functions over a hasher. @internal */
+export function createFingerprinting<State extends HashState>(hasher: Hasher<State>): Fingerprinting {
+  const empty = hasher.start(NO_BYTES);
+  // Native code writes here, since memory in the JavaScript heap moves.
+  const scratch = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
+
+  function digest(data: Uint8Array, nans: Nans = NO_NANS): Uint8Array {
+    hasher.data(empty, NO_BYTES, data, nans, scratch);
+    return scratch.slice();
+  }
+
+  const digestHex = (of: Uint8Array | Tensor) =>
+    hexOf(of instanceof Uint8Array ? digest(of) : digest(of.bytes, of.nans));
+
+  /** What the options make of texts and members. */
+  class Rules {
+    readonly #normalization: string | undefined;
+    readonly #excluded: ReadonlySet<string>;
+    readonly digest = digestHex;
+
+    constructor({ normalization, exclude }: FingerprintOptions) {
+      if (normalization !== undefined && !NORMALIZATIONS.includes(normalization))
+        throw rangeError('options.normalization', `one of ${NORMALIZATIONS.join(', ')}`, normalization);
+      if (exclude !== undefined && !(Array.isArray(exclude) && exclude.every((name) => typeof name === 'string')))
+        throw typeError('options.exclude', 'an array of names', exclude);
+      this.#normalization = normalization;
+      this.#excluded = new Set(exclude);
+    }
+
+    text(text: string): string {
+      return this.#normalization === undefined ? text : text.normalize(this.#normalization);
+    }
+
+    valueOf(value: unknown, path: string): Value {
+      if (typeof value === 'string') {
+        if (!isWellFormed(value)) throw typeError(path, 'text without lone surrogates', value);
+        return { kind: TEXT, text: this.text(value) };
+      }
+      if (typeof value === 'object' && value !== null) {
+        const tensor = tensorOf(value, path);
+        if (tensor !== undefined) return { head: tensorHead(tensor), data: tensor.bytes, nans: tensor.nans };
+        const bytes = rawBytesOf(value, path);
+        if (bytes !== undefined) return { head: bytesHead(bytes), data: bytes, nans: NO_NANS };
+      }
+      return { kind: OBJECT, text: canonicalText(this.#without(value), path, this) };
+    }
+
+    /** The value as bytes, for what all inputs begin with; data by their digests, as within objects. */
+    bytesOf(value: unknown, path: string): Uint8Array {
+      if (typeof value !== 'string') return this.#framedText(OBJECT, canonicalText(this.#without(value), path, this));
+      if (!isWellFormed(value)) throw typeError(path, 'text without lone surrogates', value);
+      return this.#framedText(TEXT, this.text(value));
+    }
+
+    #framedText(kind: number, text: string): Uint8Array {
+      return concat([Uint8Array.of(kind), framed(utf8(text))]);
+    }
+
+    #without(value: unknown): unknown {
+      if (this.#excluded.size === 0 || typeof value !== 'object' || value === null || Array.isArray(value))
+        return value;
+      const prototype: unknown = Object.getPrototypeOf(value);
+      if (prototype !== null && prototype !== Object.prototype) return value;
+      return Object.fromEntries(Object.entries(value).filter(([name]) => !this.#excluded.has(name)));
+    }
+  }
+
+  /** What all inputs of a computation begin with. */
+  function partsOf(terms: ComputationTerms, rules: Rules): [string, Uint8Array][] {
+    if (typeof terms !== 'object' || terms === null)
+      throw typeError('computation', 'an object with scope, model and input', terms);
+    if (terms.model === undefined) throw typeError('model', "the model's name and version", terms.model);
+    return [
+      ['version', framed(utf8(VERSION))],
+      ['scope', scopeOf(terms.scope)],
+      ['domain', nameOf(terms.domain ?? '', 'domain')],
+      ['model', rules.bytesOf(terms.model, 'model')],
+      ['params', rules.bytesOf(terms.params, 'params')],
+    ];
+  }
+
+  function hashInto(state: State, value: Value, path: string, out: Uint8Array): void {
+    if ('head' in value) hasher.data(state, value.head, value.data, value.nans, out);
+    else if (!hasher.text(state, value.kind, value.text, out))
+      throw typeError(path, 'text without lone surrogates', value.text);
+  }
+
+  /** Digests of the fields, and of the members of those that are objects. */
+  function fieldDigests(parts: readonly [string, Uint8Array][], whole: Record<string, unknown>, rules: Rules) {
+    const fields = new Map<string, string>(parts.map(([name, bytes]) => [name, hexOf(digest(bytes))]));
+    for (const name of ['model', 'models', 'params', 'input']) {
+      const value = whole[name];
+      if (!fields.has(name)) fields.set(name, hexOf(digest(rules.bytesOf(value, name))));
+      if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+        continue;
+      if (tensorOf(value, name) !== undefined) continue;
+      for (const [member, each] of Object.entries(value))
+        fields.set(`${name}.${member}`, hexOf(digest(rules.bytesOf(each, `${name}.${member}`))));
+    }
+    return fields;
+  }
+
+  class Prepared implements Fingerprinter {
+    readonly #rules: Rules;
+    readonly #state: State;
+    readonly #explained: ((input: unknown) => ReadonlyMap<string, string>) | undefined;
+
+    constructor(parts: readonly [string, Uint8Array][], whole: object, rules: Rules, explained: boolean) {
+      this.#rules = rules;
+      this.#state = hasher.start(padded(concat(parts.map(([, bytes]) => bytes))));
+      this.#explained = explained ? (input) => fieldDigests(parts, { ...whole, input }, rules) : undefined;
+    }
+
+    of(input: unknown): Fingerprint {
+      hashInto(this.#state, this.#rules.valueOf(input, 'input'), 'input', scratch);
+      const out = newFingerprint();
+      out.set(scratch);
+      if (this.#explained !== undefined) fieldsOf.set(out, this.#explained(input));
+      return out;
+    }
+
+    many(inputs: readonly unknown[]): Fingerprints {
+      if (!Array.isArray(inputs)) throw typeError('inputs', 'an array', inputs);
+      const out = new Uint8Array(new ArrayBuffer(inputs.length * DIGEST_BYTES));
+      if (!this.#allTexts(inputs, out)) this.#each(inputs, out);
+      return new Fingerprints(out);
+    }
+
+    /** False, and nothing done, if they are not texts alone. */
+    #allTexts(inputs: readonly unknown[], out: Uint8Array): boolean {
+      for (let i = 0; i < inputs.length; ++i) if (typeof inputs[i] !== 'string') return false;
+      const texts = (inputs as readonly string[]).map((text) => this.#rules.text(text));
+      const malformed = hasher.texts(this.#state, texts, out);
+      if (malformed >= 0) throw typeError(`inputs[${malformed}]`, 'text without lone surrogates', inputs[malformed]);
+      return true;
+    }
+
+    #each(inputs: readonly unknown[], out: Uint8Array): void {
+      const values = inputs.map((input, i) => this.#rules.valueOf(input, `inputs[${i}]`));
+      // What has the same NaNs goes together; texts of their own kinds one by one.
+      const groups = new Map<Nans, number[]>();
+      for (const [i, value] of values.entries()) {
+        if ('text' in value) hashInto(this.#state, value, `inputs[${i}]`, out.subarray(32 * i, 32 * i + 32));
+        else if (groups.has(value.nans)) groups.get(value.nans)!.push(i);
+        else groups.set(value.nans, [i]);
+      }
+      for (const [nans, places] of groups) {
+        const of = places.map((i) => values[i] as DataValue);
+        const digests = places.length === inputs.length ? out : new Uint8Array(places.length * DIGEST_BYTES);
+        hasher.manyData(
+          this.#state,
+          of.map(({ head }) => head),
+          of.map(({ data }) => data),
+          nans,
+          digests,
+        );
+        if (digests === out) return;
+        for (const [n, i] of places.entries()) out.set(digests.subarray(32 * n, 32 * n + 32), 32 * i);
+      }
+    }
+  }
+
+  function fingerprinter(terms: ComputationTerms, options: FingerprintOptions = {}): Fingerprinter {
+    const rules = new Rules(options);
+    return new Prepared(partsOf(terms, rules), terms, rules, options.explain === true);
+  }
+
+  return {
+    fingerprinter,
+    fingerprint: (computation, options) => fingerprinter(computation, options).of(inputOf(computation)),
+    fingerprintMany: (inputs, terms, options) => fingerprinter(terms, options).many(inputs),
+    pipelineFingerprint(computation, options = {}) {
+      if (typeof computation !== 'object' || computation === null)
+        throw typeError('computation', 'an object with scope, pipeline, models and input', computation);
+      const { scope, domain, pipeline, models, params } = computation;
+      if (!Array.isArray(models)) throw typeError('models', 'an array', models);
+      if (models.length === 0) throw rangeError('models', 'one at least', models);
+      const rules = new Rules(options);
+      const parts: [string, Uint8Array][] = [
+        ['version', framed(utf8(PIPELINE_VERSION))],
+        ['scope', scopeOf(scope)],
+        ['domain', nameOf(domain ?? '', 'domain')],
+        ['pipeline', nameOf(pipeline, 'pipeline')],
+        ['models', concat([leftEncode(models.length), ...models.map((one, i) => modelOf(one, i, rules))])],
+        ['params', rules.bytesOf(params, 'params')],
+      ];
+      return new Prepared(parts, computation, rules, options.explain === true).of(inputOf(computation));
+    },
+  };
+
+  function modelOf(model: unknown, i: number, rules: Rules): Uint8Array {
+    if (model === undefined) throw typeError(`models[${i}]`, "the model's name and version", model);
+    return rules.bytesOf(model, `models[${i}]`);
+  }
+}
+
+function inputOf(computation: { input?: unknown }): unknown {
+  if (!('input' in computation)) throw typeError('input', 'an input', undefined);
+  return computation.input;
+}
+
+function scopeOf(scope: unknown): Uint8Array {
+  if (scope === PUBLIC) return utf8('p');
+  if (typeof scope !== 'string') throw typeError('scope', "a tenant's name or PUBLIC", scope);
+  return concat([utf8('n'), nameOf(scope, 'scope')]);
+}
+
+function nameOf(name: unknown, path: string): Uint8Array {
+  if (typeof name !== 'string' || !isWellFormed(name)) throw typeError(path, 'text without lone surrogates', name);
+  return framed(utf8(name));
+}
+
+/**
+ * The fields in which two computations differ, such as `params.temperature`: `[]` if in none.
+ *
+ * @throws {TypeError} one of them was not made with `explain: true`.
+ */
+export function explain(a: Fingerprint, b: Fingerprint): string[] {
+  const [of, other] = [a, b].map((one, i) => {
+    const fields = one instanceof Fingerprint ? fieldsOf.get(one) : undefined;
+    if (fields === undefined)
+      throw typeError(i === 0 ? 'a' : 'b', 'a Fingerprint that was made with { explain: true }', one);
+    return fields;
+  }) as [ReadonlyMap<string, string>, ReadonlyMap<string, string>];
+  const differing = [...new Set([...of.keys(), ...other.keys()])].filter((name) => of.get(name) !== other.get(name));
+  // Of `params` and `params.temperature` the second says it all.
+  return differing.filter((name) => !differing.some((longer) => longer.startsWith(`${name}.`))).sort();
+}

@@ -1,0 +1,65 @@
+// pure-hasher.ts: SHA3-256 by @noble/hashes, for places without the addon.
+
+import { sha3_256 } from '@noble/hashes/sha3';
+import { isWellFormed } from '../options.js';
+import { concat, leftEncode, utf8 } from './framing.js';
+import type { Hasher } from './hasher.js';
+import { type Nans, NO_NANS } from './tensors.js';
+
+interface PureState {
+  readonly blocks: Uint8Array;
+  /** The hash that has absorbed them; cloned for each input. */
+  readonly hash: ReturnType<typeof sha3_256.create>;
+}
+
+const TEXT = 's'.charCodeAt(0);
+
+export const pureHasher: Hasher<PureState> = {
+  start(blocks) {
+    return { blocks, hash: sha3_256.create().update(blocks) };
+  },
+  text(state, kind, text, out) {
+    if (!isWellFormed(text)) return false;
+    const bytes = utf8(text);
+    finish(state, concat([Uint8Array.of(kind), leftEncode(bytes.length * 8), bytes]), out);
+    return true;
+  },
+  data(state, head, data, nans, out) {
+    finish(state, concat([head, unified(data, nans)]), out);
+  },
+  texts(state, texts, out) {
+    for (const [i, text] of texts.entries())
+      if (!pureHasher.text(state, TEXT, text, out.subarray(32 * i, 32 * i + 32))) return i;
+    return -1;
+  },
+  manyData(state, heads, data, nans, out) {
+    for (const [i, each] of data.entries()) {
+      const head = heads instanceof Uint8Array ? heads : heads[i]!;
+      pureHasher.data(state, head, each, nans, out.subarray(32 * i, 32 * i + 32));
+    }
+  },
+};
+
+function finish({ hash }: PureState, tail: Uint8Array, out: Uint8Array): void {
+  out.set(hash.clone().update(tail).digest());
+}
+
+/** The data with each NaN the quiet one without sign and payload; the data itself where it has no other. */
+function unified(data: Uint8Array, nans: Nans): Uint8Array {
+  if (nans === NO_NANS) return data;
+  // A copy of its own, because elements must be aligned.
+  const copy = data.slice();
+  if (nans === 1) {
+    const words = new BigUint64Array(copy.buffer);
+    for (let i = 0; i < words.length; ++i)
+      if ((words[i]! & 0x7fff_ffff_ffff_ffffn) > 0x7ff0_0000_0000_0000n) words[i] = 0x7ff8_0000_0000_0000n;
+  } else if (nans === 2) {
+    const words = new Uint32Array(copy.buffer);
+    for (let i = 0; i < words.length; ++i) if ((words[i]! & 0x7fff_ffff) > 0x7f80_0000) words[i] = 0x7fc0_0000;
+  } else {
+    const [infinity, nan] = nans === 3 ? [0x7c00, 0x7e00] : [0x7f80, 0x7fc0];
+    const words = new Uint16Array(copy.buffer);
+    for (let i = 0; i < words.length; ++i) if ((words[i]! & 0x7fff) > infinity!) words[i] = nan!;
+  }
+  return copy;
+}

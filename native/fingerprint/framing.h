@@ -1,0 +1,30 @@
+// framing.h: how fields are told apart before they are hashed [SP800-185, 2.3]: lengths come first, so that no two
+// lists of fields have the same bytes.  docs/FINGERPRINT.md says which fields.
+//
+// [SP800-185] NIST, SHA-3 Derived Functions, 2016
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace zerohop {
+
+inline constexpr size_t kLeftEncodedMax = 9;
+
+// Writes the number's bytes, the highest first, behind how many they are (one at least); returns what was written.
+inline size_t LeftEncode(uint64_t number, std::byte* out) {
+  const size_t bytes = number == 0 ? 1 : (static_cast<size_t>(std::bit_width(number)) + 7) / 8;
+  out[0] = static_cast<std::byte>(bytes);
+  for (size_t i = 0; i < bytes; ++i) out[1 + i] = static_cast<std::byte>(number >> (8 * (bytes - 1 - i)));
+  return 1 + bytes;
+}
+
+// What stands before the bytes of a value of one field: its kind, and its length in bits.
+inline size_t FrameHead(std::byte kind, uint64_t bytes, std::byte* out) {
+  out[0] = kind;
+  return 1 + LeftEncode(bytes * 8, out + 1);
+}
+inline constexpr size_t kFrameHeadMax = 1 + kLeftEncodedMax;
+
+}  // namespace zerohop

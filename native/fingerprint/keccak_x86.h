@@ -1,0 +1,16 @@
+// keccak_x86.h: the ways that x86-64 processors of some kinds can; each in a file of its own, compiled for that kind.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define ZEROHOP_KECCAK_X86 1
+
+namespace zerohop {
+
+void PermuteKeccakBmi(uint64_t* lanes);     // REQUIRES: bmi, bmi2
+void PermuteKeccakAvx2(uint64_t* lanes);    // 4 states.  REQUIRES: avx2
+void PermuteKeccakAvx512(uint64_t* lanes);  // 8 states.  REQUIRES: avx512f
+
+}  // namespace zerohop
+#endif

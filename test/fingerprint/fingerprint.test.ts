@@ -1,0 +1,377 @@
+// What makes two computations the same, for both ways to hash: the addon's and TypeScript's alone.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { sha3_256 } from '@noble/hashes/sha3';
+import { describe, expect, test } from 'vitest';
+import * as addon from 'zerohop';
+import * as pure from 'zerohop/fingerprint';
+import { errorOf, openCache } from '../fixtures/opened.js';
+import { randomFrom } from '../fixtures/values.mjs';
+import { optionsOf, scopeOf, VECTORS_FILE, valueOfDescribed, vectors } from './vectors.js';
+
+const { Fingerprint, PUBLIC } = pure;
+const TERMS = { scope: PUBLIC, model: 'm@1' } as const;
+
+/** One of each kind that must not share a fingerprint with any other of the list. */
+const DIFFERENT: [string, unknown][] = [
+  ['text', 'a'],
+  ['text that looks like JSON', '"a"'],
+  ['an empty text', ''],
+  ['a number', 1],
+  ['the number as text', '1'],
+  ['bigint', 1n],
+  ['true', true],
+  ['null', null],
+  ['undefined', undefined],
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+  ['the form of NaN, written out', { $number: 'NaN' }],
+  ['that, escaped once more', { $$number: 'NaN' }],
+  ['a Date', new Date(0)],
+  ['its text', '1970-01-01T00:00:00.000Z'],
+  ['an empty object', {}],
+  ['an empty array', []],
+  ['a member that is undefined', { a: undefined }],
+  ['a member that is null', { a: null }],
+  ['an element that is undefined', [undefined]],
+  ['two elements', [1, 2]],
+  ['a Map', new Map([[1, 2]])],
+  ['its entries', [[1, 2]]],
+  ['a Set', new Set([1, 2])],
+  ['a Set in another order', new Set([2, 1])],
+  ['é as one character', 'é'],
+  ['é as two', 'e\u0301'],
+  ['bytes', Uint8Array.of(1, 0, 0, 0)],
+  ['no bytes', new Uint8Array()],
+  ['the bytes as uint8', { dtype: 'uint8', shape: [4], data: Uint8Array.of(1, 0, 0, 0) }],
+  ['the bytes as int8', Int8Array.of(1, 0, 0, 0)],
+  ['the bytes as int32', Int32Array.of(1)],
+  ['the bytes as float32', new Float32Array(Int32Array.of(1).buffer)],
+  ['the same of shape [1, 1]', { dtype: 'int32', shape: [1, 1], data: Int32Array.of(1) }],
+  ['a scalar', { dtype: 'int32', shape: [], data: Int32Array.of(1) }],
+  ['bits as float16', { dtype: 'float16', shape: [2], data: Uint16Array.of(1, 0) }],
+  ['bits as bfloat16', { dtype: 'bfloat16', shape: [2], data: Uint16Array.of(1, 0) }],
+  ['the tensor in an object', { x: Int32Array.of(1) }],
+  ['the bytes in an object', { x: Uint8Array.of(1, 0, 0, 0) }],
+  ['0 as float32', Float32Array.of(0)],
+  ['-0 as float32', Float32Array.of(-0)],
+  ['a name with a dollar', { $bytes: 'x' }],
+];
+
+describe.each([
+  ['by the addon', addon],
+  ['in TypeScript', pure],
+])('%s', (_, { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint, explain }) => {
+  const of = (input: unknown) => fingerprint({ ...TERMS, input }).hex;
+
+  test.each(vectors.map((vector) => [vector.name, vector] as const))('vector: %s', (_name, vector) => {
+    const common = { scope: scopeOf(vector), domain: vector.domain ?? '', params: valueOfDescribed(vector.params) };
+    const input = valueOfDescribed(vector.input);
+    const made =
+      vector.models === undefined
+        ? fingerprint({ ...common, model: valueOfDescribed(vector.model!), input }, optionsOf(vector))
+        : pipelineFingerprint(
+            { ...common, pipeline: vector.pipeline!, models: vector.models.map(valueOfDescribed), input },
+            optionsOf(vector),
+          );
+    expect(made.hex).toBe(vector.fingerprint);
+  });
+
+  test('no two of these inputs, nor as parameters, nor as models, are the same', () => {
+    const seen = new Map<string, string>();
+    for (const [name, value] of DIFFERENT) {
+      for (const [place, computation] of [
+        ['input', { ...TERMS, input: value }],
+        ['params', { ...TERMS, params: value, input: 'x' }],
+        ['model', { ...TERMS, model: value, input: 'x' }],
+      ] as const) {
+        if (value === undefined && place !== 'input') continue; // no model; as good as no parameters
+        const { hex } = fingerprint(computation);
+        expect(`${seen.get(hex)}`, `${place}: ${name}`).toBe('undefined');
+        seen.set(hex, `${place}: ${name}`);
+      }
+    }
+  });
+
+  test('what does not count: order of members, which buffer holds them, -0 in objects, payloads of NaN', () => {
+    expect(of({ a: 1, b: [2, { d: 3, c: 4 }] })).toBe(of({ b: [2, { c: 4, d: 3 }], a: 1 }));
+    expect(of(Object.assign(Object.create(null), { a: 1 }))).toBe(of({ a: 1 }));
+    expect(of([-0])).toBe(of([0]));
+    expect(of(Buffer.from('abc'))).toBe(of(Uint8Array.of(97, 98, 99)));
+    expect(of(Uint8Array.of(0, 97, 98, 99).subarray(1))).toBe(of(Uint8Array.of(97, 98, 99).buffer));
+    expect(of(new Float32Array(3))).toBe(of({ type: 'float32', dims: [3], data: new Float32Array(3) }));
+    const shifted = new Uint8Array(new Float32Array([9, 1, 2]).buffer, 4);
+    expect(of({ dtype: 'float32', shape: [2], data: shifted })).toBe(of(Float32Array.of(1, 2)));
+    const floats = Float32Array.of(1, Number.NaN, 3);
+    const same = floats.slice();
+    new Uint32Array(same.buffer)[1] = 0xffc12345;
+    expect(of(same)).toBe(of(floats));
+    expect(of({ x: same })).toBe(of({ x: floats }));
+    expect(new Uint32Array(same.buffer)[1]).toBe(0xffc12345); // the input itself stays as it is
+  });
+
+  test('each field counts, and where one ends', () => {
+    const whole = { scope: 'a', domain: 'b', model: 'c', params: 'd', input: 'e' };
+    const made = [
+      fingerprint(whole),
+      ...Object.keys(whole).map((name) => fingerprint({ ...whole, [name]: 'other' })),
+      fingerprint({ ...whole, scope: PUBLIC }),
+      fingerprint({ ...whole, scope: 'ab', domain: '' }),
+      fingerprint({ ...whole, domain: 'bc', model: '' }),
+      fingerprint({ ...whole, params: 'de', input: '' }),
+      pipelineFingerprint({ scope: 'a', domain: 'b', pipeline: '', models: ['c'], params: 'd', input: 'e' }),
+      pipelineFingerprint({ scope: 'a', domain: 'b', pipeline: '', models: ['c', 'c'], params: 'd', input: 'e' }),
+      pipelineFingerprint({ scope: 'a', domain: 'b', pipeline: 'c', models: ['c'], params: 'd', input: 'e' }),
+    ];
+    expect(new Set(made.map(({ hex }) => hex)).size).toBe(made.length);
+  });
+
+  test('many: as one by one, whatever is mixed', () => {
+    const random = randomFrom(5);
+    const kinds: ((i: number) => unknown)[] = [
+      (i) => 'x'.repeat(Math.floor(random() * 600)) + i,
+      (i) => Float32Array.from({ length: Math.floor(random() * 300) }, () => i),
+      (i) => Float64Array.of(i, Number.NaN),
+      (i) => new Uint8Array(Math.floor(random() * 300)).fill(i),
+      (i) => ({ i, text: 'ä' }),
+      (i) => i,
+    ];
+    const prepared = fingerprinter(TERMS);
+    for (const choice of [[0], [1], [2], [0, 4, 5], [1, 3], [0, 1, 2, 3, 4, 5]]) {
+      for (const count of [0, 1, 2, 3, 4, 5, 8, 9, 100]) {
+        const inputs = Array.from({ length: count }, (__, i) => kinds[choice[i % choice.length]!]!(i));
+        const made = prepared.many(inputs);
+        expect(made.length).toBe(count);
+        expect(Array.from(made, ({ hex }) => hex)).toEqual(inputs.map(of));
+        expect(made.bytes.length).toBe(32 * count);
+      }
+    }
+    expect(fingerprintMany(['a', 'b'], TERMS).at(-1)!.hex).toBe(of('b'));
+    expect(fingerprintMany(['a'], TERMS).at(1)).toBeUndefined();
+    expect(fingerprintMany(['a'], TERMS).at(Number.NaN)).toBeUndefined();
+  });
+
+  test('normalized texts are one, everywhere; members left out by name do not count', () => {
+    const nfc = { normalization: 'NFC' } as const;
+    for (const [a, b] of [
+      ['é', 'e\u0301'],
+      [{ é: ['é'] }, { 'e\u0301': ['e\u0301'] }],
+    ]) {
+      const [one, two] = [a, b].map((input) => fingerprint({ ...TERMS, input, params: input }, nfc).hex);
+      expect(one).toBe(two);
+      expect(of(a)).not.toBe(of(b));
+    }
+    expect(errorOf(() => fingerprint({ ...TERMS, input: { é: 1, 'e\u0301': 2 } }, nfc)).message).toMatch(
+      /names that stay/,
+    );
+    const exclude = ['traceId'];
+    const params = { temperature: 0, traceId: 'a' };
+    const made = [params, { ...params, traceId: 'b' }, { temperature: 0 }, { ...params, temperature: 1 }].map(
+      (each) => fingerprint({ ...TERMS, params: each, input: { ...each, nested: each } }, { exclude }).hex,
+    );
+    const inputs = [params, { ...params, traceId: 'b' }].map(
+      (each) => fingerprint({ ...TERMS, params: each, input: each }, { exclude }).hex,
+    );
+    expect(inputs[0]).toBe(inputs[1]);
+    expect(new Set(made).size).toBe(4); // nested members count
+  });
+
+  test('explained: the fields that differ', () => {
+    const whole = { scope: 'a', domain: 'b', model: { name: 'm', version: 1 }, params: { t: 0, k: 1 }, input: 'x' };
+    const make = (over: object) => fingerprint({ ...whole, ...over }, { explain: true });
+    const first = make({});
+    expect(first.hex).toBe(fingerprint(whole).hex);
+    expect(explain(first, make({}))).toEqual([]);
+    expect(explain(first, make({ params: { t: 0.5, k: 1 } }))).toEqual(['params.t']);
+    expect(explain(first, make({ params: { t: 0, k: 1, seed: undefined } }))).toEqual(['params.seed']);
+    expect(explain(first, make({ params: 'none' }))).toEqual(['params.k', 'params.t']);
+    expect(explain(first, make({ model: { name: 'm', version: 2 }, input: 'y' }))).toEqual(['input', 'model.version']);
+    expect(explain(first, make({ scope: PUBLIC, domain: '' }))).toEqual(['domain', 'scope']);
+    expect(explain(make({ input: { a: Float32Array.of(1) } }), make({ input: { a: Float64Array.of(1) } }))).toEqual([
+      'input.a',
+    ]);
+    const error = errorOf(() => explain(first, fingerprint(whole)));
+    expect([error.name, error.message]).toEqual(['TypeError', expect.stringMatching(/^b: expected .*explain: true/)]);
+  });
+
+  test.each([
+    [
+      'no scope',
+      { model: 'm', input: 1 },
+      'TypeError',
+      /^scope: expected a tenant's name or PUBLIC, received undefined/,
+    ],
+    ['another symbol', { ...TERMS, scope: Symbol('PUBLIC'), input: 1 }, 'TypeError', /^scope: /],
+    ['a lone surrogate in it', { ...TERMS, scope: '\ud800', input: 1 }, 'TypeError', /^scope: /],
+    ['no model', { scope: PUBLIC, input: 1 }, 'TypeError', /^model: /],
+    ['no input', TERMS, 'TypeError', /^input: /],
+    ['a domain that is no text', { ...TERMS, domain: 1, input: 1 }, 'TypeError', /^domain: /],
+    ['a function', { ...TERMS, input: () => 1 }, 'TypeError', /^input: .*received function/],
+    ['a symbol', { ...TERMS, input: [Symbol('x')] }, 'TypeError', /^input\[0\]: /],
+    ['a member named by a symbol', { ...TERMS, input: { [Symbol('x')]: 1 } }, 'TypeError', /^input: /],
+    ['an instance', { ...TERMS, params: { url: new URL('http://x') }, input: 1 }, 'TypeError', /^params\.url: .*URL/],
+    ['a promise', { ...TERMS, input: Promise.resolve(1) }, 'TypeError', /^input: /],
+    ['no date', { ...TERMS, input: new Date(Number.NaN) }, 'TypeError', /^input: expected a valid Date/],
+    ['a lone surrogate', { ...TERMS, input: 'a\ud800' }, 'TypeError', /^input: .*surrogate/],
+    ['one within', { ...TERMS, input: { a: ['\udc00'] } }, 'TypeError', /^input\.a\[0\]: .*surrogate/],
+    ['one in a name', { ...TERMS, input: { '\udc00': 1 } }, 'TypeError', /surrogate/],
+    [
+      'too few data',
+      { ...TERMS, input: { dtype: 'float32', shape: [2], data: new Float32Array(1) } },
+      'RangeError',
+      /^input\.data: expected 8 bytes/,
+    ],
+    [
+      'an unknown type',
+      { ...TERMS, input: { dtype: 'float7', shape: [1], data: new Float32Array(1) } },
+      'RangeError',
+      /^input\.dtype: /,
+    ],
+    [
+      'a type called toString',
+      { ...TERMS, input: { dtype: 'toString', shape: [1], data: new Float32Array(1) } },
+      'RangeError',
+      /^input\.dtype: /,
+    ],
+    [
+      'half a dimension',
+      { ...TERMS, input: { dtype: 'int8', shape: [0.5], data: new Int8Array(1) } },
+      'RangeError',
+      /^input\.shape: /,
+    ],
+    [
+      'a dimension below 0',
+      { ...TERMS, input: { dtype: 'int8', shape: [-1, -1], data: new Int8Array(1) } },
+      'RangeError',
+      /^input\.shape: /,
+    ],
+  ])('%s is refused', (_name, computation, name, message) => {
+    const error = errorOf(() => fingerprint(computation as never));
+    expect([error.name, error.message]).toEqual([name, expect.stringMatching(message)]);
+    expect((error as Error & { code: string }).code).toMatch(/^ERR_/);
+  });
+
+  test('an object within itself is refused; twice beside itself is fine', () => {
+    const round: Record<string, unknown> = {};
+    round['a'] = { round };
+    expect(errorOf(() => of(round)).message).toMatch(/^input\.a\.round: expected no object within itself/);
+    const shared = { x: 1 };
+    expect(of([shared, shared])).toBe(of([{ x: 1 }, { x: 1 }]));
+  });
+
+  test('detached memory is refused, never taken for empty', () => {
+    const floats = new Float32Array(4);
+    structuredClone(floats, { transfer: [floats.buffer] });
+    for (const input of [floats, { x: floats }, { dtype: 'float32', shape: [0], data: floats }]) {
+      const error = errorOf(() => of(input));
+      expect([error.name, error.message]).toEqual(['TypeError', expect.stringMatching(/not detached/)]);
+    }
+  });
+
+  test('options are checked', () => {
+    for (const [options, message] of [
+      [{ normalization: 'nfc' }, /^options\.normalization: /],
+      [{ exclude: 'a' }, /^options\.exclude: /],
+      [{ exclude: [1] }, /^options\.exclude: /],
+    ] as const)
+      expect(errorOf(() => fingerprint({ ...TERMS, input: 1 }, options as never)).message).toMatch(message);
+    for (const models of [undefined, 'a', [], [undefined]]) {
+      const computation = { scope: PUBLIC, pipeline: 'p', models, input: 1 } as never;
+      expect(errorOf(() => pipelineFingerprint(computation)).message).toMatch(/^models/);
+    }
+    for (const inputs of [undefined, 'ab', new Set(['a'])])
+      expect(errorOf(() => fingerprintMany(inputs as never, TERMS)).message).toMatch(/^inputs: /);
+    expect(errorOf(() => fingerprintMany(['a', 'b\ud800'], TERMS)).message).toMatch(/^inputs\[1\]: /);
+    // A pair of surrogates is none, if its halves belong to two texts.
+    expect(errorOf(() => fingerprintMany(['a\ud83d', '\ude00b'], TERMS)).message).toMatch(/^inputs\[0\]: /);
+  });
+});
+
+describe('the hash', () => {
+  test('is SHA3-256, for all lengths about the first three blocks and random ones', () => {
+    const prefix = Buffer.concat([
+      Buffer.from([1, 136]),
+      framed('zerohop fingerprint 1'),
+      Buffer.from('p'),
+      framed(''),
+      Buffer.from('s'),
+      framed('m@1'),
+      Buffer.from('j'),
+      framed('{"$undefined":true}'),
+    ]);
+    const blocks = Buffer.concat([prefix, Buffer.alloc(136 - prefix.length)]);
+    const random = randomFrom(3);
+    const prepared = addon.fingerprinter(TERMS);
+    const lengths = [
+      ...Array.from({ length: 410 }, (_, i) => i),
+      ...Array.from({ length: 40 }, () => Math.floor(random() * 70_000)),
+    ];
+    const inputs = lengths.map((length) => Buffer.from(Array.from({ length }, () => random() * 256)));
+    const many = prepared.many(inputs);
+    for (const [i, input] of inputs.entries()) {
+      const message = Buffer.concat([blocks, Buffer.from('b'), framed(input)]);
+      const wanted = createHash('sha3-256').update(message).digest('hex');
+      expect(prepared.of(input).hex).toBe(wanted);
+      expect(many.at(i)!.hex).toBe(wanted);
+      expect(Buffer.from(sha3_256(message)).toString('hex')).toBe(wanted);
+    }
+  });
+
+  function framed(content: string | Buffer): Buffer {
+    const bits = 8 * content.length;
+    const digits: number[] = [];
+    for (let left = bits; left > 0; left >>= 8) digits.unshift(left & 255);
+    if (digits.length === 0) digits.push(0);
+    return Buffer.concat([Buffer.from([digits.length, ...digits]), Buffer.from(content as string)]);
+  }
+
+  test('agrees with an implementation in Python, of hashlib alone', ({ skip }) => {
+    const script = new URL('./fingerprint.py', import.meta.url).pathname;
+    const { error, stdout, stderr } = spawnSync('python3', [script, VECTORS_FILE], { encoding: 'utf8' });
+    if (error !== undefined) return skip('no python3 here');
+    expect(`${stdout}${stderr}`).toBe(`${vectors.length} of ${vectors.length} agree\n`);
+  });
+});
+
+describe('a Fingerprint', () => {
+  const made = addon.fingerprint({ ...TERMS, input: 'x' });
+
+  test('is 32 bytes, as text and back', () => {
+    expect(made).toBeInstanceOf(Uint8Array);
+    expect(made.length).toBe(32);
+    expect(made.hex).toBe(Buffer.from(made).toString('hex'));
+    expect(made.base64url).toBe(Buffer.from(made).toString('base64url'));
+    expect(`${made}`).toBe(made.hex);
+    expect(JSON.stringify({ made })).toBe(`{"made":"${made.hex}"}`);
+    for (let i = 0; i < 256; ++i) {
+      const one = addon.fingerprint({ ...TERMS, input: i });
+      for (const text of [one.hex, one.hex.toUpperCase(), one.base64url])
+        expect(Fingerprint.parse(text).hex).toBe(one.hex);
+    }
+    for (const text of [
+      '',
+      'x',
+      made.hex.slice(1),
+      `${made.hex}0`,
+      made.base64url.slice(1),
+      `${made.base64url.slice(0, 42)}B`,
+    ])
+      expect(errorOf(() => Fingerprint.parse(text)).name).toBe('RangeError');
+    expect(errorOf(() => Fingerprint.parse(1 as never)).name).toBe('TypeError');
+    expect(made.slice(1)).not.toBeInstanceOf(Fingerprint);
+    expect(made.map((byte) => byte)).not.toBeInstanceOf(Fingerprint);
+  });
+
+  test('is the same class by both ways, and a key of a cache', () => {
+    expect(addon.Fingerprint).toBe(pure.Fingerprint);
+    expect(addon.PUBLIC).toBe(pure.PUBLIC);
+    const cache = openCache();
+    cache.set(made, Uint8Array.of(7));
+    expect(cache.get(pure.fingerprint({ ...TERMS, input: 'x' }))?.[0]).toBe(7);
+    const [first] = addon.fingerprintMany(['x', 'y'], TERMS);
+    expect(cache.get(first!)?.[0]).toBe(7);
+    expect(cache.get(pure.fingerprint({ ...TERMS, input: 'y' }))).toBeUndefined();
+    expect(cache.getMany([made, 'other']).map((value) => value?.[0])).toEqual([7, undefined]);
+  });
+});
