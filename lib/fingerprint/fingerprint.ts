@@ -5,6 +5,7 @@ import { isWellFormed, rangeError, typeError } from '../options.js';
 import { canonicalText } from './canonical.js';
 import { concat, framed, leftEncode, padded, utf8 } from './framing.js';
 import type { Hasher, HashState } from './hasher.js';
+import { isPlain } from './plain.js';
 import { bytesHead, type Nans, NO_NANS, rawBytesOf, type Tensor, tensorHead, tensorOf } from './tensors.js';
 
 /** Of results that everybody may see. It must be written out: results of one tenant are never another's by mistake. */
@@ -38,7 +39,7 @@ export interface FingerprintOptions {
   normalization?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
   /** Names of members of `params`, and of an input that is an object, that do not count. Nothing else is left out. */
   exclude?: readonly string[];
-  /** Keep digests of the single fields, for {@link explain}. */
+  /** Keep digests of the single fields, for {@link explain}; of a batch none are kept. */
   explain?: boolean;
 }
 
@@ -58,8 +59,15 @@ const DIGEST_BYTES = 32;
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Digests of the fields of fingerprints that were made with `explain`. */
-const fieldsOf = new WeakMap<Fingerprint, ReadonlyMap<string, string>>();
+/** A field's digest, and those of its members if it is an object. */
+interface Field {
+  readonly digest: string;
+  readonly members?: ReadonlyMap<string, string>;
+}
+type Fields = ReadonlyMap<string, Field>;
+
+/** Of fingerprints that were made with `explain`. */
+const fieldsOf = new WeakMap<Fingerprint, Fields>();
 
 /** 32 bytes that name a computation; a key wherever bytes are one. */
 export class Fingerprint extends Uint8Array<ArrayBuffer> {
@@ -164,6 +172,8 @@ interface TextValue {
 interface DataValue {
   readonly head: Uint8Array;
   readonly data: Uint8Array;
+  /** Of the data, when the head was made. */
+  readonly bytes: number;
   readonly nans: Nans;
 }
 
@@ -182,16 +192,16 @@ export interface Fingerprinting {
    * @throws {TypeError} no scope, no model, no input; a function, a symbol, an instance of a class, an object within itself,
    * a text with a lone surrogate, detached memory: `code` is `ERR_INVALID_ARG_TYPE`.
    * @throws {RangeError} a tensor whose data do not fit its shape, an unknown element type: `code` is `ERR_OUT_OF_RANGE`.
-   * Cost: some 2 µs, most of it for what is the same in each call: see {@link fingerprinter}.
+   * Cost: some 2 µs, most of it for what is the same in each call: see `fingerprinter`.
    */
   fingerprint(computation: Computation, options?: FingerprintOptions): Fingerprint;
-  /** Prepares fingerprints of many computations of one model; errors as {@link fingerprint}. */
+  /** Prepares fingerprints of many computations of one model; errors as `fingerprint`. */
   fingerprinter(terms: ComputationTerms, options?: FingerprintOptions): Fingerprinter;
-  /** The names of computations with the same terms, and these inputs; errors as {@link fingerprint}. */
+  /** The names of computations with the same terms, and these inputs; errors as `fingerprint`. */
   fingerprintMany(inputs: readonly unknown[], terms: ComputationTerms, options?: FingerprintOptions): Fingerprints;
   /**
    * The name of what models one after another make of an input: another if any of them is, or their order. Errors as
-   * {@link fingerprint}; RangeError if there is no model.
+   * `fingerprint`; RangeError if there is no model.
    */
   pipelineFingerprint(computation: PipelineComputation, options?: FingerprintOptions): Fingerprint;
 }
@@ -213,16 +223,19 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
   /** What the options make of texts and members. */
   class Rules {
     readonly #normalization: string | undefined;
-    readonly #excluded: ReadonlySet<string>;
+    /** Names, normalized. */
+    readonly excluded: ReadonlySet<string>;
     readonly digest = digestHex;
 
-    constructor({ normalization, exclude }: FingerprintOptions) {
+    constructor(options: FingerprintOptions) {
+      if (typeof options !== 'object' || options === null) throw typeError('options', 'an object', options);
+      const { normalization, exclude } = options;
       if (normalization !== undefined && !NORMALIZATIONS.includes(normalization))
         throw rangeError('options.normalization', `one of ${NORMALIZATIONS.join(', ')}`, normalization);
       if (exclude !== undefined && !(Array.isArray(exclude) && exclude.every((name) => typeof name === 'string')))
         throw typeError('options.exclude', 'an array of names', exclude);
       this.#normalization = normalization;
-      this.#excluded = new Set(exclude);
+      this.excluded = new Set(exclude?.map((name) => this.text(name)));
     }
 
     text(text: string): string {
@@ -236,16 +249,16 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
       }
       if (typeof value === 'object' && value !== null) {
         const tensor = tensorOf(value, path);
-        if (tensor !== undefined) return { head: tensorHead(tensor), data: tensor.bytes, nans: tensor.nans };
+        if (tensor !== undefined) return dataValue(tensorHead(tensor), tensor.bytes, tensor.nans);
         const bytes = rawBytesOf(value, path);
-        if (bytes !== undefined) return { head: bytesHead(bytes), data: bytes, nans: NO_NANS };
+        if (bytes !== undefined) return dataValue(bytesHead(bytes), bytes, NO_NANS);
       }
-      return { kind: OBJECT, text: canonicalText(this.#without(value), path, this) };
+      return { kind: OBJECT, text: canonicalText(value, path, this, this.excluded) };
     }
 
     /** The value as bytes, for what all inputs begin with; data by their digests, as within objects. */
-    bytesOf(value: unknown, path: string): Uint8Array {
-      if (typeof value !== 'string') return this.#framedText(OBJECT, canonicalText(this.#without(value), path, this));
+    bytesOf(value: unknown, path: string, excluded?: ReadonlySet<string>): Uint8Array {
+      if (typeof value !== 'string') return this.#framedText(OBJECT, canonicalText(value, path, this, excluded));
       if (!isWellFormed(value)) throw typeError(path, 'text without lone surrogates', value);
       return this.#framedText(TEXT, this.text(value));
     }
@@ -254,12 +267,16 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
       return concat([Uint8Array.of(kind), framed(utf8(text))]);
     }
 
-    #without(value: unknown): unknown {
-      if (this.#excluded.size === 0 || typeof value !== 'object' || value === null || Array.isArray(value))
-        return value;
-      const prototype: unknown = Object.getPrototypeOf(value);
-      if (prototype !== null && prototype !== Object.prototype) return value;
-      return Object.fromEntries(Object.entries(value).filter(([name]) => !this.#excluded.has(name)));
+    /** What `explain` compares. */
+    fieldOf(value: unknown, path: string, excluded?: ReadonlySet<string>): Field {
+      const whole = hexOf(digest(this.bytesOf(value, path, excluded)));
+      if (typeof value !== 'object' || value === null) return { digest: whole };
+      if (!(Array.isArray(value) || (isPlain(value) && tensorOf(value, path) === undefined))) return { digest: whole };
+      const members = new Map<string, string>();
+      for (const [name, each] of Object.entries(value))
+        if (excluded?.has(this.text(name)) !== true)
+          members.set(name, hexOf(digest(this.bytesOf(each, `${path}.${name}`))));
+      return { digest: whole, members };
     }
   }
 
@@ -267,53 +284,53 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
   function partsOf(terms: ComputationTerms, rules: Rules): [string, Uint8Array][] {
     if (typeof terms !== 'object' || terms === null)
       throw typeError('computation', 'an object with scope, model and input', terms);
-    if (terms.model === undefined) throw typeError('model', "the model's name and version", terms.model);
+    const { scope, domain, model, params } = terms;
+    if (model === undefined) throw typeError('model', "the model's name and version", model);
     return [
       ['version', framed(utf8(VERSION))],
-      ['scope', scopeOf(terms.scope)],
-      ['domain', nameOf(terms.domain ?? '', 'domain')],
-      ['model', rules.bytesOf(terms.model, 'model')],
-      ['params', rules.bytesOf(terms.params, 'params')],
+      ['scope', scopeOf(scope)],
+      ['domain', nameOf(domain === undefined ? '' : domain, 'domain')],
+      ['model', rules.bytesOf(model, 'model')],
+      ['params', rules.bytesOf(params, 'params', rules.excluded)],
     ];
   }
 
   function hashInto(state: State, value: Value, path: string, out: Uint8Array): void {
-    if ('head' in value) hasher.data(state, value.head, value.data, value.nans, out);
-    else if (!hasher.text(state, value.kind, value.text, out))
+    if ('head' in value) {
+      checkLength(value, path);
+      hasher.data(state, value.head, value.data, value.nans, out);
+    } else if (!hasher.text(state, value.kind, value.text, out))
       throw typeError(path, 'text without lone surrogates', value.text);
-  }
-
-  /** Digests of the fields, and of the members of those that are objects. */
-  function fieldDigests(parts: readonly [string, Uint8Array][], whole: Record<string, unknown>, rules: Rules) {
-    const fields = new Map<string, string>(parts.map(([name, bytes]) => [name, hexOf(digest(bytes))]));
-    for (const name of ['model', 'models', 'params', 'input']) {
-      const value = whole[name];
-      if (!fields.has(name)) fields.set(name, hexOf(digest(rules.bytesOf(value, name))));
-      if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
-        continue;
-      if (tensorOf(value, name) !== undefined) continue;
-      for (const [member, each] of Object.entries(value))
-        fields.set(`${name}.${member}`, hexOf(digest(rules.bytesOf(each, `${name}.${member}`))));
-    }
-    return fields;
   }
 
   class Prepared implements Fingerprinter {
     readonly #rules: Rules;
     readonly #state: State;
-    readonly #explained: ((input: unknown) => ReadonlyMap<string, string>) | undefined;
+    readonly #fields: Fields | undefined;
 
-    constructor(parts: readonly [string, Uint8Array][], whole: object, rules: Rules, explained: boolean) {
+    constructor(parts: readonly [string, Uint8Array][], terms: object, rules: Rules, explained: boolean) {
       this.#rules = rules;
       this.#state = hasher.start(padded(concat(parts.map(([, bytes]) => bytes))));
-      this.#explained = explained ? (input) => fieldDigests(parts, { ...whole, input }, rules) : undefined;
+      if (!explained) return;
+      this.#fields = new Map(
+        parts.map(([name, bytes]): [string, Field] => {
+          if (name !== 'model' && name !== 'models' && name !== 'params')
+            return [name, { digest: hexOf(digest(bytes)) }];
+          const excluded = name === 'params' ? rules.excluded : undefined;
+          return [name, rules.fieldOf((terms as Record<string, unknown>)[name], name, excluded)];
+        }),
+      );
     }
 
     of(input: unknown): Fingerprint {
       hashInto(this.#state, this.#rules.valueOf(input, 'input'), 'input', scratch);
       const out = newFingerprint();
       out.set(scratch);
-      if (this.#explained !== undefined) fieldsOf.set(out, this.#explained(input));
+      if (this.#fields !== undefined)
+        fieldsOf.set(
+          out,
+          new Map([...this.#fields, ['input', this.#rules.fieldOf(input, 'input', this.#rules.excluded)]]),
+        );
       return out;
     }
 
@@ -334,7 +351,7 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
     }
 
     #each(inputs: readonly unknown[], out: Uint8Array): void {
-      const values = inputs.map((input, i) => this.#rules.valueOf(input, `inputs[${i}]`));
+      const values = Array.from(inputs, (input, i) => this.#rules.valueOf(input, `inputs[${i}]`));
       // What has the same NaNs goes together; texts of their own kinds one by one.
       const groups = new Map<Nans, number[]>();
       for (const [i, value] of values.entries()) {
@@ -344,6 +361,8 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
       }
       for (const [nans, places] of groups) {
         const of = places.map((i) => values[i] as DataValue);
+        // Making a name of one input may have run code of the caller's, which took the memory of another.
+        for (const [n, i] of places.entries()) checkLength(of[n]!, `inputs[${i}]`);
         const digests = places.length === inputs.length ? out : new Uint8Array(places.length * DIGEST_BYTES);
         hasher.manyData(
           this.#state,
@@ -377,10 +396,10 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
       const parts: [string, Uint8Array][] = [
         ['version', framed(utf8(PIPELINE_VERSION))],
         ['scope', scopeOf(scope)],
-        ['domain', nameOf(domain ?? '', 'domain')],
+        ['domain', nameOf(domain === undefined ? '' : domain, 'domain')],
         ['pipeline', nameOf(pipeline, 'pipeline')],
         ['models', concat([leftEncode(models.length), ...models.map((one, i) => modelOf(one, i, rules))])],
-        ['params', rules.bytesOf(params, 'params')],
+        ['params', rules.bytesOf(params, 'params', rules.excluded)],
       ];
       return new Prepared(parts, computation, rules, options.explain === true).of(inputOf(computation));
     },
@@ -390,6 +409,14 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
     if (model === undefined) throw typeError(`models[${i}]`, "the model's name and version", model);
     return rules.bytesOf(model, `models[${i}]`);
   }
+}
+
+function dataValue(head: Uint8Array, data: Uint8Array, nans: Nans): DataValue {
+  return { head, data, bytes: data.length, nans };
+}
+
+function checkLength({ data, bytes }: DataValue, path: string): void {
+  if (data.length !== bytes) throw typeError(path, 'memory that stays while it is hashed', data);
 }
 
 function inputOf(computation: { input?: unknown }): unknown {
@@ -419,8 +446,16 @@ export function explain(a: Fingerprint, b: Fingerprint): string[] {
     if (fields === undefined)
       throw typeError(i === 0 ? 'a' : 'b', 'a Fingerprint that was made with { explain: true }', one);
     return fields;
-  }) as [ReadonlyMap<string, string>, ReadonlyMap<string, string>];
-  const differing = [...new Set([...of.keys(), ...other.keys()])].filter((name) => of.get(name) !== other.get(name));
-  // Of `params` and `params.temperature` the second says it all.
-  return differing.filter((name) => !differing.some((longer) => longer.startsWith(`${name}.`))).sort();
+  }) as [Fields, Fields];
+  const names = new Set([...of.keys(), ...other.keys()]);
+  return [...names].flatMap((name) => differing(name, of.get(name), other.get(name))).sort();
+}
+
+function differing(name: string, of: Field | undefined, other: Field | undefined): string[] {
+  if (of?.digest === other?.digest) return [];
+  if (of?.members === undefined || other?.members === undefined) return [name];
+  const members = [...new Set([...of.members.keys(), ...other.members.keys()])].filter(
+    (member) => of.members!.get(member) !== other.members!.get(member),
+  );
+  return members.length === 0 ? [name] : members.map((member) => `${name}.${member}`);
 }

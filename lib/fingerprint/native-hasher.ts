@@ -4,6 +4,7 @@ import { native } from '../native.js';
 import type { Hasher } from './hasher.js';
 
 const STATE_BYTES = 200;
+const UNITS_TOGETHER = 2 ** 24;
 
 export const nativeHasher: Hasher<Uint8Array> = {
   start(blocks) {
@@ -15,11 +16,20 @@ export const nativeHasher: Hasher<Uint8Array> = {
   text: (state, kind, text, out) => native.hashText(state, kind, text, out),
   data: (state, head, data, nans, out) => native.hashData(state, head, data, nans, out),
   texts(state, texts, out) {
-    // One string crosses into native code faster than many.
-    const ends = new Int32Array(texts.length);
-    let end = 0;
-    for (let i = 0; i < texts.length; ++i) ends[i] = end += texts[i]!.length;
-    return native.hashTexts(state, texts.join(''), ends, out);
+    for (let from = 0; from < texts.length; ) {
+      // One string crosses into native code faster than many, but there is a longest one.
+      const ends: number[] = [];
+      let units = 0;
+      for (let i = from; i < texts.length && (i === from || units + texts[i]!.length <= UNITS_TOGETHER); ++i) {
+        units += texts[i]!.length;
+        ends.push(units);
+      }
+      const together = ends.length === texts.length ? texts : texts.slice(from, from + ends.length);
+      const malformed = native.hashTexts(state, together.join(''), Int32Array.from(ends), out.subarray(32 * from));
+      if (malformed >= 0) return from + malformed;
+      from += ends.length;
+    }
+    return -1;
   },
   manyData: (state, heads, data, nans, out) => native.hashManyData(state, heads, data, nans, out),
 };

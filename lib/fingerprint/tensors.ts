@@ -2,6 +2,7 @@
 
 import { rangeError, typeError } from '../options.js';
 import { concat, framed, leftEncode, utf8 } from './framing.js';
+import { isPlain } from './plain.js';
 
 /** An element type by its usual name. */
 export type DType =
@@ -79,47 +80,85 @@ const BYTES_KIND = 'b'.charCodeAt(0);
 const typedArrayName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!
   .get as (this: unknown) => string | undefined;
 
+const PLAIN_KEYS = ['data,dtype,shape', 'data,dims,type'];
+
 /** The tensor that the value is, or undefined. `path` names it in errors. */
 export function tensorOf(value: object, path: string): Tensor | undefined {
   const array = typedArrayName.call(value);
   const plain = array === undefined ? undefined : OF_ARRAYS[array];
   if (plain !== undefined) {
-    const view = value as Float32Array;
-    return { dtype: plain, shape: [view.length], bytes: bytesOf(view, path), nans: NANS[plain] ?? NO_NANS };
+    const bytes = bytesOf(value as Float32Array, path);
+    return { dtype: plain, shape: [bytes.length / ELEMENT_BYTES[plain]], bytes, nans: NANS[plain] ?? NO_NANS };
   }
-  if (array !== undefined || ArrayBuffer.isView(value)) return undefined;
-  const { dtype, type, shape, dims, data } = value as Record<string, unknown>;
-  const [name, extent] = dtype !== undefined && shape !== undefined ? [dtype, shape] : [type, dims];
-  if (typeof name !== 'string' || !Array.isArray(extent) || !ArrayBuffer.isView(data)) return undefined;
-  const element = ELEMENT_BYTES[name as DType];
-  if (element === undefined || !Object.hasOwn(ELEMENT_BYTES, name))
-    throw rangeError(`${path}.dtype`, `one of ${Object.keys(ELEMENT_BYTES).join(', ')}`, name);
-  let count = 1;
-  for (const dim of extent as unknown[]) {
+  if (array !== undefined || ArrayBuffer.isView(value) || Array.isArray(value)) return undefined;
+  const found = partsOf(value);
+  if (found === undefined) return undefined;
+  const [name, extent, data] = found;
+  const element = Object.hasOwn(ELEMENT_BYTES, name) ? ELEMENT_BYTES[name as DType] : undefined;
+  if (element === undefined) throw rangeError(`${path}.dtype`, `one of ${Object.keys(ELEMENT_BYTES).join(', ')}`, name);
+  const dtype = name as DType;
+  const held = typedArrayName.call(data);
+  const holds = held === undefined ? undefined : OF_ARRAYS[held];
+  // Bytes may be of any type; half floats are kept as whole numbers, too.
+  if (holds !== undefined && holds !== dtype && !(holds === 'uint16' && /^b?float16$/.test(dtype)))
+    throw rangeError(`${path}.data`, `elements of ${dtype}, or bytes`, holds);
+  const shape: number[] = [];
+  for (let i = 0; i < extent.length; ++i) {
+    const dim: unknown = extent[i];
     if (typeof dim !== 'number') throw typeError(`${path}.shape`, 'whole numbers', dim);
     if (!Number.isSafeInteger(dim) || dim < 0) throw rangeError(`${path}.shape`, 'whole numbers', dim);
-    count *= dim;
+    shape.push(dim);
   }
   const bytes = bytesOf(data, `${path}.data`);
-  if (bytes.length !== count * element)
-    throw rangeError(`${path}.data`, `${count * element} bytes for ${name}[${extent.join(', ')}]`, bytes.length);
-  return { dtype: name as DType, shape: [...extent], bytes, nans: NANS[name as DType] ?? NO_NANS };
+  const wanted = shape.reduce((product, dim) => product * dim, element);
+  if (bytes.length !== wanted)
+    throw rangeError(`${path}.data`, `${wanted} bytes for ${dtype}[${shape.join(', ')}]`, bytes.length);
+  return { dtype, shape, bytes, nans: NANS[dtype] ?? NO_NANS };
 }
 
-/** Bytes that are nothing else: a Uint8Array, Buffer, ArrayBuffer or DataView. */
+/** Type, shape and data, where these are all that there is to it. */
+function partsOf(value: object): [string, readonly unknown[], ArrayBufferView] | undefined {
+  const { dtype, shape, type, dims, data, stride, strides, offset } = value as Record<string, unknown>;
+  if (!ArrayBuffer.isView(data)) return undefined;
+  const isOwn = Object.hasOwn(value, 'data') && PLAIN_KEYS.includes(Object.keys(value).sort().join());
+  // Of a class: onnxruntime's. One that steps through its data has another order than they have.
+  const isOnnx =
+    typeof type === 'string' &&
+    stride === undefined &&
+    strides === undefined &&
+    offset === undefined &&
+    !isPlain(value);
+  if (isOwn && dtype !== undefined && typeof dtype === 'string' && Array.isArray(shape)) return [dtype, shape, data];
+  return (isOwn || isOnnx) && typeof type === 'string' && Array.isArray(dims) ? [type, dims, data] : undefined;
+}
+
+/** Bytes that are nothing else: a Uint8Array, Buffer, Uint8ClampedArray, DataView, ArrayBuffer or SharedArrayBuffer. */
 export function rawBytesOf(value: object, path: string): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return bytesOf(value, path);
-  if (value instanceof ArrayBuffer || (typeof SharedArrayBuffer === 'function' && value instanceof SharedArrayBuffer))
-    return new Uint8Array(value as ArrayBuffer);
+  for (const lengthOf of BUFFER_LENGTHS) {
+    let length: number;
+    try {
+      length = lengthOf.call(value) as number;
+    } catch {
+      continue; // none of these
+    }
+    return bytesOf({ buffer: value as ArrayBuffer, byteOffset: 0, byteLength: length }, path);
+  }
   return undefined;
 }
 
+const BUFFER_LENGTHS = [ArrayBuffer, ...(typeof SharedArrayBuffer === 'function' ? [SharedArrayBuffer] : [])].map(
+  (each) => Object.getOwnPropertyDescriptor(each.prototype, 'byteLength')!.get!,
+);
+const elementAt = Uint8Array.prototype.at as (this: unknown, i: number) => unknown;
+
 function bytesOf(view: ArrayBufferView, path: string): Uint8Array {
   try {
+    // Of memory that shrank under an array the length is 0: it would be hashed as if it were empty.
+    if (view.byteLength === 0 && typedArrayName.call(view) !== undefined) elementAt.call(view, 0);
     return new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
   } catch {
-    // It was detached, or shrank: it would be hashed as if it were empty.
-    throw typeError(path, 'memory that is not detached', view);
+    throw typeError(path, 'memory that is not detached, and has not shrunk', view);
   }
 }
 

@@ -87,6 +87,19 @@ struct Data {
   }
 };
 
+// Closed whatever happens: Node ends the process over one that is not.
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env_(env) { napi_open_handle_scope(env, &scope_); }
+  ~HandleScope() { napi_close_handle_scope(env_, scope_); }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  const napi_env env_;
+  napi_handle_scope scope_ = nullptr;
+};
+
 bool ReadNans(napi_env env, napi_value value, Nans* nans) {
   uint32_t number = 0;
   if (napi_get_value_uint32(env, value, &number) != napi_ok || number > static_cast<uint32_t>(Nans::kBfloat16)) {
@@ -208,14 +221,12 @@ napi_value HashManyData(napi_env env, napi_callback_info info) {
   if (napi_is_typedarray(env, args[1], &one_head) != napi_ok) return nullptr;
   if (one_head && !ReadView(env, args[1], "head", &head)) return nullptr;
   for (uint32_t i = 0; i < count; ++i) {
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
+    const HandleScope scope(env);
     napi_value each = nullptr, own = nullptr;
     bool read = napi_get_element(env, args[2], i, &each) == napi_ok && data[i].Read(env, each, nans);
     if (read && !one_head) {
       read = napi_get_element(env, args[1], i, &own) == napi_ok && ReadView(env, own, "head", &head);
     }
-    napi_close_handle_scope(env, scope);
     if (!read) return nullptr;
     inputs[i] = {head, data[i].bytes};
   }

@@ -116,9 +116,10 @@ class Rules:
         name = self.text(name)
         return "$" + name if name.startswith("$") else name
 
-    def object(self, kind, of):
+    def object(self, kind, of, exclude=()):
         if kind in ("json", "object") and isinstance(of, dict):
-            of = {name: each for name, each in of.items() if name not in self.exclude}
+            exclude = [self.text(name) for name in exclude]
+            of = {name: each for name, each in of.items() if self.text(name) not in exclude}
         return b"j" + string(canonical(self.form(kind, of)).encode())
 
     def value(self, kind, of):
@@ -129,13 +130,13 @@ class Rules:
             return b"T" + string(of["dtype"].encode()) + left_encode(len(of["shape"])) + shape + string(data)
         if kind == "bytes":
             return b"b" + string(bytes.fromhex(of))
-        return self.term(kind, of)
+        return self.term(kind, of, self.exclude)
 
-    def term(self, kind, of):
+    def term(self, kind, of, exclude=()):
         """Of a model or parameters."""
         if kind == "text":
             return b"s" + string(self.text(of).encode())
-        return self.object(kind, of)
+        return self.object(kind, of, exclude)
 
 
 def canonical(form):
@@ -166,7 +167,7 @@ def fingerprint(vector):
     else:
         version = b"zerohop fingerprint 1"
         fields += rules.term(*only(vector["model"]))
-    fields += rules.term(*only(vector["params"]))
+    fields += rules.term(*only(vector["params"]), rules.exclude)
     return hashlib.sha3_256(bytepad(string(version) + fields) + rules.value(*only(vector["input"]))).hexdigest()
 
 

@@ -1,10 +1,13 @@
 // What makes two computations the same, for both ways to hash: the addon's and TypeScript's alone.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { runInNewContext } from 'node:vm';
 import { sha3_256 } from '@noble/hashes/sha3';
+import { canonicalize } from 'json-canonicalize';
 import { describe, expect, test } from 'vitest';
 import * as addon from 'zerohop';
 import * as pure from 'zerohop/fingerprint';
+import { canonicalText } from '../../lib/fingerprint/canonical.js';
 import { errorOf, openCache } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 import { optionsOf, scopeOf, VECTORS_FILE, valueOfDescribed, vectors } from './vectors.js';
@@ -148,6 +151,8 @@ describe.each([
       }
     }
     expect(fingerprintMany(['a', 'b'], TERMS).at(-1)!.hex).toBe(of('b'));
+    // biome-ignore lint/suspicious/noSparseArray: that is the question
+    expect(fingerprintMany([, 1], TERMS).at(0)!.hex).toBe(of(undefined));
     expect(fingerprintMany(['a'], TERMS).at(1)).toBeUndefined();
     expect(fingerprintMany(['a'], TERMS).at(Number.NaN)).toBeUndefined();
   });
@@ -185,7 +190,7 @@ describe.each([
     expect(explain(first, make({}))).toEqual([]);
     expect(explain(first, make({ params: { t: 0.5, k: 1 } }))).toEqual(['params.t']);
     expect(explain(first, make({ params: { t: 0, k: 1, seed: undefined } }))).toEqual(['params.seed']);
-    expect(explain(first, make({ params: 'none' }))).toEqual(['params.k', 'params.t']);
+    expect(explain(first, make({ params: 'none' }))).toEqual(['params']);
     expect(explain(first, make({ model: { name: 'm', version: 2 }, input: 'y' }))).toEqual(['input', 'model.version']);
     expect(explain(first, make({ scope: PUBLIC, domain: '' }))).toEqual(['domain', 'scope']);
     expect(explain(make({ input: { a: Float32Array.of(1) } }), make({ input: { a: Float64Array.of(1) } }))).toEqual([
@@ -207,6 +212,7 @@ describe.each([
     ['no model', { scope: PUBLIC, input: 1 }, 'TypeError', /^model: /],
     ['no input', TERMS, 'TypeError', /^input: /],
     ['a domain that is no text', { ...TERMS, domain: 1, input: 1 }, 'TypeError', /^domain: /],
+    ['a domain that is null', { ...TERMS, domain: null, input: 1 }, 'TypeError', /^domain: /],
     ['a function', { ...TERMS, input: () => 1 }, 'TypeError', /^input: .*received function/],
     ['a symbol', { ...TERMS, input: [Symbol('x')] }, 'TypeError', /^input\[0\]: /],
     ['a member named by a symbol', { ...TERMS, input: { [Symbol('x')]: 1 } }, 'TypeError', /^input: /],
@@ -252,6 +258,131 @@ describe.each([
     expect((error as Error & { code: string }).code).toMatch(/^ERR_/);
   });
 
+  test('exclude: members of parameters and of an input alone, by their normalized names', () => {
+    const made = (over: object, options: object) => fingerprint({ ...TERMS, input: 'x', ...over }, options).hex;
+    const exclude = ['version'];
+    expect(made({ model: { name: 'e', version: 1 } }, { exclude })).not.toBe(
+      made({ model: { name: 'e', version: 2 } }, { exclude }),
+    );
+    const piped = [1, 2].map(
+      (version) => pipelineFingerprint({ scope: 't', pipeline: 'p', models: [{ version }], input: 1 }, { exclude }).hex,
+    );
+    expect(piped[0]).not.toBe(piped[1]);
+    const nfc = { normalization: 'NFC', exclude: ['é'] };
+    expect(made({ params: { 'e\u0301': 1 } }, nfc)).toBe(made({ params: { é: 2 } }, nfc));
+    const tensor = (i: number) => ({ dtype: 'int8', shape: [1], data: Int8Array.of(i) });
+    for (const place of ['params', 'input'])
+      expect(made({ [place]: tensor(1) }, { exclude: ['data'] })).not.toBe(
+        made({ [place]: tensor(2) }, { exclude: ['data'] }),
+      );
+    const error = errorOf(() => made({ params: { [Symbol('x')]: 1 } }, { exclude }));
+    expect(error.message).toMatch(/^params: expected members with names/);
+    // What does not count explains nothing; what counts further down does.
+    const explained = (params: unknown) => fingerprint({ ...TERMS, params, input: 1 }, { exclude, explain: true });
+    expect(explain(explained({ version: 1 }), explained({ version: 2 }))).toEqual([]);
+    expect(explain(explained({ a: { version: 1 } }), explained({ a: { version: 2 } }))).toEqual(['params.a']);
+    expect(explain(explained({ a: 1, 'a.b': 1 }), explained({ a: 2, 'a.b': 2 }))).toEqual(['params.a', 'params.a.b']);
+    const terms = { ...TERMS, params: { t: 0 } };
+    const early = fingerprinter(terms, { explain: true });
+    terms.params.t = 5;
+    expect(explain(early.of(1), fingerprint({ ...TERMS, params: { t: 0 }, input: 1 }, { explain: true }))).toEqual([]);
+  });
+
+  test('an object with a tensor’s members and others is no tensor; nothing of it is lost', () => {
+    const data = new Uint8Array(4);
+    for (const make of [
+      (extra: number) => ({ dtype: 'int8', shape: [4], data, extra }),
+      (extra: number) => ({ x: { type: 'uint8', dims: [4], data, prompt: extra } }),
+      (extra: number) => ({ type: 'function', dims: null, data: null, extra }),
+    ])
+      expect(of(make(1))).not.toBe(of(make(2)));
+    class Steps {
+      dtype = 'float32';
+      shape = [2, 2];
+      stride = [2, 1];
+      data = new Float32Array(4);
+    }
+    class Onnx {
+      type = 'float32';
+      dims = [2, 2];
+      readonly #data = new Float32Array(4);
+      get data() {
+        return this.#data;
+      }
+    }
+    expect(errorOf(() => of(new Steps())).message).toMatch(/plain object/);
+    expect(of(new Onnx())).toBe(of({ dtype: 'float32', shape: [2, 2], data: new Float32Array(4) }));
+    const lies = { dtype: 'float32', shape: [1], data: Int32Array.of(1) };
+    expect(errorOf(() => of(lies)).message).toMatch(/^input\.data: expected elements of float32, or bytes/);
+    expect(of({ dtype: 'float16', shape: [1], data: Uint16Array.of(1) })).toBe(
+      of({ dtype: 'float16', shape: [1], data: Uint8Array.of(1, 0) }),
+    );
+  });
+
+  class OwnMap extends Map {}
+  class OwnDate extends Date {}
+  class Hidden {
+    readonly #value = 1;
+    read() {
+      return this.#value;
+    }
+  }
+  Object.setPrototypeOf(Hidden.prototype, null);
+  test.each([
+    ['a class of Map', new OwnMap()],
+    ['a class of Date', new OwnDate(0)],
+    ['a Map with members', Object.assign(new Map(), { a: 1 })],
+    ['an array with members', Object.assign([1], { t: 1 })],
+    ['an array with holes', Object.assign(new Array(2), { 1: 1 })],
+    ['an instance of a class without Object', new Hidden()],
+    ['an object over another', Object.create(Object.assign(Object.create(null), { a: 1 }))],
+    ['Math', Math],
+    ['a buffer behind a proxy', new Proxy(new ArrayBuffer(8), {})],
+    ['a buffer in name only', Object.setPrototypeOf({ a: 1 }, ArrayBuffer.prototype)],
+    ['a Map behind a proxy', new Proxy(new Map(), {})],
+    ['a WeakMap', new WeakMap()],
+    ['an error', new Error('x')],
+    ['a boxed number', Object(1)],
+  ])('%s is refused: what of it would count is not known', (_name, value) => {
+    for (const input of [value, { value }]) {
+      const error = errorOf(() => of(input)) as Error & { code: string };
+      expect([error.name, error.code]).toEqual(['TypeError', 'ERR_INVALID_ARG_TYPE']);
+      expect(error.message).toMatch(/^input/);
+    }
+  });
+
+  test('objects of another realm are as those of this one', () => {
+    const foreign = runInNewContext(
+      '({ a: [1], m: new Map([[1, 2]]), d: new Date(0), f: new Float32Array(2), b: new ArrayBuffer(3) })',
+    );
+    const own = { a: [1], m: new Map([[1, 2]]), d: new Date(0), f: new Float32Array(2), b: new ArrayBuffer(3) };
+    expect(of(foreign)).toBe(of(own));
+    const made = fingerprint({ ...TERMS, input: foreign }, { exclude: ['a'] }).hex;
+    expect(made).toBe(fingerprint({ ...TERMS, input: own }, { exclude: ['a'] }).hex);
+    expect(made).not.toBe(of(own));
+  });
+
+  test('a member of any name is one: toJSON, __proto__, constructor', () => {
+    expect(of({ a: 1, b: 2, toJSON: 'x' })).toBe(of({ b: 2, a: 1, toJSON: 'x' }));
+    expect(of({ toJSON: 1, z: { a: 1, b: 2 } })).toBe(of({ z: { b: 2, a: 1 }, toJSON: 1 }));
+    const names = ['__proto__', 'constructor', 'toJSON', 'hasOwnProperty', 'length'];
+    const made = names.map((name) => of(JSON.parse(`{"${name}":{"x":1}}`)));
+    expect(new Set([...made, of({})]).size).toBe(names.length + 1);
+  });
+
+  test('an input of hundreds of levels is fine, one of more is refused', () => {
+    const nested = (depth: number) => {
+      let value: unknown = 1;
+      for (let i = 0; i < depth; ++i) value = i % 2 === 0 ? [value] : { value };
+      return value;
+    };
+    expect(of(nested(500))).not.toBe(of(nested(499)));
+    for (const depth of [501, 100_000]) {
+      const error = errorOf(() => of(nested(depth)));
+      expect([error.name, error.message]).toEqual(['RangeError', expect.stringMatching(/at most 500 levels/)]);
+    }
+  });
+
   test('an object within itself is refused; twice beside itself is fine', () => {
     const round: Record<string, unknown> = {};
     round['a'] = { round };
@@ -263,10 +394,32 @@ describe.each([
   test('detached memory is refused, never taken for empty', () => {
     const floats = new Float32Array(4);
     structuredClone(floats, { transfer: [floats.buffer] });
-    for (const input of [floats, { x: floats }, { dtype: 'float32', shape: [0], data: floats }]) {
+    const buffer = new ArrayBuffer(4);
+    structuredClone(buffer, { transfer: [buffer] });
+    const shrunk = new ArrayBuffer(16, { maxByteLength: 32 } as object);
+    const views = [new Float32Array(shrunk, 8, 2), new Uint8Array(shrunk, 8, 2), new DataView(shrunk, 8, 2)];
+    (shrunk as unknown as { resize(bytes: number): void }).resize(4);
+    const inputs = [floats, { x: floats }, { dtype: 'float32', shape: [0], data: floats }, buffer, [buffer]];
+    for (const input of [...inputs, ...views, ...views.map((view) => [view])]) {
       const error = errorOf(() => of(input));
       expect([error.name, error.message]).toEqual(['TypeError', expect.stringMatching(/not detached/)]);
     }
+  });
+
+  test('memory that another input takes while it is read is refused', () => {
+    const taken = new ArrayBuffer(16, { maxByteLength: 32 } as object);
+    const inputs = [
+      new Int32Array(taken, 0, 4),
+      {
+        get a() {
+          (taken as unknown as { resize(bytes: number): void }).resize(0);
+          return 1;
+        },
+      },
+    ];
+    const error = errorOf(() => fingerprintMany(inputs, TERMS)) as Error & { code: string };
+    expect([error.name, error.code]).toEqual(['TypeError', 'ERR_INVALID_ARG_TYPE']);
+    expect(error.message).toMatch(/^inputs\[0\]: /);
   });
 
   test('options are checked', () => {
@@ -274,6 +427,7 @@ describe.each([
       [{ normalization: 'nfc' }, /^options\.normalization: /],
       [{ exclude: 'a' }, /^options\.exclude: /],
       [{ exclude: [1] }, /^options\.exclude: /],
+      [null, /^options: /],
     ] as const)
       expect(errorOf(() => fingerprint({ ...TERMS, input: 1 }, options as never)).message).toMatch(message);
     for (const models of [undefined, 'a', [], [undefined]]) {
@@ -285,6 +439,29 @@ describe.each([
     expect(errorOf(() => fingerprintMany(['a', 'b\ud800'], TERMS)).message).toMatch(/^inputs\[1\]: /);
     // A pair of surrogates is none, if its halves belong to two texts.
     expect(errorOf(() => fingerprintMany(['a\ud83d', '\ude00b'], TERMS)).message).toMatch(/^inputs\[0\]: /);
+  });
+});
+
+describe('canonical text', () => {
+  test('is what a library for RFC 8785 makes of JSON', () => {
+    const random = randomFrom(11);
+    const any = (depth: number): unknown => {
+      const kind = Math.floor(random() * (depth > 3 ? 5 : 7));
+      if (kind === 0) return random() < 0.5;
+      if (kind === 1) return null;
+      if (kind === 2) return (random() - 0.5) * 10 ** Math.floor(random() * 44 - 22);
+      if (kind < 5) return String.fromCharCode(...Array.from({ length: random() * 6 }, () => random() * 0xd7ff));
+      const parts = Array.from({ length: random() * 5 }, () => any(depth + 1));
+      if (kind === 5) return parts;
+      return Object.fromEntries(parts.map((part, i) => [`${String.fromCharCode(random() * 0xd7ff)}${i}`, part]));
+    };
+    const rules = { digest: () => '', text: (text: string) => text };
+    for (let i = 0; i < 2000; ++i) {
+      const value = any(0);
+      const text = canonicalize(value);
+      if (/"\$/.test(text)) continue; // names that are escaped
+      expect(canonicalText(value, 'input', rules)).toBe(text);
+    }
   });
 });
 

@@ -24,6 +24,7 @@ const run = promisify(execFile);
 interface Main {
   readonly version: string;
   readonly optionalDependencies: Record<string, string>;
+  readonly dependencies: Record<string, string>;
 }
 
 let folder: string;
@@ -58,6 +59,22 @@ async function project(name: string, ...options: string[]): Promise<string> {
   const here = ['--registry', registry.url, '--cache', join(folder, 'npm-cache'), '--userconfig', join(folder, 'none')];
   await run(process.execPath, [npmCli(), ...args, ...here], { cwd: place });
   return place;
+}
+
+/** What the package depends on, packed again from what is installed here. */
+async function dependencies(): Promise<Packed[]> {
+  const { manifest } = packed.find(({ name }) => name === 'zerohop')! as Packed & { manifest: Main };
+  const made: Packed[] = [];
+  for (const name of Object.keys(manifest.dependencies)) {
+    const from = join(root, 'node_modules', name);
+    const args = ['pack', from, '--ignore-scripts', '--json', '--pack-destination', folder];
+    const { stdout } = await run(process.execPath, [npmCli(), ...args], { cwd: folder });
+    const [{ filename }] = JSON.parse(stdout);
+    const own = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
+    expect(own.version).toBe(manifest.dependencies[name]);
+    made.push({ name, tarball: join(folder, filename), manifest: own });
+  }
+  return made;
 }
 
 /** What a program of the project prints. */
@@ -96,7 +113,7 @@ beforeAll(async () => {
       const manifest = { ...compiled.manifest, name, cpu: [cpu], libc: [musl ?? 'glibc'] };
       return { name, tarball: compiled.tarball, manifest };
     });
-  registry = await Registry.serving([...packed, ...others]);
+  registry = await Registry.serving([...packed, ...others, ...(await dependencies())]);
 }, 180_000);
 
 afterAll(() => {
@@ -122,7 +139,9 @@ describe('what is published', () => {
       const rest = files.filter((file) => !/^(package\.json|README\.md|LICENSE)$/.test(file));
       if (name === 'zerohop') {
         expect(rest).toContain('CHANGELOG.md');
-        expect(rest.filter((file) => !/^(CHANGELOG\.md|dist\/[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file))).toEqual([]);
+        expect(
+          rest.filter((file) => !/^(CHANGELOG\.md|dist\/(fingerprint\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file)),
+        ).toEqual([]);
       } else expect(rest).toEqual(['zerohop.node']);
     }
   });
@@ -151,6 +170,15 @@ describe('installed with scripts blocked', () => {
   test('works from an ES module', async () => {
     const text = `import { CacheError, float32, open } from 'zerohop';${USE}`;
     expect(await printed(place, 'main.mjs', text)).toBe('1,2,3 1 true');
+  });
+
+  test('makes the same fingerprints with the addon and without', async () => {
+    const use = `const of = { scope: one.PUBLIC, model: 'm', input: new Float32Array(3) };
+      console.log(one.PUBLIC === other.PUBLIC, one.fingerprint(of).hex === other.fingerprint(of).hex);`;
+    const module = `import * as one from 'zerohop'; import * as other from 'zerohop/fingerprint'; ${use}`;
+    expect(await printed(place, 'names.mjs', module)).toBe('true true');
+    const common = `const one = require('zerohop'), other = require('zerohop/fingerprint'); ${use}`;
+    expect(await printed(place, 'names.cjs', common)).toBe('true true');
   });
 
   test('works from CommonJS', async () => {
