@@ -1,6 +1,8 @@
 // cache.ts: opening a cache, and what belongs to it as a whole.
 import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
+import { PUBLIC } from './fingerprint/fingerprint.js';
 import { Keyspace, type Terms } from './keyspace.js';
+import { checkTerms, Model, type ModelTerms, type RunContext } from './model/model.js';
 import { native, reportHeap } from './native.js';
 import { tidyNearCaches } from './near.js';
 import {
@@ -90,6 +92,32 @@ export interface KeyspaceOptions<In, Out, Own> extends KeyspaceTerms {
 export interface CustomKeyspaceOptions<T> extends KeyspaceTerms {
   codec: CustomCodec<T>;
 }
+
+/** A model, its codec, and what computes its results. */
+export interface ModelOptions<Input, In, Out, Own> extends ModelTerms {
+  codec: Codec<In, Out, Own>;
+  /** Results for the inputs, one each, in their order. */
+  run(inputs: Input[], context: RunContext): readonly In[] | Promise<readonly In[]>;
+}
+
+export interface CustomModelOptions<Input, T> extends ModelTerms {
+  codec: CustomCodec<T>;
+  run(inputs: Input[], context: RunContext): readonly T[] | Promise<readonly T[]>;
+}
+
+const MODEL_OPTIONS = [
+  'name',
+  'version',
+  'scope',
+  'domain',
+  'params',
+  'ttl',
+  'maxBatch',
+  'batchWindow',
+  'fingerprint',
+  'codec',
+  'run',
+] as const;
 
 const KEYS = ['string', 'integer'] as const;
 const OPEN_OPTIONS = [
@@ -194,6 +222,31 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     };
     dropped.register(keyspace, { handle, after }, keyspace);
     return keyspace;
+  }
+
+  /**
+   * A model whose results are kept: what is known is not computed again, what is being computed is computed once, and the
+   * rest reaches `run` in batches. Each version has a keyspace of its own; the time that `run` takes is the entries' `cost`.
+   *
+   * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0 and there is no `params.seed`.
+   * @throws {CacheError} as {@link keyspace}.
+   * @example const embed = cache.model({ name: 'encoder', version: '2', scope: PUBLIC, codec: float32(1024), run })
+   */
+  model<Input, In, Out, Own>(options: ModelOptions<Input, In, Out, Own>): Model<Input, In, Out>;
+  model<Input, T>(options: CustomModelOptions<Input, T>): Model<Input, T, T>;
+  model<Input>(options: ModelTerms & { codec: unknown; run: unknown }): Model<Input, unknown, unknown> {
+    const given = optionsObject('options', options, MODEL_OPTIONS);
+    checkTerms(given);
+    const name = textOption('options.name', given['name'], 255, 1);
+    const version = textOption('options.version', given['version'], 255, 1);
+    const { scope, domain, ttl } = options;
+    const label = JSON.stringify([name, version, scope === PUBLIC ? null : scope]);
+    const answers = this.keyspace<unknown, unknown, unknown>(`model ${label}`, {
+      codec: given['codec'] as Codec<unknown, unknown, unknown>,
+      ...(scope !== PUBLIC && { scope }),
+      ...(ttl !== undefined && { ttl }),
+    });
+    return new Model({ ...options, name, version, domain: domain ?? '', answers, run: options.run as never });
   }
 
   /**

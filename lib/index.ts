@@ -1,9 +1,11 @@
 export {
   Cache,
   type CustomKeyspaceOptions,
+  type CustomModelOptions,
   defaultMaxBytes,
   type KeyspaceOptions,
   type KeyspaceTerms,
+  type ModelOptions,
   type OpenOptions,
   open,
   type Policy,
@@ -27,6 +29,7 @@ export {
 export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
 export type { DType, TensorLike } from './fingerprint/tensors.js';
 export type { Entry, Eviction, Key, Keys, Keyspace, SetOptions } from './keyspace.js';
+export type { CacheMode, Model, ModelStats, ModelTerms, PredictOptions, RunContext } from './model/model.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';

@@ -140,7 +140,9 @@ describe('what is published', () => {
       if (name === 'zerohop') {
         expect(rest).toContain('CHANGELOG.md');
         expect(
-          rest.filter((file) => !/^(CHANGELOG\.md|dist\/(fingerprint\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file)),
+          rest.filter(
+            (file) => !/^(CHANGELOG\.md|dist\/((fingerprint|model)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file),
+          ),
         ).toEqual([]);
       } else expect(rest).toEqual(['zerohop.node']);
     }
