@@ -12,6 +12,7 @@ export {
   type Verify,
 } from './cache.js';
 export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './codecs.js';
+export type { Entry, Eviction } from './entry.js';
 export { CacheError, type CacheErrorCode } from './errors.js';
 export type { EvictionEvent, RefusalEvent } from './events.js';
 export {
@@ -28,7 +29,7 @@ export {
 } from './fingerprint/fingerprint.js';
 export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
 export type { DType, TensorLike } from './fingerprint/tensors.js';
-export type { Entry, Eviction, Key, Keys, Keyspace, SetOptions } from './keyspace.js';
+export type { Key, Keys, Keyspace, SetOptions } from './keyspace.js';
 export type { CacheMode, Model, ModelStats, ModelTerms, PredictOptions, RunContext } from './model/model.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';
