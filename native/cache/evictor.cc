@@ -21,6 +21,8 @@ constexpr auto kReaderPatience = std::chrono::milliseconds(50);
 // Segments that are never exposed while nothing is evicted: enough for streams, survivors and a few victims, however
 // long someone keeps views of all the others.
 constexpr uint32_t kReserveShare = 8;
+// Of fewer segments each one counts, and the index is small.
+constexpr uint32_t kSegmentsOfSmall = 12;
 
 // Segments kept free between evictions, beyond the one that is asked for: room for entries that are rescued by reads,
 // which do not evict.
@@ -31,8 +33,9 @@ constexpr uint64_t kWalkAhead = 4;
 
 uint32_t Reserve(uint32_t segments, uint32_t scopes) {
   // Open segments of newcomers and survivors, the spare one, and a victim; each scope beyond the first has two open
-  // ones.
-  return std::max<uint32_t>(4, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
+  // ones.  And one that the index may take for itself, growing after exposures were granted, if there are enough.
+  const uint32_t least = segments < kSegmentsOfSmall ? 4 : 5;
+  return std::max(least, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
 }
 
 }  // namespace
