@@ -1,8 +1,15 @@
 // cache.ts: opening a cache, and what belongs to it as a whole.
 import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
+import type { ComputationTerms, Scope } from './fingerprint/fingerprint.js';
 import { PUBLIC } from './fingerprint/fingerprint.js';
+import { fingerprint } from './fingerprint/native.js';
 import { Keyspace, type Terms } from './keyspace.js';
-import { checkTerms, Model, type ModelTerms, type RunContext } from './model/model.js';
+import { type Naming, namingOf } from './model/finder.js';
+import type { Flight } from './model/flights.js';
+import { Life } from './model/freshness.js';
+import { Model } from './model/model.js';
+import { chain, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
+import { checkTerms, MODEL_TERMS, type ModelTerms, type Results, type RunContext } from './model/terms.js';
 import { native, reportHeap } from './native.js';
 import { tidyNearCaches } from './near.js';
 import {
@@ -29,6 +36,9 @@ const MAX_BYTES_MAX = 2 ** 39 - 2 ** 21;
 
 /** Of the memory this process may use, when `maxBytes` is not given. */
 const DEFAULT_SHARE = 1 / 4;
+
+/** Inputs of one run of a model. */
+const MAX_BATCH = 1024;
 
 /** How often an isolate with open caches looks for memory to give back. */
 const MAINTENANCE_MS = 1000;
@@ -94,30 +104,23 @@ export interface CustomKeyspaceOptions<T> extends KeyspaceTerms {
 }
 
 /** A model, its codec, and what computes its results. */
-export interface ModelOptions<Input, In, Out, Own> extends ModelTerms {
+export interface ModelOptions<Input, In, Out, Own> extends ModelTerms<Input> {
   codec: Codec<In, Out, Own>;
-  /** Results for the inputs, one each, in their order. */
-  run(inputs: Input[], context: RunContext): readonly In[] | Promise<readonly In[]>;
+  /** Results for the inputs, one each, in their order. An Error in the place of one fails that input alone. */
+  run(inputs: Input[], context: RunContext): Results<In> | Promise<Results<In>>;
 }
 
-export interface CustomModelOptions<Input, T> extends ModelTerms {
+export interface CustomModelOptions<Input, T> extends ModelTerms<Input> {
   codec: CustomCodec<T>;
-  run(inputs: Input[], context: RunContext): readonly T[] | Promise<readonly T[]>;
+  run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
 }
 
-const MODEL_OPTIONS = [
-  'name',
-  'version',
-  'scope',
-  'domain',
-  'params',
-  'ttl',
-  'maxBatch',
-  'batchWindow',
-  'fingerprint',
-  'codec',
-  'run',
-] as const;
+const MODEL_OPTIONS = [...MODEL_TERMS, 'codec', 'run'] as const;
+
+/** A pipeline, but for its stages. */
+export type PipelineOptions<Input> = Omit<ModelTerms<Input>, 'version' | 'replicas'>;
+
+const PIPELINE_OPTIONS = MODEL_TERMS.filter((name) => name !== 'version' && name !== 'replicas');
 
 const KEYS = ['string', 'integer'] as const;
 const OPEN_OPTIONS = [
@@ -162,6 +165,8 @@ function stopMaintenance(): void {
 /** An open cache; itself a keyspace of bytes with public scope. Made by {@link open}. */
 export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
   readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
+  readonly #models = new Set<WeakRef<{ outdateAll(): void }>>();
+  readonly #flights = new Map<string, Map<string, Flight<never, unknown>>>(); // of models, by keyspace
   readonly #terms: Terms;
   #open = true;
 
@@ -226,27 +231,106 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
 
   /**
    * A model whose results are kept: what is known is not computed again, what is being computed is computed once, and the
-   * rest reaches `run` in batches. Each version has a keyspace of its own; the time that `run` takes is the entries' `cost`.
+   * rest reaches `run` in batches. Each version, and each set of parameters, has a keyspace of its own; the time that `run`
+   * takes is the entries' `cost`.
    *
-   * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0 and there is no `params.seed`.
+   * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0, and there is neither
+   *   `params.seed` nor `replicas`.
    * @throws {CacheError} as {@link keyspace}.
    * @example const embed = cache.model({ name: 'encoder', version: '2', scope: PUBLIC, codec: float32(1024), run })
    */
   model<Input, In, Out, Own>(options: ModelOptions<Input, In, Out, Own>): Model<Input, In, Out>;
   model<Input, T>(options: CustomModelOptions<Input, T>): Model<Input, T, T>;
-  model<Input>(options: ModelTerms & { codec: unknown; run: unknown }): Model<Input, unknown, unknown> {
+  model<Input>(options: ModelTerms<Input> & { codec: unknown; run: unknown }): Model<Input, unknown, unknown> {
     const given = optionsObject('options', options, MODEL_OPTIONS);
     checkTerms(given);
     const name = textOption('options.name', given['name'], 255, 1);
     const version = textOption('options.version', given['version'], 255, 1);
-    const { scope, domain, ttl } = options;
-    const label = JSON.stringify([name, version, scope === PUBLIC ? null : scope]);
-    const answers = this.keyspace<unknown, unknown, unknown>(`model ${label}`, {
-      codec: given['codec'] as Codec<unknown, unknown, unknown>,
-      ...(scope !== PUBLIC && { scope }),
-      ...(ttl !== undefined && { ttl }),
+    const { scope, domain, params, replicas } = options;
+    const terms: ComputationTerms = { scope, domain: domain ?? '', model: { name, version }, params };
+    const of = (replica: number): ComputationTerms =>
+      replica === 0 ? terms : { ...terms, model: { name, version, replica } };
+    return this.#model(options, given, {
+      key: fingerprint({ ...terms, input: null }, options.fingerprint).hex,
+      namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), options.fingerprint)),
+      identity: { name, version, domain: domain ?? '', params },
     });
-    return new Model({ ...options, name, version, domain: domain ?? '', answers, run: options.run as never });
+  }
+
+  /**
+   * Models one after another: each takes what the one before it gives. The whole pipeline's result is stored under a
+   * compound fingerprint, `pipelineFingerprint` of the stages, and each stage's under its own: when one of them changes,
+   * those before it are answered from the cache. Clearing a stage does not clear the pipeline.
+   *
+   * @param options those of a model, without `version`, `codec` and `run`, which follow from the stages.
+   * @throws {TypeError | RangeError} there is no stage, or one is no model; an option is missing or wrong.
+   * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
+   */
+  pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result> {
+    const given = optionsObject('options', options, PIPELINE_OPTIONS);
+    const all = checkStages(stages);
+    checkTerms({ ...given, run: chain });
+    const name = textOption('options.name', given['name'], 255, 1);
+    const { domain, params } = options;
+    const scope: Scope = options.scope;
+    const models = all.map(({ identity }) => identity);
+    const compound = { scope, domain: domain ?? '', pipeline: name, models, params };
+    const { naming, digest } = pipelineNaming(compound, options.fingerprint);
+    const { codec } = all.at(-1)!;
+    const made = { ...options, version: digest.slice(0, 16), codec, run: chain(all) };
+    const parts = {
+      key: digest,
+      namings: [naming],
+      identity: { pipeline: name, domain: domain ?? '', models, params },
+    };
+    return this.#model<Input>(made, { ...given, codec }, parts) as Model<Input, Result, Result>;
+  }
+
+  #model<Input>(
+    options: ModelTerms<Input> & { codec: unknown; run: unknown },
+    given: Record<string, unknown>,
+    { key, namings, identity }: { key: string; namings: readonly Naming[]; identity: unknown },
+  ): Model<Input, unknown, unknown> {
+    const { name, version, scope, staleWhileRevalidate, staleIfError } = options;
+    const { ttl, ttlJitter } = lifeOptions(given, this.#terms);
+    const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
+    // One of its own for whatever is another computation: so that `clear` forgets what it should.
+    const label = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
+    const codec = resolveCodec(given['codec']);
+    const answers = this.keyspace<unknown, unknown, unknown>(label, {
+      codec,
+      near: false, // fingerprints are bytes, which a near cache does not know again
+      ...(scope !== PUBLIC && { scope }),
+    });
+    const model = new Model<Input, unknown, unknown>({
+      name,
+      version,
+      codec,
+      answers,
+      flights: this.#flightsOf(label),
+      namings,
+      life,
+      run: options.run as never,
+      maxBatch: options.maxBatch ?? MAX_BATCH,
+      windowMs: options.batchWindow ?? 0,
+      negativeTtlMs: options.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', options.negativeTtl),
+      keepInputs: options.keepInputs ?? 0,
+      tags: options.tags,
+      verify: options.verify,
+      identity,
+    });
+    this.#models.add(new WeakRef(model));
+    return model;
+  }
+
+  /** Of the models with these answers: two of them do not compute the same. */
+  #flightsOf(label: string): Map<string, Flight<never, unknown>> {
+    let flights = this.#flights.get(label);
+    if (flights === undefined) {
+      flights = new Map();
+      this.#flights.set(label, flights);
+    }
+    return flights;
   }
 
   /**
@@ -254,6 +338,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * Cost: one pass over the index.
    */
   override clear(): void {
+    for (const model of this.#models) model.deref()?.outdateAll();
     native.clear(this.handle);
   }
 

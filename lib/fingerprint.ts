@@ -1,7 +1,7 @@
 // fingerprint.ts: fingerprints without the addon, for edge workers, browsers and build tools: the package's entry
 // `zerohop/fingerprint`. The results are those of `zerohop`.
 
-import { createFingerprinting } from './fingerprint/fingerprint.js';
+import { createFingerprinting, type Fingerprinting } from './fingerprint/fingerprint.js';
 import { pureHasher } from './fingerprint/pure-hasher.js';
 
 export {
@@ -18,4 +18,5 @@ export {
 } from './fingerprint/fingerprint.js';
 export type { DType, TensorLike } from './fingerprint/tensors.js';
 
-export const { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } = createFingerprinting(pureHasher);
+export const { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint }: Fingerprinting =
+  createFingerprinting(pureHasher);

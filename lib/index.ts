@@ -8,6 +8,7 @@ export {
   type ModelOptions,
   type OpenOptions,
   open,
+  type PipelineOptions,
   type Policy,
   type Verify,
 } from './cache.js';
@@ -30,7 +31,19 @@ export {
 export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
 export type { DType, TensorLike } from './fingerprint/tensors.js';
 export type { Key, Keys, Keyspace, SetOptions } from './keyspace.js';
-export type { CacheMode, Model, ModelStats, ModelTerms, PredictOptions, RunContext } from './model/model.js';
+export {
+  type ArmStats,
+  type Experiment,
+  type ExperimentStats,
+  type ExperimentTerms,
+  experiment,
+} from './model/experiment.js';
+export type { Model, ModelStats } from './model/model.js';
+export type { Stage } from './model/pipeline.js';
+export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
+export type { ModelReport, ReportOptions } from './model/report.js';
+export type { CacheMode, ModelTerms, PredictOptions, Results, RunContext } from './model/terms.js';
+export type { Comparison, MismatchEvent, VerifyTerms } from './model/verification.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';

@@ -73,6 +73,20 @@ export interface Terms {
   readonly near: boolean;
 }
 
+/** Finds what is stored under a key of its own making, and tells the key afterwards. @internal */
+export interface Seeker {
+  readonly key: Uint8Array;
+  find(handle: number, slab: Uint8Array | undefined): ArrayBufferLike | number;
+}
+
+/** @internal */
+export interface BatchSeeker {
+  readonly count: number;
+  keyAt(i: number): Uint8Array;
+  /** False, and no key was looked up. */
+  findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): boolean;
+}
+
 /** How many copies pass before the size of the heap, and with it the price of an exposure, is looked at again. */
 const COPIES_PER_HEAP_REPORT = 256;
 
@@ -215,9 +229,22 @@ export class Keyspace<In, Out, Own> {
     const locations = takeLocations(batch.length * 3);
     const buffers: ArrayBufferLike[] = [];
     findMany(this.#handle, batch.keys, slab, locations, buffers, batch.ends, batch.length);
-    const values = new Array<Out | undefined>(batch.length);
+    const values = this.#valuesAt(locations, buffers, slab, batch.length, (i) => batch.at(i));
+    giveLocations(locations);
+    batch.release();
+    return values;
+  }
+
+  #valuesAt(
+    locations: Int32Array,
+    buffers: readonly ArrayBufferLike[],
+    slab: Uint8Array | undefined,
+    count: number,
+    keyAt: (i: number) => Key,
+  ): (Out | undefined)[] {
+    const values = new Array<Out | undefined>(count);
     const unread: number[] = [];
-    for (let i = 0, j = 0; i < values.length; ++i, j += 3) {
+    for (let i = 0, j = 0; i < count; ++i, j += 3) {
       const found = locations[j]!;
       const offset = locations[j + 1]!;
       const length = locations[j + 2]! >>> 0;
@@ -226,7 +253,7 @@ export class Keyspace<In, Out, Own> {
         try {
           values[i] = this.#codec.view(buffer, offset, length);
         } catch (error) {
-          values[i] = this.#again(batch.at(i), buffer, found, error);
+          values[i] = this.#again(keyAt(i), buffer, found, error);
         }
       } else if (found === COPIED) values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + offset, length);
       else {
@@ -234,10 +261,32 @@ export class Keyspace<In, Out, Own> {
         if (found === NEED_SLAB) unread.push(i);
       }
     }
-    giveLocations(locations);
     // Copies that the slab had no room for.
-    for (const i of unread) values[i] = this.#lookUp(batch.at(i));
-    batch.release();
+    for (const i of unread) values[i] = this.#lookUp(keyAt(i));
+    return values;
+  }
+
+  /** How much the entry is worth to the policy, more for what is asked for more; below 0 if there is none. @internal */
+  heat(key: Key): number {
+    return native.describe(this.#handle, key) ? wideRegisters[FREQUENCY]! : -1;
+  }
+
+  /** What is stored under a key that native code makes of something else. @internal */
+  seek(seeker: Seeker): Out | undefined {
+    const found = seeker.find(this.#handle, this.#slab);
+    if (typeof found === 'object')
+      return this.#view(seeker.key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    return found === MISS ? undefined : this.#copied(find, seeker.key.slice(), found);
+  }
+
+  /** The same of many; undefined if they could not be found in one call. @internal */
+  seekMany(seeker: BatchSeeker): (Out | undefined)[] | undefined {
+    const slab = this.#slab;
+    const locations = takeLocations(seeker.count * 3);
+    const buffers: ArrayBufferLike[] = [];
+    const found = seeker.findMany(this.#handle, slab, locations, buffers);
+    const values = found ? this.#valuesAt(locations, buffers, slab, seeker.count, (i) => seeker.keyAt(i)) : undefined;
+    giveLocations(locations);
     return values;
   }
 

@@ -71,9 +71,21 @@ const fieldsOf = new WeakMap<Fingerprint, Fields>();
 
 /** 32 bytes that name a computation; a key wherever bytes are one. */
 export class Fingerprint extends Uint8Array<ArrayBuffer> {
-  /** What is cut out of it is no fingerprint. */
-  static get [Symbol.species](): Uint8ArrayConstructor {
-    return Uint8Array;
+  // What is made of its bytes is no fingerprint. Not by Symbol.species, with which making one takes three times as long.
+  override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+    return bytesOf(this).slice(start, end);
+  }
+
+  override subarray(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+    return bytesOf(this).subarray(start, end);
+  }
+
+  override map(change: (byte: number, i: number, all: this) => number, self?: unknown): Uint8Array<ArrayBuffer> {
+    return bytesOf(this).map((byte, i) => change.call(self, byte, i, this));
+  }
+
+  override filter(keep: (byte: number, i: number, all: this) => unknown, self?: unknown): Uint8Array<ArrayBuffer> {
+    return bytesOf(this).filter((byte, i) => keep.call(self, byte, i, this));
   }
 
   /** 64 digits. */
@@ -121,6 +133,8 @@ export class Fingerprint extends Uint8Array<ArrayBuffer> {
   }
 }
 
+const bytesOf = (of: Fingerprint) => new Uint8Array(of.buffer, of.byteOffset, of.length);
+
 /** Fingerprints of a batch, in one piece of memory; each is made into an object when it is asked for. */
 export class Fingerprints implements Iterable<Fingerprint> {
   /** 32 bytes of each, in order. */
@@ -144,8 +158,8 @@ export class Fingerprints implements Iterable<Fingerprint> {
   }
 }
 
-/** In the JavaScript heap, as all small typed arrays are: cheaper than one over memory of its own. */
-function newFingerprint(): Fingerprint {
+/** In the JavaScript heap, as all small typed arrays are: cheaper than one over memory of its own. @internal */
+export function newFingerprint(): Fingerprint {
   return new (Fingerprint as unknown as new (length: number) => Fingerprint)(DIGEST_BYTES);
 }
 
@@ -163,18 +177,36 @@ const PIPELINE_VERSION = 'zerohop pipeline 1';
 const NO_BYTES = new Uint8Array(0);
 const NORMALIZATIONS = ['NFC', 'NFD', 'NFKC', 'NFKD'];
 
-/** A value as it is hashed: text behind its kind, or data behind a head. */
-type Value = TextValue | DataValue;
+/** Text behind its kind. */
 interface TextValue {
   readonly kind: number;
   readonly text: string;
 }
+/** Data behind a head. */
 interface DataValue {
   readonly head: Uint8Array;
   readonly data: Uint8Array;
   /** Of the data, when the head was made. */
   readonly bytes: number;
   readonly nans: Nans;
+}
+
+/** An input as it is hashed. @internal */
+export type Value = TextValue | DataValue;
+/** A batch: texts alone, or values of several kinds. @internal */
+export type Batch = { readonly texts: readonly string[] } | { readonly values: readonly Value[] };
+
+/**
+ * A fingerprinter for the house itself: making a value of an input may run code of the caller's, hashing it runs none.
+ * @internal
+ */
+export interface Preparation extends Fingerprinter {
+  prepare(input: unknown): Value;
+  /** The 32 bytes of a fingerprint, into memory that native code may write to. */
+  hash(value: Value, out: Uint8Array): void;
+  batchOf(inputs: readonly unknown[]): Batch;
+  /** 32 bytes of each. */
+  hashBatch(batch: Batch, out: Uint8Array): void;
 }
 
 /** Fingerprints of computations that differ in their inputs alone: all else is absorbed once. */
@@ -207,7 +239,12 @@ export interface Fingerprinting {
 }
 
 /** The public functions over a hasher. @internal */
-export function createFingerprinting<State extends HashState>(hasher: Hasher<State>): Fingerprinting {
+export function createFingerprinting<State extends HashState>(
+  hasher: Hasher<State>,
+): Omit<Fingerprinting, 'fingerprinter'> & {
+  fingerprinter(terms: ComputationTerms, options?: FingerprintOptions): Preparation;
+  pipelineFingerprinter(terms: Omit<PipelineComputation, 'input'>, options?: FingerprintOptions): Preparation;
+} {
   const empty = hasher.start(NO_BYTES);
   // Native code writes here, since memory in the JavaScript heap moves.
   const scratch = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
@@ -303,7 +340,7 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
       throw typeError(path, 'text without lone surrogates', value.text);
   }
 
-  class Prepared implements Fingerprinter {
+  class Prepared implements Preparation {
     readonly #rules: Rules;
     readonly #state: State;
     readonly #fields: Fields | undefined;
@@ -322,8 +359,16 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
       );
     }
 
+    prepare(input: unknown): Value {
+      return this.#rules.valueOf(input, 'input');
+    }
+
+    hash(value: Value, out: Uint8Array): void {
+      hashInto(this.#state, value, 'input', out);
+    }
+
     of(input: unknown): Fingerprint {
-      hashInto(this.#state, this.#rules.valueOf(input, 'input'), 'input', scratch);
+      this.hash(this.prepare(input), scratch);
       const out = newFingerprint();
       out.set(scratch);
       if (this.#fields !== undefined)
@@ -335,23 +380,31 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
     }
 
     many(inputs: readonly unknown[]): Fingerprints {
-      if (!Array.isArray(inputs)) throw typeError('inputs', 'an array', inputs);
+      const batch = this.batchOf(inputs);
       const out = new Uint8Array(new ArrayBuffer(inputs.length * DIGEST_BYTES));
-      if (!this.#allTexts(inputs, out)) this.#each(inputs, out);
+      this.hashBatch(batch, out);
       return new Fingerprints(out);
     }
 
-    /** False, and nothing done, if they are not texts alone. */
-    #allTexts(inputs: readonly unknown[], out: Uint8Array): boolean {
-      for (let i = 0; i < inputs.length; ++i) if (typeof inputs[i] !== 'string') return false;
-      const texts = (inputs as readonly string[]).map((text) => this.#rules.text(text));
-      const malformed = hasher.texts(this.#state, texts, out);
-      if (malformed >= 0) throw typeError(`inputs[${malformed}]`, 'text without lone surrogates', inputs[malformed]);
-      return true;
+    batchOf(inputs: readonly unknown[]): Batch {
+      if (!Array.isArray(inputs)) throw typeError('inputs', 'an array', inputs);
+      for (let i = 0; i < inputs.length; ++i)
+        if (typeof inputs[i] !== 'string')
+          return { values: Array.from(inputs, (input, i) => this.#rules.valueOf(input, `inputs[${i}]`)) };
+      return { texts: (inputs as readonly string[]).map((text) => this.#rules.text(text)) };
     }
 
-    #each(inputs: readonly unknown[], out: Uint8Array): void {
-      const values = Array.from(inputs, (input, i) => this.#rules.valueOf(input, `inputs[${i}]`));
+    hashBatch(batch: Batch, out: Uint8Array): void {
+      if ('values' in batch) {
+        this.#hashValues(batch.values, out);
+        return;
+      }
+      const malformed = hasher.texts(this.#state, batch.texts, out);
+      if (malformed >= 0)
+        throw typeError(`inputs[${malformed}]`, 'text without lone surrogates', batch.texts[malformed]);
+    }
+
+    #hashValues(values: readonly Value[], out: Uint8Array): void {
       // What has the same NaNs goes together; texts of their own kinds one by one.
       const groups = new Map<Nans, number[]>();
       for (const [i, value] of values.entries()) {
@@ -363,7 +416,7 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
         const of = places.map((i) => values[i] as DataValue);
         // Making a name of one input may have run code of the caller's, which took the memory of another.
         for (const [n, i] of places.entries()) checkLength(of[n]!, `inputs[${i}]`);
-        const digests = places.length === inputs.length ? out : new Uint8Array(places.length * DIGEST_BYTES);
+        const digests = places.length === values.length ? out : new Uint8Array(places.length * DIGEST_BYTES);
         hasher.manyData(
           this.#state,
           of.map(({ head }) => head),
@@ -377,7 +430,7 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
     }
   }
 
-  function fingerprinter(terms: ComputationTerms, options: FingerprintOptions = {}): Fingerprinter {
+  function fingerprinter(terms: ComputationTerms, options: FingerprintOptions = {}): Preparation {
     const rules = new Rules(options);
     return new Prepared(partsOf(terms, rules), terms, rules, options.explain === true);
   }
@@ -386,24 +439,30 @@ export function createFingerprinting<State extends HashState>(hasher: Hasher<Sta
     fingerprinter,
     fingerprint: (computation, options) => fingerprinter(computation, options).of(inputOf(computation)),
     fingerprintMany: (inputs, terms, options) => fingerprinter(terms, options).many(inputs),
-    pipelineFingerprint(computation, options = {}) {
-      if (typeof computation !== 'object' || computation === null)
-        throw typeError('computation', 'an object with scope, pipeline, models and input', computation);
-      const { scope, domain, pipeline, models, params } = computation;
-      if (!Array.isArray(models)) throw typeError('models', 'an array', models);
-      if (models.length === 0) throw rangeError('models', 'one at least', models);
-      const rules = new Rules(options);
-      const parts: [string, Uint8Array][] = [
-        ['version', framed(utf8(PIPELINE_VERSION))],
-        ['scope', scopeOf(scope)],
-        ['domain', nameOf(domain === undefined ? '' : domain, 'domain')],
-        ['pipeline', nameOf(pipeline, 'pipeline')],
-        ['models', concat([leftEncode(models.length), ...models.map((one, i) => modelOf(one, i, rules))])],
-        ['params', rules.bytesOf(params, 'params', rules.excluded)],
-      ];
-      return new Prepared(parts, computation, rules, options.explain === true).of(inputOf(computation));
-    },
+    pipelineFingerprinter,
+    pipelineFingerprint: (computation, options) => pipelineFingerprinter(computation, options).of(inputOf(computation)),
   };
+
+  function pipelineFingerprinter(
+    terms: Omit<PipelineComputation, 'input'>,
+    options: FingerprintOptions = {},
+  ): Preparation {
+    if (typeof terms !== 'object' || terms === null)
+      throw typeError('computation', 'an object with scope, pipeline, models and input', terms);
+    const { scope, domain, pipeline, models, params } = terms;
+    if (!Array.isArray(models)) throw typeError('models', 'an array', models);
+    if (models.length === 0) throw rangeError('models', 'one at least', models);
+    const rules = new Rules(options);
+    const parts: [string, Uint8Array][] = [
+      ['version', framed(utf8(PIPELINE_VERSION))],
+      ['scope', scopeOf(scope)],
+      ['domain', nameOf(domain === undefined ? '' : domain, 'domain')],
+      ['pipeline', nameOf(pipeline, 'pipeline')],
+      ['models', concat([leftEncode(models.length), ...models.map((one, i) => modelOf(one, i, rules))])],
+      ['params', rules.bytesOf(params, 'params', rules.excluded)],
+    ];
+    return new Prepared(parts, terms, rules, options.explain === true);
+  }
 
   function modelOf(model: unknown, i: number, rules: Rules): Uint8Array {
     if (model === undefined) throw typeError(`models[${i}]`, "the model's name and version", model);

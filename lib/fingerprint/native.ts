@@ -1,6 +1,7 @@
 // native.ts: fingerprints by the addon.
 
-import { createFingerprinting } from './fingerprint.js';
+import { createFingerprinting, type Fingerprinting } from './fingerprint.js';
 import { nativeHasher } from './native-hasher.js';
 
-export const { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } = createFingerprinting(nativeHasher);
+export const { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint }: Fingerprinting =
+  createFingerprinting(nativeHasher);

@@ -17,8 +17,10 @@ export class Flight<Input, Result> {
   run: Run | undefined;
   /** Its result must not be stored: the key was deleted or set meanwhile, or nobody wants that. */
   stale: boolean;
+  tags: readonly string[] | undefined;
   #waiters = 0;
 
+  /** @param id the fingerprint in hex; `key`, its bytes. */
   constructor(
     readonly key: Uint8Array,
     readonly id: string,
@@ -38,29 +40,48 @@ export class Flight<Input, Result> {
     return this.#waiters === 0;
   }
 
-  /** The result, for one more waiter, until `signal` says that it has given up. */
-  join(signal: AbortSignal | undefined, onAbandoned: () => void): Promise<Result> {
+  /** Nobody gives up on it: it is computed for those who come later. */
+  hold(): void {
     this.#waiters++;
-    if (signal === undefined) return this.promise;
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        reject(signal.reason);
-        if (--this.#waiters > 0) return;
-        onAbandoned();
-        if (this.run !== undefined && --this.run.awaited === 0) this.run.controller.abort(signal.reason);
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      const settle = () => signal.removeEventListener('abort', leave);
-      this.promise.then(
-        (result) => {
-          settle();
-          resolve(result);
-        },
-        (reason: unknown) => {
-          settle();
-          reject(reason);
-        },
-      );
-    });
   }
+
+  /** One more waits for the result. */
+  join(): Promise<Result> {
+    this.#waiters++;
+    return this.promise;
+  }
+
+  /** One of them has given up. True if nobody is left: its run is told once nobody waits for any of its results. */
+  leave(reason: unknown): boolean {
+    if (--this.#waiters > 0) return false;
+    if (this.run !== undefined && --this.run.awaited === 0) this.run.controller.abort(reason);
+    return true;
+  }
+}
+
+/** The promise, until `signal` says that the caller has given up: then its reason. One listener, for however many flights. */
+export function until<Result>(
+  promise: Promise<Result>,
+  signal: AbortSignal | undefined,
+  leave: (reason: unknown) => void,
+): Promise<Result> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      reject(signal.reason);
+      leave(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    const settle = () => signal.removeEventListener('abort', giveUp);
+    promise.then(
+      (result) => {
+        settle();
+        resolve(result);
+      },
+      (reason: unknown) => {
+        settle();
+        reject(reason);
+      },
+    );
+  });
 }

@@ -1,135 +1,140 @@
 // model.ts: memoised inference. What is known is not computed again, what is being computed is computed once, and the rest
 // reaches the model in batches.
 //
-//   input -> fingerprint -> keyspace of the model's version: a hit
-//                        -> a flight: somebody computes it already; joined
-//                        -> a new flight, run with others that miss
+//   input -> fingerprint -> keyspace of the model's version: a hit         finder.ts: one native call
+//                        -> a flight: somebody computes it already; joined  flights.ts
+//                        -> a new flight, run with others that miss         runner.ts
 //
 // A result is stored under the fingerprint of the input it was asked for with. Inputs that can change are named again
 // before and after they are run: if one did change, nobody gets a result, and nothing is stored.
 
+import type { Codec } from '../codecs.js';
+import type { Entry } from '../entry.js';
 import { CacheError } from '../errors.js';
-import type { Fingerprint, Fingerprinter, FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
-import { PUBLIC } from '../fingerprint/fingerprint.js';
-import { fingerprinter } from '../fingerprint/native.js';
+import type { Fingerprint } from '../fingerprint/fingerprint.js';
 import type { Keyspace } from '../keyspace.js';
+import { EXPIRES, wideRegisters } from '../native.js';
+import { tagOption, tagsOption } from '../options.js';
+import { Failures } from './failures.js';
+import { Finder, type Naming } from './finder.js';
+import { Flight, until } from './flights.js';
+import type { Life } from './freshness.js';
+import { KeptInputs, ownOf } from './inputs.js';
+import { type ModelReport, type ReportOptions, reportOf } from './report.js';
+import { type Landing, Runner } from './runner.js';
 import {
-  choiceOption,
-  countOption,
-  durationOption,
-  optionsObject,
-  rangeError,
-  textOption,
-  typeError,
-} from '../options.js';
-import { Flight, type Run } from './flights.js';
-
-/** What `run` is given beside its inputs. */
-export interface RunContext {
-  /** Aborted when nobody waits for any of its results any more. */
-  readonly signal: AbortSignal;
-}
-
-/** What a model is, but for its codec and its run. */
-export interface ModelTerms {
-  name: string;
-  /** Another version never sees this one's results. */
-  version: string;
-  /** Whose results they are: a tenant's name, or PUBLIC. */
-  scope: Scope;
-  /** Tells apart uses of one model whose results must not mix. */
-  domain?: string;
-  /** All that changes results beside the input. With a `temperature` above 0, a `seed` as well. */
-  params?: unknown;
-  /** How long results may be served. Default: the cache's. */
-  ttl?: number | string;
-  /** Inputs of one run at most. Default 1 024. */
-  maxBatch?: number;
-  /** ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop. */
-  batchWindow?: number;
-  /** What of inputs and parameters counts. */
-  fingerprint?: Omit<FingerprintOptions, 'explain'>;
-}
-
-/** As fetch's `cache`: `no-store` neither looks nor stores, `reload` does not look, `only-if-cached` does not run. */
-export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';
-
-export interface PredictOptions {
-  /** Gives up waiting; the run goes on for others, and is told when the last one has given up. */
-  signal?: AbortSignal;
-  cache?: CacheMode;
-}
+  type Asked,
+  type CacheMode,
+  joins,
+  looks,
+  type PredictOptions,
+  predictOptions,
+  type Results,
+  type RunContext,
+} from './terms.js';
+import { Verification, type VerifyTerms } from './verification.js';
 
 export interface ModelStats {
+  /** Inputs that were asked for: hits, joined, missed and failed again. */
+  asked: number;
   /** Inputs that were answered from the cache. */
   hits: number;
+  /** Of those: served beyond their ttl, while new ones are computed. */
+  staleHits: number;
   /** Inputs whose result somebody else was computing already, or that were twice in a batch. */
   joined: number;
-  /** Inputs that were run, and runs that they were run in. */
+  /** Inputs for which there was no result to serve, and nobody computing it. */
+  missed: number;
+  /** Inputs that were run, those without a caller among them, and runs that they were run in. */
   computed: number;
   runs: number;
   /** Inputs whose run failed. */
   failed: number;
+  /** Of those: answered with a stale result all the same. */
+  staleOnError: number;
+  /** Inputs that got the error of a run of a moment ago (`negativeTtl`). */
+  failedAgain: number;
+  /** Hits that were computed again and compared, and those among them that were not the same. */
+  verified: number;
+  mismatches: number;
+  /** Too many were not: the cache is not used until `trust()`. */
+  distrusted: boolean;
   /** ms that runs took, all together. */
   runMs: number;
 }
 
-/** @internal */
-export interface ModelParts<In, Out> extends ModelTerms {
+/** What a model is made of. @internal */
+export interface ModelParts<Input, In, Out> {
+  readonly name: string;
+  readonly version: string;
+  readonly codec: Codec<In, Out, unknown>;
   readonly answers: Keyspace<In, Out, unknown>;
-  readonly run: (inputs: never[], context: RunContext) => readonly In[] | Promise<readonly In[]>;
+  /** By fingerprint in hex; those of another Model with the same answers are the same. */
+  readonly flights: Map<string, Flight<Input, In | Out>>;
+  /** Of each replica: how its keys are made. */
+  readonly namings: readonly Naming[];
+  readonly life: Life;
+  readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
+  readonly maxBatch: number;
+  readonly windowMs: number;
+  readonly negativeTtlMs: number;
+  readonly keepInputs: number;
+  readonly tags: ((input: Input) => readonly string[]) | undefined;
+  readonly verify: number | VerifyTerms | undefined;
+  /** What identifies it as a stage of a pipeline. */
+  readonly identity: unknown;
 }
 
-const MODES = ['default', 'no-store', 'reload', 'only-if-cached'] as const;
-const MAX_BATCH = 1024;
-const WINDOW_MS_MAX = 60_000;
-
-/** Checks what of the terms the cache's keyspace does not check. @internal */
-export function checkTerms({ scope, params, maxBatch, batchWindow, run }: Record<string, unknown>): void {
-  if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
-  if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
-  if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
-  if (batchWindow !== undefined && batchWindow !== 0)
-    durationOption('options.batchWindow', batchWindow, 1, WINDOW_MS_MAX);
-  if (typeof params !== 'object' || params === null) return;
-  const { temperature, seed } = params as { temperature?: unknown; seed?: unknown };
-  if (typeof temperature === 'number' && temperature > 0 && seed === undefined)
-    throw rangeError(
-      'options.params.temperature',
-      '0, or a params.seed beside it: one answer of a model that draws would be served to all',
-      temperature,
-    );
-}
+/** Of so many lookups one is timed. */
+const TIME_EVERY = 64;
 
 /** A model whose results are kept. Made by `cache.model()`. */
 export class Model<Input, In, Out> {
   readonly name: string;
   readonly version: string;
+  /** @internal */
+  readonly codec: Codec<In, Out, unknown>;
+  /** @internal */
+  readonly identity: unknown;
   readonly #answers: Keyspace<In, Out, unknown>;
-  readonly #run: (inputs: Input[], context: RunContext) => readonly In[] | Promise<readonly In[]>;
-  readonly #namer: Fingerprinter;
-  readonly #maxBatch: number;
-  readonly #windowMs: number;
-  readonly #flights = new Map<string, Flight<Input, In | Out>>();
-  #queue: Flight<Input, In | Out>[] = [];
-  #timer: NodeJS.Timeout | undefined;
-  readonly #stats: ModelStats = { hits: 0, joined: 0, computed: 0, runs: 0, failed: 0, runMs: 0 };
+  readonly #finders: readonly Finder<In, Out>[];
+  readonly #life: Life;
+  readonly #flights: Map<string, Flight<Input, In | Out>>;
+  readonly #runner: Runner<Input, In, In | Out>;
+  readonly #failures: Failures | undefined;
+  readonly #verification: Verification<In> | undefined;
+  readonly #inputs: KeptInputs<Input>;
+  readonly #tagsOf: ((input: Input) => readonly string[]) | undefined;
+  readonly #counts = { hits: 0, staleHits: 0, joined: 0, missed: 0, failed: 0, staleOnError: 0, failedAgain: 0 };
+  #lookups = 0;
+  #timedMs = 0;
 
   /** @internal */
-  constructor(parts: ModelParts<In, Out>) {
-    const { name, version, scope, domain, params, maxBatch, batchWindow } = parts;
+  constructor(parts: ModelParts<Input, In, Out>) {
+    const { name, version, codec, answers, negativeTtlMs, verify, run, maxBatch, windowMs } = parts;
     this.name = name;
     this.version = version;
-    this.#answers = parts.answers;
-    this.#run = parts.run as (inputs: Input[], context: RunContext) => readonly In[] | Promise<readonly In[]>;
-    this.#namer = fingerprinter({ scope, domain: domain ?? '', model: { name, version }, params }, parts.fingerprint);
-    this.#maxBatch = maxBatch ?? MAX_BATCH;
-    this.#windowMs = batchWindow ?? 0;
+    this.codec = codec;
+    this.identity = parts.identity;
+    this.#answers = answers;
+    this.#flights = parts.flights;
+    this.#finders = parts.namings.map((naming) => new Finder(answers, naming));
+    this.#life = parts.life;
+    this.#failures = negativeTtlMs > 0 ? new Failures(negativeTtlMs) : undefined;
+    this.#verification = verify === undefined || verify === 0 ? undefined : new Verification(verify, codec, this);
+    this.#inputs = new KeptInputs(parts.keepInputs, (key) => answers.heat(key));
+    this.#tagsOf = parts.tags;
+    const landing: Landing<Input, In, In | Out> = {
+      admit: (flight) => this.#isUnchanged(flight),
+      finish: (flight, result, cost) => this.#finish(flight, result, cost),
+      fail: (flight, reason) => this.#fail(flight, reason),
+    };
+    this.#runner = new Runner({ name, run, maxBatch, windowMs }, landing);
   }
 
-  /** The key of an input's result. */
+  /** The key of an input's result; of replicas, the first one's. */
   fingerprint(input: Input): Fingerprint {
-    return this.#namer.of(input);
+    return this.#finders[0]!.name(input);
   }
 
   /**
@@ -138,19 +143,33 @@ export class Model<Input, In, Out> {
    * Rejects with what `run` failed with; with `signal`'s reason; with a CacheError `ERR_MODEL_NOT_CACHED`
    * (`only-if-cached`), `ERR_MODEL_RESULT` (`run` gave something else than a result for each input),
    * `ERR_MODEL_INPUT_CHANGED`; with a TypeError for an input that has no fingerprint, or a result that the codec refuses.
+   * Cost: a hit is one native call, which makes the fingerprint and looks: 1 µs for a short text; for a tensor of 1 024
+   *   float32 2 µs if it came before lately, 10 else.
    */
   async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
-    const { signal, mode } = predictOptions(options);
-    const key = this.#namer.of(input);
-    const found = looks(mode) ? this.#answers.get(key) : undefined;
-    if (found !== undefined) {
-      this.#stats.hits++;
-      return found;
+    const { signal, mode } = this.#asked(options);
+    const finder = this.#anyFinder();
+    let stale: Out | undefined;
+    if (looks(mode)) {
+      const found = this.#find(finder, input);
+      if (found !== undefined) {
+        const left = wideRegisters[EXPIRES]!;
+        const freshness = this.#life.ends ? this.#life.of(left) : 'fresh';
+        if (freshness !== 'if-error' || mode === 'only-if-cached') {
+          this.#counts.hits++;
+          if (freshness === 'revalidate') this.#revalidate(finder, input);
+          else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
+          return found;
+        }
+        stale = found;
+      }
+      if (mode === 'only-if-cached') throw this.#notCached();
     }
-    if (mode === 'only-if-cached') throw notCached(this.name);
-    const { flight, fresh } = this.#flightOf(key, input, mode);
-    const result = this.#join(flight, signal);
-    if (fresh) this.#enqueue(flight);
+    const key = looks(mode) ? finder.key : finder.name(input);
+    this.#throwKnownFailure(key.hex, mode);
+    const { flight, fresh } = this.#flightOf(key, input, mode, this.#tagsFor(input));
+    const result = until(this.#join(flight, fresh, stale), signal, (reason) => this.#leave(flight, reason));
+    if (fresh) this.#runner.enqueue(flight);
     return result;
   }
 
@@ -159,73 +178,256 @@ export class Model<Input, In, Out> {
    * Rejects as {@link predict}, with the first failure; what else was computed is stored.
    */
   async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
-    const { signal, mode } = predictOptions(options);
-    const keys = Array.from(this.#namer.many(inputs));
-    const results: (In | Out | undefined | Promise<In | Out>)[] = looks(mode)
-      ? this.#answers.getMany(keys)
-      : new Array<undefined>(keys.length).fill(undefined);
+    const { signal, mode } = this.#asked(options);
+    if (this.#finders.length > 1 || this.#life.ends || this.#verification !== undefined || this.#failures !== undefined)
+      return this.#predictEach(inputs, { signal, mode });
+    const finder = this.#finders[0]!;
+    const begun = performance.now();
+    const found = looks(mode) ? finder.findMany(inputs) : undefined;
+    const keys = found?.keys ?? finder.nameMany(inputs);
+    const results: (In | Out | undefined | Promise<In | Out>)[] =
+      found?.results ?? new Array<undefined>(keys.count).fill(undefined);
+    if (found !== undefined) this.#countLookups(keys.count, performance.now() - begun);
     const missing = results.flatMap((result, i) => (result === undefined ? [i] : []));
-    this.#stats.hits += keys.length - missing.length;
-    if (missing.length > 0 && mode === 'only-if-cached') throw notCached(this.name);
+    this.#counts.hits += keys.count - missing.length;
+    if (missing.length === 0) return results as Out[];
+    if (mode === 'only-if-cached') throw this.#notCached(missing.length);
+    const tags = missing.map((i) => this.#tagsFor(inputs[i]!)); // the caller's code: before anything is begun
     const own = new Map<string, Flight<Input, In | Out>>(); // of this batch, where flights are not shared
     const fresh: Flight<Input, In | Out>[] = [];
-    for (const i of missing) {
-      const known = shared(mode) ? undefined : own.get(keys[i]!.hex);
-      const of = known ? { flight: known, fresh: false } : this.#flightOf(keys[i]!, inputs[i]!, mode);
-      if (known) this.#stats.joined++;
+    const joined: Flight<Input, In | Out>[] = [];
+    for (const [n, i] of missing.entries()) {
+      const key = keys.keyAt(i);
+      const known = joins(mode) ? undefined : own.get(key.hex);
+      const of = known ? { flight: known, fresh: false } : this.#flightOf(key, inputs[i]!, mode, tags[n]);
+      if (known) this.#counts.joined++;
       own.set(of.flight.id, of.flight);
       if (of.fresh) fresh.push(of.flight);
-      results[i] = this.#join(of.flight, signal);
+      joined.push(of.flight);
+      results[i] = this.#join(of.flight, of.fresh, undefined);
     }
-    for (let at = 0; at < fresh.length; at += this.#maxBatch) void this.#start(fresh.slice(at, at + this.#maxBatch));
-    return Promise.all(results) as Promise<(In | Out)[]>;
+    this.#runner.start(fresh);
+    return until(Promise.all(results) as Promise<(In | Out)[]>, signal, (reason) => {
+      for (const flight of joined) this.#leave(flight, reason);
+    });
   }
 
-  /** What is stored for the input, if anything is; uncounted. */
+  /** One by one, where hits need a look each; what misses is still run together. */
+  async #predictEach(inputs: readonly Input[], { signal, mode }: Asked): Promise<(In | Out)[]> {
+    this.#finders[0]!.check(inputs); // all of them, before the first is looked up
+    const options: PredictOptions = { cache: mode, ...(signal !== undefined && { signal }) };
+    return Promise.all(Array.from(inputs, (input) => this.predict(input, options)));
+  }
+
+  /** What is stored for the input, if anything is; uncounted. Stale results are given too. */
   peek(input: Input): Out | undefined {
-    return this.#answers.peek(this.#namer.of(input));
+    for (const finder of this.#finders) {
+      const found = this.#answers.peek(finder.name(input));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** What is known of the stored result: age, time to live, cost, worth. Of replicas, the first one's. Uncounted. */
+  entry(input: Input): Entry<Out> | undefined {
+    return this.#answers.entry(this.#finders[0]!.name(input));
   }
 
   /** Stores a result that was computed elsewhere; one that is being computed here will not replace it. */
   set(input: Input, result: In): boolean {
-    const key = this.#namer.of(input);
+    const key = this.#finders[0]!.name(input);
+    const tags = this.#tagsFor(input);
     this.#outdate(key.hex);
-    return this.#answers.set(key, result);
+    return this.#store(key, key.hex, input, result, tags, undefined);
   }
 
-  /** Forgets the result for an input; one that is being computed will not be stored. Returns whether there was one. */
+  /** Forgets the results for an input; one that is being computed will not be stored. Returns whether there was one. */
   delete(input: Input): boolean {
-    const key = this.#namer.of(input);
-    this.#outdate(key.hex);
-    return this.#answers.delete(key);
+    let deleted = false;
+    for (const finder of this.#finders) {
+      const key = finder.name(input);
+      this.#outdate(key.hex);
+      this.#inputs.forget(key.hex);
+      deleted = this.#answers.delete(key) || deleted;
+    }
+    return deleted;
+  }
+
+  /**
+   * Forgets the results of all inputs for which `tags` gave this one; those that are being computed will not be stored.
+   * Returns how many were stored.
+   */
+  invalidateByTag(tag: string): number {
+    const name = tagOption('tag', tag);
+    for (const flight of [...this.#flights.values()]) if (flight.tags?.includes(name)) this.#outdate(flight.id);
+    return this.#answers.deleteByTag(name);
   }
 
   /** Forgets all results of this version, those that are being computed among them. */
   clear(): void {
-    for (const id of [...this.#flights.keys()]) this.#outdate(id);
+    this.outdateAll();
     this.#answers.clear();
   }
 
+  /** What is being computed is not stored. @internal */
+  outdateAll(): void {
+    for (const id of [...this.#flights.keys()]) this.#outdate(id);
+    this.#failures?.clear();
+    this.#inputs.clear();
+  }
+
+  /** After too many mismatches (`verify`): uses the cache again, and compares anew. */
+  trust(): void {
+    this.#verification?.trust();
+  }
+
+  /** Inputs that were kept (`keepInputs`), the hottest first. */
+  hottest(count: number): Input[] {
+    return this.#inputs.hottest(count);
+  }
+
+  /** @internal */
+  get hits(): number {
+    return this.#counts.hits;
+  }
+
   stats(): ModelStats {
-    return { ...this.#stats };
+    const counts = this.#counts;
+    const { computed, runs, runMs } = this.#runner;
+    const { verified = 0, mismatches = 0, distrusted = false } = this.#verification ?? {};
+    const asked = counts.hits + counts.joined + counts.missed + counts.failedAgain;
+    return { asked, ...counts, computed, runs, runMs, verified, mismatches, distrusted };
+  }
+
+  /**
+   * What the cache saved: hits times the mean time of a run by input, less what looking up and comparing took. Callers who
+   * joined a run are told apart: a model without a cache would have run them.
+   */
+  report(options: ReportOptions): ModelReport {
+    const overheadMs = this.#lookups === 0 ? 0 : this.#timedMs;
+    return reportOf(this.stats(), { overheadMs, verified: this.#verification?.verified ?? 0 }, options);
+  }
+
+  #asked(options: PredictOptions | undefined): Asked {
+    const asked = predictOptions(options);
+    if (this.#verification?.distrusted !== true) return asked;
+    if (asked.mode === 'only-if-cached') throw this.#notCached();
+    return { signal: asked.signal, mode: 'no-store' };
+  }
+
+  #anyFinder(): Finder<In, Out> {
+    const { length } = this.#finders;
+    return this.#finders[length === 1 ? 0 : Math.floor(Math.random() * length)]!;
+  }
+
+  #find(finder: Finder<In, Out>, input: Input): Out | undefined {
+    if (++this.#lookups % TIME_EVERY !== 0) return finder.find(input);
+    const begun = performance.now();
+    const found = finder.find(input);
+    this.#timedMs += (performance.now() - begun) * TIME_EVERY;
+    return found;
+  }
+
+  #countLookups(count: number, ms: number): void {
+    this.#lookups += count;
+    this.#timedMs += ms;
+  }
+
+  #notCached(missing = 1): CacheError {
+    this.#counts.missed += missing;
+    return new CacheError(
+      'ERR_MODEL_NOT_CACHED',
+      `no result of ${this.name} is stored for an input, and cache is 'only-if-cached'`,
+    );
+  }
+
+  #throwKnownFailure(id: string, mode: CacheMode): void {
+    const failure = looks(mode) ? this.#failures?.find(id) : undefined;
+    if (failure === undefined) return;
+    this.#counts.failedAgain++;
+    throw failure.reason;
+  }
+
+  #tagsFor(input: Input): readonly string[] | undefined {
+    return this.#tagsOf === undefined ? undefined : tagsOption('what tags returned', this.#tagsOf(input));
   }
 
   /** The flight that computes the key, or a new one. */
-  #flightOf(key: Fingerprint, input: Input, mode: CacheMode): { flight: Flight<Input, In | Out>; fresh: boolean } {
+  #flightOf(
+    key: Fingerprint,
+    input: Input,
+    mode: CacheMode,
+    tags: readonly string[] | undefined,
+  ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const id = key.hex;
-    const known = shared(mode) ? this.#flights.get(id) : undefined;
+    const known = joins(mode) ? this.#flights.get(id) : undefined;
     if (known !== undefined) {
-      this.#stats.joined++;
+      this.#counts.joined++;
       return { flight: known, fresh: false };
     }
-    const flight = new Flight<Input, In | Out>(key, id, input, mode === 'no-store');
-    if (mode === 'reload') this.#outdate(id); // what was asked for before must not replace it
-    if (mode !== 'no-store') this.#flights.set(id, flight);
-    return { flight, fresh: true };
+    this.#counts.missed++;
+    return { flight: this.#newFlight(key, id, input, mode, tags), fresh: true };
   }
 
-  #join(flight: Flight<Input, In | Out>, signal: AbortSignal | undefined): Promise<In | Out> {
-    return flight.join(signal, () => this.#land(flight));
+  #newFlight(
+    key: Fingerprint,
+    id: string,
+    input: Input,
+    mode: CacheMode,
+    tags: readonly string[] | undefined,
+  ): Flight<Input, In | Out> {
+    const flight = new Flight<Input, In | Out>(key, id, input, mode === 'no-store');
+    flight.tags = tags;
+    if (mode === 'reload') this.#outdate(id); // what was asked for before must not replace it
+    if (mode !== 'no-store') this.#flights.set(id, flight);
+    return flight;
+  }
+
+  /** @param stale what to give if it fails. */
+  #join(flight: Flight<Input, In | Out>, fresh: boolean, stale: Out | undefined): Promise<In | Out> {
+    let result = flight.join();
+    // What JSON or the caller's codec made is the caller's to change: so each gets one of his own.
+    if (!fresh && this.codec.sharable !== true) result = result.then((one) => this.#another(one));
+    if (stale === undefined) return result;
+    return result.catch(() => {
+      this.#counts.staleOnError++;
+      return stale;
+    });
+  }
+
+  #another(result: In | Out): Out {
+    const { buffer, byteOffset, byteLength } = this.codec.encode(result as In);
+    return this.codec.view(buffer.slice(byteOffset, byteOffset + byteLength), 0, byteLength);
+  }
+
+  #leave(flight: Flight<Input, In | Out>, reason: unknown): void {
+    if (flight.leave(reason)) this.#land(flight);
+  }
+
+  /** Computes what is stale anew, for later callers. */
+  #revalidate(finder: Finder<In, Out>, input: Input): void {
+    this.#counts.staleHits++;
+    const { key } = finder;
+    const id = key.hex;
+    if (this.#flights.has(id) || this.#failures?.find(id) !== undefined) return;
+    const own = ownOf(input);
+    const flight = this.#newFlight(key, id, own, 'default', this.#tagsFor(own));
+    flight.hold();
+    this.#runner.enqueue(flight);
+  }
+
+  /** Computes what was served again, and compares. */
+  #verify(key: Fingerprint, input: Input, served: Out): void {
+    const verification = this.#verification!;
+    const flight = this.#newFlight(key, key.hex, ownOf(input), 'no-store', undefined);
+    flight.hold();
+    flight.promise.then(
+      (computed) => {
+        if (verification.compare(flight.id, served as unknown as In, computed as In)) this.clear();
+      },
+      () => {}, // counted as failed; nothing was compared
+    );
+    this.#runner.enqueue(flight);
   }
 
   /** Later callers do not join it any more. */
@@ -234,80 +436,48 @@ export class Model<Input, In, Out> {
   }
 
   #outdate(id: string): void {
+    this.#failures?.forget(id);
     const flight = this.#flights.get(id);
     if (flight === undefined) return;
     flight.stale = true;
     this.#flights.delete(id);
   }
 
-  #enqueue(flight: Flight<Input, In | Out>): void {
-    this.#queue.push(flight);
-    if (this.#queue.length >= this.#maxBatch) this.#flush();
-    else if (this.#queue.length > 1) return;
-    else if (this.#windowMs === 0) queueMicrotask(() => this.#flush());
-    else this.#timer = setTimeout(() => this.#flush(), this.#windowMs);
+  #store(
+    key: Uint8Array,
+    id: string,
+    input: Input,
+    result: In,
+    tags: readonly string[] | undefined,
+    cost: number | undefined,
+  ): boolean {
+    const stored = this.#answers.set(key, result, {
+      ttl: this.#life.draw(),
+      ...(tags !== undefined && { tags }),
+      ...(cost !== undefined && { cost }),
+    });
+    if (stored) this.#inputs.keep(id, key, input);
+    return stored;
   }
 
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const flights = this.#queue;
-    this.#queue = [];
-    const awaited = flights.filter((flight) => !flight.abandoned);
-    if (awaited.length > 0) void this.#start(awaited);
-  }
-
-  /** Runs them together; never rejects. */
-  async #start(flights: readonly Flight<Input, In | Out>[]): Promise<void> {
-    const unchanged = flights.filter((flight) => this.#isUnchanged(flight));
-    if (unchanged.length === 0) return;
-    const run: Run = { controller: new AbortController(), awaited: unchanged.length };
-    for (const flight of unchanged) flight.run = run;
-    this.#stats.runs++;
-    this.#stats.computed += unchanged.length;
-    const begun = performance.now();
-    let results: readonly In[];
-    try {
-      results = await this.#run(
-        unchanged.map(({ input }) => input),
-        { signal: run.controller.signal },
-      );
-      if (!Array.isArray(results) || results.length !== unchanged.length)
-        throw new CacheError(
-          'ERR_MODEL_RESULT',
-          `run of ${this.name}: expected an array of ${unchanged.length} results, received ${
-            Array.isArray(results) ? `one of ${results.length}` : typeof results
-          }`,
-        );
-    } catch (reason) {
-      for (const flight of unchanged) this.#fail(flight, reason);
-      return;
-    } finally {
-      this.#stats.runMs += performance.now() - begun;
-    }
-    const cost = (performance.now() - begun) / unchanged.length;
-    for (const [i, flight] of unchanged.entries()) this.#finish(flight, results[i], cost);
-  }
-
-  #finish(flight: Flight<Input, In | Out>, result: In | undefined, cost: number): void {
+  #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     if (!this.#isUnchanged(flight)) return;
-    if (result === undefined) {
-      this.#fail(flight, new CacheError('ERR_MODEL_RESULT', `run of ${this.name}: expected a result for each input`));
-      return;
-    }
     try {
-      const stored = !flight.stale && this.#answers.set(flight.key, result, { cost });
+      const { key, id, input, tags } = flight;
+      const stored = !flight.stale && this.#store(key, id, input, result, tags, cost);
       this.#land(flight);
       // What is stored no later run can write over, as it can its own buffers.
-      flight.resolve((stored ? this.#answers.peek(flight.key) : undefined) ?? result);
+      flight.resolve((stored ? this.#answers.peek(key) : undefined) ?? result);
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused it, or the cache was closed
     }
   }
 
   #fail(flight: Flight<Input, In | Out>, reason: unknown): void {
-    this.#stats.failed++;
+    this.#counts.failed++;
     this.#land(flight);
+    // That everybody gave up says nothing of the input.
+    if (!flight.stale && !flight.abandoned) this.#failures?.note(flight.id, reason);
     flight.reject(reason);
   }
 
@@ -316,7 +486,7 @@ export class Model<Input, In, Out> {
     const { input, id } = flight;
     if ((typeof input !== 'object' && typeof input !== 'function') || input === null) return true;
     try {
-      if (this.#namer.of(input).hex === id) return true;
+      if (this.#finders.some((finder) => finder.name(input).hex === id)) return true;
     } catch {
       // Detached, or made into something that has no name: changed, too.
     }
@@ -324,24 +494,4 @@ export class Model<Input, In, Out> {
     this.#fail(flight, new CacheError('ERR_MODEL_INPUT_CHANGED', message));
     return false;
   }
-}
-
-const looks = (mode: CacheMode) => mode === 'default' || mode === 'only-if-cached';
-const shared = (mode: CacheMode) => mode === 'default';
-
-function notCached(name: string): CacheError {
-  return new CacheError(
-    'ERR_MODEL_NOT_CACHED',
-    `no result of ${name} is stored for an input, and cache is 'only-if-cached'`,
-  );
-}
-
-function predictOptions(options: PredictOptions | undefined): { signal: AbortSignal | undefined; mode: CacheMode } {
-  const given = optionsObject('options', options, ['signal', 'cache']);
-  const signal = given['signal'];
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw typeError('options.signal', 'an AbortSignal', signal);
-  signal?.throwIfAborted();
-  const mode = given['cache'] === undefined ? 'default' : choiceOption('options.cache', given['cache'], MODES);
-  return { signal, mode };
 }

@@ -274,6 +274,10 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"hashData", Guarded<HashData>},
       {"hashTexts", Guarded<HashTexts>},
       {"hashManyData", Guarded<HashManyData>},
+      {"findText", Guarded<FindText>},
+      {"findData", Guarded<FindData>},
+      {"findTexts", Guarded<FindTexts>},
+      {"findManyData", Guarded<FindManyData>},
   };
   for (const auto& each : kFunctions) {
     napi_value function;

@@ -1,12 +1,23 @@
 // call.h: what nearly every function of the binding starts with: the open handle that its first argument names.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+
+#include "base/clock.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/isolate.h"
 #include "binding/napi_setup.h"
 
 namespace zerohop::binding {
+
+// What is left until then, as JavaScript is told it.
+inline double MsLeft(uint64_t expires_us) {
+  if (expires_us == kNever) return std::numeric_limits<double>::infinity();
+  const uint64_t now = NowUs();
+  return static_cast<double>(expires_us > now ? expires_us - now : 0) / 1000;
+}
 
 // The open handle that the first argument names, or null with ERR_CACHE_CLOSED pending.
 struct Call {

@@ -46,6 +46,8 @@ napi_value DeleteByTag(napi_env env, napi_callback_info info);
 // clear(handle): the keyspace; of space 0, everything.
 napi_value Clear(napi_env env, napi_callback_info info);
 
+// fingerprint_binding.cc
+//
 // hashStart(blocks, state): the state after whole blocks of 136 bytes, as 200 bytes.
 napi_value HashStart(napi_env env, napi_callback_info info);
 // hashText(state, kind, text, out): the digest of what `state` began with and the framed text; false: it has a lone
@@ -57,5 +59,18 @@ napi_value HashData(napi_env env, napi_callback_info info);
 napi_value HashTexts(napi_env env, napi_callback_info info);
 // hashManyData(state, heads, data, nans, out): one head for all, or one each.
 napi_value HashManyData(napi_env env, napi_callback_info info);
+
+// inference_binding.cc
+//
+// findText(handle, state, kind, text, slab, digest): as find, of what is stored under the input's digest, which is
+// written to `digest`; what is left of its time in the wide registers.  Undefined: the text has a lone surrogate.
+napi_value FindText(napi_env env, napi_callback_info info);
+// findData(handle, state, head, data, nans, slab, digest): the same.
+napi_value FindData(napi_env env, napi_callback_info info);
+// findTexts(handle, state, texts, ends, undefined, digests, slab, locations, buffers): as findMany; -1 - the place of
+// the first text that has a lone surrogate.
+napi_value FindTexts(napi_env env, napi_callback_info info);
+// findManyData(handle, state, heads, data, nans, digests, slab, locations, buffers): the same.
+napi_value FindManyData(napi_env env, napi_callback_info info);
 
 }  // namespace zerohop::binding

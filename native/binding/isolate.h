@@ -26,6 +26,7 @@
 #include "binding/keys.h"
 #include "binding/napi_setup.h"
 #include "cache/cache.h"
+#include "fingerprint/known_inputs.h"
 
 namespace zerohop::binding {
 
@@ -167,6 +168,9 @@ class Isolate {
   uint32_t* registers() { return registers_; }
   double* wide_registers() { return reinterpret_cast<double*>(registers_); }
 
+  // Of all its models.
+  KnownInputs& known_inputs() { return known_inputs_; }
+
   // A number for a keyspace's near hits, in memory that JavaScript owns; none if there are no more.
   std::optional<uint32_t> TakeNearNumber();
   void GiveNearNumber(uint32_t number);
@@ -273,6 +277,8 @@ class Isolate {
     size_t segment_bytes;
   };
   std::vector<Departed> departed_;
+
+  KnownInputs known_inputs_;
 
   uint64_t heap_used_bytes_ = 0;
   int64_t accounted_bytes_ = 0;  // what we have added to V8's account and not yet taken off

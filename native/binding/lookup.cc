@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
 
 #include "base/constants.h"
 
@@ -31,6 +32,15 @@ std::optional<uint32_t> Slab::Put(const std::byte* from, size_t length) {
   cursor = static_cast<uint32_t>(at + length);
   std::memcpy(data, &cursor, sizeof(cursor));
   return static_cast<uint32_t>(at);
+}
+
+napi_value AnswerOf(napi_env env, const Call& call, const Location& found) {
+  if (found.result == kFailed) return nullptr;
+  uint32_t* const registers = call.isolate->registers();
+  registers[Isolate::kOffset] = found.offset;
+  registers[Isolate::kLength] = found.bytes;
+  registers[Isolate::kSegment] = static_cast<uint32_t>(found.result);
+  return found.buffer != nullptr ? found.buffer : Int(env, found.result);
 }
 
 Location Lookup::Shown(const Hit& hit, napi_value buffer) const {
@@ -127,6 +137,39 @@ void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
       waits[j] = false;
     }
   }
+}
+
+napi_value Lookup::All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations,
+                       napi_value buffers) {
+  auto* location = static_cast<int32_t*>(ReadArrayOf(env_, locations, napi_int32_array, count * 3, "locations"));
+  if (location == nullptr) return nullptr;
+  std::array<Bytes, Cache::kBatchMax> chunk;
+  std::array<Location, Cache::kBatchMax> found;
+  std::vector<bool> given(call_.cache().arena().segment_count());
+  int32_t hits = 0;
+  for (size_t first = 0; first < count; first += chunk.size()) {
+    const size_t some = std::min(chunk.size(), count - first);
+    for (size_t i = 0; i < some; ++i) chunk[i] = key_at(first + i);
+    napi_handle_scope scope;
+    if (napi_open_handle_scope(env_, &scope) != napi_ok) return nullptr;
+    Many(std::span(chunk).first(some), std::span(found).first(some));
+    bool good = true;
+    for (size_t i = 0; i < some; ++i, location += 3) {
+      const Location& one = found[i];
+      good = good && one.result != kFailed;
+      if (good && one.buffer != nullptr && !given[static_cast<size_t>(one.result)]) {
+        good = napi_set_element(env_, buffers, static_cast<uint32_t>(one.result), one.buffer) == napi_ok;
+        given[static_cast<size_t>(one.result)] = true;
+      }
+      hits += one.result >= 0 || one.result == kCopied;
+      location[0] = one.result;
+      location[1] = static_cast<int32_t>(one.offset);
+      location[2] = static_cast<int32_t>(one.bytes);
+    }
+    napi_close_handle_scope(env_, scope);
+    if (!good) return nullptr;
+  }
+  return Int(env_, hits);
 }
 
 }  // namespace zerohop::binding

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -39,6 +40,9 @@ struct Location {
   napi_value buffer = nullptr;
 };
 
+// The buffer, or the result as a number; offset, length and segment in the registers.
+napi_value AnswerOf(napi_env env, const Call& call, const Location& found);
+
 // Answers lookups of one call: a view where this isolate has, or may have, a buffer over the segment; else a copy.
 class Lookup {
  public:
@@ -50,6 +54,14 @@ class Lookup {
   Location OneMarked(Bytes key, Cache::NearMark* mark, uint64_t* expires_us) {
     return One(key, Cache::Use::kCount, mark, expires_us);
   }
+
+  // And tells when the entry expires (untouched on a miss).
+  Location OneEnding(Bytes key, uint64_t* expires_us) { return One(key, Cache::Use::kCount, nullptr, expires_us); }
+
+  // Any number of keys: `locations` (an Int32Array) gets result, offset and length of each, `buffers` (an array) the
+  // buffer of each segment among the results.  The number of hits; null, and an exception pending, on failure.
+  // REQUIRES: key_at runs no JavaScript.
+  napi_value All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations, napi_value buffers);
 
   // At most Cache::kBatchMax keys.  A buffer is given with one location at least of each segment among them.
   void Many(std::span<const Bytes> keys, std::span<Location> locations);

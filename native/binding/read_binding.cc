@@ -15,15 +15,6 @@
 namespace zerohop::binding {
 namespace {
 
-napi_value Answer(napi_env env, const Call& call, const Location& found) {
-  if (found.result == kFailed) return nullptr;
-  uint32_t* const registers = call.isolate->registers();
-  registers[Isolate::kOffset] = found.offset;
-  registers[Isolate::kLength] = found.bytes;
-  registers[Isolate::kSegment] = static_cast<uint32_t>(found.result);
-  return found.buffer != nullptr ? found.buffer : Int(env, found.result);
-}
-
 // The work of `gather`: batches are found one ahead of the one whose rows are copied, so that memory is never waited
 // for alone.
 class Gathering {
@@ -101,7 +92,7 @@ napi_value Find(napi_env env, napi_callback_info info) {
   const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
-  return Answer(env, call, Lookup(env, call, args[2]).One(key.bytes()));
+  return AnswerOf(env, call, Lookup(env, call, args[2]).One(key.bytes()));
 }
 
 napi_value FindNear(napi_env env, napi_callback_info info) {
@@ -119,7 +110,7 @@ napi_value FindNear(napi_env env, napi_callback_info info) {
   registers[Isolate::kNearVersion] = mark.version;
   registers[Isolate::kNearEnds] = static_cast<uint32_t>(Ticker::Process().EndTick(expires_us));
   if (expires_us != kNever) Ticker::Process().Wake();
-  return Answer(env, call, found);
+  return AnswerOf(env, call, found);
 }
 
 napi_value Peek(napi_env env, napi_callback_info info) {
@@ -127,7 +118,7 @@ napi_value Peek(napi_env env, napi_callback_info info) {
   const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
-  return Answer(env, call, Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kPeek));
+  return AnswerOf(env, call, Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kPeek));
 }
 
 napi_value FindMany(napi_env env, napi_callback_info info) {
@@ -139,36 +130,9 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
   if (!keys.Read(env, {args[1], args[5], args[6]}, kind)) return nullptr;
   const Call still(env, args);  // reading the keys may have run JavaScript, which may have closed the cache
   if (!still) return nullptr;
-  auto* location = static_cast<int32_t*>(ReadArrayOf(env, args[3], napi_int32_array, keys.size() * 3, "locations"));
-  if (location == nullptr) return nullptr;
-  Lookup lookup(env, still, args[2]);
-  std::array<Bytes, Cache::kBatchMax> chunk;
-  std::array<Location, Cache::kBatchMax> found;
-  std::vector<bool> given(still.cache().arena().segment_count());
-  int32_t hits = 0;
-  for (size_t first = 0; first < keys.size(); first += chunk.size()) {
-    const size_t count = std::min(chunk.size(), keys.size() - first);
-    for (size_t i = 0; i < count; ++i) chunk[i] = keys[first + i];
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(env, &scope) != napi_ok) return nullptr;
-    lookup.Many(std::span(chunk).first(count), std::span(found).first(count));
-    bool good = true;
-    for (size_t i = 0; i < count; ++i, location += 3) {
-      const Location& one = found[i];
-      good = good && one.result != kFailed;
-      if (good && one.buffer != nullptr && !given[one.result]) {
-        good = napi_set_element(env, args[4], static_cast<uint32_t>(one.result), one.buffer) == napi_ok;
-        given[one.result] = true;
-      }
-      hits += one.result >= 0 || one.result == kCopied;
-      location[0] = one.result;
-      location[1] = static_cast<int32_t>(one.offset);
-      location[2] = static_cast<int32_t>(one.bytes);
-    }
-    napi_close_handle_scope(env, scope);
-    if (!good) return nullptr;
-  }
-  return Int(env, hits);
+  return Lookup(env, still, args[2])
+      .All(
+          keys.size(), [&keys](size_t i) { return keys[i]; }, args[3], args[4]);
 }
 
 napi_value Gather(napi_env env, napi_callback_info info) {
@@ -256,9 +220,7 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   }
   if (!facts) return Bool(env, false);
   double* const wide = call.isolate->wide_registers();
-  const uint64_t now = NowUs(), end = facts->hit.expires_us;
-  wide[Isolate::kExpires] =
-      end == kNever ? std::numeric_limits<double>::infinity() : static_cast<double>(end > now ? end - now : 0) / 1000;
+  wide[Isolate::kExpires] = MsLeft(facts->hit.expires_us);
   wide[Isolate::kAge] = static_cast<double>(facts->age_us) / 1000;
   wide[Isolate::kFrequency] = facts->frequency;
   wide[Isolate::kGap] = facts->gap;

@@ -391,8 +391,7 @@ describe('options', () => {
       },
     });
     await model.predictMany(['a', 'b']);
-    const answers = cache.keyspace(`model ${JSON.stringify(['m', '1', null])}`, { codec: utf8 });
-    const { cost } = answers.entry(model.fingerprint('a'))!;
+    const { cost } = model.entry('a')!;
     expect(cost).toBeGreaterThan(5);
     expect(cost).toBeLessThan(1000);
   });

@@ -1,0 +1,196 @@
+// finder.ts: from inputs to what is stored under their fingerprints, by one native call: the fingerprint room's framing,
+// with a hasher that also looks up what it hashes.
+
+import {
+  type Batch,
+  type ComputationTerms,
+  createFingerprinting,
+  Fingerprint,
+  type FingerprintOptions,
+  type Preparation,
+  type Value,
+} from '../fingerprint/fingerprint.js';
+import type { Hasher } from '../fingerprint/hasher.js';
+import { nativeHasher } from '../fingerprint/native-hasher.js';
+import type { BatchSeeker, Keyspace, Seeker } from '../keyspace.js';
+import { MISS, native } from '../native.js';
+
+const DIGEST_BYTES = 32;
+
+/** Longer batches of text are hashed in parts. */
+const UNITS_MAX = 2 ** 24;
+
+/** Where is looked, while a lookup is under way; and what was found. */
+class Search {
+  handle = -1;
+  slab: Uint8Array | undefined;
+  found: ArrayBufferLike | number = MISS;
+  /** Of a batch: how many, where their results lie, and whether all were found in one call. */
+  count = -1;
+  locations: Int32Array | undefined;
+  buffers: ArrayBufferLike[] = [];
+  located = false;
+  /** What all inputs begin with; parts of inputs, which are hashed alone, begin with another. */
+  state: Uint8Array | undefined;
+}
+
+function findingHasher(search: Search): Hasher<Uint8Array> {
+  const looks = (state: Uint8Array) => search.handle >= 0 && search.locations === undefined && state === search.state;
+  return {
+    start: (blocks) => (search.state = nativeHasher.start(blocks)), // that of the inputs comes last
+    text(state, kind, text, out) {
+      if (!looks(state)) return nativeHasher.text(state, kind, text, out);
+      const found = native.findText(search.handle, state, kind, text, search.slab, out);
+      if (found === undefined) return false;
+      search.found = found;
+      return true;
+    },
+    data(state, head, data, nans, out) {
+      if (looks(state)) search.found = native.findData(search.handle, state, head, data, nans, search.slab, out);
+      else nativeHasher.data(state, head, data, nans, out);
+    },
+    texts(state, texts, out) {
+      const ends = new Int32Array(texts.length);
+      let units = 0;
+      for (let i = 0; i < texts.length; ++i) {
+        units += texts[i]!.length;
+        ends[i] = units;
+      }
+      const { handle, slab, locations, buffers } = search;
+      if (locations === undefined || units > UNITS_MAX) return nativeHasher.texts(state, texts, out);
+      const hits = native.findTexts(handle, state, texts.join(''), ends, undefined, out, slab, locations, buffers);
+      search.located = hits >= 0;
+      return search.located ? -1 : -1 - hits;
+    },
+    manyData(state, heads, data, nans, out) {
+      const { handle, slab, locations, buffers } = search;
+      // Of several kinds each is hashed alone, and then all are looked up.
+      if (locations === undefined || data.length !== search.count) {
+        nativeHasher.manyData(state, heads, data, nans, out);
+        return;
+      }
+      native.findManyData(handle, state, heads, data, nans, out, slab, locations, buffers);
+      search.located = true;
+    },
+  };
+}
+
+/** How the keys of a model, or a pipeline, are made. */
+export type Naming = (hasher: Hasher<Uint8Array>) => Preparation;
+
+/** Of a model: its computations'. */
+export function namingOf(terms: ComputationTerms, options: FingerprintOptions | undefined): Naming {
+  return (hasher) => createFingerprinting(hasher).fingerprinter(terms, options);
+}
+
+/** Looks up results by their inputs. */
+export class Finder<In, Out> {
+  readonly #answers: Keyspace<In, Out, unknown>;
+  readonly #search = new Search();
+  readonly #namer: Preparation;
+  readonly #one: OneInput;
+
+  constructor(answers: Keyspace<In, Out, unknown>, naming: Naming) {
+    this.#answers = answers;
+    this.#namer = naming(findingHasher(this.#search));
+    this.#one = new OneInput(this.#namer, this.#search);
+  }
+
+  name(input: unknown): Fingerprint {
+    return this.#namer.of(input);
+  }
+
+  /** What is stored for the input. `key` tells its fingerprint until the next lookup. */
+  find(input: unknown): Out | undefined {
+    const one = this.#one;
+    one.value = this.#namer.prepare(input); // may run code of the caller's
+    return this.#answers.seek(one);
+  }
+
+  get key(): Fingerprint {
+    return Fingerprint.from(this.#one.key) as Fingerprint;
+  }
+
+  /** Throws for the first input that has no fingerprint. */
+  check(inputs: readonly unknown[]): void {
+    this.nameMany(inputs);
+  }
+
+  /** What is stored for each of the inputs, and their fingerprints. */
+  findMany(inputs: readonly unknown[]): { results: (Out | undefined)[]; keys: ManyInputs } {
+    const keys = new ManyInputs(this.#namer, this.#search, this.#namer.batchOf(inputs), inputs.length);
+    const results = this.#answers.seekMany(keys);
+    if (results !== undefined) return { results, keys };
+    return { results: this.#answers.getMany(Array.from(inputs, (_, i) => keys.keyAt(i))), keys };
+  }
+
+  /** The fingerprints alone. */
+  nameMany(inputs: readonly unknown[]): ManyInputs {
+    const keys = new ManyInputs(this.#namer, this.#search, this.#namer.batchOf(inputs), inputs.length);
+    keys.name();
+    return keys;
+  }
+}
+
+class OneInput implements Seeker {
+  value: Value | undefined;
+  readonly key = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
+
+  constructor(
+    readonly namer: Preparation,
+    readonly search: Search,
+  ) {}
+
+  find(handle: number, slab: Uint8Array | undefined): ArrayBufferLike | number {
+    const { search } = this;
+    search.handle = handle;
+    search.slab = slab;
+    try {
+      this.namer.hash(this.value!, this.key);
+    } finally {
+      search.handle = -1;
+      this.value = undefined;
+    }
+    return search.found;
+  }
+}
+
+/** Inputs of a batch, by their fingerprints. */
+export class ManyInputs implements BatchSeeker {
+  readonly #keys: Uint8Array<ArrayBuffer>;
+
+  constructor(
+    readonly namer: Preparation,
+    readonly search: Search,
+    readonly batch: Batch,
+    readonly count: number,
+  ) {
+    this.#keys = new Uint8Array(new ArrayBuffer(count * DIGEST_BYTES));
+  }
+
+  keyAt(i: number): Fingerprint {
+    return new Fingerprint(this.#keys.buffer, i * DIGEST_BYTES, DIGEST_BYTES);
+  }
+
+  name(): void {
+    this.namer.hashBatch(this.batch, this.#keys);
+  }
+
+  findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): boolean {
+    const { search } = this;
+    search.handle = handle;
+    search.slab = slab;
+    search.count = this.count;
+    search.locations = locations;
+    search.buffers = buffers;
+    search.located = false;
+    try {
+      this.name();
+    } finally {
+      search.handle = -1;
+      search.locations = undefined;
+      search.buffers = [];
+    }
+    return search.located;
+  }
+}

@@ -1,0 +1,54 @@
+// freshness.ts: how long a result is served: while it is fresh, then while a new one is computed, then only if none can be.
+
+import { type Duration, durationOption, rangeError } from '../options.js';
+
+export type Freshness = 'fresh' | 'revalidate' | 'if-error';
+
+export interface LifeTerms {
+  /** ms. */
+  ttl: number;
+  ttlJitter: number;
+  staleWhileRevalidate?: Duration | undefined;
+  staleIfError?: Duration | undefined;
+}
+
+/** An entry is kept until the last use that it may have; what is left of that tells how fresh it is. */
+export class Life {
+  readonly #ttl: number;
+  readonly #jitter: number;
+  readonly #revalidateMs: number;
+  /** From the end of the ttl to the end of the entry, in ms. */
+  readonly #staleMs: number;
+
+  constructor({ ttl, ttlJitter, staleWhileRevalidate, staleIfError }: LifeTerms) {
+    this.#ttl = ttl;
+    this.#jitter = ttlJitter;
+    this.#revalidateMs = stale('options.staleWhileRevalidate', staleWhileRevalidate, ttl);
+    this.#staleMs = Math.max(this.#revalidateMs, stale('options.staleIfError', staleIfError, ttl));
+  }
+
+  /** Results may be stale. */
+  get ends(): boolean {
+    return this.#staleMs > 0;
+  }
+
+  /** What to store an entry with, in ms. */
+  draw(): number {
+    const jitter = this.#jitter === 0 ? 1 : 1 - this.#jitter * Math.random();
+    return Math.max(1, this.#ttl * jitter) + this.#staleMs;
+  }
+
+  /** @param left of the entry's time, in ms. */
+  of(left: number): Freshness {
+    if (left > this.#staleMs) return 'fresh';
+    return left > this.#staleMs - this.#revalidateMs ? 'revalidate' : 'if-error';
+  }
+}
+
+function stale(name: string, value: unknown, ttl: number): number {
+  if (value === undefined) return 0;
+  const ms = durationOption(name, value);
+  if (ttl === Number.POSITIVE_INFINITY) throw rangeError(name, 'a ttl beside it: results never are stale else', value);
+  if (ms === Number.POSITIVE_INFINITY) throw rangeError(name, 'a finite duration', value);
+  return ms;
+}

@@ -1,0 +1,41 @@
+// pipeline.ts: models one after another, each with results of its own, and the whole pipeline's beside them. When one
+// model changes, what comes before it is known still, and runs no more.
+
+import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
+import { createFingerprinting } from '../fingerprint/fingerprint.js';
+import { nativeHasher } from '../fingerprint/native-hasher.js';
+import { rangeError, typeError } from '../options.js';
+import type { Naming } from './finder.js';
+import { Model } from './model.js';
+import type { RunContext } from './terms.js';
+
+/** A stage: a model of whatever takes what the one before it gives. */
+// biome-ignore lint/suspicious/noExplicitAny: stages have types of their own each
+export type Stage = Model<any, any, any>;
+
+/** @internal */
+export function checkStages(stages: unknown): readonly Stage[] {
+  if (!Array.isArray(stages)) throw typeError('stages', 'an array of models', stages);
+  if (stages.length === 0) throw rangeError('stages', 'one model at least', stages);
+  for (const [i, stage] of stages.entries())
+    if (!(stage instanceof Model)) throw typeError(`stages[${i}]`, 'a model', stage);
+  return stages;
+}
+
+/** What of a pipeline its results depend on. @internal */
+export function pipelineNaming(
+  terms: { scope: Scope; domain: string; pipeline: string; models: readonly unknown[]; params: unknown },
+  options: FingerprintOptions | undefined,
+): { naming: Naming; digest: string } {
+  const naming: Naming = (hasher) => createFingerprinting(hasher).pipelineFingerprinter(terms, options);
+  return { naming, digest: naming(nativeHasher).of(null).hex };
+}
+
+/** Runs the stages in turn, those inputs together that get so far. @internal */
+export function chain(stages: readonly Stage[]) {
+  return async (inputs: unknown[], { signal }: RunContext): Promise<readonly unknown[]> => {
+    let results: readonly unknown[] = inputs;
+    for (const stage of stages) results = await stage.predictMany(results, { signal });
+    return results;
+  };
+}

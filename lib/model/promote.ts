@@ -1,0 +1,63 @@
+// promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the new.
+
+import { countOption, optionsObject, typeError } from '../options.js';
+import { Model } from './model.js';
+
+export interface PromoteOptions<Input> {
+  /** The version in use, opened with `keepInputs`. */
+  from: Model<Input, unknown, unknown>;
+  /** The version to come. */
+  to: Model<Input, unknown, unknown>;
+  /** How many of the hottest inputs; default: all that are kept. */
+  top?: number;
+  /** Inputs of one batch; default 64. Live traffic of the new version runs between batches. */
+  batch?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: Promotion) => void;
+}
+
+export interface Promotion {
+  /** Inputs to do. */
+  inputs: number;
+  /** Had a result under the new version already. */
+  known: number;
+  computed: number;
+  failed: number;
+}
+
+const PROMOTE_OPTIONS = ['from', 'to', 'top', 'batch', 'signal', 'onProgress'] as const;
+const BATCH = 64;
+
+/**
+ * Computes the hottest inputs of one version under another, the hottest first. A run that fails is counted, and the rest
+ * goes on.
+ *
+ * Rejects with `signal`'s reason.
+ * @throws {TypeError | RangeError} an option is missing or wrong.
+ * @example await promote({ from: v1, to: v2, top: 10_000 })
+ */
+export async function promote<Input>(options: PromoteOptions<Input>): Promise<Promotion> {
+  const given = optionsObject('options', options, PROMOTE_OPTIONS);
+  const { from, to, signal, onProgress } = options;
+  if (!(from instanceof Model)) throw typeError('options.from', 'a model', from);
+  if (!(to instanceof Model) || (to as unknown) === from) throw typeError('options.to', 'another model', to);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw typeError('options.signal', 'an AbortSignal', signal);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw typeError('options.onProgress', 'a function', onProgress);
+  const top =
+    given['top'] === undefined ? Number.POSITIVE_INFINITY : countOption('options.top', given['top'], 0, 2 ** 31);
+  const batch = given['batch'] === undefined ? BATCH : countOption('options.batch', given['batch'], 1, 2 ** 20);
+  const inputs = from.hottest(top);
+  const progress: Promotion = { inputs: inputs.length, known: 0, computed: 0, failed: 0 };
+  for (let at = 0; at < inputs.length; at += batch) {
+    signal?.throwIfAborted();
+    const missing = inputs.slice(at, at + batch).filter((input) => to.peek(input) === undefined);
+    progress.known += Math.min(batch, inputs.length - at) - missing.length;
+    const done = await Promise.allSettled(missing.map((input) => to.predict(input, signal && { signal })));
+    signal?.throwIfAborted();
+    for (const { status } of done) progress[status === 'fulfilled' ? 'computed' : 'failed']++;
+    onProgress?.({ ...progress });
+  }
+  return progress;
+}

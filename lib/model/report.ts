@@ -1,0 +1,53 @@
+// report.ts: what a model's cache saved, in GPU time and money.
+
+import { amountOption, optionsObject, textOption } from '../options.js';
+import type { ModelStats } from './model.js';
+
+export interface ReportOptions {
+  /** Of one GPU for an hour. */
+  gpuHourPrice: number;
+  /** Default `'USD'`. */
+  currency?: string;
+}
+
+export interface ModelReport {
+  /** Inputs whose run was avoided: hits. */
+  hits: number;
+  /** Inputs that joined a run under way: without a cache's single flight they would have been run, too. */
+  coalesced: number;
+  computed: number;
+  gpuSeconds: {
+    /** Taken by runs; those that compare hits included. */
+    used: number;
+    /** Hits times the mean time of a run by input, less `overhead` and what comparing hits took. */
+    saved: number;
+    coalesced: number;
+    /** What looking results up took, by a sample of lookups. */
+    overhead: number;
+  };
+  money: { saved: number; coalesced: number; gpuHourPrice: number; currency: string };
+}
+
+/** The figures behind a report beside the public ones. @internal */
+export interface Measured {
+  overheadMs: number;
+  /** Inputs that were run to compare hits. */
+  verified: number;
+}
+
+export function reportOf(stats: ModelStats, measured: Measured, options: ReportOptions): ModelReport {
+  const given = optionsObject('options', options, ['gpuHourPrice', 'currency']);
+  const gpuHourPrice = amountOption('options.gpuHourPrice', given['gpuHourPrice']);
+  const currency = given['currency'] === undefined ? 'USD' : textOption('options.currency', given['currency'], 16, 1);
+  const meanMs = stats.computed === 0 ? 0 : stats.runMs / stats.computed;
+  const saved = (stats.hits * meanMs - measured.verified * meanMs - measured.overheadMs) / 1000;
+  const coalesced = (stats.joined * meanMs) / 1000;
+  const price = (seconds: number) => (seconds / 3600) * gpuHourPrice;
+  return {
+    hits: stats.hits,
+    coalesced: stats.joined,
+    computed: stats.computed,
+    gpuSeconds: { used: stats.runMs / 1000, saved, coalesced, overhead: measured.overheadMs / 1000 },
+    money: { saved: price(saved), coalesced: price(coalesced), gpuHourPrice, currency },
+  };
+}

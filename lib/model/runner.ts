@@ -1,0 +1,104 @@
+// runner.ts: inputs that miss, run in batches: those of one turn of the event loop together, or of a window of time.
+
+import { CacheError } from '../errors.js';
+import type { Flight, Run } from './flights.js';
+import type { Results, RunContext } from './terms.js';
+
+export interface RunnerTerms<Input, In> {
+  readonly name: string;
+  readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
+  readonly maxBatch: number;
+  readonly windowMs: number;
+}
+
+/** What becomes of a flight. */
+export interface Landing<Input, In, Result> {
+  /** False, and it has failed already: it is not to be run. */
+  admit(flight: Flight<Input, Result>): boolean;
+  /** `cost`: ms of the run, by input. */
+  finish(flight: Flight<Input, Result>, result: In, cost: number): void;
+  fail(flight: Flight<Input, Result>, reason: unknown): void;
+}
+
+export class Runner<Input, In, Result> {
+  readonly #terms: RunnerTerms<Input, In>;
+  readonly #landing: Landing<Input, In, Result>;
+  #queue: Flight<Input, Result>[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** Inputs that were run, runs that they were run in, and ms that those took. */
+  computed = 0;
+  runs = 0;
+  runMs = 0;
+
+  constructor(terms: RunnerTerms<Input, In>, landing: Landing<Input, In, Result>) {
+    this.#terms = terms;
+    this.#landing = landing;
+  }
+
+  /** Runs it soon, with others. */
+  enqueue(flight: Flight<Input, Result>): void {
+    this.#queue.push(flight);
+    if (this.#queue.length >= this.#terms.maxBatch) this.#flush();
+    else if (this.#queue.length > 1) return;
+    else if (this.#terms.windowMs === 0) queueMicrotask(() => this.#flush());
+    else this.#timer = setTimeout(() => this.#flush(), this.#terms.windowMs);
+  }
+
+  /** Runs them at once, `maxBatch` together. */
+  start(flights: readonly Flight<Input, Result>[]): void {
+    const { maxBatch } = this.#terms;
+    for (let at = 0; at < flights.length; at += maxBatch) void this.#run(flights.slice(at, at + maxBatch));
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const flights = this.#queue;
+    this.#queue = [];
+    const awaited = flights.filter((flight) => !flight.abandoned);
+    if (awaited.length > 0) void this.#run(awaited);
+  }
+
+  /** Never rejects. */
+  async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
+    const admitted = flights.filter((flight) => this.#landing.admit(flight));
+    if (admitted.length === 0) return;
+    const { name } = this.#terms;
+    const run: Run = { controller: new AbortController(), awaited: admitted.length };
+    for (const flight of admitted) flight.run = run;
+    this.runs++;
+    this.computed += admitted.length;
+    const begun = performance.now();
+    let results: Results<In>;
+    let took: number;
+    try {
+      results = await this.#terms.run(
+        admitted.map(({ input }) => input),
+        { signal: run.controller.signal, keys: admitted.map(({ key }) => key) },
+      );
+      if (!Array.isArray(results) || results.length !== admitted.length)
+        throw resultError(
+          `run of ${name}: expected an array of ${admitted.length} results, received ${
+            Array.isArray(results) ? `one of ${results.length}` : typeof results
+          }`,
+        );
+    } catch (reason) {
+      for (const flight of admitted) this.#landing.fail(flight, reason);
+      return;
+    } finally {
+      took = performance.now() - begun;
+      this.runMs += took;
+    }
+    for (const [i, flight] of admitted.entries()) {
+      const result = results[i];
+      if (result === undefined)
+        this.#landing.fail(flight, resultError(`run of ${name}: expected a result for each input`));
+      else if (result instanceof Error) this.#landing.fail(flight, result);
+      else this.#landing.finish(flight, result, took / admitted.length);
+    }
+  }
+}
+
+function resultError(message: string): CacheError {
+  return new CacheError('ERR_MODEL_RESULT', message);
+}

@@ -1,0 +1,146 @@
+// terms.ts: what a model and a prediction are asked for with, in types and checked.
+
+import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
+import { PUBLIC } from '../fingerprint/fingerprint.js';
+import {
+  choiceOption,
+  countOption,
+  type Duration,
+  durationOption,
+  optionsObject,
+  rangeError,
+  textOption,
+  typeError,
+} from '../options.js';
+import { checkVerify, type VerifyTerms } from './verification.js';
+
+/** What `run` is given beside its inputs. */
+export interface RunContext {
+  /** Aborted when nobody waits for any of its results any more. */
+  readonly signal: AbortSignal;
+  /** The inputs' fingerprints: keys for a cache behind this one. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** What `run` gives. */
+export type Results<In> = readonly (In | Error)[];
+
+/** What a model is, but for its codec and its run. */
+export interface ModelTerms<Input = unknown> {
+  name: string;
+  /** Another version never sees this one's results. */
+  version: string;
+  /** Whose results they are: a tenant's name, or PUBLIC. */
+  scope: Scope;
+  /** Tells apart uses of one model whose results must not mix. */
+  domain?: string;
+  /** All that changes results beside the input. With a `temperature` above 0, a `seed` as well, or `replicas`. */
+  params?: unknown;
+  /** How long results may be served. Default: the cache's. */
+  ttl?: Duration;
+  /** So much of each `ttl` is taken off at random, from 0 to less than 1. Default: the cache's. */
+  ttlJitter?: number;
+  /** For so long after its `ttl` a result is still served, while a new one is computed for later callers. */
+  staleWhileRevalidate?: Duration;
+  /** For so long after its `ttl` a result is served if computing a new one failed. */
+  staleIfError?: Duration;
+  /** For so long the callers who ask for an input whose run failed get the same error. Default: each runs it again. */
+  negativeTtl?: Duration;
+  /** Names under which `invalidateByTag` forgets the results for an input: at most 16. */
+  tags?: (input: Input) => readonly string[];
+  /** Inputs of one run at most. Default 1 024. */
+  maxBatch?: number;
+  /** ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop. */
+  batchWindow?: number;
+  /** For a model that draws: so many results of an input are kept, and a caller gets any of them. Default 1. */
+  replicas?: number;
+  /** The share of hits that are computed again and compared, in the background; or more about it. Default 0. */
+  verify?: number | VerifyTerms;
+  /** So many inputs of stored results are kept, for `promote`: the hottest. Default 0. */
+  keepInputs?: number;
+  /** What of inputs and parameters counts. */
+  fingerprint?: Omit<FingerprintOptions, 'explain'>;
+}
+
+export const MODEL_TERMS = [
+  'name',
+  'version',
+  'scope',
+  'domain',
+  'params',
+  'ttl',
+  'ttlJitter',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'negativeTtl',
+  'tags',
+  'maxBatch',
+  'batchWindow',
+  'replicas',
+  'verify',
+  'keepInputs',
+  'fingerprint',
+] as const;
+
+/** As fetch's `cache`: `no-store` neither looks nor stores, `reload` does not look, `only-if-cached` does not run. */
+export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';
+
+export interface PredictOptions {
+  /** Gives up waiting; the run goes on for others, and is told when the last one has given up. */
+  signal?: AbortSignal;
+  cache?: CacheMode;
+}
+
+const MODES = ['default', 'no-store', 'reload', 'only-if-cached'] as const;
+const WINDOW_MS_MAX = 60_000;
+const REPLICAS_MAX = 1024;
+const INPUTS_MAX = 2 ** 20;
+
+/** Checks what of the terms neither the cache's keyspace nor the fingerprint checks. @internal */
+export function checkTerms(given: Record<string, unknown>): void {
+  const { scope, params, maxBatch, batchWindow, replicas, verify, keepInputs, negativeTtl, tags, run } = given;
+  if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
+  if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
+  if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
+  if (batchWindow !== undefined && batchWindow !== 0)
+    durationOption('options.batchWindow', batchWindow, 1, WINDOW_MS_MAX);
+  if (replicas !== undefined) countOption('options.replicas', replicas, 1, REPLICAS_MAX);
+  if (keepInputs !== undefined) countOption('options.keepInputs', keepInputs, 0, INPUTS_MAX);
+  if (negativeTtl !== undefined) durationOption('options.negativeTtl', negativeTtl);
+  if (tags !== undefined && typeof tags !== 'function')
+    throw typeError('options.tags', 'a function of an input that gives an array of strings', tags);
+  if (verify !== undefined) checkVerify('options.verify', verify, replicas);
+  if (typeof params !== 'object' || params === null || replicas !== undefined) return;
+  const { temperature, seed } = params as { temperature?: unknown; seed?: unknown };
+  if (typeof temperature === 'number' && temperature > 0 && seed === undefined)
+    throw rangeError(
+      'options.params.temperature',
+      '0, or a params.seed beside it, or replicas: one answer of a model that draws would be served to all',
+      temperature,
+    );
+}
+
+/** A prediction's options, checked. @internal */
+export interface Asked {
+  readonly signal: AbortSignal | undefined;
+  readonly mode: CacheMode;
+}
+
+const AS_USUAL: Asked = { signal: undefined, mode: 'default' };
+
+/** Throws the signal's reason if it has given up already. @internal */
+export function predictOptions(options: PredictOptions | undefined): Asked {
+  if (options === undefined) return AS_USUAL;
+  const given = optionsObject('options', options, ['signal', 'cache']);
+  const signal = given['signal'];
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw typeError('options.signal', 'an AbortSignal', signal);
+  signal?.throwIfAborted();
+  const mode = given['cache'] === undefined ? 'default' : choiceOption('options.cache', given['cache'], MODES);
+  return { signal, mode };
+}
+
+/** Whether what is stored is looked for. @internal */
+export const looks = (mode: CacheMode) => mode === 'default' || mode === 'only-if-cached';
+/** Whether what somebody else computes already will do. @internal */
+export const joins = (mode: CacheMode) => mode === 'default';

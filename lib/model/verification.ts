@@ -1,0 +1,177 @@
+// verification.ts: a sample of hits is computed again and compared with what was served. A model that does not give the
+// same twice, or whose version changed without its name, is found out, and taken out of the cache.
+
+import { channel } from 'node:diagnostics_channel';
+import type { Codec } from '../codecs.js';
+import { countOption, optionsObject, rangeError, typeError } from '../options.js';
+
+/**
+ * When two results are the same: `'bitwise'`, every stored byte; `'top-1'`, the greatest element at the same place;
+ * `tolerance`, no element differs by more; `cosine`, of the angle between them at least.
+ */
+export type Comparison<T = unknown> =
+  | 'bitwise'
+  | 'top-1'
+  | { tolerance: number }
+  | { cosine: number }
+  | ((served: T, computed: T) => boolean);
+
+export interface VerifyTerms {
+  /** The share of hits that are computed again, 0 to 1. */
+  rate: number;
+  /** Default `'bitwise'`. */
+  compare?: Comparison<never>;
+  /** With a greater share of mismatches the model is not trusted any more. Default 0.01. */
+  bound?: number;
+  /** Compared hits before the bound counts. Default 20. */
+  after?: number;
+}
+
+/** What `diagnostics_channel.channel('zerohop:mismatch')` tells of each hit that was not what is computed now. */
+export interface MismatchEvent {
+  model: string;
+  version: string;
+  /** In hex. */
+  fingerprint: string;
+  verified: number;
+  mismatches: number;
+  /** With this one the bound was passed: the model's results are forgotten, and from now on it is run each time. */
+  distrusted: boolean;
+}
+
+const mismatches = channel('zerohop:mismatch');
+
+const VERIFY_TERMS = ['rate', 'compare', 'bound', 'after'] as const;
+const BOUND = 0.01;
+const AFTER = 20;
+
+function share(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw typeError(name, 'a number', value);
+  if (!(value >= 0 && value <= 1)) throw rangeError(name, '0 to 1', value);
+  return value;
+}
+
+export function checkVerify(name: string, value: unknown, replicas: unknown): void {
+  if (typeof value !== 'number') checkComparison(`${name}.compare`, verifyTerms(name, value).compare);
+  else share(name, value);
+  if (replicas !== undefined && replicas !== 1)
+    throw rangeError(name, 'a model without replicas: one that draws is not expected to give the same twice', value);
+}
+
+function verifyTerms(name: string, value: unknown): Required<VerifyTerms> {
+  const { rate, compare, bound, after } = optionsObject(name, value, VERIFY_TERMS);
+  return {
+    rate: share(`${name}.rate`, rate),
+    compare: (compare ?? 'bitwise') as Comparison<never>,
+    bound: bound === undefined ? BOUND : share(`${name}.bound`, bound),
+    after: after === undefined ? AFTER : countOption(`${name}.after`, after, 1, 2 ** 31),
+  };
+}
+
+export function checkComparison(name: string, compare: unknown): void {
+  if (compare === 'bitwise' || compare === 'top-1' || typeof compare === 'function') return;
+  const { tolerance, cosine } = optionsObject(name, compare, ['tolerance', 'cosine']);
+  const limit = tolerance ?? cosine;
+  if (typeof limit !== 'number' || (tolerance !== undefined && cosine !== undefined))
+    throw typeError(name, "'bitwise', 'top-1', { tolerance }, { cosine } or a function", compare);
+  if (!(limit >= 0 && (cosine === undefined || limit <= 1)))
+    throw rangeError(name, 'a tolerance of 0 or more, or a cosine of 0 to 1', limit);
+}
+
+/** Whether two results are the same, as the comparison has it. @internal */
+export function agree<T>(
+  compare: Comparison<never>,
+  codec: Codec<T, unknown, unknown>,
+  served: T,
+  computed: T,
+): boolean {
+  if (typeof compare === 'function') return (compare as (served: T, computed: T) => boolean)(served, computed);
+  if (compare === 'bitwise') return sameBytes(codec, served, computed);
+  const [a, b] = [numbersOf(served), numbersOf(computed)];
+  if (a.length !== b.length) return false;
+  if (compare === 'top-1') return greatest(a) === greatest(b);
+  if ('tolerance' in compare) return a.every((one, i) => one === b[i] || Math.abs(one - b[i]!) <= compare.tolerance);
+  return cosineOf(a, b) >= compare.cosine;
+}
+
+function sameBytes<T>(codec: Codec<T, unknown, unknown>, served: T, computed: T): boolean {
+  // A custom codec may write the second over the first.
+  const first = Buffer.from(bytesOf(codec.encode(served)));
+  return first.equals(bytesOf(codec.encode(computed)));
+}
+
+const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+function numbersOf(value: unknown): readonly number[] {
+  if (typeof value === 'number') return [value];
+  if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView)))
+    return Array.from(value as ArrayLike<number>, Number);
+  throw typeError('result', 'numbers, for a comparison by tolerance, cosine or top-1', value);
+}
+
+const greatest = (of: readonly number[]) => of.reduce((best, one, i) => (one > of[best]! ? i : best), 0);
+
+function cosineOf(a: readonly number[], b: readonly number[]): number {
+  let dot = 0;
+  let aa = 0;
+  let bb = 0;
+  for (const [i, one] of a.entries()) {
+    dot += one * b[i]!;
+    aa += one * one;
+    bb += b[i]! * b[i]!;
+  }
+  if (aa === 0 || bb === 0) return aa === bb ? 1 : 0;
+  return dot / Math.sqrt(aa * bb);
+}
+
+/** Which hits are computed again, and what came of it. @internal */
+export class Verification<In> {
+  readonly #terms: Required<VerifyTerms>;
+  readonly #codec: Codec<In, unknown, unknown>;
+  readonly #model: { name: string; version: string };
+  verified = 0;
+  mismatches = 0;
+  distrusted = false;
+
+  constructor(
+    terms: number | VerifyTerms,
+    codec: Codec<In, unknown, unknown>,
+    model: { name: string; version: string },
+  ) {
+    this.#terms = verifyTerms('options.verify', typeof terms === 'number' ? { rate: terms } : terms);
+    this.#codec = codec;
+    this.#model = model;
+  }
+
+  /** Whether this hit is one to compute again. */
+  draws(): boolean {
+    return !this.distrusted && Math.random() < this.#terms.rate;
+  }
+
+  /** True: with this one the model is not to be trusted any more. */
+  compare(fingerprint: string, served: In, computed: In): boolean {
+    this.verified++;
+    if (agree(this.#terms.compare, this.#codec, served, computed)) return false;
+    this.mismatches++;
+    const { bound, after } = this.#terms;
+    const passed = !this.distrusted && this.verified >= after && this.mismatches > bound * this.verified;
+    if (passed) this.distrusted = true;
+    if (mismatches.hasSubscribers)
+      mismatches.publish({
+        model: this.#model.name,
+        version: this.#model.version,
+        fingerprint,
+        verified: this.verified,
+        mismatches: this.mismatches,
+        distrusted: passed,
+      } satisfies MismatchEvent);
+    return passed;
+  }
+
+  /** From the beginning. */
+  trust(): void {
+    this.verified = 0;
+    this.mismatches = 0;
+    this.distrusted = false;
+  }
+}
