@@ -31,6 +31,8 @@ export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from
 export type { DType, TensorLike } from './fingerprint/tensors.js';
 export type { Key, Keys, Keyspace, SetOptions } from './keyspace.js';
 export type { CacheMode, Model, ModelStats, ModelTerms, PredictOptions, RunContext } from './model/model.js';
+export { estimateSavings, type Savings, type SavingsTerms } from './model/savings.js';
+export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';

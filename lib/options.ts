@@ -97,6 +97,13 @@ export function countOption(name: string, value: unknown, least: number, most: n
   return value;
 }
 
+/** A finite number between `least` and `most`, whole or not. */
+export function amountOption(name: string, value: unknown, least = 0, most = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number') throw typeError(name, 'a number', value);
+  if (!(value >= least && value <= most)) throw rangeError(name, `a number from ${least} to ${most}`, value);
+  return value;
+}
+
 /** What an entry cost to make, in ms: 0 or more, and finite as the 32-bit float it is kept as. */
 export function costOption(name: string, value: unknown): number {
   if (typeof value !== 'number') throw typeError(name, 'a number', value);
