@@ -1,6 +1,6 @@
 // cache.ts: opening a cache, and what belongs to it as a whole.
 import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
-import type { ComputationTerms, Scope } from './fingerprint/fingerprint.js';
+import type { ComputationTerms } from './fingerprint/fingerprint.js';
 import { PUBLIC } from './fingerprint/fingerprint.js';
 import { fingerprint } from './fingerprint/native.js';
 import { Keyspace, type Terms } from './keyspace.js';
@@ -271,10 +271,15 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const all = checkStages(stages);
     checkTerms({ ...given, run: chain });
     const name = textOption('options.name', given['name'], 255, 1);
-    const { domain, params } = options;
-    const scope: Scope = options.scope;
+    const { scope, domain, params } = options;
     const models = all.map(({ identity }) => identity);
-    const compound = { scope, domain: domain ?? '', pipeline: name, models, params };
+    const compound: Parameters<typeof pipelineNaming>[0] = {
+      scope,
+      domain: domain ?? '',
+      pipeline: name,
+      models,
+      params,
+    };
     const { naming, digest } = pipelineNaming(compound, options.fingerprint);
     const { codec } = all.at(-1)!;
     const made = { ...options, version: digest.slice(0, 16), codec, run: chain(all) };

@@ -38,12 +38,23 @@ export {
   type ExperimentTerms,
   experiment,
 } from './model/experiment.js';
-export type { Model, ModelStats } from './model/model.js';
+export type {
+  CacheMode,
+  Model,
+  Model,
+  ModelStats,
+  ModelStats,
+  ModelTerms,
+  PredictOptions,
+  RunContext,
+} from './model/model.js';
 export type { Stage } from './model/pipeline.js';
 export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
 export type { ModelReport, ReportOptions } from './model/report.js';
+export { estimateSavings, type Savings, type SavingsTerms } from './model/savings.js';
 export type { CacheMode, ModelTerms, PredictOptions, Results, RunContext } from './model/terms.js';
 export type { Comparison, MismatchEvent, VerifyTerms } from './model/verification.js';
+export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export type { Duration, Size } from './options.js';
 export type { CacheStats, KeyspaceStats } from './stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';

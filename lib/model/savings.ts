@@ -1,0 +1,158 @@
+// savings.ts: what a cache of results saves, in GPU time, GPUs, money and waiting. Arithmetic alone: it measures nothing,
+// and its answer is as good as the hit rate it is given.
+//
+//   requests -> hits x GPU time a call -> GPU-hours avoided -> money, less what the lookups themselves cost
+
+import { amountOption, type Duration, durationOption, optionsObject, rangeError, textOption } from '../options.js';
+
+/** What the estimate goes by. Numbers are finite, and from 0 to 2^53 - 1 where nothing else is said. */
+export interface SavingsTerms {
+  /** Inferences asked for in one `period`. */
+  requests: number;
+  /** Default `'1d'`. */
+  period?: Duration;
+  /** Of the requests, how many are answered from the cache: 0 to 1. */
+  hitRate: number;
+  /** GPU time of one inference, in ms: what a GPU is kept from other work. In batches, 1 000 / inferences a second. */
+  gpuMs: number;
+  /** What one hour of one GPU costs. There is no default: prices differ tenfold. */
+  gpuHourPrice: number;
+  /** The money that prices are in; only named, never converted. Default `'USD'`. */
+  currency?: string;
+  /** The part of its paid time that a GPU computes: 0.001 to 1. Default 1, which saves least. */
+  utilization?: number;
+  /** CPU time of one lookup, hit or miss, in µs: the fingerprint, the get, and of a miss the set. Default 0. */
+  lookupUs?: number;
+  /** What one hour of one processor costs. Default `gpuHourPrice`: a GPU waits for it. */
+  cpuHourPrice?: number;
+  /** How long a caller waits for an inference, in ms, without the network. Default `gpuMs`: it runs alone. */
+  callMs?: number;
+  /** Round trip to the model that a hit does without, in ms. Default 0. */
+  networkMs?: number;
+}
+
+/** What {@link estimateSavings} gives. Nothing is rounded. */
+export interface Savings {
+  currency: string;
+  requestsPerDay: number;
+  hitsPerDay: number;
+  /** GPU time a day that hits make unnecessary, and that misses still take. */
+  gpuSecondsAvoided: number;
+  gpuSecondsNeeded: number;
+  /** GPUs without the cache and with it, and their difference; parts of one are shared with other work. */
+  gpusBefore: number;
+  gpusAfter: number;
+  gpusFreed: number;
+  /** How many fewer GPUs there need be if none is shared. */
+  wholeGpusFreed: number;
+  /** What the lookups of a day cost; already subtracted below. */
+  lookupCostPerDay: number;
+  /** Money saved, of 30 days and of 365. Below 0, the lookups cost more than they save. */
+  savedPerDay: number;
+  savedPerMonth: number;
+  savedPerYear: number;
+  /** Mean wait of a caller, in ms. */
+  latencyMsBefore: number;
+  latencyMsAfter: number;
+}
+
+const TERMS = [
+  'requests',
+  'period',
+  'hitRate',
+  'gpuMs',
+  'gpuHourPrice',
+  'currency',
+  'utilization',
+  'lookupUs',
+  'cpuHourPrice',
+  'callMs',
+  'networkMs',
+] as const;
+
+const DAY_MS = 86_400_000;
+const DAY_SECONDS = 86_400;
+const HOUR_SECONDS = 3600;
+const MONTH_DAYS = 30;
+const YEAR_DAYS = 365;
+const UTILIZATION_MIN = 0.001; // divided by
+const WHOLE_WITHIN = 1e-9; // of itself: what is so near a whole number is that number, rounded on the way
+
+/**
+ * What a cache of inference results saves. All of a day:
+ *
+ * - requests = `requests` x 1 day / `period`; hits = requests x `hitRate`
+ * - GPU seconds avoided = hits x `gpuMs` / 1 000; needed = (requests - hits) x `gpuMs` / 1 000
+ * - GPUs = GPU seconds / 86 400 / `utilization`, before, after, and freed; whole ones, each of before and after rounded up
+ * - cost of lookups = requests x `lookupUs` / 1 000 000 / 3 600 x `cpuHourPrice`
+ * - saved = GPU seconds avoided / 3 600 / `utilization` x `gpuHourPrice` - cost of lookups; a month has 30 days, a year 365
+ * - mean latency before = `networkMs` + `callMs`; after = `lookupUs` / 1 000 + (1 - `hitRate`) x before
+ *
+ * Money goes by GPU time, as of a fleet that grows and shrinks with its load. Who pays for whole GPUs saves
+ * `wholeGpusFreed` x 24 x `gpuHourPrice` a day, less the lookups. Not counted: memory of the cache, and calls that are
+ * joined while they are computed.
+ *
+ * @throws {TypeError} a term is missing, of the wrong type, or none that is known.
+ * @throws {RangeError} a term is out of its range, or not a number.
+ * @example estimateSavings({ requests: 1e6, hitRate: 0.4, gpuMs: 10, gpuHourPrice: 0.9 }).savedPerDay // 1
+ */
+export function estimateSavings(terms: SavingsTerms): Savings {
+  const { hitRate, gpuMs, gpuHourPrice, currency, utilization, lookupUs, cpuHourPrice, ...given } = checked(terms);
+  const hits = given.requestsPerDay * hitRate;
+  const gpuSecondsAvoided = (hits * gpuMs) / 1000;
+  const gpuSecondsNeeded = ((given.requestsPerDay - hits) * gpuMs) / 1000;
+  const gpus = (seconds: number) => seconds / DAY_SECONDS / utilization;
+  const gpusBefore = gpus(gpuSecondsAvoided + gpuSecondsNeeded);
+  const gpusAfter = gpus(gpuSecondsNeeded);
+  const lookupCostPerDay = ((given.requestsPerDay * lookupUs) / 1e6 / HOUR_SECONDS) * cpuHourPrice;
+  const savedPerDay = (gpuSecondsAvoided / HOUR_SECONDS / utilization) * gpuHourPrice - lookupCostPerDay;
+  const latencyMsBefore = given.networkMs + given.callMs;
+  return {
+    currency,
+    requestsPerDay: given.requestsPerDay,
+    hitsPerDay: hits,
+    gpuSecondsAvoided,
+    gpuSecondsNeeded,
+    gpusBefore,
+    gpusAfter,
+    gpusFreed: gpus(gpuSecondsAvoided),
+    wholeGpusFreed: wholeGpus(gpusBefore) - wholeGpus(gpusAfter),
+    lookupCostPerDay,
+    savedPerDay,
+    savedPerMonth: savedPerDay * MONTH_DAYS,
+    savedPerYear: savedPerDay * YEAR_DAYS,
+    latencyMsBefore,
+    latencyMsAfter: lookupUs / 1000 + (1 - hitRate) * latencyMsBefore,
+  };
+}
+
+function wholeGpus(gpus: number): number {
+  const nearest = Math.round(gpus);
+  return Math.abs(gpus - nearest) <= WHOLE_WITHIN * nearest ? nearest : Math.ceil(gpus);
+}
+
+/** Each term is read once. */
+function checked(terms: SavingsTerms) {
+  const given = { ...optionsObject('terms', terms, TERMS) };
+  const amount = (name: string, value: unknown, most?: number) => amountOption(`terms.${name}`, value, 0, most);
+  const gpuMs = amount('gpuMs', given['gpuMs']);
+  const gpuHourPrice = amount('gpuHourPrice', given['gpuHourPrice']);
+  return {
+    requestsPerDay: (amount('requests', given['requests']) * DAY_MS) / periodMs(given['period'] ?? DAY_MS),
+    hitRate: amount('hitRate', given['hitRate'], 1),
+    gpuMs,
+    gpuHourPrice,
+    currency: textOption('terms.currency', given['currency'] ?? 'USD', 16, 1),
+    utilization: amountOption('terms.utilization', given['utilization'] ?? 1, UTILIZATION_MIN, 1),
+    lookupUs: amount('lookupUs', given['lookupUs'] ?? 0),
+    cpuHourPrice: amount('cpuHourPrice', given['cpuHourPrice'] ?? gpuHourPrice),
+    callMs: amount('callMs', given['callMs'] ?? gpuMs),
+    networkMs: amount('networkMs', given['networkMs'] ?? 0),
+  };
+}
+
+function periodMs(period: unknown): number {
+  const ms = durationOption('terms.period', period);
+  if (ms === Number.POSITIVE_INFINITY) throw rangeError('terms.period', 'a duration that ends', period);
+  return ms;
+}
