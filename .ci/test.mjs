@@ -15,6 +15,8 @@ const FUZZ_SECONDS = 10;
 
 const fast = process.argv.includes('--fast');
 
+/** Without it the test of an example fails, and says so. */
+const REDIS = [{ commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' }];
 const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
 
 /** `needs`: tools without which, and without the right to install them, a step is left out, and that is said. */
@@ -32,6 +34,7 @@ const STEPS = [
 
 runMain(() => {
   prepare();
+  ensureDebianPackages(REDIS);
   const steps = STEPS.filter((step) => !(fast && step.slow));
   const failed = steps.filter((step) => !passes(step)).map(({ name }) => name);
   console.log(`\nsteps: ${steps.length - failed.length} passed, ${failed.length} failed`);
