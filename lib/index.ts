@@ -38,16 +38,7 @@ export {
   type ExperimentTerms,
   experiment,
 } from './model/experiment.js';
-export type {
-  CacheMode,
-  Model,
-  Model,
-  ModelStats,
-  ModelStats,
-  ModelTerms,
-  PredictOptions,
-  RunContext,
-} from './model/model.js';
+export type { Model, ModelStats } from './model/model.js';
 export type { Stage } from './model/pipeline.js';
 export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
 export type { ModelReport, ReportOptions } from './model/report.js';

@@ -266,11 +266,6 @@ export class Keyspace<In, Out, Own> {
     return values;
   }
 
-  /** How much the entry is worth to the policy, more for what is asked for more; below 0 if there is none. @internal */
-  heat(key: Key): number {
-    return native.describe(this.#handle, key) ? wideRegisters[FREQUENCY]! : -1;
-  }
-
   /** What is stored under a key that native code makes of something else. @internal */
   seek(seeker: Seeker): Out | undefined {
     const found = seeker.find(this.#handle, this.#slab);

@@ -3,23 +3,42 @@
 /** Twice as many as wanted are let in before the coldest go: so that looking at all of them is rare. */
 const SLACK = 2;
 
+interface Kept<Input> {
+  readonly key: Uint8Array;
+  readonly input: Input;
+  /** How often it was asked for; halved whenever the coldest go, so that old fame fades. */
+  heat: number;
+}
+
 export class KeptInputs<Input> {
   readonly #wanted: number;
-  readonly #heatOf: (key: Uint8Array) => number;
+  readonly #isStored: (key: Uint8Array) => boolean;
   /** By fingerprint in hex. */
-  readonly #inputs = new Map<string, { key: Uint8Array; input: Input }>();
+  #inputs = new Map<string, Kept<Input>>();
 
-  /** @param heatOf below 0 if nothing is stored under the key any more. */
-  constructor(wanted: number, heatOf: (key: Uint8Array) => number) {
+  constructor(wanted: number, isStored: (key: Uint8Array) => boolean) {
     this.#wanted = wanted;
-    this.#heatOf = heatOf;
+    this.#isStored = isStored;
   }
 
+  get wanted(): boolean {
+    return this.#wanted > 0;
+  }
+
+  /** It was asked for. */
   keep(id: string, key: Uint8Array, input: Input): void {
-    if (this.#wanted === 0 || this.#inputs.has(id)) return;
+    if (this.#wanted === 0) return;
+    const known = this.#inputs.get(id);
+    if (known !== undefined) {
+      known.heat++;
+      return;
+    }
     // The caller may use a view's memory again; and a key that is part of a batch would keep all of it.
-    this.#inputs.set(id, { key: key.slice(), input: ownOf(input) });
-    if (this.#inputs.size >= this.#wanted * SLACK) this.#prune();
+    this.#inputs.set(id, { key: key.slice(), input: ownOf(input), heat: 1 });
+    if (this.#inputs.size < this.#wanted * SLACK) return;
+    const ranked = this.#ranked();
+    for (const [, kept] of ranked) kept.heat /= 2;
+    this.#inputs = new Map(ranked);
   }
 
   forget(id: string): void {
@@ -32,19 +51,19 @@ export class KeptInputs<Input> {
 
   /** The hottest of what is stored still, the hottest first. */
   hottest(count: number): Input[] {
-    this.#prune();
-    return [...this.#inputs.values()].slice(0, count).map(({ input }) => input);
+    return this.#ranked()
+      .slice(0, count)
+      .map(([, { input }]) => input);
   }
 
-  /** In order of heat from here on, until others come. */
-  #prune(): void {
-    const ranked = [...this.#inputs]
-      .map(([id, kept]) => ({ id, kept, heat: this.#heatOf(kept.key) }))
-      .filter(({ heat }) => heat >= 0)
-      .sort((a, b) => b.heat - a.heat)
+  /** As many as are wanted. */
+  #ranked(): [string, Kept<Input>][] {
+    // Of equally hot ones those that came last: they may be on the rise.
+    return [...this.#inputs]
+      .reverse()
+      .filter(([, { key }]) => this.#isStored(key))
+      .sort(([, a], [, b]) => b.heat - a.heat)
       .slice(0, this.#wanted);
-    this.#inputs.clear();
-    for (const { id, kept } of ranked) this.#inputs.set(id, kept);
   }
 }
 

@@ -85,6 +85,9 @@ export interface ModelParts<Input, In, Out> {
   readonly identity: unknown;
 }
 
+/** Of hits so many tell that their input was asked for. */
+const KEEP_SHARE = 1 / 4;
+
 /** Of so many lookups one is timed. */
 const TIME_EVERY = 64;
 
@@ -122,7 +125,7 @@ export class Model<Input, In, Out> {
     this.#life = parts.life;
     this.#failures = negativeTtlMs > 0 ? new Failures(negativeTtlMs) : undefined;
     this.#verification = verify === undefined || verify === 0 ? undefined : new Verification(verify, codec, this);
-    this.#inputs = new KeptInputs(parts.keepInputs, (key) => answers.heat(key));
+    this.#inputs = new KeptInputs(parts.keepInputs, (key) => answers.has(key));
     this.#tagsOf = parts.tags;
     const landing: Landing<Input, In, In | Out> = {
       admit: (flight) => this.#isUnchanged(flight),
@@ -159,6 +162,7 @@ export class Model<Input, In, Out> {
           this.#counts.hits++;
           if (freshness === 'revalidate') this.#revalidate(finder, input);
           else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
+          if (this.#inputs.wanted && Math.random() < KEEP_SHARE) this.#inputs.keep(finder.key.hex, finder.key, input);
           return found;
         }
         stale = found;
@@ -189,6 +193,11 @@ export class Model<Input, In, Out> {
       found?.results ?? new Array<undefined>(keys.count).fill(undefined);
     if (found !== undefined) this.#countLookups(keys.count, performance.now() - begun);
     const missing = results.flatMap((result, i) => (result === undefined ? [i] : []));
+    if (this.#inputs.wanted) {
+      for (const [i, result] of results.entries())
+        if (result !== undefined && Math.random() < KEEP_SHARE)
+          this.#inputs.keep(keys.keyAt(i).hex, keys.keyAt(i), inputs[i]!);
+    }
     this.#counts.hits += keys.count - missing.length;
     if (missing.length === 0) return results as Out[];
     if (mode === 'only-if-cached') throw this.#notCached(missing.length);

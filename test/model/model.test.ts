@@ -1,34 +1,10 @@
 // Memoised inference: never the wrong answer, never the same work twice.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { type Cache, float32, json, type Model, PUBLIC, utf8 } from 'zerohop';
+import { float32, json, type Model } from 'zerohop';
+import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { anything, errorOf, openCache } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
-
-const TERMS = { name: 'm', version: '1', scope: PUBLIC } as const;
-
-/** A model of texts that answers in capitals, and keeps what it was asked. */
-function shouting(cache: Cache, over: object = {}) {
-  const batches: string[][] = [];
-  const model = cache.model<string, string, string, string>({
-    ...TERMS,
-    codec: utf8,
-    async run(inputs) {
-      batches.push([...inputs]);
-      await sleep(1);
-      return inputs.map((input) => input.toUpperCase());
-    },
-    ...over,
-  });
-  return { model, batches };
-}
-
-async function rejectionOf(promise: Promise<unknown>): Promise<Error & { code?: string }> {
-  return promise.then(
-    () => expect.unreachable(),
-    (error) => error as Error,
-  );
-}
 
 describe('predict', () => {
   test('computes what is new, and answers from the cache what is not', async () => {

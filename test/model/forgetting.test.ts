@@ -1,0 +1,174 @@
+// What is forgotten stays forgotten, and what is another computation is not: tags, clear, models side by side.
+import { describe, expect, test } from 'vitest';
+import { type Cache, json, utf8 } from 'zerohop';
+import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
+import { errorOf, openCache } from '../fixtures/opened.js';
+
+describe('invalidateByTag', () => {
+  test('forgets the results of inputs with the tag, those being computed among them', async () => {
+    const { model, batches } = shouting(openCache(), { tags: (input: string) => [input[0]!, 'all'] });
+    await model.predictMany(['a1', 'a2', 'b1']);
+    expect(model.invalidateByTag('a')).toBe(2);
+    expect([model.peek('a1'), model.peek('b1')]).toEqual([undefined, 'B1']);
+    const asked = model.predictMany(['a1', 'b2']);
+    expect(model.invalidateByTag('a')).toBe(0);
+    expect(await asked).toEqual(['A1', 'B2']);
+    expect([model.peek('a1'), model.peek('b2')]).toEqual([undefined, 'B2']);
+    expect(model.invalidateByTag('all')).toBe(2);
+    expect(batches).toHaveLength(2);
+    model.set('a1', 'own');
+    expect(model.invalidateByTag('a')).toBe(1);
+  });
+
+  test('refuses tags that are none, before anything runs', async () => {
+    const { model, batches } = shouting(openCache(), { tags: (input: string) => (input === 'a' ? ['x'] : [1]) });
+    expect((await rejectionOf(model.predict('b'))).name).toBe('TypeError');
+    expect((await rejectionOf(model.predictMany(['a', 'b']))).message).toContain('tags returned');
+    expect(batches).toEqual([]);
+    expect(errorOf(() => model.invalidateByTag('')).name).toBe('RangeError');
+    expect(errorOf(() => shouting(openCache(), { tags: ['a'] })).name).toBe('TypeError');
+  });
+});
+
+describe('cache.clear()', () => {
+  test('reaches what is being computed', async () => {
+    const cache = openCache();
+    const { model } = shouting(cache);
+    const asked = model.predict('a');
+    cache.clear();
+    expect(await asked).toBe('A');
+    expect(model.peek('a')).toBeUndefined();
+  });
+});
+
+describe('models with one name and version', () => {
+  test('of other parameters forget their own results alone', async () => {
+    const cache = openCache();
+    const { model } = shouting(cache, { params: { size: 1 } });
+    const { model: other } = shouting(cache, { params: { size: 2 } });
+    await model.predict('a');
+    const asked = other.predict('b');
+    model.clear();
+    await asked;
+    expect([model.peek('a'), other.peek('b')]).toEqual([undefined, 'B']);
+  });
+
+  test('opened twice compute together, and know each other’s results', async () => {
+    const cache = openCache();
+    const { model, batches } = shouting(cache);
+    const { model: again, batches: others } = shouting(cache);
+    expect(await Promise.all([model.predict('a'), again.predict('a'), again.predictMany(['a', 'b'])])).toEqual([
+      'A',
+      'A',
+      ['A', 'B'],
+    ]);
+    expect([batches, others]).toEqual([[['a']], [['b']]]);
+    expect(await again.predict('a')).toBe('A');
+    again.clear();
+    expect(model.peek('a')).toBeUndefined();
+  });
+});
+
+describe('results that can be changed', () => {
+  const profiles = (cache: Cache) =>
+    cache.model<string, unknown, unknown, unknown>({
+      ...TERMS,
+      codec: json,
+      run: async (inputs) => inputs.map((id) => ({ id, tags: [] })),
+    });
+
+  test('are each caller’s own', async () => {
+    type Profile = { id: string; tags: string[] };
+    const model = profiles(openCache());
+    const [one, two] = (await Promise.all([model.predict('a'), model.predict('a')])) as [Profile, Profile];
+    one.tags.push('mine');
+    expect(two).toEqual({ id: 'a', tags: [] });
+    const [three, four] = (await model.predictMany(['b', 'b'])) as [Profile, Profile];
+    three.tags.push('mine');
+    expect(four).toEqual({ id: 'b', tags: [] });
+    expect(await model.predict('b')).toEqual({ id: 'b', tags: [] });
+    const [five, six] = (await model.predictMany(['c', 'c'], { cache: 'no-store' })) as [Profile, Profile];
+    five.tags.push('mine');
+    expect(six).toEqual({ id: 'c', tags: [] });
+  });
+});
+
+describe('run', () => {
+  test('may fail for one input alone, by an Error in its place', async () => {
+    const model = openCache().model<string, string, string, string>({
+      ...TERMS,
+      codec: utf8,
+      run: async (inputs) => inputs.map((input) => (input === 'bad' ? new RangeError('not this') : input)),
+    });
+    const asked = ['a', 'bad', 'b'].map((input) => model.predict(input));
+    const done = await Promise.allSettled(asked);
+    expect(done.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((done[1] as PromiseRejectedResult).reason).toBeInstanceOf(RangeError);
+    expect(model.stats()).toMatchObject({ runs: 1, computed: 3, failed: 1 });
+    expect([model.peek('a'), model.peek('bad')]).toEqual(['a', undefined]);
+  });
+
+  test('is given the fingerprints of its inputs, for a cache behind this one', async () => {
+    const keys: string[] = [];
+    const model = openCache().model<string, string, string, string>({
+      ...TERMS,
+      codec: utf8,
+      run: async (inputs, context) => {
+        keys.push(...context.keys.map((key) => Buffer.from(key).toString('hex')));
+        return inputs;
+      },
+    });
+    await model.predictMany(['a', 'b']);
+    await model.predict('c');
+    expect(keys).toEqual(['a', 'b', 'c'].map((input) => model.fingerprint(input).hex));
+  });
+
+  test('of many with one signal adds one listener', async () => {
+    const { model } = shouting(openCache());
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on('warning', listen);
+    const { signal } = new AbortController();
+    await model.predictMany(
+      Array.from({ length: 50 }, (_, i) => `${i}`),
+      { signal },
+    );
+    await new Promise(setImmediate);
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe('report', () => {
+  test('counts hits that avoided a run, joined callers apart', async () => {
+    const { model } = shouting(openCache(), {
+      run: async (inputs: string[]) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return inputs;
+      },
+    });
+    await Promise.all([model.predict('a'), model.predict('a')]);
+    for (let i = 0; i < 9; ++i) await model.predict('a');
+    const report = model.report({ gpuHourPrice: 3600 });
+    const { used, saved, coalesced, overhead } = report.gpuSeconds;
+    expect(report).toMatchObject({ hits: 9, coalesced: 1, computed: 1 });
+    expect(used).toBeGreaterThan(0.015);
+    expect(saved).toBeCloseTo(9 * used - overhead, 6);
+    expect(coalesced).toBeCloseTo(used, 6);
+    expect(report.money.saved).toBeCloseTo(saved, 6);
+    expect(report.money).toMatchObject({ gpuHourPrice: 3600, currency: 'USD' });
+    expect(model.report({ gpuHourPrice: 1, currency: 'EUR' }).money.currency).toBe('EUR');
+    expect(errorOf(() => model.report({} as never)).message).toContain('gpuHourPrice');
+    expect(errorOf(() => model.report({ gpuHourPrice: -1 })).name).toBe('RangeError');
+  });
+
+  test('takes looking up and comparing off, and is 0 before anything ran', async () => {
+    const { model } = shouting(openCache(), { verify: 1 });
+    expect(model.report({ gpuHourPrice: 1 }).gpuSeconds).toEqual({ used: 0, saved: 0, coalesced: 0, overhead: 0 });
+    for (let i = 0; i < 200; ++i) await model.predict('a');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const { saved, overhead } = model.report({ gpuHourPrice: 1 }).gpuSeconds;
+    expect(overhead).toBeGreaterThan(0);
+    expect(saved).toBeCloseTo(-overhead, 6); // each hit was computed again
+  });
+});
