@@ -127,6 +127,15 @@ export const suites: readonly Suite[] = [
     wants: [],
   },
   {
+    name: 'model',
+    about:
+      'what a memoised prediction costs beside the model, one by one and in batches, against an lru-cache under a hash',
+    module: 'model/model.mjs',
+    pinned: true,
+    nodeFlags: [],
+    wants: [],
+  },
+  {
     name: 'instructions',
     about: 'machine instructions of a get, a set and a key of a batch, against the committed baseline',
     module: 'cache/instructions.mjs',

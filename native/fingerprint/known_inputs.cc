@@ -1,38 +1,35 @@
 #include "fingerprint/known_inputs.h"
 
 #include <cstring>
+#include <utility>
 
 #include "base/checksum.h"
 
 namespace zerohop {
-namespace {
-
-// Shorter ones are hashed in two permutations: side by side that is less than looking for them.
-constexpr size_t kWorthwhileInBatch = 512;
-
-}  // namespace
 
 KnownInputs::Place* KnownInputs::PlaceOf(const KeccakState& start, const HashInput& input, uint32_t* checksum) {
-  if (input.head.size() + input.data.size() > kInputBytesMax) return nullptr;
+  const size_t bytes = input.head.size() + input.data.size();
+  if (bytes < kInputBytesMin || bytes > kInputBytesMax) return nullptr;
   if (places_.empty()) places_.resize(kPlaces);
   uint64_t mixed = start[0] ^ Checksum(input.head.data(), input.head.size()) * 0x9e3779b97f4a7c15u;
   mixed = (mixed ^ Checksum(input.data.data(), input.data.size())) * 0x9e3779b97f4a7c15u;
   *checksum = static_cast<uint32_t>(mixed >> 32) | 1;  // 0 is a place without one
-  return &places_[(mixed >> 22) % kPlaces];
+  return &places_[(mixed >> 20) % kPlaces];
 }
 
 bool KnownInputs::Holds(const Place& place, const KeccakState& start, const HashInput& input) {
-  return place.input != nullptr && place.head_bytes == input.head.size() && place.data_bytes == input.data.size() &&
-         std::memcmp(place.start, start.data(), kStartBytes) == 0 &&
-         std::memcmp(place.input.get(), input.head.data(), place.head_bytes) == 0 &&
-         (place.data_bytes == 0 ||
-          std::memcmp(place.input.get() + place.head_bytes, input.data.data(), place.data_bytes) == 0);
+  if (place.known == nullptr) return false;
+  const Known& known = *place.known;
+  return known.head_bytes == input.head.size() && known.data_bytes == input.data.size() &&
+         std::memcmp(known.start.data(), start.data(), kStartBytes) == 0 &&
+         std::memcmp(known.input.get(), input.head.data(), known.head_bytes) == 0 &&
+         std::memcmp(known.input.get() + known.head_bytes, input.data.data(), known.data_bytes) == 0;
 }
 
 void KnownInputs::Forget(Place& place) {
-  bytes_ -= place.head_bytes + place.data_bytes;
-  place.input.reset();
-  place.head_bytes = place.data_bytes = 0;
+  if (place.known == nullptr) return;
+  bytes_ -= place.known->head_bytes + place.known->data_bytes;
+  place.known.reset();
 }
 
 void KnownInputs::MakeRoom(size_t bytes) {
@@ -40,39 +37,34 @@ void KnownInputs::MakeRoom(size_t bytes) {
   while (bytes_ + bytes > kBytesMax) {
     Place& place = places_[hand_];
     hand_ = (hand_ + 1) % kPlaces;
-    if (place.input == nullptr) continue;
-    if (place.found) {
-      place.found = false;
-      continue;
-    }
-    Forget(place);
+    if (place.known != nullptr && !std::exchange(place.found, false)) Forget(place);
   }
 }
 
 bool KnownInputs::Keep(Place& place, uint32_t checksum, const KeccakState& start, const HashInput& input) {
   if (place.checksum != checksum) {
-    if (place.found) {
-      place.found = false;  // it stays this time
-      return false;
-    }
-    if (place.input != nullptr) Forget(place);
+    if (std::exchange(place.found, false)) return false;  // it stays this time
+    Forget(place);
     place.checksum = checksum;
     return false;
   }
-  if (place.input != nullptr) Forget(place);
+  Forget(place);
   const size_t bytes = input.head.size() + input.data.size();
   MakeRoom(bytes);
-  place.input.reset(new std::byte[bytes]);
-  place.head_bytes = static_cast<uint32_t>(input.head.size());
-  place.data_bytes = static_cast<uint32_t>(input.data.size());
+  auto known = std::make_unique<Known>();
+  known->input.reset(new std::byte[bytes]);
+  known->head_bytes = static_cast<uint32_t>(input.head.size());
+  known->data_bytes = static_cast<uint32_t>(input.data.size());
+  std::byte* const head = known->input.get();
+  std::byte* const data = head + known->head_bytes;
+  if (!input.head.empty()) std::memcpy(head, input.head.data(), input.head.size());
+  if (!input.data.empty()) std::memcpy(data, input.data.data(), input.data.size());
+  std::memcpy(known->start.data(), start.data(), kStartBytes);
+  // Of the copy: another thread may write to the original.
+  known->digest = Sha3From(start, {{head, known->head_bytes}, {data, known->data_bytes}});
+  place.known = std::move(known);
   place.found = true;
   bytes_ += bytes;
-  std::memcpy(place.input.get(), input.head.data(), place.head_bytes);
-  if (place.data_bytes != 0) std::memcpy(place.input.get() + place.head_bytes, input.data.data(), place.data_bytes);
-  std::memcpy(place.start, start.data(), kStartBytes);
-  // Of the copy: another thread may write to the original.
-  place.digest = Sha3From(
-      start, {{place.input.get(), place.head_bytes}, {place.input.get() + place.head_bytes, place.data_bytes}});
   return true;
 }
 
@@ -82,9 +74,9 @@ Digest KnownInputs::DigestOf(const KeccakState& start, const HashInput& input) {
   if (place == nullptr) return Sha3From(start, input);
   if (place->checksum == checksum && Holds(*place, start, input)) {
     place->found = true;
-    return place->digest;
+    return place->known->digest;
   }
-  return Keep(*place, checksum, start, input) ? place->digest : Sha3From(start, input);
+  return Keep(*place, checksum, start, input) ? place->known->digest : Sha3From(start, input);
 }
 
 void KnownInputs::DigestMany(const KeccakState& start, std::span<const HashInput> inputs, std::byte* digests) {
@@ -93,17 +85,20 @@ void KnownInputs::DigestMany(const KeccakState& start, std::span<const HashInput
   for (size_t i = 0; i < inputs.size(); ++i) {
     const HashInput& input = inputs[i];
     uint32_t checksum = 0;
-    Place* const place = input.data.size() < kWorthwhileInBatch ? nullptr : PlaceOf(start, input, &checksum);
-    const bool known = place != nullptr && place->checksum == checksum && Holds(*place, start, input);
-    if (known || (place != nullptr && Keep(*place, checksum, start, input))) {
+    Place* const place = PlaceOf(start, input, &checksum);
+    const bool holds = place != nullptr && place->checksum == checksum && Holds(*place, start, input);
+    if (holds || (place != nullptr && Keep(*place, checksum, start, input))) {
       place->found = true;
-      std::memcpy(digests + i * kDigestBytes, place->digest.data(), kDigestBytes);
+      std::memcpy(digests + i * kDigestBytes, place->known->digest.data(), kDigestBytes);
     } else {
       unknown.push_back(input);
       at.push_back(i);
     }
   }
-  if (unknown.size() == inputs.size()) return Sha3ManyFrom(start, inputs, digests);
+  if (unknown.size() == inputs.size()) {
+    Sha3ManyFrom(start, inputs, digests);
+    return;
+  }
   std::vector<std::byte> found(unknown.size() * kDigestBytes);
   Sha3ManyFrom(start, unknown, found.data());
   for (size_t i = 0; i < at.size(); ++i) {

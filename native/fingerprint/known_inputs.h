@@ -5,13 +5,15 @@
 // bytes behind equal starts have equal digests: nothing is guessed.  An input that was found since another last wanted
 // its place keeps it.
 //
-// Memory   some 130 KiB once it is used, and at most kBytesMax of inputs
+// Memory   100 KiB once it is used, and at most kBytesMax of inputs
 // Threads  one
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "fingerprint/sha3.h"
@@ -20,7 +22,9 @@ namespace zerohop {
 
 class KnownInputs {
  public:
-  static constexpr size_t kPlaces = 1024;
+  static constexpr size_t kPlaces = 4096;
+  // Shorter ones are hashed nearly as soon, and would take the places of longer ones.
+  static constexpr size_t kInputBytesMin = 512;
   static constexpr size_t kInputBytesMax = size_t{64} << 10;
   static constexpr size_t kBytesMax = size_t{4} << 20;
 
@@ -37,13 +41,16 @@ class KnownInputs {
   // Of the state: as hard to have two of as two inputs of one fingerprint.
   static constexpr size_t kStartBytes = 32;
 
+  struct Known {
+    std::array<std::byte, kStartBytes> start;
+    Digest digest;
+    uint32_t head_bytes, data_bytes;
+    std::unique_ptr<std::byte[]> input;  // head and data
+  };
   struct Place {
     uint32_t checksum = 0;
     bool found = false;
-    uint32_t head_bytes = 0, data_bytes = 0;
-    std::unique_ptr<std::byte[]> input;  // head and data; null: only the checksum is known
-    std::byte start[kStartBytes];
-    Digest digest;
+    std::unique_ptr<Known> known;  // null: only the checksum is
   };
 
   static bool Holds(const Place& place, const KeccakState& start, const HashInput& input);
