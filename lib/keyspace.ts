@@ -65,6 +65,13 @@ export interface SetOptions {
   cost?: number;
 }
 
+/** What a value is stored with, checked; times in ms. @internal */
+export interface StoreTerms {
+  readonly ttl: number;
+  readonly tags: readonly string[];
+  readonly cost: number;
+}
+
 /** What a keyspace is opened with, checked. @internal */
 export interface Terms {
   readonly ttl: number; // ms
@@ -330,14 +337,14 @@ export class Keyspace<In, Out, Own> {
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
-    if (options !== undefined) return this.#setWith(key, value, this.#termsOf(options));
+    if (options !== undefined) return this.store(key, value, this.#termsOf(options));
     const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache, or store
     wideRegisters[STORE_TTL] = this.#jittered(this.#terms.ttl) * 1000;
     wideRegisters[STORE_COST] = 0;
     return this.#stored(native.set(this.#handle, key, stored));
   }
 
-  #termsOf(options: SetOptions | undefined): { ttl: number; tags: readonly string[]; cost: number } {
+  #termsOf(options: SetOptions | undefined): StoreTerms {
     const { ttl, tags, cost } = optionsObject('options', options, SET_OPTIONS);
     return {
       ttl: ttl === undefined ? this.#terms.ttl : durationOption('options.ttl', ttl),
@@ -346,7 +353,8 @@ export class Keyspace<In, Out, Own> {
     };
   }
 
-  #setWith(key: Key, value: In, { ttl, tags, cost }: { ttl: number; tags: readonly string[]; cost: number }): boolean {
+  /** `set` with options that were checked. @internal */
+  store(key: Key, value: In, { ttl, tags, cost }: StoreTerms): boolean {
     const stored = this.#codec.encode(value);
     wideRegisters[STORE_TTL] = this.#jittered(ttl) * 1000;
     wideRegisters[STORE_COST] = cost;
@@ -368,7 +376,7 @@ export class Keyspace<In, Out, Own> {
     let stored = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw typeError('entries', 'an iterable of [key, value]', entry);
-      stored += this.#setWith(entry[0], entry[1], terms) ? 1 : 0;
+      stored += this.store(entry[0], entry[1], terms) ? 1 : 0;
     }
     return stored;
   }

@@ -163,7 +163,13 @@ export function newFingerprint(): Fingerprint {
   return new (Fingerprint as unknown as new (length: number) => Fingerprint)(DIGEST_BYTES);
 }
 
+// Node's own way takes a tenth of the time of the loop.
+const hexSlice = (
+  globalThis as { Buffer?: { prototype: { hexSlice?(this: Uint8Array, start: number, end: number): string } } }
+).Buffer?.prototype.hexSlice;
+
 function hexOf(bytes: Uint8Array): string {
+  if (hexSlice !== undefined) return hexSlice.call(bytes, 0, bytes.length);
   let text = '';
   for (let i = 0; i < bytes.length; ++i) text += HEX[bytes[i]!];
   return text;

@@ -17,7 +17,7 @@ export class Flight<Input, Result> {
   run: Run | undefined;
   /** Its result must not be stored: the key was deleted or set meanwhile, or nobody wants that. */
   stale: boolean;
-  tags: readonly string[] | undefined;
+  tags: readonly string[] = [];
   #waiters = 0;
 
   /** @param id the fingerprint in hex; `key`, its bytes. */

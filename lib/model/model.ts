@@ -88,6 +88,8 @@ export interface ModelParts<Input, In, Out> {
 /** Of hits so many tell that their input was asked for. */
 const KEEP_SHARE = 1 / 4;
 
+const NO_TAGS: readonly string[] = [];
+
 /** Of so many lookups one is timed. */
 const TIME_EVERY = 64;
 
@@ -189,10 +191,10 @@ export class Model<Input, In, Out> {
     const begun = performance.now();
     const found = looks(mode) ? finder.findMany(inputs) : undefined;
     const keys = found?.keys ?? finder.nameMany(inputs);
-    const results: (In | Out | undefined | Promise<In | Out>)[] =
-      found?.results ?? new Array<undefined>(keys.count).fill(undefined);
+    const results: (In | Out | undefined)[] = found?.results ?? new Array<undefined>(keys.count).fill(undefined);
     if (found !== undefined) this.#countLookups(keys.count, performance.now() - begun);
-    const missing = results.flatMap((result, i) => (result === undefined ? [i] : []));
+    const missing: number[] = [];
+    for (let i = 0; i < results.length; ++i) if (results[i] === undefined) missing.push(i);
     if (this.#inputs.wanted) {
       for (const [i, result] of results.entries())
         if (result !== undefined && Math.random() < KEEP_SHARE)
@@ -205,20 +207,23 @@ export class Model<Input, In, Out> {
     const own = new Map<string, Flight<Input, In | Out>>(); // of this batch, where flights are not shared
     const fresh: Flight<Input, In | Out>[] = [];
     const joined: Flight<Input, In | Out>[] = [];
+    const awaited: Promise<In | Out>[] = [];
     for (const [n, i] of missing.entries()) {
       const key = keys.keyAt(i);
       const known = joins(mode) ? undefined : own.get(key.hex);
-      const of = known ? { flight: known, fresh: false } : this.#flightOf(key, inputs[i]!, mode, tags[n]);
+      const of = known ? { flight: known, fresh: false } : this.#flightOf(key, inputs[i]!, mode, tags[n]!);
       if (known) this.#counts.joined++;
       own.set(of.flight.id, of.flight);
       if (of.fresh) fresh.push(of.flight);
       joined.push(of.flight);
-      results[i] = this.#join(of.flight, of.fresh, undefined);
+      awaited.push(this.#join(of.flight, of.fresh, undefined));
     }
     this.#runner.start(fresh);
-    return until(Promise.all(results) as Promise<(In | Out)[]>, signal, (reason) => {
+    const computed = await until(Promise.all(awaited), signal, (reason) => {
       for (const flight of joined) this.#leave(flight, reason);
     });
+    for (const [n, i] of missing.entries()) results[i] = computed[n];
+    return results as (In | Out)[];
   }
 
   /** One by one, where hits need a look each; what misses is still run together. */
@@ -247,7 +252,7 @@ export class Model<Input, In, Out> {
     const key = this.#finders[0]!.name(input);
     const tags = this.#tagsFor(input);
     this.#outdate(key.hex);
-    return this.#store(key, key.hex, input, result, tags, undefined);
+    return this.#store(key, key.hex, input, result, tags, 0);
   }
 
   /** Forgets the results for an input; one that is being computed will not be stored. Returns whether there was one. */
@@ -268,7 +273,7 @@ export class Model<Input, In, Out> {
    */
   invalidateByTag(tag: string): number {
     const name = tagOption('tag', tag);
-    for (const flight of [...this.#flights.values()]) if (flight.tags?.includes(name)) this.#outdate(flight.id);
+    for (const flight of [...this.#flights.values()]) if (flight.tags.includes(name)) this.#outdate(flight.id);
     return this.#answers.deleteByTag(name);
   }
 
@@ -357,8 +362,8 @@ export class Model<Input, In, Out> {
     throw failure.reason;
   }
 
-  #tagsFor(input: Input): readonly string[] | undefined {
-    return this.#tagsOf === undefined ? undefined : tagsOption('what tags returned', this.#tagsOf(input));
+  #tagsFor(input: Input): readonly string[] {
+    return this.#tagsOf === undefined ? NO_TAGS : tagsOption('what tags returned', this.#tagsOf(input));
   }
 
   /** The flight that computes the key, or a new one. */
@@ -366,7 +371,7 @@ export class Model<Input, In, Out> {
     key: Fingerprint,
     input: Input,
     mode: CacheMode,
-    tags: readonly string[] | undefined,
+    tags: readonly string[],
   ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const id = key.hex;
     const known = joins(mode) ? this.#flights.get(id) : undefined;
@@ -383,7 +388,7 @@ export class Model<Input, In, Out> {
     id: string,
     input: Input,
     mode: CacheMode,
-    tags: readonly string[] | undefined,
+    tags: readonly string[],
   ): Flight<Input, In | Out> {
     const flight = new Flight<Input, In | Out>(key, id, input, mode === 'no-store');
     flight.tags = tags;
@@ -428,7 +433,7 @@ export class Model<Input, In, Out> {
   /** Computes what was served again, and compares. */
   #verify(key: Fingerprint, input: Input, served: Out): void {
     const verification = this.#verification!;
-    const flight = this.#newFlight(key, key.hex, ownOf(input), 'no-store', undefined);
+    const flight = this.#newFlight(key, key.hex, ownOf(input), 'no-store', NO_TAGS);
     flight.hold();
     flight.promise.then(
       (computed) => {
@@ -452,19 +457,8 @@ export class Model<Input, In, Out> {
     this.#flights.delete(id);
   }
 
-  #store(
-    key: Uint8Array,
-    id: string,
-    input: Input,
-    result: In,
-    tags: readonly string[] | undefined,
-    cost: number | undefined,
-  ): boolean {
-    const stored = this.#answers.set(key, result, {
-      ttl: this.#life.draw(),
-      ...(tags !== undefined && { tags }),
-      ...(cost !== undefined && { cost }),
-    });
+  #store(key: Uint8Array, id: string, input: Input, result: In, tags: readonly string[], cost: number): boolean {
+    const stored = this.#answers.store(key, result, { ttl: this.#life.draw(), tags, cost });
     if (stored) this.#inputs.keep(id, key, input);
     return stored;
   }
