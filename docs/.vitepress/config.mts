@@ -6,6 +6,7 @@ import { type DefaultTheme, defineConfig } from 'vitepress';
 const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Embedding lookups', link: '/guide/embedding-lookups' },
   { text: 'Memoised inference', link: '/guide/memoised-inference' },
+  { text: 'Adapters', link: '/guide/adapters' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'Eviction', link: '/EVICTION' },
