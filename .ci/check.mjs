@@ -13,6 +13,10 @@ runMain(() => {
   prepare(); // whatever of lib and bench was changed is compiled, and so its types are checked
   const failed = [
     ['types that refuse misuse', () => run('node_modules/typescript/bin/tsc', ['-p', 'test/types/tsconfig.json'])],
+    [
+      'types that the adapters’ libraries take',
+      () => run('node_modules/typescript/bin/tsc', ['-p', 'test/types/adapters/tsconfig.json']),
+    ],
     ['format and lint (biome)', () => run('node_modules/@biomejs/biome/bin/biome', ['ci', '--error-on-warnings'])],
     ['spelling', () => run('node_modules/cspell/bin.mjs', ['lint', '--no-progress', '--no-summary', '--gitignore'])],
     ...nativeChecks(),

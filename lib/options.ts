@@ -15,7 +15,7 @@ const UNITS: Record<string, number> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 **
 const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Ten years of 365 days: what lives longer has no ttl. */
-const DURATION_MS_MAX = 3650 * 86_400_000;
+export const DURATION_MS_MAX = 3650 * 86_400_000;
 
 const TAGS_MAX = 16; // of one entry
 const TAG_BYTES_MAX = 255; // a length of one byte

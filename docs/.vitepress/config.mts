@@ -7,6 +7,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Embedding lookups', link: '/guide/embedding-lookups' },
   { text: 'Memoised inference', link: '/guide/memoised-inference' },
   { text: 'What a cache saves', link: '/guide/savings' },
+  { text: 'Adapters', link: '/guide/adapters' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'Eviction', link: '/EVICTION' },

@@ -125,7 +125,7 @@ describe('what is published', () => {
   test('has no scripts, nothing to compile, and no development dependencies', () => {
     expect(packed.map(({ name }) => name)).toContain('zerohop');
     for (const { name, manifest } of packed) {
-      for (const key of ['scripts', 'devDependencies', 'private', 'gypfile'])
+      for (const key of ['scripts', 'devDependencies', 'overrides', 'private', 'gypfile'])
         expect(manifest, name).not.toHaveProperty(key);
     }
   });
@@ -141,7 +141,8 @@ describe('what is published', () => {
         expect(rest).toContain('CHANGELOG.md');
         expect(
           rest.filter(
-            (file) => !/^(CHANGELOG\.md|dist\/((fingerprint|model)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file),
+            (file) =>
+              !/^(CHANGELOG\.md|dist\/((adapters|fingerprint|model)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file),
           ),
         ).toEqual([]);
       } else expect(rest).toEqual(['zerohop.node']);
@@ -183,6 +184,19 @@ describe('installed with scripts blocked', () => {
     expect(await printed(place, 'names.cjs', common)).toBe('true true');
   });
 
+  test('brings its adapters, which need none of the libraries they are for', async () => {
+    const use = 'for (const one of [ai, langchain, keyv]) for (const [name, of] of Object.entries(one)) '.concat(
+      "if (typeof of === 'function') console.log(name);",
+    );
+    const expected = ['cachedEmbeddings', 'embeddingMiddleware', 'keyvStore', 'languageMiddleware', 'llmCache'];
+    const module = `import * as ai from 'zerohop/ai-sdk'; import * as langchain from 'zerohop/langchain';
+      import * as keyv from 'zerohop/keyv'; ${use}`;
+    expect((await printed(place, 'adapters.mjs', module)).split('\n').sort()).toEqual(expected);
+    const common = `const ai = require('zerohop/ai-sdk'), langchain = require('zerohop/langchain');
+      const keyv = require('zerohop/keyv'); ${use}`;
+    expect((await printed(place, 'adapters.cjs', common)).split('\n').sort()).toEqual(expected);
+  });
+
   test('works from CommonJS', async () => {
     const text = `const { CacheError, float32, open } = require('zerohop');${USE}`;
     expect(await printed(place, 'main.cjs', text)).toBe('1,2,3 1 true');
@@ -195,6 +209,9 @@ describe('installed with scripts blocked', () => {
     ['bundler', 'preserve', 'bundled.mts', 'bundled.mjs'],
   ])('compiles in strict TypeScript, %s', async (moduleResolution, module, source, output) => {
     const typed = `
+      import { embeddingMiddleware, languageMiddleware } from 'zerohop/ai-sdk';
+      import { keyvStore } from 'zerohop/keyv';
+      import { cachedEmbeddings, llmCache } from 'zerohop/langchain';
       import { type Cache, CacheError, float32, type Keyspace, open, type ReadonlyFloat32Array } from 'zerohop';
       const cache: Cache = open({ maxBytes: '1MB', ttl: '1h' });
       const vectors = cache.keyspace('vectors', { codec: float32(3) });
@@ -207,7 +224,7 @@ describe('installed with scripts blocked', () => {
       console.log([...found!].join(), cache.stats().hits, new CacheError('ERR_CACHE_IO', 'x') instanceof Error);
       cache.close();
       export type { Keyspace };
-      void wrong;`;
+      void [wrong, embeddingMiddleware, languageMiddleware, keyvStore, cachedEmbeddings, llmCache];`;
     writeFileSync(join(place, source), typed);
     const options = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, types: [] };
     const target = { target: 'es2022', lib: ['es2023', 'esnext.disposable', 'dom'], module, moduleResolution };

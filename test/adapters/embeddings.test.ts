@@ -1,0 +1,266 @@
+// Embeddings of the AI SDK, through its own wrapEmbeddingModel: value by value, each computed once, nothing mixed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { embed, embedMany, wrapEmbeddingModel } from 'ai';
+import { MockEmbeddingModelV3 } from 'ai/test';
+import { describe, expect, test } from 'vitest';
+import { type Cache, PUBLIC } from 'zerohop';
+import { type AdapterOptions, embeddingMiddleware } from 'zerohop/ai-sdk';
+import { anything, errorOf, openCache } from '../fixtures/opened.js';
+
+/** What float32 holds, so that answers can be compared with `toEqual`. */
+const vectorOf = (text: string) => [text.length, text.charCodeAt(0) || 0, 0.5];
+
+interface Over {
+  provider?: string;
+  modelId?: string;
+  maxEmbeddingsPerCall?: number | null;
+  terms?: Partial<AdapterOptions>;
+  answer?: (values: string[]) => unknown;
+}
+
+/** A model of the SDK's own for tests, wrapped, and what reached it. */
+function wrapped(cache: Cache, { terms, answer, ...over }: Over = {}) {
+  const calls: { values: string[]; headers?: object; abortSignal?: AbortSignal }[] = [];
+  const inner = new MockEmbeddingModelV3({
+    maxEmbeddingsPerCall: 3,
+    supportsParallelCalls: true,
+    ...over,
+    async doEmbed(params) {
+      calls.push(params as (typeof calls)[number]);
+      await sleep(1);
+      params.abortSignal?.throwIfAborted();
+      const embeddings = anything(answer?.(params.values) ?? params.values.map(vectorOf));
+      return { embeddings, usage: { tokens: 10 * params.values.length }, warnings: [] };
+    },
+  });
+  const model = wrapEmbeddingModel({
+    model: inner,
+    middleware: embeddingMiddleware({ cache, scope: PUBLIC, ...terms }),
+  });
+  return { model, calls, values: () => calls.map(({ values }) => values) };
+}
+
+describe('embedMany', () => {
+  test('sends on what is missing alone, each value once, and answers in order', async () => {
+    const { model, values } = wrapped(openCache(), { maxEmbeddingsPerCall: null });
+    await embed({ model, value: 'b' });
+    const texts = ['a', 'b', 'a', 'ccc', 'b', ''];
+    const { embeddings, usage } = await embedMany({ model, values: texts });
+    expect(embeddings).toEqual(texts.map(vectorOf));
+    expect(values()).toEqual([['b'], ['a', 'ccc', '']]);
+    expect(usage.tokens).toBe(30); // of what was computed for this call
+  });
+
+  test('keeps to the values that a call may have', async () => {
+    const { model, values } = wrapped(openCache());
+    const texts = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    await embed({ model, value: 'd' });
+    expect((await embedMany({ model, values: texts })).embeddings).toEqual(texts.map(vectorOf));
+    expect((await model.doEmbed({ values: [...texts, 'h', 'i', 'j', 'k'] })).embeddings).toHaveLength(11);
+    expect(Math.max(...values().map(({ length }) => length))).toBe(3);
+    expect(values().flat().sort().join('')).toBe('abcdefghijk');
+  });
+
+  test('that is all known calls nobody, and costs nothing', async () => {
+    const { model, calls } = wrapped(openCache());
+    const first = await embedMany({ model, values: ['a', 'b'] });
+    const second = await embedMany({ model, values: ['b', 'a'] });
+    expect(second.embeddings).toEqual([...first.embeddings].reverse());
+    expect(second.usage.tokens).toBe(0);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('of nothing', async () => {
+    const { model, calls } = wrapped(openCache());
+    expect(await model.doEmbed({ values: [] })).toEqual({ embeddings: [], usage: { tokens: 0 }, warnings: [] });
+    expect(calls).toEqual([]);
+  });
+
+  test('at the same time computes a value once', async () => {
+    const cache = openCache();
+    const { model, values } = wrapped(cache);
+    const all = await Promise.all(Array.from({ length: 32 }, () => embedMany({ model, values: ['a', 'b'] })));
+    for (const { embeddings } of all) expect(embeddings).toEqual([vectorOf('a'), vectorOf('b')]);
+    expect(values()).toEqual([['a', 'b']]);
+    expect(all.reduce((sum, { usage }) => sum + usage.tokens, 0)).toBe(20);
+  });
+
+  test('answers the same from the model and from the cache: rounded to float32, and the caller’s own', async () => {
+    const { model } = wrapped(openCache(), { answer: (values) => values.map(() => [0.1, 1e-50]) });
+    const first = (await embed({ model, value: 'a' })).embedding;
+    first[1] = 7;
+    const second = (await embed({ model, value: 'a' })).embedding;
+    expect(second).toEqual([Math.fround(0.1), 0]);
+    expect(first[0]).toBe(second[0]);
+    expect(Array.isArray(second)).toBe(true);
+  });
+
+  test('gives each call its own headers, and the model a signal', async () => {
+    const { model, calls } = wrapped(openCache());
+    await Promise.all([
+      embed({ model, value: 'a', headers: { who: 'one' } }),
+      embed({ model, value: 'b', headers: { who: 'two' } }),
+      embed({ model, value: 'a', headers: { who: 'three' } }),
+    ]);
+    expect(calls.map(({ values, headers }) => [values[0], (headers as { who: string }).who])).toEqual([
+      ['a', 'one'],
+      ['b', 'two'],
+    ]);
+    expect(calls[0]!.abortSignal).toBeInstanceOf(AbortSignal);
+  });
+});
+
+describe('what fails', () => {
+  test('rejects with the model’s own error, and nothing is kept', async () => {
+    let fails = true;
+    const { model, calls } = wrapped(openCache(), {
+      answer: () => {
+        if (fails) throw new Error('this time');
+      },
+    });
+    const waiting = await Promise.allSettled([model.doEmbed({ values: ['a'] }), model.doEmbed({ values: ['a', 'b'] })]);
+    expect(waiting.map((one) => (one as PromiseRejectedResult).reason.message)).toEqual(['this time', 'this time']);
+    fails = false;
+    expect((await embed({ model, value: 'a' })).embedding).toEqual(vectorOf('a'));
+    expect(calls).toHaveLength(3);
+  });
+
+  test.each([
+    ['null in a vector', [[1, null, 3]]],
+    ['NaN in a vector', [[Number.NaN]]],
+    ['no vector', [null]],
+    ['text', ['AAAA']],
+    ['too few', []],
+    ['no array', {}],
+  ])('because of %s: ERR_MODEL_RESULT, and nothing is kept', async (_, embeddings) => {
+    let answer: unknown = embeddings;
+    const { model } = wrapped(openCache(), { answer: () => answer });
+    await expect(model.doEmbed({ values: ['a'] })).rejects.toMatchObject({ code: 'ERR_MODEL_RESULT' });
+    answer = [[4]];
+    expect((await embed({ model, value: 'a' })).embedding).toEqual([4]);
+  });
+
+  test('an abort takes one caller out; when all are out, the model hears of it', async () => {
+    const { model, calls } = wrapped(openCache(), {});
+    const [one, two] = [new AbortController(), new AbortController()];
+    const first = model.doEmbed({ values: ['a'], abortSignal: one.signal });
+    const second = model.doEmbed({ values: ['a'], abortSignal: two.signal });
+    await sleep(0);
+    one.abort(new Error('enough'));
+    await expect(first).rejects.toThrow('enough');
+    expect((await second).embeddings).toEqual([vectorOf('a')]);
+    const third = model.doEmbed({ values: ['z'], abortSignal: two.signal });
+    await sleep(0);
+    two.abort(new Error('too late'));
+    await expect(third).rejects.toThrow('too late');
+    expect(calls.at(-1)!.abortSignal!.aborted).toBe(true);
+    await expect(model.doEmbed({ values: ['a'], abortSignal: two.signal })).rejects.toThrow('too late');
+  });
+
+  test('text that has no fingerprint goes to the model, each time', async () => {
+    const { model, calls } = wrapped(openCache());
+    for (let round = 0; round < 2; ++round)
+      expect((await model.doEmbed({ values: ['\ud83d', 'a'] })).embeddings).toHaveLength(2);
+    expect(calls).toHaveLength(2);
+    const options = { values: ['a'], providerOptions: { mine: anything({ call: () => 1 }) } };
+    await model.doEmbed(options);
+    await model.doEmbed(options);
+    expect(calls).toHaveLength(4);
+  });
+});
+
+describe('never mixed are', () => {
+  test.each([
+    ['model ids', { modelId: 'other' }, {}],
+    ['providers', { provider: 'other' }, {}],
+    ['scopes', { terms: { scope: 'tenant' } }, {}],
+    ['domains', { terms: { domain: 'other' } }, {}],
+    ['provider options', {}, { providerOptions: { mine: { dimensions: 2 } } }],
+    ['parameters that nobody knows yet', {}, { dimensions: 2 }],
+  ] as [string, Over, object][])('%s', async (_, over, params) => {
+    const cache = openCache({ maxBytes: '8MB' });
+    const one = wrapped(cache, { answer: (values) => values.map(() => [1]) });
+    const other = wrapped(cache, { ...over, answer: (values) => values.map(() => [2]) });
+    for (let round = 0; round < 2; ++round) {
+      expect((await one.model.doEmbed({ values: ['a'] })).embeddings).toEqual([[1]]);
+      expect((await other.model.doEmbed({ values: ['a'], ...params })).embeddings).toEqual([[2]]);
+    }
+    expect([one.calls.length, other.calls.length]).toEqual([1, 1]);
+  });
+
+  test('a provider and a model id that read alike together', async () => {
+    const cache = openCache();
+    const one = wrapped(cache, { provider: 'a","b', modelId: 'c' });
+    const other = wrapped(cache, { provider: 'a', modelId: 'b","c' });
+    await embed({ model: one.model, value: 'x' });
+    await embed({ model: other.model, value: 'x' });
+    expect(other.calls).toHaveLength(1);
+  });
+
+  test('but headers, signals and members that are undefined do not count', async () => {
+    const { model, calls } = wrapped(openCache());
+    await model.doEmbed({ values: ['a'], headers: { who: 'one' } });
+    await model.doEmbed({ values: ['a'], headers: { who: 'two' }, abortSignal: new AbortController().signal });
+    await model.doEmbed(anything({ values: ['a'], providerOptions: undefined }));
+    expect(calls).toHaveLength(1);
+  });
+
+  test('two middlewares over one cache share what they may', async () => {
+    const cache = openCache();
+    await embed({ model: wrapped(cache).model, value: 'a' });
+    const { model, calls } = wrapped(cache);
+    await embed({ model, value: 'a' });
+    expect(calls).toEqual([]);
+  });
+
+  test('more models than are kept at hand', async () => {
+    const cache = openCache({ maxBytes: '16MB' });
+    const middleware = embeddingMiddleware({ cache, scope: PUBLIC });
+    let computed = 0;
+    for (let round = 0; round < 2; ++round) {
+      for (let i = 0; i < 300; ++i) {
+        const doEmbed = async () => ({ embeddings: [[computed++]], warnings: [] });
+        const model = wrapEmbeddingModel({ model: new MockEmbeddingModelV3({ modelId: `${i}`, doEmbed }), middleware });
+        expect((await model.doEmbed({ values: ['a'] })).embeddings).toEqual([[i]]);
+      }
+    }
+    expect(computed).toBe(300);
+  });
+});
+
+describe('options', () => {
+  test('ttl', async () => {
+    const { model, calls } = wrapped(openCache(), { terms: { ttl: '30ms' } });
+    await embed({ model, value: 'a' });
+    await embed({ model, value: 'a' });
+    expect(calls).toHaveLength(1);
+    await sleep(60);
+    await embed({ model, value: 'a' });
+    expect(calls).toHaveLength(2);
+  });
+
+  test.each([
+    [undefined, /^options: expected an object/],
+    [{ scope: PUBLIC }, /^options\.cache: expected a cache, as open\(\) gives, received undefined/],
+    [{ cache: {}, scope: PUBLIC }, /^options\.cache: /],
+    [{ cache: true }, /^options\.scope: expected a string/],
+    [{ cache: true, scope: '' }, /^options\.scope: /],
+    [{ cache: true, scope: PUBLIC, domain: 1 }, /^options\.domain: /],
+    [{ cache: true, scope: PUBLIC, ttl: 0 }, /^options\.ttl: /],
+    [{ cache: true, scope: PUBLIC, allowDrawn: true }, /^options\.allowDrawn: expected one of the options/],
+  ])('%j is refused', (options, message) => {
+    const given =
+      options && 'cache' in options && options.cache === true ? { ...options, cache: openCache() } : options;
+    const error = errorOf(() => embeddingMiddleware(anything(given)));
+    expect(error.message).toMatch(message);
+    expect(error.code).toMatch(/^ERR_(INVALID_ARG_TYPE|OUT_OF_RANGE)$/);
+  });
+
+  test('a cache that was closed says so', async () => {
+    const cache = openCache();
+    const { model } = wrapped(cache);
+    await embed({ model, value: 'a' });
+    cache.close();
+    await expect(model.doEmbed({ values: ['a'] })).rejects.toMatchObject({ code: 'ERR_CACHE_CLOSED' });
+  });
+});

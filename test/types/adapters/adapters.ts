@@ -1,0 +1,42 @@
+// What the libraries that the adapters are for must take, and what must not compile. Compiled, never run.
+import type { BaseCache } from '@langchain/core/caches';
+import * as caches from '@langchain/core/caches';
+import type { EmbeddingsInterface } from '@langchain/core/embeddings';
+import type { EmbeddingModelMiddleware, LanguageModelMiddleware } from 'ai';
+import Keyv, { type KeyvStoreAdapter } from 'keyv';
+import { type Cache, float32, json, PUBLIC, utf8 } from 'zerohop';
+import { embeddingMiddleware, languageMiddleware } from 'zerohop/ai-sdk';
+import { keyvStore } from 'zerohop/keyv';
+import { cachedEmbeddings, llmCache } from 'zerohop/langchain';
+
+export function aiSdk(cache: Cache): void {
+  const embeddings: EmbeddingModelMiddleware = embeddingMiddleware({ cache, scope: PUBLIC, ttl: '1h' });
+  const language: LanguageModelMiddleware = languageMiddleware({ cache, scope: 'tenant', allowDrawn: true });
+  // @ts-expect-error: whose answers they are is to be said
+  embeddingMiddleware({ cache });
+  // @ts-expect-error: embeddings draw nothing
+  embeddingMiddleware({ cache, scope: PUBLIC, allowDrawn: true });
+  // @ts-expect-error: not the other's middleware
+  const wrong: LanguageModelMiddleware = embeddings;
+  void [language, wrong];
+}
+
+export function langChain(cache: Cache, inner: EmbeddingsInterface): void {
+  const embeddings: EmbeddingsInterface = cachedEmbeddings(inner, { cache, scope: PUBLIC, model: 'm' });
+  const llm: BaseCache = llmCache(caches, { cache, scope: PUBLIC });
+  // @ts-expect-error: which model's embeddings they are is to be said
+  cachedEmbeddings(inner, { cache, scope: PUBLIC });
+  // @ts-expect-error: the module itself, and not a path to it
+  llmCache('@langchain/core/caches', { cache, scope: PUBLIC });
+  void [embeddings, llm];
+}
+
+export function keyv(cache: Cache): void {
+  const store: KeyvStoreAdapter = keyvStore(cache.keyspace('a', { codec: utf8 }));
+  new Keyv(keyvStore(cache.keyspace('b', { codec: json })));
+  // @ts-expect-error: keyv's values are no vectors
+  keyvStore(cache.keyspace('c', { codec: float32(2) }));
+  // @ts-expect-error: a keyspace, and not a cache of bytes
+  keyvStore(cache);
+  void store;
+}
