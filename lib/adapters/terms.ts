@@ -2,7 +2,7 @@
 
 import { Cache } from '../cache.js';
 import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
-import type { ModelTerms } from '../model/model.js';
+import type { ModelTerms } from '../model/terms.js';
 import { type Duration, durationOption, optionsObject, textOption, typeError } from '../options.js';
 
 export interface AdapterOptions {
