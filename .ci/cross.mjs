@@ -26,7 +26,7 @@ const NODE_MAJOR = '22';
 const PROCESSORS = { arm64: 'aarch64', x64: 'x86_64' };
 
 /** Programs of a sanitizer's or a model's length take minutes in an emulator: these rooms are run. */
-const EMULATED_TESTS = '^(base|cache)/';
+const EMULATED_TESTS = '^(base|cache|fingerprint)/';
 
 /** What a first program does: a value in, a view out, a batch, a full cache. */
 const PROGRAM = `

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fingerprint/keccak_arm.h"
 #include "fingerprint/keccak_x86.h"
 
 namespace zerohop {
@@ -50,6 +51,10 @@ KeccakWays FindWays() {
   }
   if (__builtin_cpu_supports("avx2") && Agrees(kAvx2.permute, kAvx2.width)) ways.many[many++] = &kAvx2;
   if (__builtin_cpu_supports("avx512f") && Agrees(kAvx512.permute, kAvx512.width)) ways.many[many++] = &kAvx512;
+#endif
+#if defined(ZEROHOP_KECCAK_ARM)
+  static constexpr ManyKeccak kNeon{"neon", 2, PermuteKeccakNeon};
+  if (HasSha3Instructions() && Agrees(kNeon.permute, kNeon.width)) ways.many[many++] = &kNeon;
 #endif
   return ways;
 }

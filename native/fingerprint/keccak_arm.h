@@ -1,0 +1,33 @@
+// keccak_arm.h: the way that arm64 processors with FEAT_SHA3 can, and whether this is one.
+#pragma once
+
+#include <cstdint>
+
+// Clang before 16 shows the instructions' names only to what is compiled for such processors throughout.
+#if defined(__aarch64__) && (defined(__linux__) || defined(__APPLE__)) && \
+    (!defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_SHA3))
+#define ZEROHOP_KECCAK_ARM 1
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+#else
+#include <sys/sysctl.h>
+#endif
+
+namespace zerohop {
+
+void PermuteKeccakNeon(uint64_t* lanes);  // 2 states.  REQUIRES: HasSha3Instructions
+
+inline bool HasSha3Instructions() {
+#if defined(__linux__)
+  constexpr unsigned long kSha3 = 1ul << 17;  // HWCAP_SHA3, which older headers do not name
+  return (::getauxval(AT_HWCAP) & kSha3) != 0;
+#else
+  int has = 0;
+  size_t bytes = sizeof(has);
+  return ::sysctlbyname("hw.optional.armv8_2_sha3", &has, &bytes, nullptr, 0) == 0 && has != 0;
+#endif
+}
+
+}  // namespace zerohop
+#endif
