@@ -1,0 +1,40 @@
+// tensor.h: what a file of weights says that it holds, once its header was believed: names, types, shapes, places.
+//
+// Both readers (safetensors.h, gguf.h) give the same; what they refuse is a Refusal, with the byte at which the file is
+// wrong.  Nothing here refers to the file's memory.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace zerohop {
+
+// How elements lie in memory: in blocks of so many, of so many bits.
+struct DType {
+  const char* name;         // as safetensors or ggml write it: "F32", "BF16", "Q4_K"
+  uint32_t block_elements;  // 1 but for quantised types
+  uint32_t block_bits;
+};
+
+struct Tensor {
+  std::string name;
+  const DType* dtype = nullptr;
+  std::vector<uint64_t> shape;  // the outermost dimension first, whatever the file's own order
+  uint64_t begin = 0, end = 0;  // bytes in the file
+};
+
+struct Refusal {
+  std::string code;     // ERR_WEIGHTS_...
+  std::string message;  // what was expected, what is there
+  uint64_t offset = 0;  // in the file
+};
+
+// A value, or why there is none.
+template <class T>
+using Parsed = std::variant<T, Refusal>;
+
+}  // namespace zerohop
