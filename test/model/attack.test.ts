@@ -1,0 +1,58 @@
+// What went wrong once, or might: closed caches, callers' code in the middle of a call, results that arrive too late.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { json } from 'zerohop';
+import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
+import { openCache } from '../fixtures/opened.js';
+
+const unhandled: unknown[] = [];
+const note = (reason: unknown) => unhandled.push(reason);
+beforeEach(() => {
+  unhandled.length = 0;
+  process.on('unhandledRejection', note);
+});
+afterEach(async () => {
+  await sleep(5);
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
+});
+
+/** Whatever comes first: the promise, or that it does not settle. */
+const _within = (promise: Promise<unknown>, ms = 200) =>
+  Promise.race([
+    promise.then(
+      (value) => ({ value }),
+      (reason) => ({ reason }),
+    ),
+    sleep(ms).then(() => 'never'),
+  ]);
+
+describe('a closed cache', () => {
+  test('answers nothing, whatever was found last', async () => {
+    const cache = openCache();
+    const { model } = shouting(cache);
+    await model.predict('a');
+    expect(await model.predict('a')).toBe('A');
+    cache.close();
+    expect((await rejectionOf(model.predict('b'))).code).toBe('ERR_CACHE_CLOSED');
+    expect((await rejectionOf(model.predictMany(['b']))).code).toBe('ERR_CACHE_CLOSED');
+  });
+
+  test('by the input itself, while it is looked up', async () => {
+    const cache = openCache();
+    const model = cache.model<unknown, unknown, unknown, unknown>({
+      ...TERMS,
+      codec: json,
+      run: (inputs) => inputs.map(() => 'ran'),
+    });
+    await model.predict('a');
+    await model.predict('a');
+    const input = {
+      get x() {
+        cache.close();
+        return 1;
+      },
+    };
+    expect((await rejectionOf(model.predict(input))).code).toBe('ERR_CACHE_CLOSED');
+  });
+});
