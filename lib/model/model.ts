@@ -430,12 +430,11 @@ export class Model<Input, In, Out> {
     const verification = this.#verification!;
     const flight = this.#newFlight(key, key.hex, ownOf(input), 'no-store', undefined);
     flight.hold();
-    flight.promise.then(
-      (computed) => {
+    flight.promise
+      .then((computed) => {
         if (verification.compare(flight.id, served as unknown as In, computed as In)) this.clear();
-      },
-      () => {}, // counted as failed; nothing was compared
-    );
+      })
+      .catch(() => {}); // it failed, and is counted so; or the cache is closed, and there is nothing to clear
     this.#runner.enqueue(flight);
   }
 

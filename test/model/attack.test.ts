@@ -1,7 +1,7 @@
 // What went wrong once, or might: closed caches, callers' code in the middle of a call, results that arrive too late.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { json } from 'zerohop';
+import { experiment, json } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { openCache } from '../fixtures/opened.js';
 
@@ -54,5 +54,44 @@ describe('a closed cache', () => {
       },
     };
     expect((await rejectionOf(model.predict(input))).code).toBe('ERR_CACHE_CLOSED');
+  });
+
+  test('while a hit is verified: nothing is left unhandled', async () => {
+    const cache = openCache();
+    let n = 0;
+    const model = cache.model<string, unknown, unknown, unknown>({
+      ...TERMS,
+      codec: json,
+      verify: { rate: 1, after: 1 },
+      run: async (inputs) => {
+        await sleep(2);
+        return inputs.map(() => ++n);
+      },
+    });
+    await model.predict('a');
+    await model.predict('a');
+    cache.close();
+    await sleep(10);
+  });
+});
+
+describe('comparing', () => {
+  test('that throws leaves nothing unhandled', async () => {
+    const cache = openCache();
+    for (const compare of [
+      { tolerance: 1 },
+      () => {
+        throw new Error('mine');
+      },
+    ] as const) {
+      const { model } = shouting(cache, { verify: { rate: 1, compare } });
+      await model.predict('a');
+      await model.predict('a');
+      await sleep(5);
+    }
+    const { model: a } = shouting(cache);
+    const { model: b } = shouting(cache, { version: '2' });
+    await experiment({ a, b, compareShare: 1, compare: { tolerance: 1 } }).predict('x');
+    await sleep(5);
   });
 });
