@@ -51,9 +51,13 @@ export class Flight<Input, Result> {
     return this.promise;
   }
 
-  /** One of them has given up. True if nobody is left: its run is told once nobody waits for any of its results. */
+  /**
+   * One of them has given up. True if nobody is left: its run is told once nobody waits for any of its results. What comes
+   * of it all the same is not stored: it may be half done, and what is deleted or set from now on does not find it.
+   */
   leave(reason: unknown): boolean {
     if (--this.#waiters > 0) return false;
+    this.stale = true;
     if (this.run !== undefined && --this.run.awaited === 0) this.run.controller.abort(reason);
     return true;
   }

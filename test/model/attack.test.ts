@@ -95,3 +95,24 @@ describe('comparing', () => {
     await sleep(5);
   });
 });
+
+describe('giving up', () => {
+  test('a result that nobody waits for any more does not replace what was set, or forgotten, since', async () => {
+    for (const [change, left] of [
+      [(model: ReturnType<typeof shouting>['model']) => model.delete('a'), undefined],
+      [(model: ReturnType<typeof shouting>['model']) => model.clear(), undefined],
+      [(model: ReturnType<typeof shouting>['model']) => model.invalidateByTag('t'), undefined],
+      [(model: ReturnType<typeof shouting>['model']) => model.set('a', 'mine'), 'mine'],
+    ] as const) {
+      const { model } = shouting(openCache(), { tags: () => ['t'] });
+      const controller = new AbortController();
+      const asked = model.predict('a', { signal: controller.signal });
+      await sleep(0);
+      controller.abort();
+      await rejectionOf(asked);
+      change(model);
+      await sleep(10);
+      expect(model.peek('a')).toBe(left);
+    }
+  });
+});
