@@ -75,7 +75,9 @@ export function until<Result>(
       reject(signal.reason);
       leave(signal.reason);
     };
-    signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted)
+      giveUp(); // by what ran since it was looked at: tags, or the run itself
+    else signal.addEventListener('abort', giveUp, { once: true });
     const settle = () => signal.removeEventListener('abort', giveUp);
     promise.then(
       (result) => {

@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 /** Whatever comes first: the promise, or that it does not settle. */
-const _within = (promise: Promise<unknown>, ms = 200) =>
+const within = (promise: Promise<unknown>, ms = 200) =>
   Promise.race([
     promise.then(
       (value) => ({ value }),
@@ -114,5 +114,29 @@ describe('giving up', () => {
       await sleep(10);
       expect(model.peek('a')).toBe(left);
     }
+  });
+
+  test('in the caller’s own code, in the middle of the call', async () => {
+    const controller = new AbortController();
+    const { model } = shouting(openCache(), {
+      run: () => {
+        controller.abort(new Error('enough'));
+        return new Promise(() => {});
+      },
+    });
+    expect(await within(model.predictMany(['a'], { signal: controller.signal }))).toMatchObject({
+      reason: { message: 'enough' },
+    });
+    const other = new AbortController();
+    const { model: tagged } = shouting(openCache(), {
+      tags: () => {
+        other.abort(new Error('enough'));
+        return [];
+      },
+      run: () => new Promise(() => {}),
+    });
+    expect(await within(tagged.predict('a', { signal: other.signal }))).toMatchObject({
+      reason: { message: 'enough' },
+    });
   });
 });
