@@ -90,13 +90,25 @@ export class Runner<Input, In, Result> {
       this.runMs += took;
     }
     for (const [i, flight] of admitted.entries()) {
-      const result = results[i];
-      if (result === undefined)
-        this.#landing.fail(flight, resultError(`run of ${name}: expected a result for each input`));
-      else if (result instanceof Error) this.#landing.fail(flight, result);
-      else this.#landing.finish(flight, result, took / admitted.length);
+      try {
+        this.#landing.finish(flight, resultOf(results, i, name), took / admitted.length);
+      } catch (reason) {
+        this.#landing.fail(flight, reason);
+      }
     }
   }
+}
+
+/** Throws what it failed with. Reading it may run the caller's code. */
+function resultOf<In>(results: Results<In>, i: number, name: string): In {
+  const result = results[i];
+  if (result === undefined) throw resultError(`run of ${name}: expected a result for each input`);
+  if (result instanceof Error) throw result;
+  if (result instanceof Promise) {
+    result.catch(() => {}); // nobody else hears of it
+    throw resultError(`run of ${name}: expected results, received a promise of one: await Promise.all(…)`);
+  }
+  return result;
 }
 
 function resultError(message: string): CacheError {

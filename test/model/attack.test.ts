@@ -140,3 +140,30 @@ describe('giving up', () => {
     });
   });
 });
+
+describe('results', () => {
+  test('that throw when they are read fail for their input', async () => {
+    const { model } = shouting(openCache(), {
+      run: () =>
+        Object.defineProperty(['A', 'B'], 0, {
+          get() {
+            throw new Error('mine');
+          },
+        }),
+    });
+    const [first, second] = await Promise.all([within(model.predict('a')), within(model.predict('b'))]);
+    expect(first).toMatchObject({ reason: { message: 'mine' } });
+    expect(second).toEqual({ value: 'B' });
+  });
+
+  test('that are promises are refused, not stored as what JSON makes of them', async () => {
+    const model = openCache().model<string, unknown, unknown, unknown>({
+      ...TERMS,
+      codec: json,
+      run: (inputs) => inputs.map(async (input) => (input === 'b' ? Promise.reject(new Error('late')) : input)),
+    });
+    expect((await rejectionOf(model.predict('a'))).code).toBe('ERR_MODEL_RESULT');
+    expect((await rejectionOf(model.predict('b'))).code).toBe('ERR_MODEL_RESULT');
+    expect(model.peek('a')).toBeUndefined();
+  });
+});
