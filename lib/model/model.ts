@@ -474,8 +474,8 @@ export class Model<Input, In, Out> {
       const { key, id, input, tags } = flight;
       const stored = !flight.stale && this.#store(key, id, input, result, tags, cost);
       this.#land(flight);
-      // What is stored no later run can write over, as it can its own buffers.
-      flight.resolve((stored ? this.#answers.peek(key) : undefined) ?? result);
+      // A later run may write over its own buffers: so it is what is stored, or a copy.
+      flight.resolve((stored ? this.#answers.peek(key) : undefined) ?? this.#another(result));
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused it, or the cache was closed
     }

@@ -1,7 +1,7 @@
 // What went wrong once, or might: closed caches, callers' code in the middle of a call, results that arrive too late.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { experiment, json } from 'zerohop';
+import { experiment, float32, json } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { openCache } from '../fixtures/opened.js';
 
@@ -165,5 +165,20 @@ describe('results', () => {
     expect((await rejectionOf(model.predict('a'))).code).toBe('ERR_MODEL_RESULT');
     expect((await rejectionOf(model.predict('b'))).code).toBe('ERR_MODEL_RESULT');
     expect(model.peek('a')).toBeUndefined();
+  });
+
+  test('that are not stored are not written over by a later run, either', async () => {
+    const own = new Float32Array(2);
+    const model = openCache().model({
+      ...TERMS,
+      codec: float32(2),
+      run: (inputs: number[]) => inputs.map((input) => own.fill(input)),
+    });
+    const one = await model.predict(1, { cache: 'no-store' });
+    const two = await model.predict(2, { cache: 'no-store' });
+    expect([[...one], [...two]]).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
   });
 });
