@@ -181,8 +181,10 @@ export class Model<Input, In, Out> {
    * The results for many inputs, in their order. What is missing is run at once, each input once, `maxBatch` together.
    * Rejects as {@link predict}, with the first failure; what else was computed is stored.
    */
-  async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
+  async predictMany(given: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
     const { signal, mode } = this.#asked(options);
+    // Read once: getters of inputs, and tags, are the caller's code, which may change the array.
+    const inputs = Array.isArray(given) ? Array.from<Input>(given) : given;
     if (this.#finders.length > 1 || this.#life.ends || this.#verification !== undefined || this.#failures !== undefined)
       return this.#predictEach(inputs, { signal, mode });
     const finder = this.#finders[0]!;
@@ -225,7 +227,7 @@ export class Model<Input, In, Out> {
   async #predictEach(inputs: readonly Input[], { signal, mode }: Asked): Promise<(In | Out)[]> {
     this.#finders[0]!.check(inputs); // all of them, before the first is looked up
     const options: PredictOptions = { cache: mode, ...(signal !== undefined && { signal }) };
-    return Promise.all(Array.from(inputs, (input) => this.predict(input, options)));
+    return Promise.all(inputs.map((input) => this.predict(input, options)));
   }
 
   /** What is stored for the input, if anything is; uncounted. Stale results are given too. */

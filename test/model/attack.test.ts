@@ -1,7 +1,7 @@
 // What went wrong once, or might: closed caches, callers' code in the middle of a call, results that arrive too late.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { experiment, float32, json } from 'zerohop';
+import { experiment, float32, json, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { openCache } from '../fixtures/opened.js';
 
@@ -180,5 +180,52 @@ describe('results', () => {
       [1, 1],
       [2, 2],
     ]);
+  });
+});
+
+describe('inputs', () => {
+  test('that change their siblings do not get each other’s results', async () => {
+    const model = openCache().model<unknown, string, string, string>({
+      ...TERMS,
+      codec: utf8,
+      run: (inputs) => inputs.map((input) => JSON.stringify(input)),
+    });
+    const inputs: unknown[] = ['a', undefined];
+    inputs[1] = {
+      get x() {
+        inputs[0] = 'b';
+        return 1;
+      },
+    };
+    expect(await model.predictMany(inputs)).toEqual(['"a"', '{"x":1}']);
+    expect(await model.predict('a')).toBe('"a"');
+  });
+
+  test('that change the batch’s length', async () => {
+    const model = openCache().model<unknown, string, string, string>({
+      ...TERMS,
+      codec: utf8,
+      run: (inputs) => inputs.map((input) => JSON.stringify(input)),
+    });
+    const inputs: unknown[] = ['a'];
+    inputs.push({
+      get x() {
+        inputs.length = 0;
+        return 1;
+      },
+    });
+    expect(await model.predictMany(inputs)).toEqual(['"a"', '{"x":1}']);
+  });
+
+  test('of which tags change the array', async () => {
+    const inputs = ['a', 'b'];
+    const { model } = shouting(openCache(), {
+      tags: (input: string) => {
+        if (input === 'a') inputs[1] = 'c';
+        return [];
+      },
+    });
+    expect(await model.predictMany(inputs)).toEqual(['A', 'B']);
+    expect(model.peek('b')).toBe('B');
   });
 });
