@@ -13,7 +13,7 @@ import {
 import type { Hasher } from '../fingerprint/hasher.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
 import type { BatchSeeker, Keyspace, Seeker } from '../keyspace.js';
-import { MISS, native } from '../native.js';
+import { EXPIRES, MISS, native, wideRegisters } from '../native.js';
 
 const DIGEST_BYTES = 32;
 
@@ -93,27 +93,40 @@ export class Finder<In, Out> {
   readonly #answers: Keyspace<In, Out, unknown>;
   readonly #search = new Search();
   readonly #namer: Preparation;
-  readonly #one: OneInput;
+  /** For the next lookup. Another takes a new one meanwhile: decoding what is found may run code of the caller's. */
+  #idle: OneInput | undefined;
+  #last: OneInput;
 
   constructor(answers: Keyspace<In, Out, unknown>, naming: Naming) {
     this.#answers = answers;
     this.#namer = naming(findingHasher(this.#search));
-    this.#one = new OneInput(this.#namer, this.#search);
+    this.#last = new OneInput(this.#namer, this.#search);
+    this.#idle = this.#last;
   }
 
   name(input: unknown): Fingerprint {
     return this.#namer.of(input);
   }
 
-  /** What is stored for the input. `key` tells its fingerprint until the next lookup. */
+  /** What is stored for the input. `key` and `left` tell its fingerprint and its ms to live, until the next lookup. */
   find(input: unknown): Out | undefined {
-    const one = this.#one;
-    one.value = this.#namer.prepare(input); // may run code of the caller's
-    return this.#answers.seek(one);
+    const value = this.#namer.prepare(input); // may run code of the caller's
+    const one = this.#idle ?? new OneInput(this.#namer, this.#search);
+    this.#idle = undefined;
+    one.value = value;
+    try {
+      return this.#answers.seek(one);
+    } finally {
+      this.#last = this.#idle = one;
+    }
   }
 
   get key(): Fingerprint {
-    return Fingerprint.from(this.#one.key) as Fingerprint;
+    return Fingerprint.from(this.#last.key) as Fingerprint;
+  }
+
+  get left(): number {
+    return this.#last.left;
   }
 
   /** Throws for the first input that has no fingerprint. */
@@ -140,6 +153,7 @@ export class Finder<In, Out> {
 class OneInput implements Seeker {
   value: Value | undefined;
   readonly key = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
+  left = Number.NaN;
 
   constructor(
     readonly namer: Preparation,
@@ -156,6 +170,7 @@ class OneInput implements Seeker {
       search.handle = undefined;
       this.value = undefined;
     }
+    this.left = wideRegisters[EXPIRES]!;
     return search.found;
   }
 }

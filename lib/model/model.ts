@@ -13,7 +13,6 @@ import type { Entry } from '../entry.js';
 import { CacheError } from '../errors.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
 import type { Keyspace } from '../keyspace.js';
-import { EXPIRES, wideRegisters } from '../native.js';
 import { tagOption, tagsOption } from '../options.js';
 import { Failures } from './failures.js';
 import { Finder, type Naming } from './finder.js';
@@ -156,13 +155,12 @@ export class Model<Input, In, Out> {
     if (looks(mode)) {
       const found = this.#find(finder, input);
       if (found !== undefined) {
-        const left = wideRegisters[EXPIRES]!;
-        const freshness = this.#life.ends ? this.#life.of(left) : 'fresh';
+        const freshness = this.#life.ends ? this.#life.of(finder.left) : 'fresh';
         if (freshness !== 'if-error' || mode === 'only-if-cached') {
           this.#counts.hits++;
+          if (this.#inputs.wanted && Math.random() < KEEP_SHARE) this.#inputs.keep(finder.key.hex, finder.key, input);
           if (freshness === 'revalidate') this.#revalidate(finder, input);
           else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
-          if (this.#inputs.wanted && Math.random() < KEEP_SHARE) this.#inputs.keep(finder.key.hex, finder.key, input);
           return found;
         }
         stale = found;

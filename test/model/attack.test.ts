@@ -228,4 +228,31 @@ describe('inputs', () => {
     expect(await model.predictMany(inputs)).toEqual(['A', 'B']);
     expect(model.peek('b')).toBe('B');
   });
+
+  test('whose result’s codec asks the model again are not taken for what that asked for', async () => {
+    let nested = false;
+    const model = openCache().model<string, string>({
+      ...TERMS,
+      ttl: 20,
+      staleWhileRevalidate: '1h',
+      codec: {
+        encode: (text: string) => Buffer.from(text),
+        decode: (bytes: Uint8Array) => {
+          if (nested) {
+            nested = false;
+            void rejectionOf(model.predict('other', { cache: 'only-if-cached' }));
+          }
+          return Buffer.from(bytes).toString();
+        },
+      },
+      run: async (inputs: string[]) => inputs.map((input) => input.toUpperCase()),
+    });
+    await model.predict('a');
+    await sleep(30);
+    nested = true;
+    expect(await model.predict('a')).toBe('A');
+    await sleep(10);
+    expect(model.peek('other')).toBeUndefined();
+    expect(model.entry('a')!.ttl).toBeGreaterThan(3_600_000 - 10);
+  });
 });
