@@ -498,6 +498,7 @@ export class Model<Input, In, Out> {
     } catch {
       // Detached, or made into something that has no name: changed, too.
     }
+    flight.stale = true; // which says nothing of the input that it was
     const message = `an input of ${this.name} was changed before its result was there; pass a copy`;
     this.#fail(flight, new CacheError('ERR_MODEL_INPUT_CHANGED', message));
     return false;

@@ -253,6 +253,20 @@ describe('inputs', () => {
     expect(await model.predict('a')).toBe('A');
     await sleep(10);
     expect(model.peek('other')).toBeUndefined();
-    expect(model.entry('a')!.ttl).toBeGreaterThan(3_600_000 - 10);
+    expect(model.stats()).toMatchObject({ staleHits: 1, runs: 2 });
+  });
+
+  test('that one caller changed are no failure to remember', async () => {
+    const model = openCache().model({
+      ...TERMS,
+      codec: json,
+      negativeTtl: 60_000,
+      run: async (inputs: Float32Array[]) => inputs.map(([first]) => first),
+    });
+    const input = Float32Array.of(1);
+    const changed = rejectionOf(model.predict(input));
+    input[0] = 2;
+    expect((await changed).code).toBe('ERR_MODEL_INPUT_CHANGED');
+    expect(await model.predict(Float32Array.of(1))).toBe(1);
   });
 });
