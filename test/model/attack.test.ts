@@ -269,4 +269,21 @@ describe('inputs', () => {
     expect((await changed).code).toBe('ERR_MODEL_INPUT_CHANGED');
     expect(await model.predict(Float32Array.of(1))).toBe(1);
   });
+
+  test('Buffers that are used again are copied for what outlives the call', async () => {
+    const cache = openCache();
+    const make = (version: string) =>
+      cache.model<Buffer, string, string, string>({
+        ...TERMS,
+        version,
+        codec: utf8,
+        keepInputs: 5,
+        run: async (inputs) => inputs.map(String),
+      });
+    const model = make('1');
+    const input = Buffer.from('one');
+    await model.predict(input);
+    input.write('two');
+    expect(model.hottest(1).map(String)).toEqual(['one']);
+  });
 });
