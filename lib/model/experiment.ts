@@ -3,6 +3,7 @@
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { optionsObject, rangeError, typeError } from '../options.js';
+import { ownOf } from './inputs.js';
 import { Model } from './model.js';
 import type { PredictOptions } from './terms.js';
 import { agree, type Comparison, checkComparison } from './verification.js';
@@ -119,7 +120,8 @@ export class Experiment<Input, In, Out> {
   predict(input: Input, options?: PredictOptions): Promise<In | Out> {
     const [own, other] = this.armOf(input) === 'a' ? [this.#a, this.#b] : [this.#b, this.#a];
     const result = own.predict(input, options);
-    if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(input));
+    // The caller may use the input again as soon as his own result is there.
+    if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(ownOf(input)));
     return result;
   }
 

@@ -286,4 +286,24 @@ describe('inputs', () => {
     input.write('two');
     expect(model.hottest(1).map(String)).toEqual(['one']);
   });
+
+  test('of a comparison may be used again as soon as the result is there', async () => {
+    const cache = openCache();
+    const make = (version: string, ms: number) =>
+      cache.model<Float32Array, string, string, string>({
+        ...TERMS,
+        version,
+        codec: utf8,
+        run: async (inputs) => {
+          await sleep(ms);
+          return inputs.map(String);
+        },
+      });
+    const trial = experiment({ a: make('1', 1), b: make('2', 20), share: 0, compareShare: 1 });
+    const input = Float32Array.of(1);
+    await trial.predict(input);
+    input[0] = 2;
+    await sleep(40);
+    expect(trial.stats().agreement).toEqual({ compared: 1, agreed: 1, rate: 1 });
+  });
 });
