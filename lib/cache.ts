@@ -305,6 +305,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const answers = this.keyspace<unknown, unknown, unknown>(label, {
       codec,
       near: false, // fingerprints are bytes, which a near cache does not know again
+      ttlJitter: 0, // drawn by `life`, for the fresh part alone
       ...(scope !== PUBLIC && { scope }),
     });
     const model = new Model<Input, unknown, unknown>({

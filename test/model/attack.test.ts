@@ -307,3 +307,14 @@ describe('inputs', () => {
     expect(trial.stats().agreement).toEqual({ compared: 1, agreed: 1, rate: 1 });
   });
 });
+
+describe('freshness', () => {
+  test('the cache’s jitter is drawn once, and not for stale times', async () => {
+    const cache = openCache({ ttl: '1h', ttlJitter: 0.9 });
+    const { model } = shouting(cache, { ttl: '1h', ttlJitter: 0, staleWhileRevalidate: '1h' });
+    for (let i = 0; i < 20; ++i) {
+      await model.predict(`${i}`);
+      expect(model.entry(`${i}`)!.ttl).toBeGreaterThan(7_100_000);
+    }
+  });
+});
