@@ -49,9 +49,9 @@ export interface ModelStats {
   runs: number;
   /** Inputs whose run failed. */
   failed: number;
-  /** Of those: answered with a stale result all the same. */
+  /** Inputs that were answered with a stale result because of that. */
   staleOnError: number;
-  /** Inputs that got the error of a run of a moment ago (`negativeTtl`). */
+  /** Inputs whose run failed a moment ago (`negativeTtl`): they got its error, or what is stale. */
   failedAgain: number;
   /** Hits that were computed again and compared, and those among them that were not the same. */
   verified: number;
@@ -168,7 +168,13 @@ export class Model<Input, In, Out> {
       if (mode === 'only-if-cached') throw this.#notCached();
     }
     const key = looks(mode) ? finder.key : finder.name(input);
-    this.#throwKnownFailure(key.hex, mode);
+    const failure = looks(mode) ? this.#failures?.find(key.hex) : undefined;
+    if (failure !== undefined) {
+      this.#counts.failedAgain++;
+      if (stale === undefined) throw failure.reason;
+      this.#counts.staleOnError++;
+      return stale;
+    }
     const { flight, fresh } = this.#flightOf(key, input, mode, this.#tagsFor(input));
     const result = until(this.#join(flight, fresh, stale), signal, (reason) => this.#leave(flight, reason));
     if (fresh) this.#runner.enqueue(flight);
@@ -348,13 +354,6 @@ export class Model<Input, In, Out> {
       'ERR_MODEL_NOT_CACHED',
       `no result of ${this.name} is stored for an input, and cache is 'only-if-cached'`,
     );
-  }
-
-  #throwKnownFailure(id: string, mode: CacheMode): void {
-    const failure = looks(mode) ? this.#failures?.find(id) : undefined;
-    if (failure === undefined) return;
-    this.#counts.failedAgain++;
-    throw failure.reason;
   }
 
   #tagsFor(input: Input): readonly string[] | undefined {

@@ -317,4 +317,23 @@ describe('freshness', () => {
       expect(model.entry(`${i}`)!.ttl).toBeGreaterThan(7_100_000);
     }
   });
+
+  test('a failure that is remembered is answered by what is stale', async () => {
+    let failing = false;
+    const { model } = shouting(openCache(), {
+      ttl: 20,
+      staleIfError: '1h',
+      negativeTtl: 60_000,
+      run: async (inputs: string[]) => {
+        if (failing) throw new Error('no power');
+        return inputs;
+      },
+    });
+    await model.predict('a');
+    await sleep(30);
+    failing = true;
+    expect(await model.predict('a')).toBe('a');
+    expect(await model.predict('a')).toBe('a');
+    expect(model.stats()).toMatchObject({ asked: 3, missed: 2, failed: 1, staleOnError: 2, failedAgain: 1 });
+  });
 });
