@@ -38,7 +38,7 @@ export interface ModelStats {
   asked: number;
   /** Inputs that were answered from the cache. */
   hits: number;
-  /** Of those: served beyond their ttl, while new ones are computed. */
+  /** Of those: served beyond their ttl (`staleWhileRevalidate`). */
   staleHits: number;
   /** Inputs whose result somebody else was computing already, or that were twice in a batch. */
   joined: number;
@@ -159,8 +159,11 @@ export class Model<Input, In, Out> {
         if (freshness !== 'if-error' || mode === 'only-if-cached') {
           this.#counts.hits++;
           if (this.#inputs.wanted && Math.random() < KEEP_SHARE) this.#inputs.keep(finder.key.hex, finder.key, input);
-          if (freshness === 'revalidate') this.#revalidate(finder, input);
-          else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
+          if (freshness === 'revalidate') this.#counts.staleHits++;
+          if (mode !== 'only-if-cached') {
+            if (freshness === 'revalidate') this.#revalidate(finder, input);
+            else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
+          }
           return found;
         }
         stale = found;
@@ -414,7 +417,6 @@ export class Model<Input, In, Out> {
 
   /** Computes what is stale anew, for later callers. */
   #revalidate(finder: Finder<In, Out>, input: Input): void {
-    this.#counts.staleHits++;
     const { key } = finder;
     const id = key.hex;
     if (this.#flights.has(id) || this.#failures?.find(id) !== undefined) return;

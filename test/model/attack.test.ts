@@ -336,4 +336,14 @@ describe('freshness', () => {
     expect(await model.predict('a')).toBe('a');
     expect(model.stats()).toMatchObject({ asked: 3, missed: 2, failed: 1, staleOnError: 2, failedAgain: 1 });
   });
+
+  test('only-if-cached runs nothing, not even for what is stale or verified', async () => {
+    const { model, batches } = shouting(openCache(), { ttl: 20, staleWhileRevalidate: '1h', verify: 1 });
+    await model.predict('a');
+    expect(await model.predict('a', { cache: 'only-if-cached' })).toBe('A');
+    await sleep(30);
+    expect(await model.predict('a', { cache: 'only-if-cached' })).toBe('A');
+    await sleep(5);
+    expect(batches).toHaveLength(1);
+  });
 });
