@@ -389,8 +389,9 @@ export class Model<Input, In, Out> {
   ): Flight<Input, In | Out> {
     const flight = new Flight<Input, In | Out>(key, id, input, mode === 'no-store');
     flight.tags = tags;
-    if (mode === 'reload') this.#outdate(id); // what was asked for before must not replace it
-    if (mode !== 'no-store') this.#flights.set(id, flight);
+    if (mode === 'no-store') return flight;
+    this.#outdate(id); // what was asked for before must not replace it
+    this.#flights.set(id, flight);
     return flight;
   }
 

@@ -346,4 +346,24 @@ describe('freshness', () => {
     await sleep(5);
     expect(batches).toHaveLength(1);
   });
+
+  test('tags that ask for the same input while it is computed anew', async () => {
+    let nested = 0;
+    const { model, batches } = shouting(openCache(), {
+      ttl: 20,
+      staleWhileRevalidate: '1h',
+      tags: () => {
+        if (nested-- > 0) void model.predict('a', { cache: 'reload' });
+        return [];
+      },
+    });
+    await model.predict('a');
+    await sleep(30);
+    nested = 1;
+    await model.predict('a');
+    model.delete('a');
+    await sleep(10);
+    expect(batches.length).toBeLessThanOrEqual(2);
+    expect(model.peek('a')).toBeUndefined();
+  });
 });
