@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { experiment, float32, json, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
-import { openCache } from '../fixtures/opened.js';
+import { anything, openCache } from '../fixtures/opened.js';
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown) => unhandled.push(reason);
@@ -365,5 +365,13 @@ describe('freshness', () => {
     await sleep(10);
     expect(batches.length).toBeLessThanOrEqual(2);
     expect(model.peek('a')).toBeUndefined();
+  });
+});
+
+describe('options', () => {
+  test('batchWindow is a number of ms with an end', () => {
+    const cache = openCache();
+    expect(() => shouting(cache, { batchWindow: Number.POSITIVE_INFINITY })).toThrow(/batchWindow/);
+    expect(() => shouting(cache, { batchWindow: anything('20ms') })).toThrow(/batchWindow/);
   });
 });
