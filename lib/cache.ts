@@ -37,6 +37,9 @@ const MAX_BYTES_MAX = 2 ** 39 - 2 ** 21;
 /** Of the memory this process may use, when `maxBytes` is not given. */
 const DEFAULT_SHARE = 1 / 4;
 
+/** Of a keyspace's name. */
+const LABEL_BYTES_MAX = 1024;
+
 /** Inputs of one run of a model. */
 const MAX_BATCH = 1024;
 
@@ -300,7 +303,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const { ttl, ttlJitter } = lifeOptions(given, this.#terms);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
     // One of its own for whatever is another computation: so that `clear` forgets what it should.
-    const label = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
+    const readable = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
+    const label = Buffer.byteLength(readable) <= LABEL_BYTES_MAX ? readable : `model ${key}`;
     const codec = resolveCodec(given['codec']);
     const answers = this.keyspace<unknown, unknown, unknown>(label, {
       codec,

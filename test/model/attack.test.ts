@@ -374,4 +374,10 @@ describe('options', () => {
     expect(() => shouting(cache, { batchWindow: Number.POSITIVE_INFINITY })).toThrow(/batchWindow/);
     expect(() => shouting(cache, { batchWindow: anything('20ms') })).toThrow(/batchWindow/);
   });
+
+  test('name, version and scope may be as long as each says', async () => {
+    const over = { name: '"'.repeat(255), version: '\\'.repeat(255), scope: 's'.repeat(1024) };
+    const { model } = shouting(openCache({ maxBytes: '16MB' }), over);
+    expect(await model.predict('a')).toBe('A');
+  });
 });
