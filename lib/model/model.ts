@@ -188,12 +188,30 @@ export class Model<Input, In, Out> {
    * The results for many inputs, in their order. What is missing is run at once, each input once, `maxBatch` together.
    * Rejects as {@link predict}, with the first failure; what else was computed is stored.
    */
-  async predictMany(given: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
-    const { signal, mode } = this.#asked(options);
+  async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
+    const asked = this.#asked(options);
+    const { results, flights, known } = this.#begin(inputs, asked);
+    if (known) return results as Out[];
+    return until(Promise.all(results), asked.signal, (reason) => this.#leaveAll(flights, reason));
+  }
+
+  /** The same, but that what fails does so alone. @internal */
+  async settleMany(inputs: readonly Input[], options: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
+    const asked = this.#asked(options);
+    const { results, flights } = this.#begin(inputs, asked);
+    return until(Promise.allSettled(results), asked.signal, (reason) => this.#leaveAll(flights, reason));
+  }
+
+  /** Results of many inputs, or promises of them; `known`: none of those. */
+  #begin(
+    given: readonly Input[],
+    asked: Asked,
+  ): { results: (In | Out | Promise<In | Out>)[]; flights: Flight<Input, In | Out>[]; known: boolean } {
+    const { mode } = asked;
     // Read once: getters of inputs, and tags, are the caller's code, which may change the array.
     const inputs = Array.isArray(given) ? Array.from<Input>(given) : given;
     if (this.#finders.length > 1 || this.#life.ends || this.#verification !== undefined || this.#failures !== undefined)
-      return this.#predictEach(inputs, { signal, mode });
+      return { results: this.#predictEach(inputs, asked), flights: [], known: false };
     const finder = this.#finders[0]!;
     const begun = performance.now();
     const found = looks(mode) ? finder.findMany(inputs) : undefined;
@@ -208,12 +226,12 @@ export class Model<Input, In, Out> {
           this.#inputs.keep(keys.keyAt(i).hex, keys.keyAt(i), inputs[i]!);
     }
     this.#counts.hits += keys.count - missing.length;
-    if (missing.length === 0) return results as Out[];
+    if (missing.length === 0) return { results: results as Out[], flights: [], known: true };
     if (mode === 'only-if-cached') throw this.#notCached(missing.length);
     const tags = missing.map((i) => this.#tagsFor(inputs[i]!)); // the caller's code: before anything is begun
     const own = new Map<string, Flight<Input, In | Out>>(); // of this batch, where flights are not shared
     const fresh: Flight<Input, In | Out>[] = [];
-    const joined: Flight<Input, In | Out>[] = [];
+    const flights: Flight<Input, In | Out>[] = [];
     for (const [n, i] of missing.entries()) {
       const key = keys.keyAt(i);
       const known = joins(mode) ? undefined : own.get(key.hex);
@@ -221,20 +239,18 @@ export class Model<Input, In, Out> {
       if (known) this.#counts.joined++;
       own.set(of.flight.id, of.flight);
       if (of.fresh) fresh.push(of.flight);
-      joined.push(of.flight);
+      flights.push(of.flight);
       results[i] = this.#join(of.flight, of.fresh, undefined);
     }
     this.#runner.start(fresh);
-    return until(Promise.all(results) as Promise<(In | Out)[]>, signal, (reason) => {
-      for (const flight of joined) this.#leave(flight, reason);
-    });
+    return { results: results as (In | Out | Promise<In | Out>)[], flights, known: false };
   }
 
   /** One by one, where hits need a look each; what misses is still run together. */
-  async #predictEach(inputs: readonly Input[], { signal, mode }: Asked): Promise<(In | Out)[]> {
+  #predictEach(inputs: readonly Input[], { signal, mode }: Asked): Promise<In | Out>[] {
     this.#finders[0]!.check(inputs); // all of them, before the first is looked up
     const options: PredictOptions = { cache: mode, ...(signal !== undefined && { signal }) };
-    return Promise.all(inputs.map((input) => this.predict(input, options)));
+    return inputs.map((input) => this.predict(input, options));
   }
 
   /** What is stored for the input, if anything is; uncounted. Stale results are given too. */
@@ -414,6 +430,10 @@ export class Model<Input, In, Out> {
 
   #leave(flight: Flight<Input, In | Out>, reason: unknown): void {
     if (flight.leave(reason)) this.#land(flight);
+  }
+
+  #leaveAll(flights: readonly Flight<Input, In | Out>[], reason: unknown): void {
+    for (const flight of flights) this.#leave(flight, reason);
   }
 
   /** Computes what is stale anew, for later callers. */

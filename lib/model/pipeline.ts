@@ -31,11 +31,24 @@ export function pipelineNaming(
   return { naming, digest: naming(nativeHasher).of(null).hex };
 }
 
-/** Runs the stages in turn, those inputs together that get so far. @internal */
+/** Runs the stages in turn, those inputs together that get so far; of the others, the errors. @internal */
 export function chain(stages: readonly Stage[]) {
   return async (inputs: unknown[], { signal }: RunContext): Promise<readonly unknown[]> => {
-    let results: readonly unknown[] = inputs;
-    for (const stage of stages) results = await stage.predictMany(results, { signal });
+    const results = [...inputs];
+    for (const stage of stages) {
+      const places = results.flatMap((result, i) => (result instanceof Error ? [] : [i]));
+      const settled = await stage.settleMany(
+        places.map((i) => results[i]),
+        { signal },
+      );
+      for (const [n, one] of settled.entries())
+        results[places[n]!] = one.status === 'fulfilled' ? one.value : errorOf(stage, one.reason);
+    }
     return results;
   };
+}
+
+/** Anything can be thrown, but only an Error tells a result from a failure. */
+function errorOf({ name }: Stage, reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(`${name} failed`, { cause: reason });
 }

@@ -1,7 +1,7 @@
 // What went wrong once, or might: closed caches, callers' code in the middle of a call, results that arrive too late.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { experiment, float32, json, utf8 } from 'zerohop';
+import { experiment, float32, json, PUBLIC, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { anything, openCache } from '../fixtures/opened.js';
 
@@ -379,5 +379,19 @@ describe('options', () => {
     const over = { name: '"'.repeat(255), version: '\\'.repeat(255), scope: 's'.repeat(1024) };
     const { model } = shouting(openCache({ maxBytes: '16MB' }), over);
     expect(await model.predict('a')).toBe('A');
+  });
+});
+
+describe('a pipeline', () => {
+  test('one of whose stages refuses one input fails for that input alone', async () => {
+    const cache = openCache();
+    const { model } = shouting(cache, {
+      run: async (inputs: string[]) => inputs.map((input) => (input === 'bad' ? new Error('bad') : input)),
+    });
+    const { model: last } = shouting(cache, { name: 'last' });
+    const pipeline = cache.pipeline<string, string>([model, last], { name: 'p', scope: PUBLIC });
+    const [good, bad] = await Promise.all([within(pipeline.predict('good')), within(pipeline.predict('bad'))]);
+    expect(good).toEqual({ value: 'GOOD' });
+    expect(bad).toMatchObject({ reason: { message: 'bad' } });
   });
 });
