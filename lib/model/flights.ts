@@ -63,7 +63,41 @@ export class Flight<Input, Result> {
   }
 }
 
-/** The promise, until `signal` says that the caller has given up: then its reason. One listener, for however many flights. */
+/** Who is to be told by a signal; by one listener of each, since Node warns of more than ten. */
+const waiting = new WeakMap<AbortSignal, Waiters>();
+
+class Waiters {
+  readonly #all = new Set<() => void>();
+  readonly #signal: AbortSignal;
+  readonly #tell = () => {
+    for (const giveUp of [...this.#all]) giveUp();
+  };
+
+  static of(signal: AbortSignal): Waiters {
+    let waiters = waiting.get(signal);
+    if (waiters === undefined) {
+      waiters = new Waiters(signal);
+      waiting.set(signal, waiters);
+    }
+    return waiters;
+  }
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(giveUp: () => void): void {
+    if (this.#all.size === 0) this.#signal.addEventListener('abort', this.#tell, { once: true });
+    this.#all.add(giveUp);
+  }
+
+  /** Without a listener, a signal that nobody else keeps can be collected. */
+  delete(giveUp: () => void): void {
+    if (this.#all.delete(giveUp) && this.#all.size === 0) this.#signal.removeEventListener('abort', this.#tell);
+  }
+}
+
+/** The promise, until `signal` says that the caller has given up: then its reason. */
 export function until<Result>(
   promise: Promise<Result>,
   signal: AbortSignal | undefined,
@@ -71,21 +105,21 @@ export function until<Result>(
 ): Promise<Result> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
+    const waiters = Waiters.of(signal);
     const giveUp = () => {
       reject(signal.reason);
       leave(signal.reason);
     };
-    if (signal.aborted)
-      giveUp(); // by what ran since it was looked at: tags, or the run itself
-    else signal.addEventListener('abort', giveUp, { once: true });
-    const settle = () => signal.removeEventListener('abort', giveUp);
+    // By what ran since it was looked at: tags, or the run itself.
+    if (signal.aborted) giveUp();
+    else waiters.add(giveUp);
     promise.then(
       (result) => {
-        settle();
+        waiters.delete(giveUp);
         resolve(result);
       },
       (reason: unknown) => {
-        settle();
+        waiters.delete(giveUp);
         reject(reason);
       },
     );

@@ -141,6 +141,22 @@ describe('giving up', () => {
   });
 });
 
+test('one signal serves any number of callers, without a warning', async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on('warning', warn);
+  const { model } = shouting(openCache());
+  const controller = new AbortController();
+  const { signal } = controller;
+  const asked = Array.from({ length: 50 }, (_, i) => model.predict(`${i}`, { signal }));
+  await asked[0];
+  const late = Array.from({ length: 50 }, (_, i) => within(model.predict(`late ${i}`, { signal })));
+  controller.abort(new Error('enough'));
+  expect(await Promise.all(asked)).toHaveLength(50);
+  for (const one of await Promise.all(late)) expect(one).toMatchObject({ reason: { message: 'enough' } });
+  process.off('warning', warn);
+  expect(warnings).toEqual([]);
+});
 describe('results', () => {
   test('that throw when they are read fail for their input', async () => {
     const { model } = shouting(openCache(), {
