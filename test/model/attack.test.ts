@@ -411,3 +411,15 @@ describe('a pipeline', () => {
     expect(bad).toMatchObject({ reason: { message: 'bad' } });
   });
 });
+
+describe('an experiment', () => {
+  test('splits the same callers otherwise than another experiment', () => {
+    const cache = openCache();
+    const [a, b, c] = ['1', '2', '3'].map((version) => shouting(cache, { version }).model);
+    const [one, two] = [experiment({ a: a!, b: b! }), experiment({ a: a!, b: c! })];
+    const units = Array.from({ length: 1000 }, (_, i) => `user ${i}`);
+    const alike = units.filter((unit) => one.armOf(unit) === two.armOf(unit)).length;
+    expect(alike).toBeGreaterThan(400);
+    expect(alike).toBeLessThan(600);
+  });
+});
