@@ -120,7 +120,7 @@ export class Experiment<Input, In, Out> {
   }
 
   /** The result of the caller's arm; rejects as the model's `predict`. */
-  predict(input: Input, options?: PredictOptions): Promise<In | Out> {
+  async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
     const [own, other] = this.armOf(input) === 'a' ? [this.#a, this.#b] : [this.#b, this.#a];
     const result = own.predict(input, options);
     // The caller may use the input again as soon as his own result is there.

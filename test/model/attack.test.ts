@@ -422,4 +422,11 @@ describe('an experiment', () => {
     expect(alike).toBeGreaterThan(400);
     expect(alike).toBeLessThan(600);
   });
+
+  test('rejects for a unit that has no fingerprint, and does not throw', async () => {
+    const cache = openCache();
+    const [a, b] = ['1', '2'].map((version) => shouting(cache, { version }).model);
+    const trial = experiment({ a: a!, b: b!, unitOf: () => Symbol('none') });
+    expect((await rejectionOf(trial.predict('x'))).name).toBe('TypeError');
+  });
 });
