@@ -1,6 +1,6 @@
 // What went wrong once, or might: closed caches, callers' code in the middle of a call, results that arrive too late.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { experiment, float32, json, PUBLIC, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { anything, openCache } from '../fixtures/opened.js';
@@ -181,6 +181,31 @@ describe('results', () => {
     expect((await rejectionOf(model.predict('a'))).code).toBe('ERR_MODEL_RESULT');
     expect((await rejectionOf(model.predict('b'))).code).toBe('ERR_MODEL_RESULT');
     expect(model.peek('a')).toBeUndefined();
+  });
+
+  test('are stored under their own keys, whatever a run does to those that it is given', async () => {
+    const { model } = shouting(openCache(), {
+      run: (inputs: string[], { keys }: { keys: Uint8Array[] }) => {
+        for (const key of keys) key.fill(0);
+        return inputs;
+      },
+    });
+    expect(await model.predictMany(['a', 'b'])).toEqual(['a', 'b']);
+    expect([model.peek('a'), model.peek('b')]).toEqual(['a', 'b']);
+  });
+
+  test('of a run during which the clock goes back', async () => {
+    const { model } = shouting(openCache(), {
+      run: (inputs: string[]) => {
+        vi.useFakeTimers({ toFake: ['performance'] });
+        return inputs;
+      },
+    });
+    try {
+      expect(await model.predict('a')).toBe('a');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('that are not stored are not written over by a later run, either', async () => {
