@@ -148,6 +148,9 @@ const dropped = new FinalizationRegistry<{ handle: number; after: () => void }>(
   after();
 });
 
+// Nothing is left of a model that was collected.
+const collected = new FinalizationRegistry<() => void>((forget) => forget());
+
 function maintain(): void {
   tidyNearCaches();
   native.maintain();
@@ -329,7 +332,10 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       verify: options.verify,
       identity,
     });
-    this.#models.add(new WeakRef(model));
+    const models = this.#models;
+    const reference = new WeakRef(model);
+    models.add(reference);
+    collected.register(model, () => models.delete(reference));
     return model;
   }
 
