@@ -171,7 +171,10 @@ class OneInput implements Seeker {
       this.value = undefined;
     }
     this.left = wideRegisters[EXPIRES]!;
-    return search.found;
+    const { found } = search;
+    search.found = MISS; // it would keep a segment that nobody looks at
+    search.slab = undefined;
+    return found;
   }
 }
 
@@ -210,6 +213,7 @@ export class ManyInputs implements BatchSeeker {
       search.handle = undefined;
       search.locations = undefined;
       search.buffers = [];
+      search.slab = undefined;
     }
     return search.located;
   }
