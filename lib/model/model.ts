@@ -58,7 +58,7 @@ export interface ModelStats {
   mismatches: number;
   /** Too many were not: the cache is not used until `trust()`. */
   distrusted: boolean;
-  /** ms that runs took, all together. */
+  /** ms that runs took, all together: runs side by side share the time that passes. */
   runMs: number;
 }
 

@@ -25,6 +25,7 @@ export class Runner<Input, In, Result> {
   readonly #landing: Landing<Input, In, Result>;
   #queue: Flight<Input, Result>[] = [];
   #timer: NodeJS.Timeout | undefined;
+  readonly #clock = new SharedClock();
   /** Inputs that were run, runs that they were run in, and ms that those took. */
   computed = 0;
   runs = 0;
@@ -68,7 +69,7 @@ export class Runner<Input, In, Result> {
     for (const flight of admitted) flight.run = run;
     this.runs++;
     this.computed += admitted.length;
-    const begun = performance.now();
+    const begun = this.#clock.begin();
     let results: Results<In>;
     let took: number;
     try {
@@ -86,7 +87,7 @@ export class Runner<Input, In, Result> {
       for (const flight of admitted) this.#landing.fail(flight, reason);
       return;
     } finally {
-      took = Math.max(0, performance.now() - begun); // tests set clocks back
+      took = this.#clock.end(begun);
       this.runMs += took;
     }
     for (const [i, flight] of admitted.entries()) {
@@ -96,6 +97,32 @@ export class Runner<Input, In, Result> {
         this.#landing.fail(flight, reason);
       }
     }
+  }
+}
+
+/** Runs side by side share the time that passes, as they share the device: together they take no more than that. */
+class SharedClock {
+  #running = 0;
+  #at = 0;
+  /** ms that a run would have taken that was there all the time. */
+  #ms = 0;
+
+  begin(): number {
+    this.#turn();
+    this.#running++;
+    return this.#ms;
+  }
+
+  end(begun: number): number {
+    this.#turn();
+    this.#running--;
+    return this.#ms - begun;
+  }
+
+  #turn(): void {
+    const now = performance.now();
+    if (this.#running > 0) this.#ms += Math.max(0, now - this.#at) / this.#running; // tests set clocks back
+    this.#at = now;
   }
 }
 

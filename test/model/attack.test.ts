@@ -194,6 +194,16 @@ describe('results', () => {
     expect([model.peek('a'), model.peek('b')]).toEqual(['a', 'b']);
   });
 
+  test('of runs side by side take no more than the time that passed', async () => {
+    const { model } = shouting(openCache(), { maxBatch: 1 });
+    const begun = performance.now();
+    await model.predictMany(Array.from({ length: 100 }, (_, i) => `${i}`));
+    const { runs, runMs } = model.stats();
+    expect(runs).toBe(100);
+    expect(runMs).toBeGreaterThan(0);
+    expect(runMs).toBeLessThanOrEqual(performance.now() - begun + 0.001);
+  });
+
   test('of a run during which the clock goes back', async () => {
     const { model } = shouting(openCache(), {
       run: (inputs: string[]) => {
