@@ -8,7 +8,7 @@ import { type Naming, namingOf } from './model/finder.js';
 import type { Flight } from './model/flights.js';
 import { Life } from './model/freshness.js';
 import { Model } from './model/model.js';
-import { chain, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
+import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
 import { checkTerms, MODEL_TERMS, type ModelTerms, type Results, type RunContext } from './model/terms.js';
 import { native, reportHeap } from './native.js';
 import { tidyNearCaches } from './near.js';
@@ -269,13 +269,15 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * those before it are answered from the cache. Clearing a stage does not clear the pipeline.
    *
    * @param options those of a model, without `version`, `codec` and `run`, which follow from the stages.
-   * @throws {TypeError | RangeError} there is no stage, or one is no model; an option is missing or wrong.
+   * @throws {TypeError | RangeError} there is no stage, or one is no model, or of another tenant; an option is missing or
+   *   wrong.
    * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
    */
   pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result> {
     const given = optionsObject('options', options, PIPELINE_OPTIONS);
     const all = checkStages(stages);
     checkTerms({ ...given, run: chain });
+    checkScopes(all, options.scope);
     const name = textOption('options.name', given['name'], 255, 1);
     const { scope, domain, params } = options;
     const models = all.map(({ identity }) => identity);
@@ -318,6 +320,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const model = new Model<Input, unknown, unknown>({
       name,
       version,
+      scope,
       codec,
       answers,
       flights: this.#flightsOf(label),

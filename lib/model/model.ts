@@ -11,7 +11,7 @@
 import type { Codec } from '../codecs.js';
 import type { Entry } from '../entry.js';
 import { CacheError } from '../errors.js';
-import type { Fingerprint } from '../fingerprint/fingerprint.js';
+import type { Fingerprint, Scope } from '../fingerprint/fingerprint.js';
 import type { Keyspace } from '../keyspace.js';
 import { tagOption, tagsOption } from '../options.js';
 import { Failures } from './failures.js';
@@ -66,6 +66,7 @@ export interface ModelStats {
 export interface ModelParts<Input, In, Out> {
   readonly name: string;
   readonly version: string;
+  readonly scope: Scope;
   readonly codec: Codec<In, Out, unknown>;
   readonly answers: Keyspace<In, Out, unknown>;
   /** By fingerprint in hex; those of another Model with the same answers are the same. */
@@ -95,6 +96,8 @@ export class Model<Input, In, Out> {
   readonly name: string;
   readonly version: string;
   /** @internal */
+  readonly scope: Scope;
+  /** @internal */
   readonly codec: Codec<In, Out, unknown>;
   /** @internal */
   readonly identity: unknown;
@@ -116,6 +119,7 @@ export class Model<Input, In, Out> {
     const { name, version, codec, answers, negativeTtlMs, verify, run, maxBatch, windowMs } = parts;
     this.name = name;
     this.version = version;
+    this.scope = parts.scope;
     this.codec = codec;
     this.identity = parts.identity;
     this.#answers = answers;

@@ -2,7 +2,7 @@
 // model changes, what comes before it is known still, and runs no more.
 
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
-import { createFingerprinting } from '../fingerprint/fingerprint.js';
+import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
 import { rangeError, typeError } from '../options.js';
 import type { Naming } from './finder.js';
@@ -20,6 +20,13 @@ export function checkStages(stages: unknown): readonly Stage[] {
   for (const [i, stage] of stages.entries())
     if (!(stage instanceof Model)) throw typeError(`stages[${i}]`, 'a model', stage);
   return stages;
+}
+
+/** Stages are everybody's, or of the pipeline's own tenant: else it would give away what they made. @internal */
+export function checkScopes(stages: readonly Stage[], scope: Scope): void {
+  for (const [i, stage] of stages.entries())
+    if (stage.scope !== PUBLIC && stage.scope !== scope)
+      throw rangeError(`stages[${i}].scope`, "PUBLIC, or the pipeline's", stage.scope);
 }
 
 /** What of a pipeline its results depend on. @internal */

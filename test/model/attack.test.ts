@@ -434,6 +434,14 @@ describe('options', () => {
 });
 
 describe('a pipeline', () => {
+  test('gives nobody what a stage made for another tenant', async () => {
+    const cache = openCache({ maxBytes: '16MB' });
+    const { model } = shouting(cache, { scope: 'a' });
+    for (const scope of [PUBLIC, 'b'] as const)
+      expect(() => cache.pipeline([model], { name: 'p', scope })).toThrow(/^stages\[0\]\.scope: /);
+    expect(await cache.pipeline<string, string>([model], { name: 'p', scope: 'a' }).predict('q')).toBe('Q');
+  });
+
   test('one of whose stages refuses one input fails for that input alone', async () => {
     const cache = openCache();
     const { model } = shouting(cache, {
