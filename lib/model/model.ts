@@ -271,7 +271,7 @@ export class Model<Input, In, Out> {
     return this.#answers.entry(this.#finders[0]!.name(input));
   }
 
-  /** Stores a result that was computed elsewhere; one that is being computed here will not replace it. */
+  /** Stores a result that was computed elsewhere; one that is being computed here will not replace it. Of replicas, the first. */
   set(input: Input, result: In): boolean {
     const key = this.#finders[0]!.name(input);
     const tags = this.#tagsFor(input);
