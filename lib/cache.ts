@@ -8,7 +8,7 @@ import { type Naming, namingOf } from './model/finder.js';
 import type { Flight } from './model/flights.js';
 import { Life } from './model/freshness.js';
 import { Model } from './model/model.js';
-import { chain, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
+import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
 import { checkTerms, MODEL_TERMS, type ModelTerms, type Results, type RunContext } from './model/terms.js';
 import { native, reportHeap } from './native.js';
 import { tidyNearCaches } from './near.js';
@@ -36,6 +36,9 @@ const MAX_BYTES_MAX = 2 ** 39 - 2 ** 21;
 
 /** Of the memory this process may use, when `maxBytes` is not given. */
 const DEFAULT_SHARE = 1 / 4;
+
+/** Of a keyspace's name. */
+const LABEL_BYTES_MAX = 1024;
 
 /** Inputs of one run of a model. */
 const MAX_BATCH = 1024;
@@ -144,6 +147,9 @@ const dropped = new FinalizationRegistry<{ handle: number; after: () => void }>(
   native.close(handle);
   after();
 });
+
+// Nothing is left of a model that was collected.
+const collected = new FinalizationRegistry<() => void>((forget) => forget());
 
 function maintain(): void {
   tidyNearCaches();
@@ -263,13 +269,15 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * those before it are answered from the cache. Clearing a stage does not clear the pipeline.
    *
    * @param options those of a model, without `version`, `codec` and `run`, which follow from the stages.
-   * @throws {TypeError | RangeError} there is no stage, or one is no model; an option is missing or wrong.
+   * @throws {TypeError | RangeError} there is no stage, or one is no model, or of another tenant; an option is missing or
+   *   wrong.
    * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
    */
   pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result> {
     const given = optionsObject('options', options, PIPELINE_OPTIONS);
     const all = checkStages(stages);
     checkTerms({ ...given, run: chain });
+    checkScopes(all, options.scope);
     const name = textOption('options.name', given['name'], 255, 1);
     const { scope, domain, params } = options;
     const models = all.map(({ identity }) => identity);
@@ -300,16 +308,19 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const { ttl, ttlJitter } = lifeOptions(given, this.#terms);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
     // One of its own for whatever is another computation: so that `clear` forgets what it should.
-    const label = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
+    const readable = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
+    const label = Buffer.byteLength(readable) <= LABEL_BYTES_MAX ? readable : `model ${key}`;
     const codec = resolveCodec(given['codec']);
     const answers = this.keyspace<unknown, unknown, unknown>(label, {
       codec,
       near: false, // fingerprints are bytes, which a near cache does not know again
+      ttlJitter: 0, // drawn by `life`, for the fresh part alone
       ...(scope !== PUBLIC && { scope }),
     });
     const model = new Model<Input, unknown, unknown>({
       name,
       version,
+      scope,
       codec,
       answers,
       flights: this.#flightsOf(label),
@@ -324,7 +335,10 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       verify: options.verify,
       identity,
     });
-    this.#models.add(new WeakRef(model));
+    const models = this.#models;
+    const reference = new WeakRef(model);
+    models.add(reference);
+    collected.register(model, () => models.delete(reference));
     return model;
   }
 

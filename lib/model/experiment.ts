@@ -1,8 +1,9 @@
 // experiment.ts: two versions side by side: who gets which, how each does, and how often they agree.
 
-import { PUBLIC } from '../fingerprint/fingerprint.js';
+import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { optionsObject, rangeError, typeError } from '../options.js';
+import { ownOf } from './inputs.js';
 import { Model } from './model.js';
 import type { PredictOptions } from './terms.js';
 import { agree, type Comparison, checkComparison } from './verification.js';
@@ -94,7 +95,7 @@ export class Experiment<Input, In, Out> {
   readonly #unitOf: (input: Input) => unknown;
   readonly #compareShare: number;
   readonly #compare: Comparison<never>;
-  readonly #namer = fingerprinter({ scope: PUBLIC, model: 'experiment' });
+  readonly #namer: Fingerprinter;
   #compared = 0;
   #agreed = 0;
 
@@ -106,9 +107,12 @@ export class Experiment<Input, In, Out> {
     this.#unitOf = unitOf ?? ((input) => input);
     this.#compareShare = compareShare ?? 0;
     this.#compare = compare ?? 'bitwise';
+    // Of these two: who gets b here is no more likely than others to get it elsewhere.
+    const of = ({ name, version }: Model<Input, In, Out>) => [name, version];
+    this.#namer = fingerprinter({ scope: PUBLIC, model: ['experiment', of(a), of(b)] });
   }
 
-  /** Which arm an input's caller gets: always the same, while `share` is. */
+  /** Which arm an input's caller gets: always the same, while `share` and the two versions are. */
   armOf(input: Input): 'a' | 'b' {
     const [first, second, third, fourth] = this.#namer.of(this.#unitOf(input));
     const place = first! * 2 ** 24 + second! * 2 ** 16 + third! * 2 ** 8 + fourth!;
@@ -116,10 +120,11 @@ export class Experiment<Input, In, Out> {
   }
 
   /** The result of the caller's arm; rejects as the model's `predict`. */
-  predict(input: Input, options?: PredictOptions): Promise<In | Out> {
+  async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
     const [own, other] = this.armOf(input) === 'a' ? [this.#a, this.#b] : [this.#b, this.#a];
     const result = own.predict(input, options);
-    if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(input));
+    // The caller may use the input again as soon as his own result is there.
+    if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(ownOf(input)));
     return result;
   }
 

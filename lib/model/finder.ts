@@ -13,7 +13,7 @@ import {
 import type { Hasher } from '../fingerprint/hasher.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
 import type { BatchSeeker, Keyspace, Seeker } from '../keyspace.js';
-import { MISS, native } from '../native.js';
+import { EXPIRES, MISS, native, wideRegisters } from '../native.js';
 
 const DIGEST_BYTES = 32;
 
@@ -22,7 +22,8 @@ const UNITS_MAX = 2 ** 24;
 
 /** Where is looked, while a lookup is under way; and what was found. */
 class Search {
-  handle = -1;
+  /** Of the keyspace; that of a closed one is looked at, too, and says so. */
+  handle: number | undefined;
   slab: Uint8Array | undefined;
   found: ArrayBufferLike | number = MISS;
   /** Of a batch: how many, where their results lie, and whether all were found in one call. */
@@ -35,19 +36,22 @@ class Search {
 }
 
 function findingHasher(search: Search): Hasher<Uint8Array> {
-  const looks = (state: Uint8Array) => search.handle >= 0 && search.locations === undefined && state === search.state;
+  const place = (state: Uint8Array) =>
+    search.locations === undefined && state === search.state ? search.handle : undefined;
   return {
     start: (blocks) => (search.state = nativeHasher.start(blocks)), // that of the inputs comes last
     text(state, kind, text, out) {
-      if (!looks(state)) return nativeHasher.text(state, kind, text, out);
-      const found = native.findText(search.handle, state, kind, text, search.slab, out);
+      const handle = place(state);
+      if (handle === undefined) return nativeHasher.text(state, kind, text, out);
+      const found = native.findText(handle, state, kind, text, search.slab, out);
       if (found === undefined) return false;
       search.found = found;
       return true;
     },
     data(state, head, data, nans, out) {
-      if (looks(state)) search.found = native.findData(search.handle, state, head, data, nans, search.slab, out);
-      else nativeHasher.data(state, head, data, nans, out);
+      const handle = place(state);
+      if (handle === undefined) nativeHasher.data(state, head, data, nans, out);
+      else search.found = native.findData(handle, state, head, data, nans, search.slab, out);
     },
     texts(state, texts, out) {
       const ends = new Int32Array(texts.length);
@@ -57,7 +61,8 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
         ends[i] = units;
       }
       const { handle, slab, locations, buffers } = search;
-      if (locations === undefined || units > UNITS_MAX) return nativeHasher.texts(state, texts, out);
+      if (handle === undefined || locations === undefined || units > UNITS_MAX)
+        return nativeHasher.texts(state, texts, out);
       const hits = native.findTexts(handle, state, texts.join(''), ends, undefined, out, slab, locations, buffers);
       search.located = hits >= 0;
       return search.located ? -1 : -1 - hits;
@@ -65,7 +70,7 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
     manyData(state, heads, data, nans, out) {
       const { handle, slab, locations, buffers } = search;
       // Of several kinds each is hashed alone, and then all are looked up.
-      if (locations === undefined || data.length !== search.count) {
+      if (handle === undefined || locations === undefined || data.length !== search.count) {
         nativeHasher.manyData(state, heads, data, nans, out);
         return;
       }
@@ -88,27 +93,40 @@ export class Finder<In, Out> {
   readonly #answers: Keyspace<In, Out, unknown>;
   readonly #search = new Search();
   readonly #namer: Preparation;
-  readonly #one: OneInput;
+  /** For the next lookup. Another takes a new one meanwhile: decoding what is found may run code of the caller's. */
+  #idle: OneInput | undefined;
+  #last: OneInput;
 
   constructor(answers: Keyspace<In, Out, unknown>, naming: Naming) {
     this.#answers = answers;
     this.#namer = naming(findingHasher(this.#search));
-    this.#one = new OneInput(this.#namer, this.#search);
+    this.#last = new OneInput(this.#namer, this.#search);
+    this.#idle = this.#last;
   }
 
   name(input: unknown): Fingerprint {
     return this.#namer.of(input);
   }
 
-  /** What is stored for the input. `key` tells its fingerprint until the next lookup. */
+  /** What is stored for the input. `key` and `left` tell its fingerprint and its ms to live, until the next lookup. */
   find(input: unknown): Out | undefined {
-    const one = this.#one;
-    one.value = this.#namer.prepare(input); // may run code of the caller's
-    return this.#answers.seek(one);
+    const value = this.#namer.prepare(input); // may run code of the caller's
+    const one = this.#idle ?? new OneInput(this.#namer, this.#search);
+    this.#idle = undefined;
+    one.value = value;
+    try {
+      return this.#answers.seek(one);
+    } finally {
+      this.#last = this.#idle = one;
+    }
   }
 
   get key(): Fingerprint {
-    return Fingerprint.from(this.#one.key) as Fingerprint;
+    return Fingerprint.from(this.#last.key) as Fingerprint;
+  }
+
+  get left(): number {
+    return this.#last.left;
   }
 
   /** Throws for the first input that has no fingerprint. */
@@ -135,6 +153,7 @@ export class Finder<In, Out> {
 class OneInput implements Seeker {
   value: Value | undefined;
   readonly key = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
+  left = Number.NaN;
 
   constructor(
     readonly namer: Preparation,
@@ -148,10 +167,14 @@ class OneInput implements Seeker {
     try {
       this.namer.hash(this.value!, this.key);
     } finally {
-      search.handle = -1;
+      search.handle = undefined;
       this.value = undefined;
     }
-    return search.found;
+    this.left = wideRegisters[EXPIRES]!;
+    const { found } = search;
+    search.found = MISS; // it would keep a segment that nobody looks at
+    search.slab = undefined;
+    return found;
   }
 }
 
@@ -187,9 +210,10 @@ export class ManyInputs implements BatchSeeker {
     try {
       this.name();
     } finally {
-      search.handle = -1;
+      search.handle = undefined;
       search.locations = undefined;
       search.buffers = [];
+      search.slab = undefined;
     }
     return search.located;
   }

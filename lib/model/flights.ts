@@ -51,15 +51,53 @@ export class Flight<Input, Result> {
     return this.promise;
   }
 
-  /** One of them has given up. True if nobody is left: its run is told once nobody waits for any of its results. */
+  /**
+   * One of them has given up. True if nobody is left: its run is told once nobody waits for any of its results. What comes
+   * of it all the same is not stored: it may be half done, and what is deleted or set from now on does not find it.
+   */
   leave(reason: unknown): boolean {
     if (--this.#waiters > 0) return false;
+    this.stale = true;
     if (this.run !== undefined && --this.run.awaited === 0) this.run.controller.abort(reason);
     return true;
   }
 }
 
-/** The promise, until `signal` says that the caller has given up: then its reason. One listener, for however many flights. */
+/** Who is to be told by a signal; by one listener of each, since Node warns of more than ten. */
+const waiting = new WeakMap<AbortSignal, Waiters>();
+
+class Waiters {
+  readonly #all = new Set<() => void>();
+  readonly #signal: AbortSignal;
+  readonly #tell = () => {
+    for (const giveUp of [...this.#all]) giveUp();
+  };
+
+  static of(signal: AbortSignal): Waiters {
+    let waiters = waiting.get(signal);
+    if (waiters === undefined) {
+      waiters = new Waiters(signal);
+      waiting.set(signal, waiters);
+    }
+    return waiters;
+  }
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(giveUp: () => void): void {
+    if (this.#all.size === 0) this.#signal.addEventListener('abort', this.#tell, { once: true });
+    this.#all.add(giveUp);
+  }
+
+  /** Without a listener, a signal that nobody else keeps can be collected. */
+  delete(giveUp: () => void): void {
+    if (this.#all.delete(giveUp) && this.#all.size === 0) this.#signal.removeEventListener('abort', this.#tell);
+  }
+}
+
+/** The promise, until `signal` says that the caller has given up: then its reason. */
 export function until<Result>(
   promise: Promise<Result>,
   signal: AbortSignal | undefined,
@@ -67,19 +105,21 @@ export function until<Result>(
 ): Promise<Result> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
+    const waiters = Waiters.of(signal);
     const giveUp = () => {
       reject(signal.reason);
       leave(signal.reason);
     };
-    signal.addEventListener('abort', giveUp, { once: true });
-    const settle = () => signal.removeEventListener('abort', giveUp);
+    // By what ran since it was looked at: tags, or the run itself.
+    if (signal.aborted) giveUp();
+    else waiters.add(giveUp);
     promise.then(
       (result) => {
-        settle();
+        waiters.delete(giveUp);
         resolve(result);
       },
       (reason: unknown) => {
-        settle();
+        waiters.delete(giveUp);
         reject(reason);
       },
     );

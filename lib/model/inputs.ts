@@ -70,5 +70,6 @@ export class KeptInputs<Input> {
 /** For what outlives the call: views are copied, since the caller may write to them again; other objects are the caller's. */
 export function ownOf<Input>(input: Input): Input {
   if (!ArrayBuffer.isView(input) || input instanceof DataView) return input;
-  return (input as unknown as Uint8Array).slice() as unknown as Input;
+  // That of typed arrays: a Buffer's own copies nothing.
+  return Uint8Array.prototype.slice.call(input) as unknown as Input;
 }

@@ -11,9 +11,8 @@
 import type { Codec } from '../codecs.js';
 import type { Entry } from '../entry.js';
 import { CacheError } from '../errors.js';
-import type { Fingerprint } from '../fingerprint/fingerprint.js';
+import type { Fingerprint, Scope } from '../fingerprint/fingerprint.js';
 import type { Keyspace } from '../keyspace.js';
-import { EXPIRES, wideRegisters } from '../native.js';
 import { tagOption, tagsOption } from '../options.js';
 import { Failures } from './failures.js';
 import { Finder, type Naming } from './finder.js';
@@ -39,7 +38,7 @@ export interface ModelStats {
   asked: number;
   /** Inputs that were answered from the cache. */
   hits: number;
-  /** Of those: served beyond their ttl, while new ones are computed. */
+  /** Of those: served beyond their ttl (`staleWhileRevalidate`). */
   staleHits: number;
   /** Inputs whose result somebody else was computing already, or that were twice in a batch. */
   joined: number;
@@ -50,23 +49,32 @@ export interface ModelStats {
   runs: number;
   /** Inputs whose run failed. */
   failed: number;
-  /** Of those: answered with a stale result all the same. */
+  /** Inputs that were answered with a stale result because of that. */
   staleOnError: number;
-  /** Inputs that got the error of a run of a moment ago (`negativeTtl`). */
+  /** Inputs whose run failed a moment ago (`negativeTtl`): they got its error, or what is stale. */
   failedAgain: number;
   /** Hits that were computed again and compared, and those among them that were not the same. */
   verified: number;
   mismatches: number;
   /** Too many were not: the cache is not used until `trust()`. */
   distrusted: boolean;
-  /** ms that runs took, all together. */
+  /** ms that runs took, all together: runs side by side share the time that passes. */
   runMs: number;
+}
+
+/** Results of a batch, but those at `places`, which are awaited, in that order. */
+interface Begun<Input, In, Out> {
+  readonly results: (In | Out | undefined)[];
+  readonly places: readonly number[];
+  readonly awaited: readonly Promise<In | Out>[];
+  readonly flights: readonly Flight<Input, In | Out>[];
 }
 
 /** What a model is made of. @internal */
 export interface ModelParts<Input, In, Out> {
   readonly name: string;
   readonly version: string;
+  readonly scope: Scope;
   readonly codec: Codec<In, Out, unknown>;
   readonly answers: Keyspace<In, Out, unknown>;
   /** By fingerprint in hex; those of another Model with the same answers are the same. */
@@ -98,6 +106,8 @@ export class Model<Input, In, Out> {
   readonly name: string;
   readonly version: string;
   /** @internal */
+  readonly scope: Scope;
+  /** @internal */
   readonly codec: Codec<In, Out, unknown>;
   /** @internal */
   readonly identity: unknown;
@@ -119,6 +129,7 @@ export class Model<Input, In, Out> {
     const { name, version, codec, answers, negativeTtlMs, verify, run, maxBatch, windowMs } = parts;
     this.name = name;
     this.version = version;
+    this.scope = parts.scope;
     this.codec = codec;
     this.identity = parts.identity;
     this.#answers = answers;
@@ -158,13 +169,15 @@ export class Model<Input, In, Out> {
     if (looks(mode)) {
       const found = this.#find(finder, input);
       if (found !== undefined) {
-        const left = wideRegisters[EXPIRES]!;
-        const freshness = this.#life.ends ? this.#life.of(left) : 'fresh';
+        const freshness = this.#life.ends ? this.#life.of(finder.left) : 'fresh';
         if (freshness !== 'if-error' || mode === 'only-if-cached') {
           this.#counts.hits++;
-          if (freshness === 'revalidate') this.#revalidate(finder, input);
-          else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
           if (this.#inputs.wanted && Math.random() < KEEP_SHARE) this.#inputs.keep(finder.key.hex, finder.key, input);
+          if (freshness === 'revalidate') this.#counts.staleHits++;
+          if (mode !== 'only-if-cached') {
+            if (freshness === 'revalidate') this.#revalidate(finder, input);
+            else if (this.#verification?.draws()) this.#verify(finder.key, input, found);
+          }
           return found;
         }
         stale = found;
@@ -172,7 +185,13 @@ export class Model<Input, In, Out> {
       if (mode === 'only-if-cached') throw this.#notCached();
     }
     const key = looks(mode) ? finder.key : finder.name(input);
-    this.#throwKnownFailure(key.hex, mode);
+    const failure = looks(mode) ? this.#failures?.find(key.hex) : undefined;
+    if (failure !== undefined) {
+      this.#counts.failedAgain++;
+      if (stale === undefined) throw failure.reason;
+      this.#counts.staleOnError++;
+      return stale;
+    }
     const { flight, fresh } = this.#flightOf(key, input, mode, this.#tagsFor(input));
     const result = until(this.#join(flight, fresh, stale), signal, (reason) => this.#leave(flight, reason));
     if (fresh) this.#runner.enqueue(flight);
@@ -184,53 +203,73 @@ export class Model<Input, In, Out> {
    * Rejects as {@link predict}, with the first failure; what else was computed is stored.
    */
   async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
-    const { signal, mode } = this.#asked(options);
+    const asked = this.#asked(options);
+    const { results, places, awaited, flights } = this.#begin(inputs, asked);
+    if (places.length === 0) return results as Out[];
+    const computed = await until(Promise.all(awaited), asked.signal, (reason) => this.#leaveAll(flights, reason));
+    for (const [n, place] of places.entries()) results[place] = computed[n];
+    return results as (In | Out)[];
+  }
+
+  /** The same, but that what fails does so alone. @internal */
+  async settleMany(inputs: readonly Input[], options: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
+    const asked = this.#asked(options);
+    const { results, places, awaited, flights } = this.#begin(inputs, asked);
+    const computed = await until(Promise.allSettled(awaited), asked.signal, (reason) =>
+      this.#leaveAll(flights, reason),
+    );
+    const settled = results.map((value): PromiseSettledResult<In | Out> => ({ status: 'fulfilled', value: value! }));
+    for (const [n, place] of places.entries()) settled[place] = computed[n]!;
+    return settled;
+  }
+
+  #begin(given: readonly Input[], asked: Asked): Begun<Input, In, Out> {
+    const { mode } = asked;
+    // Read once: getters of inputs, and tags, are the caller's code, which may change the array.
+    const inputs = Array.isArray(given) ? Array.from<Input>(given) : given;
     if (this.#finders.length > 1 || this.#life.ends || this.#verification !== undefined || this.#failures !== undefined)
-      return this.#predictEach(inputs, { signal, mode });
+      return this.#beginEach(inputs, asked);
     const finder = this.#finders[0]!;
-    const begun = performance.now();
+    const began = performance.now();
     const found = looks(mode) ? finder.findMany(inputs) : undefined;
     const keys = found?.keys ?? finder.nameMany(inputs);
     const results: (In | Out | undefined)[] = found?.results ?? new Array<undefined>(keys.count).fill(undefined);
-    if (found !== undefined) this.#countLookups(keys.count, performance.now() - begun);
-    const missing: number[] = [];
-    for (let i = 0; i < results.length; ++i) if (results[i] === undefined) missing.push(i);
-    if (this.#inputs.wanted) {
-      for (const [i, result] of results.entries())
-        if (result !== undefined && Math.random() < KEEP_SHARE)
-          this.#inputs.keep(keys.keyAt(i).hex, keys.keyAt(i), inputs[i]!);
+    if (found !== undefined) this.#countLookups(keys.count, performance.now() - began);
+    const places: number[] = [];
+    for (let i = 0; i < results.length; ++i) {
+      if (results[i] === undefined) places.push(i);
+      else if (this.#inputs.wanted && Math.random() < KEEP_SHARE)
+        this.#inputs.keep(keys.keyAt(i).hex, keys.keyAt(i), inputs[i]!);
     }
-    this.#counts.hits += keys.count - missing.length;
-    if (missing.length === 0) return results as Out[];
-    if (mode === 'only-if-cached') throw this.#notCached(missing.length);
-    const tags = missing.map((i) => this.#tagsFor(inputs[i]!)); // the caller's code: before anything is begun
+    this.#counts.hits += keys.count - places.length;
+    const awaited: Promise<In | Out>[] = [];
+    const flights: Flight<Input, In | Out>[] = [];
+    if (places.length === 0) return { results, places, awaited, flights };
+    if (mode === 'only-if-cached') throw this.#notCached(places.length);
+    const tags = places.map((i) => this.#tagsFor(inputs[i]!)); // the caller's code: before anything is begun
     const own = new Map<string, Flight<Input, In | Out>>(); // of this batch, where flights are not shared
     const fresh: Flight<Input, In | Out>[] = [];
-    const joined: Flight<Input, In | Out>[] = [];
-    const awaited: Promise<In | Out>[] = [];
-    for (const [n, i] of missing.entries()) {
+    for (const [n, i] of places.entries()) {
       const key = keys.keyAt(i);
       const known = joins(mode) ? undefined : own.get(key.hex);
       const of = known ? { flight: known, fresh: false } : this.#flightOf(key, inputs[i]!, mode, tags[n]!);
       if (known) this.#counts.joined++;
       own.set(of.flight.id, of.flight);
       if (of.fresh) fresh.push(of.flight);
-      joined.push(of.flight);
+      flights.push(of.flight);
       awaited.push(this.#join(of.flight, of.fresh, undefined));
     }
     this.#runner.start(fresh);
-    const computed = await until(Promise.all(awaited), signal, (reason) => {
-      for (const flight of joined) this.#leave(flight, reason);
-    });
-    for (const [n, i] of missing.entries()) results[i] = computed[n];
-    return results as (In | Out)[];
+    return { results, places, awaited, flights };
   }
 
   /** One by one, where hits need a look each; what misses is still run together. */
-  async #predictEach(inputs: readonly Input[], { signal, mode }: Asked): Promise<(In | Out)[]> {
+  #beginEach(inputs: readonly Input[], { signal, mode }: Asked): Begun<Input, In, Out> {
     this.#finders[0]!.check(inputs); // all of them, before the first is looked up
     const options: PredictOptions = { cache: mode, ...(signal !== undefined && { signal }) };
-    return Promise.all(Array.from(inputs, (input) => this.predict(input, options)));
+    const awaited = inputs.map((input) => this.predict(input, options));
+    const results = new Array<In | Out | undefined>(awaited.length).fill(undefined);
+    return { results, places: awaited.map((_, i) => i), awaited, flights: [] };
   }
 
   /** What is stored for the input, if anything is; uncounted. Stale results are given too. */
@@ -247,7 +286,7 @@ export class Model<Input, In, Out> {
     return this.#answers.entry(this.#finders[0]!.name(input));
   }
 
-  /** Stores a result that was computed elsewhere; one that is being computed here will not replace it. */
+  /** Stores a result that was computed elsewhere; one that is being computed here will not replace it. Of replicas, the first. */
   set(input: Input, result: In): boolean {
     const key = this.#finders[0]!.name(input);
     const tags = this.#tagsFor(input);
@@ -355,13 +394,6 @@ export class Model<Input, In, Out> {
     );
   }
 
-  #throwKnownFailure(id: string, mode: CacheMode): void {
-    const failure = looks(mode) ? this.#failures?.find(id) : undefined;
-    if (failure === undefined) return;
-    this.#counts.failedAgain++;
-    throw failure.reason;
-  }
-
   #tagsFor(input: Input): readonly string[] {
     return this.#tagsOf === undefined ? NO_TAGS : tagsOption('what tags returned', this.#tagsOf(input));
   }
@@ -392,8 +424,9 @@ export class Model<Input, In, Out> {
   ): Flight<Input, In | Out> {
     const flight = new Flight<Input, In | Out>(key, id, input, mode === 'no-store');
     flight.tags = tags;
-    if (mode === 'reload') this.#outdate(id); // what was asked for before must not replace it
-    if (mode !== 'no-store') this.#flights.set(id, flight);
+    if (mode === 'no-store') return flight;
+    this.#outdate(id); // what was asked for before must not replace it
+    this.#flights.set(id, flight);
     return flight;
   }
 
@@ -418,9 +451,12 @@ export class Model<Input, In, Out> {
     if (flight.leave(reason)) this.#land(flight);
   }
 
+  #leaveAll(flights: readonly Flight<Input, In | Out>[], reason: unknown): void {
+    for (const flight of flights) this.#leave(flight, reason);
+  }
+
   /** Computes what is stale anew, for later callers. */
   #revalidate(finder: Finder<In, Out>, input: Input): void {
-    this.#counts.staleHits++;
     const { key } = finder;
     const id = key.hex;
     if (this.#flights.has(id) || this.#failures?.find(id) !== undefined) return;
@@ -435,12 +471,11 @@ export class Model<Input, In, Out> {
     const verification = this.#verification!;
     const flight = this.#newFlight(key, key.hex, ownOf(input), 'no-store', NO_TAGS);
     flight.hold();
-    flight.promise.then(
-      (computed) => {
+    flight.promise
+      .then((computed) => {
         if (verification.compare(flight.id, served as unknown as In, computed as In)) this.clear();
-      },
-      () => {}, // counted as failed; nothing was compared
-    );
+      })
+      .catch(() => {}); // it failed, and is counted so; or the cache is closed, and there is nothing to clear
     this.#runner.enqueue(flight);
   }
 
@@ -469,8 +504,8 @@ export class Model<Input, In, Out> {
       const { key, id, input, tags } = flight;
       const stored = !flight.stale && this.#store(key, id, input, result, tags, cost);
       this.#land(flight);
-      // What is stored no later run can write over, as it can its own buffers.
-      flight.resolve((stored ? this.#answers.peek(key) : undefined) ?? result);
+      // A later run may write over its own buffers: so it is what is stored, or a copy.
+      flight.resolve((stored ? this.#answers.peek(key) : undefined) ?? this.#another(result));
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused it, or the cache was closed
     }
@@ -493,6 +528,7 @@ export class Model<Input, In, Out> {
     } catch {
       // Detached, or made into something that has no name: changed, too.
     }
+    flight.stale = true; // which says nothing of the input that it was
     const message = `an input of ${this.name} was changed before its result was there; pass a copy`;
     this.#fail(flight, new CacheError('ERR_MODEL_INPUT_CHANGED', message));
     return false;

@@ -2,7 +2,7 @@
 // model changes, what comes before it is known still, and runs no more.
 
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
-import { createFingerprinting } from '../fingerprint/fingerprint.js';
+import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
 import { rangeError, typeError } from '../options.js';
 import type { Naming } from './finder.js';
@@ -22,6 +22,13 @@ export function checkStages(stages: unknown): readonly Stage[] {
   return stages;
 }
 
+/** Stages are everybody's, or of the pipeline's own tenant: else it would give away what they made. @internal */
+export function checkScopes(stages: readonly Stage[], scope: Scope): void {
+  for (const [i, stage] of stages.entries())
+    if (stage.scope !== PUBLIC && stage.scope !== scope)
+      throw rangeError(`stages[${i}].scope`, "PUBLIC, or the pipeline's", stage.scope);
+}
+
 /** What of a pipeline its results depend on. @internal */
 export function pipelineNaming(
   terms: { scope: Scope; domain: string; pipeline: string; models: readonly unknown[]; params: unknown },
@@ -31,11 +38,24 @@ export function pipelineNaming(
   return { naming, digest: naming(nativeHasher).of(null).hex };
 }
 
-/** Runs the stages in turn, those inputs together that get so far. @internal */
+/** Runs the stages in turn, those inputs together that get so far; of the others, the errors. @internal */
 export function chain(stages: readonly Stage[]) {
   return async (inputs: unknown[], { signal }: RunContext): Promise<readonly unknown[]> => {
-    let results: readonly unknown[] = inputs;
-    for (const stage of stages) results = await stage.predictMany(results, { signal });
+    const results = [...inputs];
+    for (const stage of stages) {
+      const places = results.flatMap((result, i) => (result instanceof Error ? [] : [i]));
+      const settled = await stage.settleMany(
+        places.map((i) => results[i]),
+        { signal },
+      );
+      for (const [n, one] of settled.entries())
+        results[places[n]!] = one.status === 'fulfilled' ? one.value : errorOf(stage, one.reason);
+    }
     return results;
   };
+}
+
+/** Anything can be thrown, but only an Error tells a result from a failure. */
+function errorOf({ name }: Stage, reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(`${name} failed`, { cause: reason });
 }

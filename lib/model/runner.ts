@@ -25,6 +25,7 @@ export class Runner<Input, In, Result> {
   readonly #landing: Landing<Input, In, Result>;
   #queue: Flight<Input, Result>[] = [];
   #timer: NodeJS.Timeout | undefined;
+  readonly #clock = new SharedClock();
   /** Inputs that were run, runs that they were run in, and ms that those took. */
   computed = 0;
   runs = 0;
@@ -68,13 +69,13 @@ export class Runner<Input, In, Result> {
     for (const flight of admitted) flight.run = run;
     this.runs++;
     this.computed += admitted.length;
-    const begun = performance.now();
+    const begun = this.#clock.begin();
     let results: Results<In>;
     let took: number;
     try {
       results = await this.#terms.run(
         admitted.map(({ input }) => input),
-        { signal: run.controller.signal, keys: admitted.map(({ key }) => key) },
+        { signal: run.controller.signal, keys: admitted.map(({ key }) => key.slice()) }, // theirs to change
       );
       if (!Array.isArray(results) || results.length !== admitted.length)
         throw resultError(
@@ -86,17 +87,55 @@ export class Runner<Input, In, Result> {
       for (const flight of admitted) this.#landing.fail(flight, reason);
       return;
     } finally {
-      took = performance.now() - begun;
+      took = this.#clock.end(begun);
       this.runMs += took;
     }
     for (const [i, flight] of admitted.entries()) {
-      const result = results[i];
-      if (result === undefined)
-        this.#landing.fail(flight, resultError(`run of ${name}: expected a result for each input`));
-      else if (result instanceof Error) this.#landing.fail(flight, result);
-      else this.#landing.finish(flight, result, took / admitted.length);
+      try {
+        this.#landing.finish(flight, resultOf(results, i, name), took / admitted.length);
+      } catch (reason) {
+        this.#landing.fail(flight, reason);
+      }
     }
   }
+}
+
+/** Runs side by side share the time that passes, as they share the device: together they take no more than that. */
+class SharedClock {
+  #running = 0;
+  #at = 0;
+  /** ms that a run would have taken that was there all the time. */
+  #ms = 0;
+
+  begin(): number {
+    this.#turn();
+    this.#running++;
+    return this.#ms;
+  }
+
+  end(begun: number): number {
+    this.#turn();
+    this.#running--;
+    return this.#ms - begun;
+  }
+
+  #turn(): void {
+    const now = performance.now();
+    if (this.#running > 0) this.#ms += Math.max(0, now - this.#at) / this.#running; // tests set clocks back
+    this.#at = now;
+  }
+}
+
+/** Throws what it failed with. Reading it may run the caller's code. */
+function resultOf<In>(results: Results<In>, i: number, name: string): In {
+  const result = results[i];
+  if (result === undefined) throw resultError(`run of ${name}: expected a result for each input`);
+  if (result instanceof Error) throw result;
+  if (result instanceof Promise) {
+    result.catch(() => {}); // nobody else hears of it
+    throw resultError(`run of ${name}: expected results, received a promise of one: await Promise.all(…)`);
+  }
+  return result;
 }
 
 function resultError(message: string): CacheError {

@@ -102,8 +102,7 @@ export function checkTerms(given: Record<string, unknown>): void {
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
-  if (batchWindow !== undefined && batchWindow !== 0)
-    durationOption('options.batchWindow', batchWindow, 1, WINDOW_MS_MAX);
+  if (batchWindow !== undefined) countOption('options.batchWindow', batchWindow, 0, WINDOW_MS_MAX);
   if (replicas !== undefined) countOption('options.replicas', replicas, 1, REPLICAS_MAX);
   if (keepInputs !== undefined) countOption('options.keepInputs', keepInputs, 0, INPUTS_MAX);
   if (negativeTtl !== undefined) durationOption('options.negativeTtl', negativeTtl);

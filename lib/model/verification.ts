@@ -78,13 +78,21 @@ export function checkComparison(name: string, compare: unknown): void {
     throw rangeError(name, 'a tolerance of 0 or more, or a cosine of 0 to 1', limit);
 }
 
-/** Whether two results are the same, as the comparison has it. @internal */
+/** Whether two results are the same, as the comparison has it; what can not be compared is not. @internal */
 export function agree<T>(
   compare: Comparison<never>,
   codec: Codec<T, unknown, unknown>,
   served: T,
   computed: T,
 ): boolean {
+  try {
+    return compares(compare, codec, served, computed);
+  } catch {
+    return false;
+  }
+}
+
+function compares<T>(compare: Comparison<never>, codec: Codec<T, unknown, unknown>, served: T, computed: T): boolean {
   if (typeof compare === 'function') return (compare as (served: T, computed: T) => boolean)(served, computed);
   if (compare === 'bitwise') return sameBytes(codec, served, computed);
   const [a, b] = [numbersOf(served), numbersOf(computed)];
