@@ -328,6 +328,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       life,
       run: options.run as never,
       maxBatch: options.maxBatch ?? MAX_BATCH,
+      concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
       windowMs: options.batchWindow ?? 0,
       negativeTtlMs: options.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', options.negativeTtl),
       keepInputs: options.keepInputs ?? 0,

@@ -1,6 +1,6 @@
 // freshness.ts: how long a result is served: while it is fresh, then while a new one is computed, then only if none can be.
 
-import { type Duration, durationOption, rangeError } from '../options.js';
+import { DURATION_MS_MAX, type Duration, durationOption, rangeError } from '../options.js';
 
 export type Freshness = 'fresh' | 'revalidate' | 'if-error';
 
@@ -49,6 +49,6 @@ function stale(name: string, value: unknown, ttl: number): number {
   if (value === undefined) return 0;
   const ms = durationOption(name, value);
   if (ttl === Number.POSITIVE_INFINITY) throw rangeError(name, 'a ttl beside it: results never are stale else', value);
-  if (ms === Number.POSITIVE_INFINITY) throw rangeError(name, 'a finite duration', value);
+  if (ttl + ms > DURATION_MS_MAX) throw rangeError(name, `at most ${DURATION_MS_MAX} ms together with the ttl`, value);
   return ms;
 }

@@ -84,6 +84,7 @@ export interface ModelParts<Input, In, Out> {
   readonly life: Life;
   readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
   readonly maxBatch: number;
+  readonly concurrency: number;
   readonly windowMs: number;
   readonly negativeTtlMs: number;
   readonly keepInputs: number;
@@ -126,7 +127,7 @@ export class Model<Input, In, Out> {
 
   /** @internal */
   constructor(parts: ModelParts<Input, In, Out>) {
-    const { name, version, codec, answers, negativeTtlMs, verify, run, maxBatch, windowMs } = parts;
+    const { name, version, codec, answers, negativeTtlMs, verify, run, maxBatch, concurrency, windowMs } = parts;
     this.name = name;
     this.version = version;
     this.scope = parts.scope;
@@ -145,7 +146,7 @@ export class Model<Input, In, Out> {
       finish: (flight, result, cost) => this.#finish(flight, result, cost),
       fail: (flight, reason) => this.#fail(flight, reason),
     };
-    this.#runner = new Runner({ name, run, maxBatch, windowMs }, landing);
+    this.#runner = new Runner({ name, run, maxBatch, concurrency, windowMs }, landing);
   }
 
   /** The key of an input's result; of replicas, the first one's. */
@@ -340,6 +341,11 @@ export class Model<Input, In, Out> {
   }
 
   /** @internal */
+  get replicas(): number {
+    return this.#finders.length;
+  }
+
+  /** @internal */
   get hits(): number {
     return this.#counts.hits;
   }
@@ -501,13 +507,23 @@ export class Model<Input, In, Out> {
   #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     if (!this.#isUnchanged(flight)) return;
     try {
-      const { key, id, input, tags } = flight;
-      const stored = !flight.stale && this.#store(key, id, input, result, tags, cost);
+      const stored = !flight.stale && this.#stores(flight, result, cost);
       this.#land(flight);
       // A later run may write over its own buffers: so it is what is stored, or a copy.
-      flight.resolve((stored ? this.#answers.peek(key) : undefined) ?? this.#another(result));
+      flight.resolve((stored ? this.#answers.peek(flight.key) : undefined) ?? this.#another(result));
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused it, or the cache was closed
+    }
+  }
+
+  /** Throws for what the codec refuses; what is too large for the cache is a result all the same. */
+  #stores({ key, id, input, tags }: Flight<Input, In | Out>, result: In, cost: number): boolean {
+    try {
+      return this.#store(key, id, input, result, tags, cost);
+    } catch (reason) {
+      if (!(reason instanceof RangeError)) throw reason;
+      this.codec.encode(result);
+      return false;
     }
   }
 

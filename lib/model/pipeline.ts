@@ -19,6 +19,8 @@ export function checkStages(stages: unknown): readonly Stage[] {
   if (stages.length === 0) throw rangeError('stages', 'one model at least', stages);
   for (const [i, stage] of stages.entries())
     if (!(stage instanceof Model)) throw typeError(`stages[${i}]`, 'a model', stage);
+    else if (stage.replicas > 1)
+      throw rangeError(`stages[${i}]`, 'a model without replicas: one draw would be served to all', stage.replicas);
   return stages;
 }
 

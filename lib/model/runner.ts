@@ -8,6 +8,8 @@ export interface RunnerTerms<Input, In> {
   readonly name: string;
   readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
   readonly maxBatch: number;
+  /** Runs at a time. */
+  readonly concurrency: number;
   readonly windowMs: number;
 }
 
@@ -25,6 +27,8 @@ export class Runner<Input, In, Result> {
   readonly #landing: Landing<Input, In, Result>;
   #queue: Flight<Input, Result>[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #running = 0;
+  readonly #waiting: (readonly Flight<Input, Result>[])[] = [];
   readonly #clock = new SharedClock();
   /** Inputs that were run, runs that they were run in, and ms that those took. */
   computed = 0;
@@ -48,7 +52,7 @@ export class Runner<Input, In, Result> {
   /** Runs them at once, `maxBatch` together. */
   start(flights: readonly Flight<Input, Result>[]): void {
     const { maxBatch } = this.#terms;
-    for (let at = 0; at < flights.length; at += maxBatch) void this.#run(flights.slice(at, at + maxBatch));
+    for (let at = 0; at < flights.length; at += maxBatch) this.#launch(flights.slice(at, at + maxBatch));
   }
 
   #flush(): void {
@@ -56,8 +60,22 @@ export class Runner<Input, In, Result> {
     this.#timer = undefined;
     const flights = this.#queue;
     this.#queue = [];
+    this.#launch(flights);
+  }
+
+  /** Now, or when one of those before them is done. */
+  #launch(flights: readonly Flight<Input, Result>[]): void {
+    if (this.#running >= this.#terms.concurrency) {
+      this.#waiting.push(flights);
+      return;
+    }
     const awaited = flights.filter((flight) => !flight.abandoned);
-    if (awaited.length > 0) void this.#run(awaited);
+    if (awaited.length === 0) return;
+    this.#running++;
+    void this.#run(awaited).finally(() => {
+      this.#running--;
+      while (this.#waiting.length > 0 && this.#running < this.#terms.concurrency) this.#launch(this.#waiting.shift()!);
+    });
   }
 
   /** Never rejects. */

@@ -50,6 +50,8 @@ export interface ModelTerms<Input = unknown> {
   tags?: (input: Input) => readonly string[];
   /** Inputs of one run at most. Default 1 024. */
   maxBatch?: number;
+  /** Runs at a time, at most; others wait for their turn. Default: any number. */
+  concurrency?: number;
   /** ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop. */
   batchWindow?: number;
   /** For a model that draws: so many results of an input are kept, and a caller gets any of them. Default 1. */
@@ -75,6 +77,7 @@ export const MODEL_TERMS = [
   'negativeTtl',
   'tags',
   'maxBatch',
+  'concurrency',
   'batchWindow',
   'replicas',
   'verify',
@@ -98,10 +101,12 @@ const INPUTS_MAX = 2 ** 20;
 
 /** Checks what of the terms neither the cache's keyspace nor the fingerprint checks. @internal */
 export function checkTerms(given: Record<string, unknown>): void {
-  const { scope, params, maxBatch, batchWindow, replicas, verify, keepInputs, negativeTtl, tags, run } = given;
+  const { scope, params, maxBatch, concurrency, batchWindow, replicas, verify, keepInputs, negativeTtl, tags, run } =
+    given;
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
+  if (concurrency !== undefined) countOption('options.concurrency', concurrency, 1, 2 ** 20);
   if (batchWindow !== undefined) countOption('options.batchWindow', batchWindow, 0, WINDOW_MS_MAX);
   if (replicas !== undefined) countOption('options.replicas', replicas, 1, REPLICAS_MAX);
   if (keepInputs !== undefined) countOption('options.keepInputs', keepInputs, 0, INPUTS_MAX);

@@ -139,6 +139,40 @@ describe('run', () => {
   });
 });
 
+describe('runs', () => {
+  test('are at most as many at a time as concurrency says', async () => {
+    let running = 0;
+    let most = 0;
+    const { model } = shouting(openCache(), {
+      maxBatch: 2,
+      concurrency: 3,
+      run: async (inputs: string[]) => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        running--;
+        if (inputs.includes('7')) throw new Error('no power');
+        return inputs;
+      },
+    });
+    const inputs = Array.from({ length: 40 }, (_, i) => `${i}`);
+    const settled = await Promise.allSettled(inputs.map((input) => model.predict(input)));
+    expect([most, running]).toEqual([3, 0]);
+    expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(2);
+    expect(await model.predictMany(inputs.slice(10))).toEqual(inputs.slice(10));
+    expect(errorOf(() => shouting(openCache(), { concurrency: 0 })).name).toBe('RangeError');
+  });
+
+  test('give what is too large for the cache, unstored', async () => {
+    const { model, batches } = shouting(openCache({ maxBytes: '1MB' }));
+    const large = 'a'.repeat(900_000);
+    expect(await model.predict(large)).toBe(large.toUpperCase());
+    expect(model.peek(large)).toBeUndefined();
+    expect(await Promise.all([model.predict(large), model.predict('b')])).toEqual([large.toUpperCase(), 'B']);
+    expect(batches).toHaveLength(2);
+    expect(model.stats()).toMatchObject({ failed: 0 });
+  });
+});
+
 describe('report', () => {
   test('counts hits that avoided a run, joined callers apart', async () => {
     const { model } = shouting(openCache(), {
