@@ -60,3 +60,14 @@ export type {
   ReadonlyUint8Array,
   ReadonlyView,
 } from './views.js';
+export {
+  EmbeddingTable,
+  type Missing,
+  type TableContents,
+  type TableId,
+  type TableRow,
+} from './weights/embedding-table.js';
+export { WeightsError, type WeightsErrorCode } from './weights/error.js';
+export type { WeightsStrategy } from './weights/file.js';
+export { type LoadOptions, Weights, type WeightsOptions, WeightTensor } from './weights/weights.js';
+export type { WritableTensor, WritableTensors, WriteOptions } from './weights/write.js';

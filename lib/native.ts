@@ -87,6 +87,17 @@ export interface NativeStats extends NativeCounts {
 export type NativeKey = string | Uint8Array | number;
 export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float64Array;
 
+/** What a header of weights says. */
+export interface NativeHeader {
+  names: string[];
+  dtypes: string[];
+  shapes: number[][];
+  /** Begin and end of each, in the file. */
+  places: Float64Array;
+  /** Texts; of GGUF the places of values: type, element type, count, begin and end. */
+  metadata: ([string, string] | [string, number, number, number, number, number])[];
+}
+
 export interface Native {
   start(
     registers: Uint32Array,
@@ -217,6 +228,22 @@ export interface Native {
     locations: Int32Array,
     buffers: ArrayBufferLike[],
   ): number;
+  /** Weights: native/binding/functions.h. A text in place of an answer says what is wrong. */
+  weightsOpen(path: string, strategy: number, follow: boolean): unknown;
+  weightsFacts(file: unknown): { size: number; mapped: boolean; changed: boolean; identity: string };
+  weightsParse(file: unknown): NativeHeader | [code: string, message: string, offset: number];
+  weightsParseIndex(text: Uint8Array): [string, string][] | [code: string, message: string, offset: number];
+  weightsSplitNames(name: string): string[] | undefined;
+  weightsWindow(file: unknown, from: number, bytes: number): ArrayBuffer;
+  weightsDetach(buffer: ArrayBuffer): boolean;
+  weightsRelease(file: unknown): void;
+  weightsRead(file: unknown, from: number, out: Uint8Array): string | undefined;
+  weightsResident(file: unknown): number;
+  weightsAdvise(file: unknown, from: number, bytes: number): boolean;
+  weightsLock(file: unknown): string | undefined;
+  /** `control`: set the first word to give up; the second counts KiB. */
+  weightsDigest(file: unknown, threads: number, control: Int32Array): Promise<ArrayBuffer | string>;
+  weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 

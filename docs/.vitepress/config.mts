@@ -8,6 +8,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Memoised inference', link: '/guide/memoised-inference' },
   { text: 'What a cache saves', link: '/guide/savings' },
   { text: 'Adapters', link: '/guide/adapters' },
+  { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'Eviction', link: '/EVICTION' },

@@ -278,6 +278,20 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"findData", Guarded<FindData>},
       {"findTexts", Guarded<FindTexts>},
       {"findManyData", Guarded<FindManyData>},
+      {"weightsOpen", Guarded<WeightsOpen>},
+      {"weightsFacts", Guarded<WeightsFacts>},
+      {"weightsParse", Guarded<WeightsParse>},
+      {"weightsParseIndex", Guarded<WeightsParseIndex>},
+      {"weightsSplitNames", Guarded<WeightsSplitNames>},
+      {"weightsWindow", Guarded<WeightsWindow>},
+      {"weightsDetach", Guarded<WeightsDetach>},
+      {"weightsRelease", Guarded<WeightsRelease>},
+      {"weightsRead", Guarded<WeightsRead>},
+      {"weightsResident", Guarded<WeightsResident>},
+      {"weightsAdvise", Guarded<WeightsAdvise>},
+      {"weightsLock", Guarded<WeightsLock>},
+      {"weightsDigest", Guarded<WeightsDigest>},
+      {"weightsWarm", Guarded<WeightsWarm>},
   };
   for (const auto& each : kFunctions) {
     napi_value function;

@@ -27,6 +27,19 @@ struct Arguments {
   napi_value operator[](size_t i) const { return values[i]; }
 };
 
+// Closed whatever happens: Node ends the process over one that is not.
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env_(env) { napi_open_handle_scope(env, &scope_); }
+  ~HandleScope() { napi_close_handle_scope(env_, scope_); }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  const napi_env env_;
+  napi_handle_scope scope_ = nullptr;
+};
+
 // The memory of a typed array, valid during the call.  False, and an exception pending, if it is none or detached.
 bool ReadView(napi_env env, napi_value value, const char* what, Bytes* bytes);
 

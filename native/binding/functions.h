@@ -73,4 +73,34 @@ napi_value FindTexts(napi_env env, napi_callback_info info);
 // findManyData(handle, state, heads, data, nans, digests, slab, locations, buffers): the same.
 napi_value FindManyData(napi_env env, napi_callback_info info);
 
+// weights_binding.cc
+//
+// weightsOpen(path, strategy, follow): the file, as an external value; or what is wrong with it.
+napi_value WeightsOpen(napi_env env, napi_callback_info info);
+// weightsFacts(file): { size, mapped, changed, identity }.
+napi_value WeightsFacts(napi_env env, napi_callback_info info);
+// weightsParse(file): { names, dtypes, shapes, places, metadata }; or [code, message, offset].
+napi_value WeightsParse(napi_env env, napi_callback_info info);
+// weightsParseIndex(text): pairs of tensor and shard; or [code, message, offset].
+napi_value WeightsParseIndex(napi_env env, napi_callback_info info);
+// weightsSplitNames(name): all files of a split GGUF, by the name of one; undefined: it is the name of none.
+napi_value WeightsSplitNames(napi_env env, napi_callback_info info);
+// weightsWindow(file, from, bytes): an ArrayBuffer over the mapping, which it keeps.
+napi_value WeightsWindow(napi_env env, napi_callback_info info);
+// weightsDetach(buffer): empties it and all views of it.
+napi_value WeightsDetach(napi_env env, napi_callback_info info);
+// weightsRelease(file): the external value keeps the file no more.
+napi_value WeightsRelease(napi_env env, napi_callback_info info);
+// weightsRead(file, from, out): undefined, or what is wrong.
+napi_value WeightsRead(napi_env env, napi_callback_info info);
+napi_value WeightsResident(napi_env env, napi_callback_info info);
+// weightsAdvise(file, from, bytes): whether the system could be told.
+napi_value WeightsAdvise(napi_env env, napi_callback_info info);
+// weightsLock(file): undefined, or what is wrong.
+napi_value WeightsLock(napi_env env, napi_callback_info info);
+// weightsDigest(file, threads, control): a promise of 32 bytes, or of what is wrong.
+napi_value WeightsDigest(napi_env env, napi_callback_info info);
+// weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
+napi_value WeightsWarm(napi_env env, napi_callback_info info);
+
 }  // namespace zerohop::binding

@@ -8,19 +8,6 @@
 namespace zerohop::binding {
 namespace {
 
-// Closed whatever happens: Node ends the process over one that is not.
-class HandleScope {
- public:
-  explicit HandleScope(napi_env env) : env_(env) { napi_open_handle_scope(env, &scope_); }
-  ~HandleScope() { napi_close_handle_scope(env_, scope_); }
-  HandleScope(const HandleScope&) = delete;
-  HandleScope& operator=(const HandleScope&) = delete;
-
- private:
-  const napi_env env_;
-  napi_handle_scope scope_ = nullptr;
-};
-
 bool NoString(napi_env env, const char* what) {
   ThrowType(env, std::string(what) + ": expected a string");
   return false;

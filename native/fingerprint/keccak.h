@@ -1,7 +1,8 @@
 // keccak.h: the permutation Keccak-f[1600] behind SHA-3 [FIPS202], of one state and of several at once.
 //
 //   one     five rows of five lanes of 64 bits; with the processor's and-not and rotations where it has them
-//   many    lane by lane: lane i of each of kLanesMax states side by side, permuted 8 at a time by AVX-512, 4 by AVX2, 2 by NEON
+//   many    lane by lane: lane i of each of kLanesMax states side by side, permuted 8 at a time by AVX-512, 4 by AVX2,
+//           2 by NEON
 //
 // Which way is taken is found out once; a way that does not do what the plain one does is never taken.
 //

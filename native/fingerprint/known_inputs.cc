@@ -1,5 +1,6 @@
 #include "fingerprint/known_inputs.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -22,8 +23,8 @@ bool KnownInputs::Holds(const Place& place, const KeccakState& start, const Hash
   const Known& known = *place.known;
   return known.head_bytes == input.head.size() && known.data_bytes == input.data.size() &&
          std::memcmp(known.start.data(), start.data(), kStartBytes) == 0 &&
-         std::memcmp(known.input.get(), input.head.data(), known.head_bytes) == 0 &&
-         std::memcmp(known.input.get() + known.head_bytes, input.data.data(), known.data_bytes) == 0;
+         std::equal(input.head.begin(), input.head.end(), known.input.get()) &&
+         std::equal(input.data.begin(), input.data.end(), known.input.get() + known.head_bytes);
 }
 
 void KnownInputs::Forget(Place& place) {

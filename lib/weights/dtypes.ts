@@ -1,0 +1,25 @@
+// dtypes.ts: which typed array shows which elements.
+
+type ArrayOver = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayBufferView;
+
+const float16 = (globalThis as { Float16Array?: ArrayOver }).Float16Array;
+
+const ARRAYS: Record<string, { array: ArrayOver; bytes: number }> = {
+  F64: { array: Float64Array, bytes: 8 },
+  F32: { array: Float32Array, bytes: 4 },
+  F16: { array: float16 ?? Uint16Array, bytes: 2 },
+  BF16: { array: Uint16Array, bytes: 2 },
+  I64: { array: BigInt64Array, bytes: 8 },
+  I32: { array: Int32Array, bytes: 4 },
+  I16: { array: Int16Array, bytes: 2 },
+  I8: { array: Int8Array, bytes: 1 },
+  U64: { array: BigUint64Array, bytes: 8 },
+  U32: { array: Uint32Array, bytes: 4 },
+  U16: { array: Uint16Array, bytes: 2 },
+  C64: { array: Float32Array, bytes: 4 },
+};
+
+/** What shows elements of this type: their own array; bytes for what has none (booleans, 8-bit floats, blocks). */
+export function arrayOf(dtype: string): { array: ArrayOver; bytes: number } {
+  return Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype]! : { array: Uint8Array, bytes: 1 };
+}

@@ -1,0 +1,102 @@
+// file.ts: one file of weights: its mapping, windows over it, and what its header says.
+
+import { native } from '../native.js';
+import { WeightsError } from './error.js';
+
+/** How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. */
+export type WeightsStrategy = 'auto' | 'mmap' | 'read';
+export const STRATEGIES: readonly WeightsStrategy[] = ['auto', 'mmap', 'read'];
+
+/** What a header says of a tensor. @internal */
+export interface TensorPlace {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Node before 22 shows 4 GiB in one buffer at most. */
+const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2 ** 32 : Number.MAX_SAFE_INTEGER;
+
+/** A view may begin anywhere in it: so that it is as aligned as the file. */
+const WINDOW_STEP = 2 ** 30;
+
+export class WeightsFile {
+  readonly path: string;
+  readonly size: number;
+  readonly mapped: boolean;
+  /** The same as long as nobody replaced or wrote to it. */
+  readonly identity: string;
+  readonly #file: unknown;
+  #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
+  #open = true;
+
+  constructor(path: string, strategy: WeightsStrategy, follow = true) {
+    const opened = native.weightsOpen(path, STRATEGIES.indexOf(strategy), follow);
+    if (typeof opened === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', opened.replace(`${path}: `, ''), path);
+    this.path = path;
+    this.#file = opened;
+    const { size, mapped, identity } = native.weightsFacts(opened);
+    this.size = size;
+    this.mapped = mapped;
+    this.identity = identity;
+  }
+
+  /** @internal */
+  get handle(): unknown {
+    if (!this.#open) throw new WeightsError('ERR_WEIGHTS_CLOSED', 'it was closed', this.path);
+    return this.#file;
+  }
+
+  /** Throws if the file is not what it was. */
+  check(): void {
+    if (native.weightsFacts(this.handle).changed)
+      throw new WeightsError(
+        'ERR_WEIGHTS_CHANGED',
+        'it was cut, replaced or written to since it was opened',
+        this.path,
+      );
+  }
+
+  /** A buffer that shows this part, and where in it the part begins. */
+  window(begin: number, end: number): { buffer: ArrayBuffer; offset: number } {
+    for (const { from, bytes, buffer } of this.#windows)
+      if (begin >= from && end <= from + bytes) return { buffer, offset: begin - from };
+    if (end - begin > WINDOW_BYTES)
+      throw new WeightsError(
+        'ERR_WEIGHTS_WINDOW',
+        `${end - begin} bytes are more than Node ${process.versions.node} shows in one piece; take parts of it`,
+        this.path,
+        begin,
+      );
+    // The first window is all of the file where that may be; else one that neighbours may use, too.
+    const start = this.size <= WINDOW_BYTES ? 0 : Math.floor(begin / WINDOW_STEP) * WINDOW_STEP;
+    const from = end - start > WINDOW_BYTES ? begin : start;
+    const bytes = Math.min(this.size - from, WINDOW_BYTES);
+    const buffer = native.weightsWindow(this.handle, from, bytes);
+    this.#windows.push({ from, bytes, buffer });
+    return { buffer, offset: begin - from };
+  }
+
+  /** A buffer of its own over this part: for what lies at no multiple of its element's size. */
+  part(begin: number, end: number): ArrayBuffer {
+    const buffer = native.weightsWindow(this.handle, begin, end - begin);
+    this.#windows.push({ from: begin, bytes: end - begin, buffer });
+    return buffer;
+  }
+
+  /** Copies from the file, not from the pages: what was cut is an error. */
+  read(from: number, out: Uint8Array): void {
+    const failure = native.weightsRead(this.handle, from, out);
+    if (failure !== undefined) throw new WeightsError('ERR_WEIGHTS_CHANGED', failure, this.path, from);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const { buffer } of this.#windows) native.weightsDetach(buffer);
+    this.#windows = [];
+    native.weightsRelease(this.#file);
+  }
+}

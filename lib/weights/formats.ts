@@ -1,0 +1,80 @@
+// formats.ts: what files of weights say of themselves, as native code read it; and which files make a checkpoint.
+
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type NativeHeader, native } from '../native.js';
+import { WeightsError } from './error.js';
+import type { TensorPlace, WeightsFile } from './file.js';
+import { type GgufPlace, ggufValue } from './gguf-values.js';
+
+export interface Header {
+  readonly tensors: readonly TensorPlace[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Reads, checks and believes a header; or throws what is wrong with it. */
+export function headerOf(file: WeightsFile): Header {
+  const parsed = native.weightsParse(file.handle);
+  if (Array.isArray(parsed)) {
+    const [code, message, offset] = parsed;
+    throw new WeightsError(code, message, file.path, offset);
+  }
+  const { names, dtypes, shapes, places, metadata } = parsed;
+  const tensors = names.map((name, i) => ({
+    name,
+    dtype: dtypes[i]!,
+    shape: shapes[i]!,
+    begin: places[2 * i]!,
+    end: places[2 * i + 1]!,
+  }));
+  return { tensors, metadata: metadataOf(file, metadata) };
+}
+
+/** GGUF's values are read when they are asked for: a tokenizer's lists have hundreds of thousands of items. */
+function metadataOf(file: WeightsFile, values: NativeHeader['metadata']): Record<string, unknown> {
+  const metadata = Object.create(null) as Record<string, unknown>; // any name is one, `__proto__` too
+  for (const value of values) {
+    const [key, ...place] = value;
+    const own = { enumerable: true, configurable: true };
+    if (value.length === 2) Object.defineProperty(metadata, key, { ...own, value: value[1] });
+    else Object.defineProperty(metadata, key, { ...own, get: lazily(() => ggufValue(file, place as GgufPlace)) });
+  }
+  return metadata;
+}
+
+function lazily(read: () => unknown): () => unknown {
+  let known: { value: unknown } | undefined;
+  return () => {
+    known ??= { value: read() };
+    return known.value;
+  };
+}
+
+const INDEX_BYTES_MAX = 100_000_000;
+
+/** The files of a checkpoint, in order; and in which of them each tensor is to be, where an index says so. */
+export function shardsOf(path: string): { paths: string[]; wanted: Map<string, string> | undefined } {
+  const split = path.endsWith('.gguf') ? native.weightsSplitNames(basename(path)) : undefined;
+  if (split !== undefined) return { paths: split.map((name) => join(dirname(path), name)), wanted: undefined };
+  if (!path.endsWith('.index.json')) return { paths: [path], wanted: undefined };
+  let text: Buffer;
+  try {
+    text = readFileSync(path);
+  } catch (error) {
+    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
+  }
+  if (text.length > INDEX_BYTES_MAX)
+    throw new WeightsError(
+      'ERR_WEIGHTS_HEADER_SIZE',
+      `an index of ${text.length} bytes, at most ${INDEX_BYTES_MAX}`,
+      path,
+    );
+  const parsed = native.weightsParseIndex(text);
+  if (typeof parsed[0] === 'string') {
+    const [code, message, offset] = parsed as [string, string, number];
+    throw new WeightsError(code, message, path, offset);
+  }
+  const folder = dirname(path);
+  const wanted = new Map((parsed as [string, string][]).map(([name, shard]) => [name, join(folder, shard)]));
+  return { paths: [...new Set(wanted.values())].sort(), wanted };
+}

@@ -1,0 +1,131 @@
+// write.ts: safetensors out: the header padded so that data begin at a multiple of 64, the widest elements first so that
+// each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the disk.
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type DType, type TensorLike, tensorOf } from '../fingerprint/tensors.js';
+import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../options.js';
+
+/** A tensor to write: a typed array, or `{ dtype, shape, data }`. */
+export type WritableTensor = ArrayBufferView | TensorLike;
+
+export type WritableTensors = Iterable<readonly [string, WritableTensor]> | Readonly<Record<string, WritableTensor>>;
+
+export interface WriteOptions {
+  /** Texts beside the tensors. */
+  metadata?: Readonly<Record<string, string>>;
+}
+
+/** As the format calls them, and bytes of an element. */
+const DTYPES: Record<DType, readonly [name: string, bytes: number]> = {
+  float64: ['F64', 8],
+  float32: ['F32', 4],
+  float16: ['F16', 2],
+  bfloat16: ['BF16', 2],
+  int64: ['I64', 8],
+  int32: ['I32', 4],
+  int16: ['I16', 2],
+  int8: ['I8', 1],
+  uint64: ['U64', 8],
+  uint32: ['U32', 4],
+  uint16: ['U16', 2],
+  uint8: ['U8', 1],
+  bool: ['BOOL', 1],
+};
+const DATA_ALIGN = 64;
+const PIECE = 2 ** 28;
+
+interface Listed {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+  readonly element: number;
+}
+
+/** `Weights.write`. */
+export function writeWeights(path: string, tensors: WritableTensors, options?: WriteOptions): void {
+  const given = optionsObject('options', options, ['metadata']);
+  const pairs = Symbol.iterator in Object(tensors) ? tensors : Object.entries(tensors ?? {});
+  const listed = Array.from(pairs as Iterable<readonly [string, WritableTensor]>, listedOf);
+  if (new Set(listed.map(({ name }) => name)).size < listed.length)
+    throw rangeError('tensors', 'each name once', listed.map(({ name }) => name).join(', '));
+  // The widest elements first, then by name: the same tensors make the same file.
+  listed.sort((a, b) => b.element - a.element || (a.name < b.name ? -1 : 1));
+  const header = headerOf(listed, metadataOf(given['metadata']));
+  const own = join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  try {
+    const file = openSync(own, 'wx', 0o644);
+    try {
+      writeAll(file, header);
+      for (const { bytes } of listed) writeAll(file, bytes);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(own, path);
+  } catch (error) {
+    rmSync(own, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+function listedOf([name, value]: readonly [string, WritableTensor]): Listed {
+  const label = textOption('name', name, 65_535);
+  if (label === '__metadata__') throw rangeError('name', 'another name than __metadata__', name);
+  if (typeof value !== 'object' || value === null) throw typeError(`tensors.${label}`, 'a tensor', value);
+  const tensor = tensorOf(value, `tensors.${label}`);
+  if (tensor !== undefined) {
+    const [dtype, element] = DTYPES[tensor.dtype];
+    return { name: label, dtype, element, shape: tensor.shape, bytes: tensor.bytes };
+  }
+  if (!(value instanceof Uint8Array))
+    throw typeError(`tensors.${label}`, 'a typed array, or { dtype, shape, data }', value);
+  return { name: label, dtype: 'U8', shape: [value.length], bytes: value, element: 1 };
+}
+
+function metadataOf(metadata: unknown): Record<string, string> | undefined {
+  if (metadata === undefined) return undefined;
+  const texts = { ...(metadata as Record<string, string>) };
+  for (const [name, text] of Object.entries(texts))
+    if (typeof text !== 'string' || !isWellFormed(text) || !isWellFormed(name))
+      throw typeError(`options.metadata.${name}`, 'a text', text);
+  return texts;
+}
+
+function headerOf(listed: readonly Listed[], metadata: Record<string, string> | undefined): Uint8Array {
+  const entries: [string, unknown][] = metadata === undefined ? [] : [['__metadata__', metadata]];
+  let at = 0;
+  for (const { name, dtype, shape, bytes } of listed) {
+    entries.push([name, { dtype, shape, data_offsets: [at, at + bytes.length] }]);
+    at += bytes.length;
+  }
+  // By hand, since an object would put names that are numbers first, and lose `__proto__`.
+  const text = Buffer.from(
+    `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`,
+  );
+  const bytes = Math.ceil((8 + text.length) / DATA_ALIGN) * DATA_ALIGN - 8;
+  const header = Buffer.alloc(8 + bytes, ' ');
+  header.writeBigUInt64LE(BigInt(bytes));
+  text.copy(header, 8);
+  return header;
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(PIECE, bytes.length - at));
+}
+
+/** So that the new name survives a crash; not every system can. */
+function syncFolder(folder: string): void {
+  try {
+    const file = openSync(folder, 'r');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // The file itself is on the disk.
+  }
+}

@@ -1,0 +1,140 @@
+#include "weights/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/vfs.h>
+#endif
+
+namespace zerohop {
+namespace {
+
+constexpr size_t kPage = 4096;
+// A system may read less than it was asked for; and no more than 2 GiB at once.
+constexpr size_t kReadMost = size_t{1} << 30;
+
+std::string ErrorText(int error) { return std::system_category().message(error); }
+
+#if defined(__APPLE__)
+constexpr int kNoReserve = 0;  // nothing is charged there
+int64_t ModifiedNs(const struct stat& facts) {
+  return int64_t{facts.st_mtimespec.tv_sec} * 1'000'000'000 + facts.st_mtimespec.tv_nsec;
+}
+#else
+constexpr int kNoReserve = MAP_NORESERVE;
+int64_t ModifiedNs(const struct stat& facts) {
+  return int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
+}
+#endif
+
+MappedFile::Identity IdentityOf(const struct stat& facts) {
+  return {static_cast<uint64_t>(facts.st_dev), static_cast<uint64_t>(facts.st_ino),
+          static_cast<uint64_t>(facts.st_size), ModifiedNs(facts)};
+}
+
+// Whether another machine, or a program, may cut the file although this one has it open.
+bool OnNetwork([[maybe_unused]] int file) {
+#if defined(__linux__)
+  // NFS, SMB, SMB2, CIFS, AFS, Ceph, 9P, FUSE, Lustre, GPFS, Coda, NCP (statfs(2)).
+  constexpr std::array<uint32_t, 12> kRemote = {0x6969,     0x517b,     0xfe534d42, 0xff534d42, 0x5346414f, 0x00c36400,
+                                                0x01021997, 0x65735546, 0x0bd00bd0, 0x47504653, 0x73757245, 0x564c};
+  struct statfs facts;
+  if (::fstatfs(file, &facts) != 0) return false;
+  return std::find(kRemote.begin(), kRemote.end(), static_cast<uint32_t>(facts.f_type)) != kRemote.end();
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, MapStrategy strategy, bool follow) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
+  if (file < 0) return Status(Code::kIo, path + ": " + ErrorText(errno));
+  const std::shared_ptr<MappedFile> opened(new MappedFile);
+  opened->file_ = file;
+  struct stat facts;
+  if (::fstat(file, &facts) != 0) return Status(Code::kIo, path + ": " + ErrorText(errno));
+  if (!S_ISREG(facts.st_mode)) return Status(Code::kIo, path + ": expected a regular file");
+  opened->identity_ = IdentityOf(facts);
+  opened->size_ = opened->identity_.size;
+  if (opened->size_ == 0) return Status(Code::kIo, path + ": expected a file of weights, found an empty one");
+  const bool read = strategy == MapStrategy::kRead || (strategy == MapStrategy::kAuto && OnNetwork(file));
+  const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kNoReserve;
+  void* const at = ::mmap(nullptr, opened->size_, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
+  if (at == MAP_FAILED) return Status(Code::kNoMemory, path + ": no address space for it: " + ErrorText(errno));
+  opened->bytes_ = static_cast<std::byte*>(at);
+  opened->mapped_ = !read;
+#if defined(MADV_DONTDUMP)
+  ::madvise(at, opened->size_, MADV_DONTDUMP);  // as best it can
+#endif
+  if (read) {
+    const Status status = opened->Read(0, {opened->bytes_, opened->size_});
+    if (!status.ok()) return status;
+  }
+  // It may have been cut between the two.
+  if (opened->Changed()) return Status(Code::kIo, path + ": changed while it was opened");
+  return opened;
+}
+
+MappedFile::~MappedFile() {
+  if (bytes_ != nullptr) ::munmap(bytes_, size_);
+  if (file_ >= 0) ::close(file_);
+}
+
+bool MappedFile::Changed() const {
+  struct stat facts;
+  return ::fstat(file_, &facts) != 0 || !(IdentityOf(facts) == identity_);
+}
+
+Status MappedFile::Read(uint64_t from, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(file_, out.data(), std::min(out.size(), kReadMost), static_cast<off_t>(from));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return {Code::kIo, "reading failed: " + ErrorText(errno)};
+    if (got == 0) return {Code::kIo, "the file was cut at byte " + std::to_string(from)};
+    from += static_cast<uint64_t>(got);
+    out = out.subspan(static_cast<size_t>(got));
+  }
+  return {};
+}
+
+bool MappedFile::WillNeed(uint64_t from, uint64_t bytes) const {
+  if (!mapped_ || from >= size_) return !mapped_;
+  const uint64_t start = from / kPage * kPage;
+  return ::madvise(bytes_ + start, std::min(bytes, size_ - from) + (from - start), MADV_WILLNEED) == 0;
+}
+
+Status MappedFile::Lock() const {
+  if (::mlock(bytes_, size_) == 0) return {};
+  return {Code::kNoMemory,
+          "the system does not keep " + std::to_string(size_) + " bytes in memory: " + ErrorText(errno)};
+}
+
+uint64_t MappedFile::ResidentBytes() const {
+  constexpr size_t kPagesAtOnce = size_t{1} << 16;
+  std::vector<unsigned char> pages(kPagesAtOnce);
+  uint64_t resident = 0;
+  for (uint64_t at = 0; at < size_; at += kPagesAtOnce * kPage) {
+    const uint64_t bytes = std::min<uint64_t>(size_ - at, kPagesAtOnce * kPage);
+#if defined(__APPLE__)
+    auto* const vector = reinterpret_cast<char*>(pages.data());
+#else
+    auto* const vector = pages.data();
+#endif
+    if (::mincore(bytes_ + at, bytes, vector) != 0) return resident;
+    for (uint64_t page = 0; page * kPage < bytes; ++page) resident += (pages[page] & 1) != 0 ? kPage : 0;
+  }
+  return std::min(resident, size_);
+}
+
+}  // namespace zerohop

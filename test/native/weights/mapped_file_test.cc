@@ -1,0 +1,149 @@
+// Files in the address space: what is read, hashed and warmed is what the file holds, and a file that changes is told.
+#include "weights/mapped_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "weights/digest.h"
+#include "weights/warm.h"
+
+namespace zerohop {
+namespace {
+
+// A file of its own, gone afterwards.
+class OwnFile {
+ public:
+  explicit OwnFile(const std::vector<std::byte>& content) {
+    const int file = ::mkstemp(path_);
+    REQUIRE(file >= 0);
+    REQUIRE(::write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size()));
+    ::close(file);
+  }
+  ~OwnFile() { ::unlink(path_); }
+  OwnFile(const OwnFile&) = delete;
+  OwnFile& operator=(const OwnFile&) = delete;
+  const char* path() const { return path_; }
+
+ private:
+  char path_[32] = "/tmp/zerohop-test-XXXXXX";
+};
+
+std::vector<std::byte> SomeBytes(size_t count) {
+  check::Random random(check::Seed());
+  std::vector<std::byte> bytes(count);
+  for (std::byte& each : bytes) each = static_cast<std::byte>(random.Next());
+  return bytes;
+}
+
+std::shared_ptr<MappedFile> Opened(const OwnFile& file, MapStrategy strategy = MapStrategy::kAuto) {
+  auto opened = MappedFile::Open(file.path(), strategy, true);
+  REQUIRE(opened.ok());
+  return opened.value();
+}
+
+// Leaf by leaf, as docs/WEIGHTS.md has it.
+Digest PlainRoot(const std::vector<std::byte>& content, size_t from, size_t leaves) {
+  if (leaves == 1) {
+    const std::byte mark{0};
+    const size_t bytes = std::min<size_t>(kLeafBytes, content.size() - from);
+    return Sha3From({}, {{&mark, 1}, {content.data() + from, bytes}});
+  }
+  size_t left = 1;
+  while (left * 2 < leaves) left *= 2;
+  const Digest a = PlainRoot(content, from, left);
+  const Digest b = PlainRoot(content, from + left * kLeafBytes, leaves - left);
+  std::vector<std::byte> both(a.begin(), a.end());
+  both.insert(both.end(), b.begin(), b.end());
+  const std::byte mark{1};
+  return Sha3From({}, {{&mark, 1}, both});
+}
+
+constexpr auto kGoOn = [](uint64_t) { return true; };
+
+}  // namespace
+
+TEST(MappedFile, ShowsTheFileAndKeepsWhatIsWrittenToItself) {
+  const std::vector<std::byte> content = SomeBytes(100'000);
+  const OwnFile file(content);
+  for (const MapStrategy strategy : {MapStrategy::kMap, MapStrategy::kRead}) {
+    const auto one = Opened(file, strategy), other = Opened(file, strategy);
+    CHECK_EQ(one->size(), content.size());
+    CHECK(std::equal(content.begin(), content.end(), one->bytes()));
+    one->bytes()[5] ^= std::byte{1};
+    CHECK(other->bytes()[5] == content[5]);
+    std::vector<std::byte> read(10);
+    CHECK(one->Read(0, read).ok());
+    CHECK(read[5] == content[5]);
+    CHECK(!one->Changed());
+    CHECK(one->ResidentBytes() <= content.size());
+  }
+}
+
+TEST(MappedFile, TellsThatItWasCut) {
+  const OwnFile file(SomeBytes(50'000));
+  const auto opened = Opened(file);
+  REQUIRE(::truncate(file.path(), 100) == 0);
+  CHECK(opened->Changed());
+  std::vector<std::byte> read(200);
+  CHECK(!opened->Read(0, read).ok());
+  CHECK(!DigestOfFile(*opened, 2, kGoOn).ok());
+  const FileRange all{0, opened->size()};
+  CHECK(!WarmFile(*opened, {&all, 1}, 2, kGoOn).ok());
+}
+
+TEST(MappedFile, RefusesWhatIsNoFile) {
+  for (const char* path : {"/tmp", "/dev/null", "/nowhere/at/all"}) {
+    CHECK(!MappedFile::Open(path, MapStrategy::kAuto, true).ok());
+  }
+  const OwnFile empty({});
+  CHECK(!MappedFile::Open(empty.path(), MapStrategy::kAuto, true).ok());
+  const OwnFile file(SomeBytes(10));
+  const std::string link = std::string(file.path()) + "-link";
+  REQUIRE(::symlink(file.path(), link.c_str()) == 0);
+  CHECK(MappedFile::Open(link, MapStrategy::kAuto, true).ok());
+  CHECK(!MappedFile::Open(link, MapStrategy::kAuto, false).ok());
+  ::unlink(link.c_str());
+}
+
+TEST(Digest, IsTheRootOfATreeHoweverManyThreadsMakeIt) {
+  for (const size_t bytes :
+       {size_t{1}, size_t{kLeafBytes}, size_t{kLeafBytes} + 1, size_t{3} * kLeafBytes, size_t{19} * kLeafBytes + 77}) {
+    const std::vector<std::byte> content = SomeBytes(bytes);
+    const OwnFile file(content);
+    const auto opened = Opened(file);
+    const Digest wanted = PlainRoot(content, 0, (bytes + kLeafBytes - 1) / kLeafBytes);
+    for (const unsigned threads : {1u, 3u}) {
+      std::atomic<uint64_t> done{0};
+      auto made = DigestOfFile(*opened, threads, [&done](uint64_t more) {
+        done += more;
+        return true;
+      });
+      REQUIRE(made.ok());
+      CHECK(made.value() == wanted);
+      CHECK_EQ(done.load(), bytes);
+    }
+    CHECK(!DigestOfFile(*opened, 2, [](uint64_t) { return false; }).ok());
+  }
+}
+
+TEST(WarmFile, ReadsEveryByteOnce) {
+  const OwnFile file(SomeBytes(20'000'000));
+  const auto opened = Opened(file);
+  const FileRange ranges[] = {{0, 5}, {1'000'000, 19'000'000}, {19'999'999, 20'000'000}};
+  std::atomic<uint64_t> done{0};
+  CHECK(WarmFile(*opened, ranges, 3, [&done](uint64_t more) {
+          done += more;
+          return true;
+        }).ok());
+  CHECK_EQ(done.load(), 5u + 18'000'000u + 1u);
+  CHECK(!WarmFile(*opened, ranges, 3, [](uint64_t) { return false; }).ok());
+}
+
+}  // namespace zerohop

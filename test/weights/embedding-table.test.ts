@@ -1,0 +1,197 @@
+// Tables of embeddings: rows by id, over the file's own memory.
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { EmbeddingTable, Weights } from 'zerohop';
+import { ownFolder } from '../fixtures/folder.js';
+import { errorOf } from '../fixtures/opened.js';
+import { randomFrom } from '../fixtures/values.mjs';
+
+const fileOf = (name = 'table.safetensors') => join(ownFolder(), name);
+
+describe.each<[string, (random: () => number, i: number) => number | string]>([
+  ['small numbers', (_, i) => i * 3],
+  ['numbers of 32 bits', (random) => Math.floor(random() * 2 ** 32)],
+  ['any safe integers', (random) => Math.floor((random() - 0.5) * 2 ** 53)],
+  ['numbers that end alike', (random, i) => i * 2 ** 32 + (Math.floor(random() * 3) - 1)],
+  ['texts', (random, i) => `user:${Math.floor(random() * 1e9)} é${i}`],
+])('a table by %s', (_, make) => {
+  const random = randomFrom(5);
+  const ids = [...new Set(Array.from({ length: 5000 }, (_, i) => make(random, i)))];
+  const known = new Set(ids);
+  const strangers = Array.from({ length: 5000 }, (_, i) => make(random, i + 5000)).filter((id) => !known.has(id));
+  const vectorOf = (id: number | string) => Float32Array.of(ids.indexOf(id), 1, -0.5);
+  const vectors = new Map(ids.map((id) => [id, vectorOf(id)]));
+
+  test('gives each its row, and strangers none', async () => {
+    const path = fileOf();
+    EmbeddingTable.write(path, vectors);
+    using table = await EmbeddingTable.open(path);
+    expect([table.size, table.dimensions, table.dtype]).toEqual([ids.length, 3, 'F32']);
+    for (const [id, vector] of vectors) expect(table.row(id)).toEqual(vector);
+    for (const id of strangers) expect(table.has(id)).toBe(false);
+    for (const id of strangers.slice(0, 100)) expect(table.row(id)).toBeUndefined();
+  });
+
+  test('without an index in the file, likewise', async () => {
+    const path = fileOf();
+    EmbeddingTable.write(path, vectors);
+    const other = fileOf('other.safetensors');
+    using weights = await Weights.open(path);
+    const tensors = [...weights]
+      .filter(({ name }) => name !== 'index')
+      .map(({ name, dtype, shape, data }) => {
+        const type = { F32: 'float32', I64: 'int64', U8: 'uint8', F64: 'float64' }[dtype]!;
+        return [name, { dtype: type, shape, data }] as const;
+      });
+    Weights.write(other, tensors as never);
+    using table = await EmbeddingTable.open(other);
+    for (const [id, vector] of vectors) expect(table.row(id)).toEqual(vector);
+    for (const id of strangers) expect(table.has(id)).toBe(false);
+  });
+});
+
+describe('a table', () => {
+  const ids = [10, 20, 30, -5];
+  const vectors = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  async function opened() {
+    const path = fileOf();
+    EmbeddingTable.write(path, { ids, vectors, dimensions: 2 });
+    return { path, table: await EmbeddingTable.open(path) };
+  }
+
+  test('gathers rows side by side, and says what is missing', async () => {
+    const { table } = await opened();
+    const out = new Float32Array(8).fill(9);
+    expect(table.gather([30, 7, -5], out)).toEqual({ hits: 2, missing: [1] });
+    expect([...out]).toEqual([5, 6, 9, 9, 7, 8, 9, 9]);
+    expect(table.gather([7, 10], out, { missing: 'zero' })).toEqual({ hits: 1, missing: [0] });
+    expect([...out.subarray(0, 4)]).toEqual([0, 0, 1, 2]);
+    table.gather([10, 7, 20], out, { missing: 'mean' });
+    expect([...out.subarray(2, 4)]).toEqual([2, 3]);
+    expect(table.rows([20, 7])).toEqual([Float32Array.of(3, 4), undefined]);
+    expect(errorOf(() => table.gather([1, 2, 3, 4, 5], out)).name).toBe('RangeError');
+    expect(errorOf(() => table.gather([1], new Float64Array(2) as never)).name).toBe('TypeError');
+    expect(errorOf(() => table.gather([1], out, { missing: 'guess' as never })).name).toBe('TypeError');
+  });
+
+  test('takes no other number for an id, and no text', async () => {
+    const { table } = await opened();
+    for (const id of [10.5, Number.NaN, Number.POSITIVE_INFINITY, 10 + 2 ** 32, 2 ** 60, -0.1]) {
+      expect(table.row(id), `${id}`).toBeUndefined();
+      expect(table.has(id)).toBe(false);
+    }
+    expect(table.row(10)).toEqual(Float32Array.of(1, 2));
+    expect(errorOf(() => table.row('10')).name).toBe('TypeError');
+  });
+
+  test('swaps to another file; rows that are held stay', async () => {
+    const { table, path } = await opened();
+    const held = table.row(10)!;
+    EmbeddingTable.write(path, { ids: [10, 11], vectors: Float32Array.of(100, 200, 300, 400), dimensions: 2 });
+    await table.swap(path);
+    expect([...table.row(10)!, ...table.row(11)!]).toEqual([100, 200, 300, 400]);
+    expect([table.size, table.has(20)]).toEqual([2, false]);
+    expect([...held]).toEqual([1, 2]);
+    const wrong = fileOf('wrong.safetensors');
+    EmbeddingTable.write(wrong, { ids: [1], vectors: Float32Array.of(1), dimensions: 1 });
+    await expect(table.swap(wrong)).rejects.toThrow(RangeError);
+    await expect(table.swap('/nowhere')).rejects.toMatchObject({ code: 'ERR_WEIGHTS_OPEN' });
+    expect(table.row(11)).toEqual(Float32Array.of(300, 400));
+    table.close();
+    expect(table.row(10)?.length ?? 0).toBe(0);
+  });
+
+  test('of halves and of bytes with scales', async () => {
+    const path = fileOf();
+    EmbeddingTable.write(path, {
+      ids: [1, 2],
+      vectors: Int8Array.of(1, -128, 3, 4),
+      dimensions: 2,
+      scales: Float32Array.of(0.5, 2),
+    });
+    using bytes = await EmbeddingTable.open(path);
+    expect([bytes.row(1), bytes.scale(1), bytes.scale(3), bytes.dtype]).toEqual([
+      Int8Array.of(1, -128),
+      0.5,
+      undefined,
+      'I8',
+    ]);
+    for (const dtype of ['F16', 'BF16'] as const) {
+      const halves = fileOf(`${dtype}.safetensors`);
+      EmbeddingTable.write(halves, {
+        ids: Uint32Array.of(7),
+        vectors: Uint16Array.of(0x3c00, 0x4000),
+        dimensions: 2,
+        dtype,
+      });
+      using table = await EmbeddingTable.open(halves);
+      expect([table.row(7), table.dtype]).toEqual([Uint16Array.of(0x3c00, 0x4000), dtype]);
+    }
+  });
+
+  test('may be empty', async () => {
+    const path = fileOf();
+    EmbeddingTable.write(path, { ids: [], vectors: new Float32Array(0), dimensions: 4 });
+    using table = await EmbeddingTable.open(path);
+    expect([table.size, table.row(1), table.gather([], new Float32Array(0)).hits]).toEqual([0, undefined, 0]);
+  });
+
+  test('refuses what does not fit together', () => {
+    const write = (contents: object) => errorOf(() => EmbeddingTable.write(fileOf(), contents as never));
+    expect(write({ ids: [1, 2], vectors: Float32Array.of(1, 2, 3), dimensions: 2 }).message).toContain('vectors');
+    expect(write({ ids: [1, 1], vectors: Float32Array.of(1, 2), dimensions: 1 }).message).toContain('ids');
+    expect(write({ ids: ['a', 'a'], vectors: Float32Array.of(1, 2), dimensions: 1 }).message).toContain('ids');
+    expect(write({ ids: [1.5], vectors: Float32Array.of(1), dimensions: 1 }).name).toBe('TypeError');
+    expect(write({ ids: ['a', 1], vectors: Float32Array.of(1, 2), dimensions: 1 }).name).toBe('TypeError');
+    expect(write({ ids: ['\ud800'], vectors: Float32Array.of(1), dimensions: 1 }).name).toBe('TypeError');
+    expect(write({ ids: [1], vectors: [[1], [2]] }).name).toBe('RangeError');
+    expect(write({ ids: [1, 2], vectors: [[1], [2, 3]] }).message).toContain('vectors[1]');
+    expect(write({ ids: [1], vectors: Float32Array.of(1) }).message).toContain('dimensions');
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['no vectors', { ids: new BigInt64Array(1) }],
+    ['vectors of one dimension', { ids: new BigInt64Array(2), vectors: new Float32Array(2) }],
+    [
+      'ids of another number',
+      { ids: new BigInt64Array(3), vectors: { dtype: 'float32', shape: [2, 1], data: new Float32Array(2) } },
+    ],
+    [
+      'ids of another type',
+      { ids: new Float32Array(2), vectors: { dtype: 'float32', shape: [2, 1], data: new Float32Array(2) } },
+    ],
+    [
+      'an index of no size',
+      {
+        ids: new BigInt64Array(1),
+        vectors: { dtype: 'float32', shape: [1, 1], data: new Float32Array(1) },
+        index: { dtype: 'int32', shape: [3, 2], data: new Int32Array(6) },
+      },
+    ],
+    [
+      'ends that go back',
+      {
+        ids: Uint8Array.of(1, 2),
+        'ids.ends': Float64Array.of(2, 1),
+        vectors: { dtype: 'float32', shape: [2, 1], data: new Float32Array(2) },
+      },
+    ],
+  ])('is none with %s', async (_, tensors) => {
+    const path = fileOf();
+    Weights.write(path, tensors as never);
+    await expect(EmbeddingTable.open(path)).rejects.toMatchObject({ code: 'ERR_WEIGHTS_TABLE' });
+  });
+
+  test('whose index lies gives no memory of others, and ends', async () => {
+    const path = fileOf();
+    const slots = new Int32Array(8).map((_, i) => (i % 2 === 0 ? 5 : 1_000_000));
+    Weights.write(path, {
+      ids: BigInt64Array.of(5n),
+      vectors: { dtype: 'float32', shape: [1, 1], data: Float32Array.of(1) },
+      index: { dtype: 'int32', shape: [4, 2], data: slots },
+    });
+    using table = await EmbeddingTable.open(path);
+    expect(table.row(5)).toBeUndefined();
+    expect(table.row(6)).toBeUndefined();
+  });
+});

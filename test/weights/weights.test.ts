@@ -1,0 +1,515 @@
+// Files of weights: mapped, shown without a copy, believed only after they were checked.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, test } from 'vitest';
+import { Weights, WeightsError } from 'zerohop';
+import { ownFolder } from '../fixtures/folder.js';
+import { errorOf } from '../fixtures/opened.js';
+import { randomFrom } from '../fixtures/values.mjs';
+
+/** A safetensors file as the format says, by nobody's code but this. */
+function safetensors(header: unknown, data: Uint8Array, pad = 0): Buffer {
+  const text = Buffer.from((typeof header === 'string' ? header : JSON.stringify(header)) + ' '.repeat(pad));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text, data]);
+}
+
+function written(name: string, content: Uint8Array): string {
+  const path = join(ownFolder(), name);
+  writeFileSync(path, content);
+  return path;
+}
+
+async function refusalOf(path: string): Promise<WeightsError> {
+  return Weights.open(path).then(
+    () => expect.unreachable(),
+    (error) => error as WeightsError,
+  );
+}
+
+const FLOATS = Float32Array.of(1, -2.5, 3e-40, Number.NaN, Number.POSITIVE_INFINITY, 6);
+const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+describe('a safetensors file', () => {
+  test('shows its tensors, in the file’s order, of every type', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    const given = {
+      f64: Float64Array.of(1.5, 2),
+      f32: { dtype: 'float32', shape: [2, 3], data: FLOATS } as const,
+      bf16: { dtype: 'bfloat16', shape: [2], data: Uint16Array.of(0x3f80, 0x4000) } as const,
+      i64: BigInt64Array.of(-1n, 2n ** 40n),
+      i32: Int32Array.of(-7),
+      i16: Int16Array.of(-7, 8),
+      i8: Int8Array.of(-7, 8, 9),
+      u64: BigUint64Array.of(2n ** 63n),
+      u32: Uint32Array.of(2 ** 31),
+      u16: Uint16Array.of(65535),
+      u8: Uint8Array.of(1, 2, 3),
+      bool: { dtype: 'bool', shape: [2], data: Uint8Array.of(0, 1) } as const,
+      none: new Float32Array(0),
+      scalar: { dtype: 'float32', shape: [], data: Float32Array.of(4) } as const,
+    };
+    Weights.write(path, given, { metadata: { format: 'pt', é: '漢' } });
+    using weights = await Weights.open(path);
+    expect([...weights].map(({ name }) => name).sort()).toEqual(Object.keys(given).sort());
+    for (const [name, value] of Object.entries(given)) {
+      const tensor = weights.tensor(name);
+      const data = ArrayBuffer.isView(value) ? value : value.data;
+      expect(bytesOf(tensor.data), name).toEqual(bytesOf(data));
+      expect(tensor.shape).toEqual('shape' in value ? value.shape : [data.length]);
+      expect(tensor.aligned).toBe(true);
+      expect(tensor.bytes).toBe(data.byteLength);
+    }
+    expect(weights.tensor('f32').data).toBeInstanceOf(Float32Array);
+    expect(weights.tensor('i64').data).toBeInstanceOf(BigInt64Array);
+    expect(weights.tensor('bf16').data).toBeInstanceOf(Uint16Array);
+    expect({ ...weights.metadata }).toEqual({ format: 'pt', é: '漢' });
+    expect(weights.tensor('f32').data).toBe(weights.tensor('f32').data);
+    expect(errorOf(() => weights.tensor('nothing'))).toMatchObject({ code: 'ERR_WEIGHTS_TENSOR' });
+  });
+
+  test('of Python’s own making is read, misaligned or not', async () => {
+    // As writers before 0.3 left it: data begin wherever the header ends.
+    for (let pad = 0; pad < 8; ++pad) {
+      const header = {
+        odd: { dtype: 'U8', shape: [1], data_offsets: [0, 1] },
+        w: { dtype: 'F32', shape: [6], data_offsets: [1, 25] },
+      };
+      const path = written('m.safetensors', safetensors(header, Buffer.concat([Buffer.of(9), bytesOf(FLOATS)]), pad));
+      using weights = await Weights.open(path);
+      const { data, aligned, place } = weights.tensor('w');
+      expect(aligned).toBe(place.begin % 4 === 0);
+      expect(data).toBeInstanceOf(Float32Array);
+      expect(Array.from(data as Float32Array)).toEqual(Array.from(FLOATS));
+    }
+  });
+
+  test('is written atomically, the same for the same tensors, and never in part', async () => {
+    const folder = ownFolder();
+    const path = join(folder, 'a.safetensors');
+    Weights.write(path, { b: FLOATS, a: Float32Array.of(1) });
+    const first = readFileSync(path);
+    using old = await Weights.open(path);
+    Weights.write(path, { a: Float32Array.of(1), b: FLOATS });
+    expect(readFileSync(path).equals(first)).toBe(true);
+    Weights.write(path, { a: Float32Array.of(2) });
+    expect((old.tensor('a').data as Float32Array)[0]).toBe(1); // the file that was opened is there still
+    old.check();
+    expect(readdirSync(folder)).toEqual(['a.safetensors']);
+    expect(errorOf(() => Weights.write(path, { a: 'x' as never })).name).toBe('TypeError');
+    expect(errorOf(() => Weights.write(path, { __metadata__: FLOATS })).name).toBe('RangeError');
+    expect(
+      errorOf(() =>
+        Weights.write(path, [
+          ['a', FLOATS],
+          ['a', FLOATS],
+        ]),
+      ).name,
+    ).toBe('RangeError');
+    expect(readdirSync(folder)).toEqual(['a.safetensors']);
+    expect(first.readUInt32LE(0) % 64).toBe(56); // data begin at a multiple of 64
+  });
+
+  test('keeps what JavaScript writes to itself', async () => {
+    const path = written(
+      'a.safetensors',
+      safetensors({ w: { dtype: 'F32', shape: [6], data_offsets: [0, 24] } }, bytesOf(FLOATS)),
+    );
+    const before = readFileSync(path);
+    using one = await Weights.open(path);
+    using other = await Weights.open(path);
+    const data = one.tensor('w').data as Float32Array;
+    data[0] = 99;
+    expect(data[0]).toBe(99);
+    expect((other.tensor('w').data as Float32Array)[0]).toBe(1);
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  test('closes: views are empty then; what is asked for afterwards says so', async () => {
+    const path = written(
+      'a.safetensors',
+      safetensors({ w: { dtype: 'F32', shape: [6], data_offsets: [0, 24] } }, bytesOf(FLOATS)),
+    );
+    const weights = await Weights.open(path);
+    const { data } = weights.tensor('w');
+    weights.close();
+    weights.close();
+    expect((data as Float32Array).length).toBe(0);
+    expect(errorOf(() => weights.residency())).toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+    expect(errorOf(() => weights.tensor('w').part(0, 4))).toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+  });
+
+  test('that is cut while it is open is told, and reading it is an error', async () => {
+    const big = new Float32Array(100_000).fill(1);
+    const path = join(ownFolder(), 'a.safetensors');
+    Weights.write(path, { w: big });
+    using weights = await Weights.open(path);
+    weights.check();
+    truncateSync(path, 5000);
+    expect(errorOf(() => weights.check())).toMatchObject({ code: 'ERR_WEIGHTS_CHANGED', path });
+    expect(errorOf(() => weights.tensor('w').read(new Uint8Array(400_000)))).toMatchObject({
+      code: 'ERR_WEIGHTS_CHANGED',
+    });
+    await expect(weights.prefetch()).rejects.toMatchObject({ code: 'ERR_WEIGHTS_CHANGED' });
+    await expect(weights.computeDigest()).rejects.toMatchObject({ code: 'ERR_WEIGHTS_CHANGED' });
+  });
+
+  test('is read into memory where that is asked, and then nothing can take it away', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    Weights.write(path, { w: FLOATS });
+    using weights = await Weights.open(path, { strategy: 'read' });
+    const { data } = weights.tensor('w');
+    truncateSync(path, 0);
+    expect(bytesOf(data)).toEqual(bytesOf(FLOATS));
+  });
+});
+
+describe('a lie in a safetensors file', () => {
+  const entry = (over: object = {}) => ({ w: { dtype: 'F32', shape: [6], data_offsets: [0, 24], ...over } });
+  const data = bytesOf(FLOATS);
+  test.each<[string, Uint8Array, string]>([
+    ['nothing in it', new Uint8Array(0), 'ERR_WEIGHTS_OPEN'],
+    ['fewer than 8 bytes', Buffer.from('abc'), 'ERR_WEIGHTS_TRUNCATED'],
+    ['a header beyond its end', safetensors('{}', new Uint8Array(0)).fill(200, 0, 1), 'ERR_WEIGHTS_TRUNCATED'],
+    [
+      'a header of 2^60 bytes',
+      Buffer.concat([Buffer.from([0, 0, 0, 0, 0, 0, 0, 16]), data]),
+      'ERR_WEIGHTS_HEADER_SIZE',
+    ],
+    ['no UTF-8', safetensors('{}', data).fill(0xff, 9, 10), 'ERR_WEIGHTS_HEADER_UTF8'],
+    ['no JSON', safetensors('{', data), 'ERR_WEIGHTS_HEADER_JSON'],
+    [
+      'a name twice',
+      safetensors(
+        '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"U8","shape":[24],"data_offsets":[0,24]}}',
+        data,
+      ),
+      'ERR_WEIGHTS_DUPLICATE',
+    ],
+    ['an unknown type', safetensors(entry({ dtype: 'F31' }), data), 'ERR_WEIGHTS_DTYPE'],
+    [
+      'a shape too large to multiply',
+      safetensors(JSON.stringify(entry()).replace('[6]', '[4294967296,4294967296]'), data),
+      'ERR_WEIGHTS_SHAPE',
+    ],
+    ['another size than its shape', safetensors(entry({ shape: [5] }), data), 'ERR_WEIGHTS_SIZE'],
+    ['an end before its beginning', safetensors(entry({ data_offsets: [24, 0] }), data), 'ERR_WEIGHTS_OFFSETS'],
+    ['a hole', safetensors(entry({ data_offsets: [4, 28] }), Buffer.concat([data, data])), 'ERR_WEIGHTS_OFFSETS'],
+    ['bytes behind the last tensor', safetensors(entry(), Buffer.concat([data, Buffer.of(1)])), 'ERR_WEIGHTS_TRAILING'],
+    ['bytes missing', safetensors(entry(), data.subarray(1)), 'ERR_WEIGHTS_TRUNCATED'],
+  ])('%s', async (_, content, code) => {
+    const path = written('lie.safetensors', content);
+    const error = await refusalOf(path);
+    expect(error).toBeInstanceOf(WeightsError);
+    expect([error.code, error.path]).toEqual([code, path]);
+  });
+
+  test('anywhere: a byte changed, cut or put in never crashes, and what is believed lies in the file', async () => {
+    const random = randomFrom(11);
+    const below = (n: number) => Math.floor(random() * n);
+    const good = safetensors(
+      { ...entry(), v: { dtype: 'I64', shape: [1], data_offsets: [24, 32] } },
+      Buffer.concat([data, Buffer.alloc(8)]),
+    );
+    const path = join(ownFolder(), 'mutant.safetensors');
+    let believed = 0;
+    for (let i = 0; i < 2000; ++i) {
+      let mutant = Buffer.from(good);
+      const at = below(mutant.length);
+      if (i % 3 === 0) mutant[at] = below(256);
+      else if (i % 3 === 1) mutant = Buffer.concat([mutant.subarray(0, at), mutant.subarray(at + 1 + below(4))]);
+      else mutant = Buffer.concat([mutant.subarray(0, at), Buffer.of(below(256)), mutant.subarray(at)]);
+      writeFileSync(path, mutant);
+      const opened = await Weights.open(path).catch((error) => {
+        expect(error).toBeInstanceOf(WeightsError);
+      });
+      if (!opened) continue;
+      ++believed;
+      for (const tensor of opened) expect(tensor.place.end).toBeLessThanOrEqual(mutant.length);
+      for (const tensor of opened) expect(tensor.data.byteLength).toBe(tensor.bytes);
+      opened.close();
+    }
+    expect(believed).toBeGreaterThan(20);
+    expect(believed).toBeLessThan(1500);
+  });
+});
+
+describe('a checkpoint of several files', () => {
+  function shards(index: unknown, files: Record<string, Record<string, ArrayBufferView>>): string {
+    const folder = ownFolder();
+    for (const [name, tensors] of Object.entries(files)) Weights.write(join(folder, name), tensors as never);
+    writeFileSync(
+      join(folder, 'model.safetensors.index.json'),
+      typeof index === 'string' ? index : JSON.stringify(index),
+    );
+    return folder;
+  }
+  const files = {
+    'a.safetensors': { one: Float32Array.of(1) },
+    'b.safetensors': { two: Float32Array.of(2), three: Int8Array.of(3) },
+  };
+  const map = { one: 'a.safetensors', two: 'b.safetensors', three: 'b.safetensors' };
+
+  test('is opened by its folder or its index', async () => {
+    const folder = shards({ metadata: { total_size: 9 }, weight_map: map }, files);
+    for (const path of [folder, join(folder, 'model.safetensors.index.json')]) {
+      using weights = await Weights.open(path);
+      expect([...weights.tensors.keys()].sort()).toEqual(['one', 'three', 'two']);
+      expect(Array.from(weights.tensor('three').data as Int8Array)).toEqual([3]);
+    }
+  });
+
+  test.each<[string, unknown, string]>([
+    ['a shard is missing', { weight_map: { ...map, one: 'c.safetensors' } }, 'ERR_WEIGHTS_OPEN'],
+    ['a tensor is in another shard', { weight_map: { ...map, one: 'b.safetensors' } }, 'ERR_WEIGHTS_SHARD'],
+    ['a tensor is in no shard', { weight_map: { ...map, four: 'a.safetensors' } }, 'ERR_WEIGHTS_SHARD'],
+    [
+      'a tensor is unknown to the index',
+      { weight_map: { one: 'a.safetensors', two: 'b.safetensors' } },
+      'ERR_WEIGHTS_SHARD',
+    ],
+    ['a shard lies elsewhere', { weight_map: { one: '../a.safetensors' } }, 'ERR_WEIGHTS_SHARD_NAME'],
+    ['a shard has an absolute path', { weight_map: { one: '/etc/passwd' } }, 'ERR_WEIGHTS_SHARD_NAME'],
+    ['a name is twice', '{"weight_map":{"one":"a.safetensors","on\\u0065":"b.safetensors"}}', 'ERR_WEIGHTS_DUPLICATE'],
+    ['it is no JSON', '{', 'ERR_WEIGHTS_INDEX_JSON'],
+  ])('is refused if %s', async (_, index, code) => {
+    expect((await refusalOf(shards(index, files))).code).toBe(code);
+  });
+
+  test('does not follow a shard that is a link', async () => {
+    const folder = shards({ weight_map: map }, { 'b.safetensors': files['b.safetensors'] });
+    const elsewhere = join(ownFolder(), 'secret');
+    Weights.write(elsewhere, files['a.safetensors']);
+    symlinkSync(elsewhere, join(folder, 'a.safetensors'));
+    expect((await refusalOf(folder)).code).toBe('ERR_WEIGHTS_OPEN');
+  });
+});
+
+describe('what is no file of weights', () => {
+  test.each<[string, (folder: string) => string]>([
+    ['nothing', (folder) => join(folder, 'x')],
+    ['an empty folder', (folder) => folder],
+    ['a device', () => '/dev/null'],
+  ])('%s', async (_, make) => {
+    expect((await refusalOf(make(ownFolder()))).code).toBe('ERR_WEIGHTS_OPEN');
+  });
+
+  test('a named pipe does not hang', async () => {
+    const path = join(ownFolder(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    expect((await refusalOf(path)).code).toBe('ERR_WEIGHTS_OPEN');
+  });
+
+  test('a path that is none', async () => {
+    await expect(Weights.open(7 as never)).rejects.toThrow(TypeError);
+    await expect(Weights.open('x', { strategy: 'magic' as never })).rejects.toThrow('options.strategy');
+  });
+});
+
+describe('the digest', () => {
+  /** docs/WEIGHTS.md, again. */
+  function digestOf(paths: string[]): string {
+    const sha3 = (...parts: Uint8Array[]) =>
+      parts.reduce((hash, part) => hash.update(part), createHash('sha3-256')).digest();
+    const encoded = (n: number) => {
+      const digits: number[] = [];
+      for (let left = n; left > 0; left = Math.floor(left / 256)) digits.unshift(left % 256);
+      if (digits.length === 0) digits.push(0);
+      return Buffer.from([digits.length, ...digits]);
+    };
+    const root = (content: Buffer) => {
+      let level: Buffer[] = [];
+      for (let at = 0; at < content.length; at += 2 ** 20)
+        level.push(sha3(Buffer.of(0), content.subarray(at, at + 2 ** 20)));
+      while (level.length > 1)
+        level = level.flatMap((left, i) =>
+          i % 2 === 1 ? [] : i + 1 < level.length ? [sha3(Buffer.of(1), left, level[i + 1]!)] : [left],
+        );
+      return level[0]!;
+    };
+    const version = Buffer.from('zerohop weights 1');
+    const files = paths
+      .map((path) => readFileSync(path))
+      .map((content) => Buffer.concat([encoded(content.length), root(content)]));
+    return sha3(encoded(version.length * 8), version, encoded(files.length), ...files).toString('hex');
+  }
+
+  test.each([0, 1, 1000, 2 ** 18 - 24, 2 ** 18, 700_000, 1_900_000])('of %d floats is as specified', async (count) => {
+    const path = join(ownFolder(), 'a.safetensors');
+    const random = randomFrom(count);
+    Weights.write(path, { w: new Float32Array(count).map(() => random()) });
+    using weights = await Weights.open(path, { digest: true });
+    expect(weights.digest).toBe(digestOf([path]));
+    using again = await Weights.open(path);
+    expect(await again.computeDigest({ threads: 1 })).toBe(weights.digest);
+  });
+
+  test('changes with any byte, and is not believed from beside another file', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    Weights.write(path, { w: new Float32Array(500_000) });
+    const before = await (await Weights.open(path, { digest: true })).digest;
+    expect(existsSync(`${path}.zerohop-digest`)).toBe(true);
+    const content = readFileSync(path);
+    content[content.length - 1]! ^= 1;
+    writeFileSync(path, content);
+    utimesSync(path, new Date(), new Date(Date.now() + 5000));
+    using changed = await Weights.open(path, { digest: true });
+    expect(changed.digest).not.toBe(before);
+    expect(changed.digest).toBe(digestOf([path]));
+    writeFileSync(`${path}.zerohop-digest`, 'nonsense');
+    expect(await (await Weights.open(path)).computeDigest()).toBe(changed.digest);
+  });
+
+  test('is that of all files of a checkpoint, and needs no place to be kept', async () => {
+    const folder = ownFolder();
+    Weights.write(join(folder, 'a.safetensors'), { one: Float32Array.of(1) });
+    Weights.write(join(folder, 'b.safetensors'), { two: Float32Array.of(2) });
+    writeFileSync(
+      join(folder, 'model.safetensors.index.json'),
+      JSON.stringify({ weight_map: { one: 'a.safetensors', two: 'b.safetensors' } }),
+    );
+    mkdirSync(join(folder, 'a.safetensors.zerohop-digest')); // nothing can be written there
+    chmodSync(folder, 0o555);
+    using weights = await Weights.open(folder, { digest: true });
+    chmodSync(folder, 0o755);
+    expect(weights.digest).toBe(digestOf([join(folder, 'a.safetensors'), join(folder, 'b.safetensors')]));
+  });
+
+  test('is told when it is not known; is given up by its signal; tells how far it is', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    Weights.write(path, { w: new Float32Array(4_000_000) });
+    using weights = await Weights.open(path);
+    expect(errorOf(() => weights.digest)).toMatchObject({ code: 'ERR_WEIGHTS_DIGEST' });
+    const reason = new Error('enough');
+    await expect(weights.computeDigest({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const told: number[] = [];
+    await weights.computeDigest({ onProgress: ({ bytes }) => told.push(bytes) });
+    expect(told.at(-1)).toBeGreaterThan(15_000_000);
+    const loaded: number[] = [];
+    await weights.prefetch(['w'], { onProgress: ({ bytes, total }) => loaded.push(bytes / total) });
+    expect(loaded.at(-1)).toBeCloseTo(1, 2);
+    await expect(weights.prefetch(['x'])).rejects.toMatchObject({ code: 'ERR_WEIGHTS_TENSOR' });
+  });
+});
+
+describe('a GGUF file', () => {
+  /** As the format says, by nobody's code but this. */
+  function gguf(values: [string, number, Buffer][], tensors: [string, number[], number, Buffer][]): Buffer {
+    const u32 = (n: number) => Buffer.from(Uint32Array.of(n).buffer);
+    const u64 = (n: number) => Buffer.from(BigUint64Array.of(BigInt(n)).buffer);
+    const text = (value: string) => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
+    const padded = (part: Buffer) => Buffer.concat([part, Buffer.alloc((32 - (part.length % 32)) % 32)]);
+    let at = 0;
+    const infos = tensors.map(([name, dims, type, data]) => {
+      const info = Buffer.concat([text(name), u32(dims.length), ...dims.map(u64), u32(type), u64(at)]);
+      at += padded(data).length;
+      return info;
+    });
+    const head = Buffer.concat([
+      Buffer.from('GGUF'),
+      u32(3),
+      u64(tensors.length),
+      u64(values.length),
+      ...values.map(([key, type, value]) => Buffer.concat([text(key), u32(type), value])),
+      ...infos,
+    ]);
+    return Buffer.concat([padded(head), ...tensors.map(([, , , data]) => padded(data))]);
+  }
+
+  test('shows its tensors, the outermost dimension first, and its values', async () => {
+    const text = (value: string) =>
+      Buffer.concat([Buffer.from(BigUint64Array.of(BigInt(Buffer.byteLength(value))).buffer), Buffer.from(value)]);
+    const list = Buffer.concat([
+      Buffer.from(Uint32Array.of(8).buffer),
+      Buffer.from(BigUint64Array.of(3n).buffer),
+      ...['<s>', 'é', ''].map(text),
+    ]);
+    const content = gguf(
+      [
+        ['general.architecture', 8, text('llama')],
+        ['llama.context_length', 4, Buffer.from(Uint32Array.of(4096).buffer)],
+        ['big', 10, Buffer.from(BigUint64Array.of(2n ** 63n).buffer)],
+        ['yes', 7, Buffer.of(1)],
+        ['tokenizer.tokens', 9, list],
+        [
+          'scores',
+          9,
+          Buffer.concat([
+            Buffer.from(Uint32Array.of(6).buffer),
+            Buffer.from(BigUint64Array.of(2n).buffer),
+            Buffer.from(Float32Array.of(0.5, -1).buffer),
+          ]),
+        ],
+      ],
+      [
+        ['w', [3, 2], 0, Buffer.from(FLOATS.buffer)],
+        ['q', [32], 2, Buffer.alloc(18, 7)],
+      ],
+    );
+    using weights = await Weights.open(written('a.gguf', content));
+    const { shape, dtype, data } = weights.tensor('w');
+    expect([shape, dtype]).toEqual([[2, 3], 'F32']);
+    expect(bytesOf(data)).toEqual(bytesOf(FLOATS));
+    expect(weights.tensor('q')).toMatchObject({ dtype: 'Q4_0', bytes: 18 });
+    expect({ ...weights.metadata }).toEqual({
+      'general.architecture': 'llama',
+      'llama.context_length': 4096,
+      big: 2n ** 63n,
+      yes: true,
+      'tokenizer.tokens': ['<s>', 'é', ''],
+      scores: [0.5, -1],
+    });
+    expect(await weights.computeDigest()).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('that lies is refused with where', async () => {
+    const good = gguf([], [['w', [6], 0, Buffer.from(FLOATS.buffer)]]);
+    const version = Buffer.from(good);
+    version.writeUInt32LE(9, 4);
+    const counts = Buffer.from(good);
+    counts.writeBigUInt64LE(2n ** 50n, 8);
+    expect(await refusalOf(written('a.gguf', version))).toMatchObject({ code: 'ERR_WEIGHTS_VERSION', offset: 4 });
+    expect((await refusalOf(written('a.gguf', counts))).code).toBe('ERR_WEIGHTS_COUNT');
+    expect((await refusalOf(written('a.gguf', good.subarray(0, good.length - 20)))).code).toBe('ERR_WEIGHTS_TRUNCATED');
+  });
+});
+
+describe('workers', () => {
+  test('see the file, not what another wrote to its view; end with views in use', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    Weights.write(path, { w: FLOATS });
+    using weights = await Weights.open(path);
+    (weights.tensor('w').data as Float32Array)[0] = 77;
+    const code = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      const { Weights } = require(workerData.entry);
+      Weights.open(workerData.path).then((weights) => {
+        globalThis.kept = weights.tensor('w').data;
+        kept[1] = 5;
+        parentPort.postMessage(kept[0]);
+        setTimeout(() => {}, 10000);
+      });`;
+    const worker = new Worker(code, {
+      eval: true,
+      workerData: { path, entry: join(process.cwd(), 'dist', 'index.js') },
+    });
+    const seen = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    await worker.terminate();
+    expect(seen).toBe(1);
+    expect((weights.tensor('w').data as Float32Array)[1]).toBe(-2.5);
+  });
+});
