@@ -1,12 +1,18 @@
 #include "fingerprint/known_inputs.h"
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/checksum.h"
 
 namespace zerohop {
+namespace {
+
+bool Same(std::span<const std::byte> bytes, const std::byte* others) {
+  return bytes.empty() || std::memcmp(bytes.data(), others, bytes.size()) == 0;
+}
+
+}  // namespace
 
 KnownInputs::Place* KnownInputs::PlaceOf(const KeccakState& start, const HashInput& input, uint32_t* checksum) {
   const size_t bytes = input.head.size() + input.data.size();
@@ -23,8 +29,7 @@ bool KnownInputs::Holds(const Place& place, const KeccakState& start, const Hash
   const Known& known = *place.known;
   return known.head_bytes == input.head.size() && known.data_bytes == input.data.size() &&
          std::memcmp(known.start.data(), start.data(), kStartBytes) == 0 &&
-         std::equal(input.head.begin(), input.head.end(), known.input.get()) &&
-         std::equal(input.data.begin(), input.data.end(), known.input.get() + known.head_bytes);
+         Same(input.head, known.input.get()) && Same(input.data, known.input.get() + known.head_bytes);
 }
 
 void KnownInputs::Forget(Place& place) {
