@@ -98,6 +98,9 @@ export interface NativeHeader {
   metadata: ([string, string] | [string, number, number, number, number, number])[];
 }
 
+/** Type: 0 F32, 1 F16, 2 BF16. */
+export type NativeVectors = [file: unknown, begin: number, type: number, dimensions: number, rows: number];
+
 export interface Native {
   start(
     registers: Uint32Array,
@@ -244,6 +247,11 @@ export interface Native {
   /** `control`: set the first word to give up; the second counts KiB. */
   weightsDigest(file: unknown, threads: number, control: Int32Array): Promise<ArrayBuffer | string>;
   weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
+  tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
+  /** Of these the first five are a table's vectors. */
+  tableGather(...vectors: [...NativeVectors, places: Int32Array, out: ArrayBufferView]): void;
+  tableDot(...vectors: [...NativeVectors, query: Float32Array, places: Int32Array, out: Float32Array]): void;
+  tableTopK(...vectors: [...NativeVectors, query: Float32Array, places: Float64Array, scores: Float32Array]): number;
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 

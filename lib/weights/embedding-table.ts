@@ -7,7 +7,8 @@
 //   ids.ends       [N] of F64: where each ends
 //   index          [S, 2] of I32, if the file was written here: id-index.ts; else it is made when the file is opened
 
-import { isWellFormed, optionsObject, rangeError, typeError } from '../options.js';
+import { type NativeVectors, native } from '../native.js';
+import { countOption, isWellFormed, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
 import { areSlots, type IdIndex, IntegerIndex, TextIndex } from './id-index.js';
 import { Weights, type WeightTensor } from './weights.js';
@@ -42,9 +43,15 @@ interface Version {
   readonly dimensions: number;
   readonly dtype: string;
   readonly texts: boolean;
+  /** The id of a row. */
+  readonly idOf: (row: number) => TableId;
+  /** For native code, where it knows the type. */
+  readonly native: (() => NativeVectors) | undefined;
 }
 
 const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
+/** As native code numbers them. */
+const NATIVE_TYPES = ['F32', 'F16', 'BF16'];
 /** Rows that were asked for lately; by the lower bits of their id. */
 const HOT = 4096;
 
@@ -138,16 +145,18 @@ export class EmbeddingTable {
       throw rangeError('out.length', `at least ${ids.length * dimensions}`, out.length);
     const missing: number[] = [];
     const mean = how === 'mean' ? new Float64Array(dimensions) : undefined;
-    for (let i = 0; i < ids.length; ++i) {
-      const row = this.#rowOf(ids[i]!);
-      if (row < 0) {
-        missing.push(i);
-        continue;
-      }
-      const at = row * dimensions;
-      out.set(vectors.subarray(at, at + dimensions) as never, i * dimensions);
-      if (mean !== undefined) for (let d = 0; d < dimensions; ++d) mean[d]! += vectors[at + d]!;
+    const places = this.#placesOf(ids);
+    for (let i = 0; i < places.length; ++i) {
+      const at = places[i]! * dimensions;
+      if (at < 0) missing.push(i);
+      else if (mean !== undefined) for (let d = 0; d < dimensions; ++d) mean[d]! += vectors[at + d]!;
     }
+    if (this.#version.native !== undefined) native.tableGather(...this.#version.native(), places, out);
+    else
+      for (let i = 0; i < places.length; ++i) {
+        const at = places[i]! * dimensions;
+        if (at >= 0) out.set(vectors.subarray(at, at + dimensions) as never, i * dimensions);
+      }
     const hits = ids.length - missing.length;
     if (how !== 'leave') {
       const filling = mean?.map((sum) => (hits === 0 ? 0 : sum / hits));
@@ -156,6 +165,67 @@ export class EmbeddingTable {
         else out.set(filling, i * dimensions);
     }
     return { hits, missing };
+  }
+
+  /**
+   * Dot products of `query` with the vectors of many ids, computed where those lie; `out[i]` is that of `ids[i]`, NaN if it is
+   * missing. With lengths of 1, the cosine.
+   *
+   * @throws {TypeError | RangeError} `query` has other dimensions; `out` is too short; a table of I8.
+   */
+  dot(query: Float32Array, ids: ArrayLike<TableId>, out = new Float32Array(ids.length)): Float32Array {
+    const vectors = this.#scored(query);
+    if (!(out instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
+    if (out.length < ids.length) throw rangeError('out.length', `at least ${ids.length}`, out.length);
+    const places = this.#placesOf(ids);
+    if (!places.includes(-1)) {
+      native.tableDot(...vectors, query, places, out);
+      return out;
+    }
+    const known = places.filter((place) => place >= 0);
+    const scores = new Float32Array(known.length);
+    native.tableDot(...vectors, query, known, scores);
+    for (let i = 0, n = 0; i < places.length; ++i) out[i] = places[i]! < 0 ? Number.NaN : scores[n++]!;
+    return out;
+  }
+
+  /**
+   * The `k` vectors with the highest dot product, best first, of all or of some ids: exact. Of equal ones the earlier row.
+   *
+   * @throws as {@link dot}. Cost: one pass over the vectors, at the speed of memory.
+   */
+  topK(query: Float32Array, k: number, options?: { ids?: ArrayLike<TableId> }): { id: TableId; score: number }[] {
+    const vectors = this.#scored(query);
+    countOption('k', k, 0, 2 ** 31 - 1);
+    const ids = optionsObject('options', options, ['ids'])['ids'] as ArrayLike<TableId> | undefined;
+    if (ids !== undefined) {
+      const scores = this.dot(query, ids);
+      return Array.from(ids, (id, i) => ({ id, score: scores[i]!, i }))
+        .filter(({ score }) => !Number.isNaN(score))
+        .sort((a, b) => b.score - a.score || a.i - b.i)
+        .slice(0, k)
+        .map(({ id, score }) => ({ id, score }));
+    }
+    const wanted = Math.min(k, this.size);
+    const places = new Float64Array(wanted);
+    const scores = new Float32Array(wanted);
+    const found = native.tableTopK(...vectors, query, places, scores);
+    return Array.from({ length: found }, (_, i) => ({ id: this.#version.idOf(places[i]!), score: scores[i]! }));
+  }
+
+  /** The vectors as native code takes them; throws where it can not. */
+  #scored(query: Float32Array): NativeVectors {
+    const { dimensions, dtype, native: vectors } = this.#version;
+    if (vectors === undefined) throw rangeError('table', 'F32, F16 or BF16', dtype);
+    if (!(query instanceof Float32Array)) throw typeError('query', 'a Float32Array', query);
+    if (query.length !== dimensions) throw rangeError('query.length', `${dimensions}`, query.length);
+    return vectors();
+  }
+
+  #placesOf(ids: ArrayLike<TableId>): Int32Array {
+    const places = new Int32Array(ids.length);
+    for (let i = 0; i < places.length; ++i) places[i] = this.#rowOf(ids[i]!);
+    return places;
   }
 
   /**
@@ -233,10 +303,19 @@ function readVersion(weights: Weights): Version {
   const scales = scalesOf(weights.tensors.get('scales'), vectors.dtype, size, wrong);
   const given = slotsOf(weights.tensors.get('index'), wrong);
   const rows = rowsOf(vectors);
-  const common = { weights, vectors: rows, scales, size, dimensions, dtype: vectors.dtype };
+  const type = NATIVE_TYPES.indexOf(vectors.dtype);
+  const { begin } = vectors.place;
+  const forNative = type < 0 ? undefined : (): NativeVectors => [vectors.file.handle, begin, type, dimensions, size];
+  const common = { weights, vectors: rows, scales, size, dimensions, dtype: vectors.dtype, native: forNative };
   const ends = weights.tensors.get('ids.ends');
-  if (ends === undefined) return { ...common, texts: false, index: new IntegerIndex(wordsOf(ids, size, wrong), given) };
-  return { ...common, texts: true, index: new TextIndex(...textsOf(ids, ends, size, wrong), given) };
+  if (ends === undefined) {
+    const words = wordsOf(ids, size, wrong);
+    const idOf = (row: number) => words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0);
+    return { ...common, texts: false, idOf, index: new IntegerIndex(words, given) };
+  }
+  const [bytes, places] = textsOf(ids, ends, size, wrong);
+  const idOf = (row: number) => Buffer.from(bytes.subarray(row === 0 ? 0 : places[row - 1]!, places[row]!)).toString();
+  return { ...common, texts: true, idOf, index: new TextIndex(bytes, places, given) };
 }
 
 /** The elements; of F16 their bits, on every Node. */

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
-import { choiceOption, countOption, optionsObject, textOption, typeError } from '../options.js';
+import { choiceOption, countOption, optionsObject, rangeError, textOption, typeError } from '../options.js';
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
@@ -86,6 +86,37 @@ export class WeightTensor {
     if (from % bytes !== 0) return new array(this.#file.part(from, from + end - begin), 0, (end - begin) / bytes);
     const { buffer, offset } = this.#file.window(from, from + end - begin);
     return new array(buffer, offset, (end - begin) / bytes);
+  }
+
+  /** @internal */
+  get file(): WeightsFile {
+    return this.#file;
+  }
+
+  /**
+   * Its elements as float32, whatever their type: from 16 and 8 bits, whole numbers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K …).
+   * From `begin` to `end`, in bytes that are whole elements or blocks; all of it by default.
+   *
+   * @throws {TypeError} its type is none that can be converted. @throws {RangeError} no whole blocks; `out` is too short.
+   * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
+   */
+  toFloat32(out?: Float32Array, begin = 0, end = this.bytes): Float32Array {
+    countOption('begin', begin, 0, this.bytes);
+    countOption('end', end, begin, this.bytes);
+    const from = this.#begin + begin;
+    const to = this.#begin + end;
+    const count = native.tensorFloat32(this.#file.handle, from, to, this.dtype) as number;
+    if (count < 0) {
+      const known = native.tensorFloat32(this.#file.handle, from, from, this.dtype) === 0;
+      if (!known) throw typeError('dtype', 'a type that can be converted', this.dtype);
+      throw rangeError('end', `whole blocks of ${this.dtype}`, end - begin);
+    }
+    const floats = out ?? new Float32Array(count);
+    if (!(floats instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
+    if (floats.length < count) throw rangeError('out.length', `at least ${count}`, floats.length);
+    const done = native.tensorFloat32(this.#file.handle, from, to, this.dtype, floats);
+    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, this.#file.path, from);
+    return floats;
   }
 
   /** Copies its bytes from the file into `out`, which may hold fewer; a file that was cut meanwhile is an error. */

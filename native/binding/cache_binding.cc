@@ -292,6 +292,10 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"weightsLock", Guarded<WeightsLock>},
       {"weightsDigest", Guarded<WeightsDigest>},
       {"weightsWarm", Guarded<WeightsWarm>},
+      {"tensorFloat32", Guarded<TensorFloat32>},
+      {"tableGather", Guarded<TableGather>},
+      {"tableDot", Guarded<TableDot>},
+      {"tableTopK", Guarded<TableTopK>},
   };
   for (const auto& each : kFunctions) {
     napi_value function;

@@ -103,4 +103,18 @@ napi_value WeightsDigest(napi_env env, napi_callback_info info);
 // weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
 napi_value WeightsWarm(napi_env env, napi_callback_info info);
 
+// tensors_binding.cc
+//
+// tensorFloat32(file, begin, end, dtype, out?): how many elements there are, converted to `out` if that is given; -1:
+// they can not be; a text: what is wrong with the file.
+napi_value TensorFloat32(napi_env env, napi_callback_info info);
+// Of these the first five are a table's vectors: file, begin, type (0 F32, 1 F16, 2 BF16), dimensions, rows.
+//
+// tableGather(…, places, out): rows side by side; those of a place below 0 are left as they are.
+napi_value TableGather(napi_env env, napi_callback_info info);
+// tableDot(…, query, places, out): dot products.
+napi_value TableDot(napi_env env, napi_callback_info info);
+// tableTopK(…, query, places, scores): how many were found, best first.
+napi_value TableTopK(napi_env env, napi_callback_info info);
+
 }  // namespace zerohop::binding

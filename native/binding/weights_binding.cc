@@ -18,6 +18,7 @@
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/functions.h"
+#include "binding/weights_file.h"
 #include "weights/digest.h"
 #include "weights/gguf.h"
 #include "weights/gguf_split.h"
@@ -27,36 +28,6 @@
 
 namespace zerohop::binding {
 namespace {
-
-using File = std::shared_ptr<MappedFile>;
-
-napi_value Text(napi_env env, const std::string& text) {
-  napi_value value = nullptr;
-  napi_create_string_utf8(env, text.data(), text.size(), &value);
-  return value;
-}
-
-// Of an external value that weightsOpen made; null, and an exception pending, for anything else.
-File* ReadFile(napi_env env, napi_value value) {
-  void* file = nullptr;
-  napi_valuetype type = napi_undefined;
-  if (napi_typeof(env, value, &type) == napi_ok && type == napi_external &&
-      napi_get_value_external(env, value, &file) == napi_ok && file != nullptr) {
-    return static_cast<File*>(file);
-  }
-  ThrowType(env, "file: expected what weightsOpen gave");
-  return nullptr;
-}
-
-bool ReadCount(napi_env env, napi_value value, uint64_t* count) {
-  double number = -1;
-  if (napi_get_value_double(env, value, &number) == napi_ok && number >= 0 && number <= 9007199254740991.0) {
-    *count = static_cast<uint64_t>(number);
-    return true;
-  }
-  ThrowRange(env, "expected a number of bytes");
-  return false;
-}
 
 // Two words that JavaScript shares with a job: whether to give up, and the MiB that are done.
 struct Control {

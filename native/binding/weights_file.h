@@ -1,0 +1,44 @@
+// weights_file.h: the file that an external value of weightsOpen holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "binding/errors.h"
+#include "binding/napi_setup.h"
+#include "weights/mapped_file.h"
+
+namespace zerohop::binding {
+
+using File = std::shared_ptr<MappedFile>;
+
+inline napi_value Text(napi_env env, const std::string& text) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &value);
+  return value;
+}
+
+// Null, and an exception pending, for anything else.  What it holds is null once it was released.
+inline File* ReadFile(napi_env env, napi_value value) {
+  void* file = nullptr;
+  napi_valuetype type = napi_undefined;
+  if (napi_typeof(env, value, &type) == napi_ok && type == napi_external &&
+      napi_get_value_external(env, value, &file) == napi_ok && file != nullptr) {
+    return static_cast<File*>(file);
+  }
+  ThrowType(env, "file: expected what weightsOpen gave");
+  return nullptr;
+}
+
+inline bool ReadCount(napi_env env, napi_value value, uint64_t* count) {
+  double number = -1;
+  if (napi_get_value_double(env, value, &number) == napi_ok && number >= 0 && number <= 9007199254740991.0) {
+    *count = static_cast<uint64_t>(number);
+    return true;
+  }
+  ThrowRange(env, "expected a number of bytes");
+  return false;
+}
+
+}  // namespace zerohop::binding
