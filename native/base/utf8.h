@@ -1,4 +1,4 @@
-// utf8.h: UTF-16, as JavaScript's strings are, to UTF-8, as keys are.
+// utf8.h: UTF-16, as JavaScript's strings are, to UTF-8, as keys are; and whether bytes are UTF-8 at all.
 //
 // Threads  any: pure functions.   Cost  ASCII: about one instruction a character.
 #pragma once
@@ -37,5 +37,8 @@ inline size_t EncodeUtf8(const char16_t* units, size_t count, char* out) {
   // The last four, some of them once more.
   return NarrowFour(units + count - 4, out + count - 4) ? count : EncodeAnyUtf8(units, count, out);
 }
+
+// How many of the bytes, from the first, are whole characters of UTF-8 [Unicode, table 3-7]; `count` if all are.
+size_t WellFormedUtf8(const char* bytes, size_t count);
 
 }  // namespace zerohop
