@@ -12,9 +12,8 @@
 //
 // After the first refusal every call returns false and changes nothing: loops end, and one look at the end is enough.
 //
-// Cost    time and memory proportional to the text: names are hashed, under a key that the file's author cannot know,
-// and
-//         16 bytes each are kept and sorted when their object ends.  No recursion.
+// Cost  time and memory proportional to the text, but for sorting.  16 bytes a name are kept until its object ends;
+//       names are compared by a hash, under a key that the file's author cannot know.  No recursion.
 //
 // [RFC8259] The JavaScript Object Notation (JSON) Data Interchange Format, 2017
 #pragma once

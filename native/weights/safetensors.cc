@@ -24,9 +24,15 @@ constexpr DType kSafetensorsTypes[] = {
     {"F8_E4M3", 1, 8}, {"F8_E8M0", 1, 8}, {"F8_E4M3FNUZ", 1, 8}, {"F8_E5M2FNUZ", 1, 8}, {"F4", 1, 4},
     {"F6_E2M3", 1, 6}, {"F6_E3M2", 1, 6}};
 
-std::string ShownShape(const std::vector<uint64_t>& shape) {
-  std::string out = "[";
-  for (const uint64_t size : shape) out += (out.size() > 1 ? ", " : "") + std::to_string(size);
+// "F32 [2, 3]"
+std::string TypeAndShape(const Tensor& tensor) {
+  std::string out = tensor.dtype->name;
+  out += " [";
+  const char* between = "";
+  for (const uint64_t size : tensor.shape) {
+    out += between + std::to_string(size);
+    between = ", ";
+  }
   return out + "]";
 }
 
@@ -40,10 +46,10 @@ bool BitsOf(const Tensor& tensor, uint64_t* bits) {
 }
 
 // One header: read tensor by tensor, then checked as they lie in the file.  Offsets are relative until all is known.
-class HeaderReader {
+class SafetensorsReader {
  public:
   // `text` begins behind the length, and ends before the data.
-  HeaderReader(std::span<const std::byte> text, uint64_t file_bytes)
+  SafetensorsReader(std::span<const std::byte> text, uint64_t file_bytes)
       : json_(text, kSafetensorsLengthBytes, kHeaderCodes), file_bytes_(file_bytes) {
     header_.data_start = kSafetensorsLengthBytes + text.size();
   }
@@ -84,7 +90,7 @@ class HeaderReader {
   const uint64_t file_bytes_;
 };
 
-void HeaderReader::ReadAll() {
+void SafetensorsReader::ReadAll() {
   std::string_view name;
   json_.BeginObject();
   while (json_.NextName(&name)) {
@@ -97,7 +103,7 @@ void HeaderReader::ReadAll() {
   json_.End();
 }
 
-void HeaderReader::ReadMetadata() {
+void SafetensorsReader::ReadMetadata() {
   if (json_.Peek() == 'n') {  // null: [ST] takes it for none
     json_.Skip();
     return;
@@ -114,7 +120,7 @@ void HeaderReader::ReadMetadata() {
   }
 }
 
-void HeaderReader::ReadTensor(std::string_view name) {
+void SafetensorsReader::ReadTensor(std::string_view name) {
   Tensor tensor;
   tensor.name = name;
   Places places;
@@ -148,7 +154,7 @@ void HeaderReader::ReadTensor(std::string_view name) {
   places_.push_back(places);
 }
 
-void HeaderReader::ReadType(Tensor& tensor) {
+void SafetensorsReader::ReadType(Tensor& tensor) {
   const uint64_t at = json_.offset();
   std::string_view name;
   if (!json_.ReadString(&name)) return;
@@ -161,7 +167,7 @@ void HeaderReader::ReadType(Tensor& tensor) {
   tensor.dtype = known;
 }
 
-void HeaderReader::ReadShape(Tensor& tensor) {
+void SafetensorsReader::ReadShape(Tensor& tensor) {
   const uint64_t at = json_.offset();
   uint64_t sizes[kDimensionsMax];
   uint64_t size = 0;
@@ -179,7 +185,7 @@ void HeaderReader::ReadShape(Tensor& tensor) {
   tensor.shape.assign(sizes, sizes + count);
 }
 
-void HeaderReader::ReadOffsets(Tensor& tensor) {
+void SafetensorsReader::ReadOffsets(Tensor& tensor) {
   const uint64_t at = json_.offset();
   uint64_t offset = 0;
   size_t count = 0;
@@ -192,7 +198,7 @@ void HeaderReader::ReadOffsets(Tensor& tensor) {
 }
 
 // Checks the tensors one behind the other, and leaves them so.
-void HeaderReader::PutInOrder() {
+void SafetensorsReader::PutInOrder() {
   std::vector<Tensor>& tensors = header_.tensors;
   // What takes no bytes stands before what begins at the same byte; else as in the header.
   const auto before = [&tensors](uint32_t one, uint32_t other) {
@@ -226,7 +232,7 @@ void HeaderReader::PutInOrder() {
   }
 }
 
-bool HeaderReader::CheckOffsets(const Tensor& tensor, uint64_t at, uint64_t expected) {
+bool SafetensorsReader::CheckOffsets(const Tensor& tensor, uint64_t at, uint64_t expected) {
   const auto refuse = [&](const std::string& message) { return Refuse("ERR_WEIGHTS_OFFSETS", at, tensor, message); };
   if (tensor.begin != expected) {
     return refuse("expected data from " + std::to_string(expected) + " on, found it from " +
@@ -237,22 +243,22 @@ bool HeaderReader::CheckOffsets(const Tensor& tensor, uint64_t at, uint64_t expe
                 std::to_string(tensor.end));
 }
 
-bool HeaderReader::CheckSize(const Tensor& tensor, uint64_t at) {
-  const auto what = [&tensor] { return tensor.dtype->name + (" " + ShownShape(tensor.shape)); };
+bool SafetensorsReader::CheckSize(const Tensor& tensor, uint64_t at) {
   const uint64_t bytes = tensor.end - tensor.begin;
   uint64_t bits = 0;
   if (!BitsOf(tensor, &bits)) {
-    return Refuse("ERR_WEIGHTS_SHAPE", at, tensor, "expected fewer than 2^64 elements and bits, found " + what());
+    return Refuse("ERR_WEIGHTS_SHAPE", at, tensor,
+                  "expected fewer than 2^64 elements and bits, found " + TypeAndShape(tensor));
   }
   if (bits % 8 == 0 && bits / 8 == bytes) return true;
   const std::string size =
       bits % 8 == 0 ? std::to_string(bits / 8) + " bytes" : std::to_string(bits) + " bits, whole bytes,";
   return Refuse("ERR_WEIGHTS_SIZE", at, tensor,
-                "expected " + size + " for " + what() + ", found " + std::to_string(bytes) + " bytes");
+                "expected " + size + " for " + TypeAndShape(tensor) + ", found " + std::to_string(bytes) + " bytes");
 }
 
 // The data, and with it the file, ends where the last tensor does.
-void HeaderReader::CheckEnd(uint64_t end) {
+void SafetensorsReader::CheckEnd(uint64_t end) {
   const uint64_t data_bytes = file_bytes_ - header_.data_start;
   const std::string message = "expected " + std::to_string(end) + " bytes of data, found " + std::to_string(data_bytes);
   if (end > data_bytes) json_.Refuse("ERR_WEIGHTS_TRUNCATED", file_bytes_, message);
@@ -314,12 +320,12 @@ Parsed<SafetensorsHeader> ParseSafetensors(std::span<const std::byte> head, uint
         "expected a header of " + std::to_string(header_bytes) + " bytes, could read " + std::to_string(behind.size()),
         head.size()};
   }
-  return HeaderReader(behind.first(header_bytes), file_bytes).Read();
+  return SafetensorsReader(behind.first(header_bytes), file_bytes).Read();
 }
 
 Parsed<NamedTexts> ParseShardIndex(std::span<const std::byte> index) {
   if (index.size() > kShardIndexMax) {
-    return Refusal{"ERR_WEIGHTS_HEADER_SIZE",
+    return Refusal{"ERR_WEIGHTS_INDEX_SIZE",
                    "expected an index of at most 100000000 bytes, found " + std::to_string(index.size()), 0};
   }
   JsonReader json(index, 0, kIndexCodes);

@@ -4,10 +4,10 @@
 //
 //   {"__metadata__": {"name": "text", …}, "tensor": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
 //
-// Offsets count from the data's beginning.  The checks are those of the reference reader [ST], in its order; and two
-// more, where it is lax: no name twice in an object, no tensor called __metadata__.  As there, white space may stand
-// around the JSON, unknown fields of a tensor are skipped, and a tensor may have no dimensions (one element) or none
-// but of 0. Nothing is said of alignment: the format promises none.
+// Offsets count from the data's beginning.  The checks are those of the reference reader [ST], in its order, and three
+// more, where it is lax: no name twice in an object, no tensor called __metadata__, no more than kDimensionsMax.  As
+// there, white space may stand around the JSON, unknown fields of a tensor are skipped, and a tensor may have no
+// dimensions (it is one element) or no elements.  Nothing is said of alignment: the format promises none.
 //
 // Refused with, in the order of the checks:
 //
@@ -23,7 +23,7 @@
 //   ERR_WEIGHTS_SIZE         shape and type make another size than the offsets, or no whole number of bytes
 //   ERR_WEIGHTS_TRAILING     bytes that belong to no tensor behind the last one
 //
-// Cost     O(n log n) in the tensors; memory at most some ten times the header's
+// Cost     O(n log n) in the tensors; memory at most some 15 times the header's
 // Threads  any: pure functions
 //
 // [ST] huggingface/safetensors, safetensors/src/tensor.rs, 2026
@@ -66,7 +66,7 @@ Parsed<SafetensorsHeader> ParseSafetensors(std::span<const std::byte> head, uint
 // Of model.safetensors.index.json, all of it: which file each tensor is in.  A file is a plain name, so that it can
 // only lie beside the index.
 //
-//   ERR_WEIGHTS_HEADER_SIZE  more than kShardIndexMax bytes
+//   ERR_WEIGHTS_INDEX_SIZE   more than kShardIndexMax bytes
 //   ERR_WEIGHTS_INDEX_UTF8   it is no UTF-8
 //   ERR_WEIGHTS_INDEX_JSON   it is no JSON, or has no weight_map of names and texts
 //   ERR_WEIGHTS_SHARD_NAME   a file's name is empty, . or .., or has a slash, backslash, colon or NUL

@@ -1,4 +1,5 @@
-// utf8_test.cc: what EncodeUtf8 makes of well-formed text is what the standard says; of a lone surrogate, nothing.
+// utf8_test.cc: what EncodeUtf8 makes of well-formed text is what the standard says; of a lone surrogate, nothing. What
+// WellFormedUtf8 takes for a character is what an independent decoder takes for one.
 #include "base/utf8.h"
 
 #include <string>
@@ -70,6 +71,58 @@ TEST(EncodeUtf8, WritesNoByteBehindItsRoom) {
     std::vector<char> out(length * kUtf8BytesPerUnit + 1, '?');
     CHECK_EQ(EncodeUtf8(text.data(), length, out.data()), length);
     CHECK_EQ(out[length], '?');
+  }
+}
+
+// By the definition: the bytes that encode the code point that they decode to.
+size_t WellFormedByDefinition(const std::string& text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(text[at + i])); };
+    const size_t length = byte(0) < 0x80       ? 1
+                          : byte(0) >> 5 == 6  ? 2
+                          : byte(0) >> 4 == 14 ? 3
+                          : byte(0) >> 3 == 30 ? 4
+                                               : 0;
+    if (length == 0 || text.size() - at < length) return at;
+    uint32_t code = length == 1 ? byte(0) : byte(0) & (0x7fu >> length);
+    for (size_t i = 1; i < length; ++i) {
+      if (byte(i) >> 6 != 2) return at;
+      code = code << 6 | (byte(i) & 0x3f);
+    }
+    const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    if (code < least[length - 1] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return at;
+    at += length;
+  }
+  return at;
+}
+
+TEST(WellFormedUtf8, AgreesWithTheDefinitionOnEveryBeginningOfACharacter) {
+  const std::string others = std::string("\x00\x7f", 2) + "\x80\x8f\x90\x9f\xa0\xbf\xc0\xff";
+  std::string text(8 + 4 + 8, 'a');
+  for (int first = 0; first < 256; ++first) {
+    text[8] = static_cast<char>(first);
+    for (int second = 0; second < 256; ++second) {
+      text[9] = static_cast<char>(second);
+      for (const char third : others) {
+        for (const char fourth : others) {
+          text[10] = third;
+          text[11] = fourth;
+          if (WellFormedUtf8(text.data(), text.size()) != WellFormedByDefinition(text)) CHECK_EQ(text, "well-formed");
+        }
+      }
+    }
+  }
+}
+
+TEST(WellFormedUtf8, TakesNoCharacterThatIsCutByTheEnd) {
+  for (const std::string character : {"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"}) {
+    for (size_t before = 0; before < 18; ++before) {
+      for (size_t bytes = 0; bytes <= character.size(); ++bytes) {
+        const std::string text = std::string(before, 'a') + character.substr(0, bytes);
+        CHECK_EQ(WellFormedUtf8(text.data(), text.size()), bytes == character.size() ? text.size() : before);
+      }
+    }
   }
 }
 
