@@ -65,7 +65,7 @@ export function shardsOf(path: string): { paths: string[]; wanted: Map<string, s
   }
   if (text.length > INDEX_BYTES_MAX)
     throw new WeightsError(
-      'ERR_WEIGHTS_HEADER_SIZE',
+      'ERR_WEIGHTS_INDEX_SIZE',
       `an index of ${text.length} bytes, at most ${INDEX_BYTES_MAX}`,
       path,
     );

@@ -60,7 +60,7 @@ class Job {
         napi_queue_async_work(env, job->queued_) != napi_ok) {
       return nullptr;
     }
-    job.release();  // End deletes it
+    static_cast<void>(job.release());  // End deletes it
     return promise;
   }
 
@@ -235,7 +235,7 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   napi_value value;
   const auto drop = [](napi_env, void* data, void*) { delete static_cast<File*>(data); };
   if (napi_create_external(env, owned.get(), drop, nullptr, &value) != napi_ok) return nullptr;
-  owned.release();  // NOLINT(bugprone-unused-return-value): the external value has it
+  static_cast<void>(owned.release());  // the external value has it
   return value;
 }
 
@@ -304,7 +304,7 @@ napi_value WeightsWindow(napi_env env, napi_callback_info info) {
     if (pending) return nullptr;  // too long for this Node: its own error says so
     return ThrowRange(env, "window: this runtime allows no memory from outside");
   }
-  owner.release();  // NOLINT(bugprone-unused-return-value): the buffer has it
+  static_cast<void>(owner.release());  // the buffer has it
   return buffer;
 }
 

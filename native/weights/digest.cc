@@ -20,7 +20,7 @@ constexpr std::byte kLeafMark{0}, kNodeMark{1};
 Status HashLeaves(const MappedFile& file, uint64_t first, size_t count, std::byte* memory, std::byte* digests) {
   const uint64_t from = first * kLeafBytes;
   const uint64_t bytes = std::min(file.size() - from, count * kLeafBytes);
-  const Status status = file.Read(from, {memory, bytes});
+  Status status = file.Read(from, {memory, bytes});
   if (!status.ok()) return status;
   std::array<HashInput, kLeavesAtOnce> inputs;
   for (size_t i = 0; i < count; ++i) {

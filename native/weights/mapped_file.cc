@@ -25,12 +25,12 @@ constexpr size_t kReadMost = size_t{1} << 30;
 std::string ErrorText(int error) { return std::system_category().message(error); }
 
 #if defined(__APPLE__)
-constexpr int kNoReserve = 0;  // nothing is charged there
+constexpr int kUncharged = 0;  // nothing is charged there
 int64_t ModifiedNs(const struct stat& facts) {
   return int64_t{facts.st_mtimespec.tv_sec} * 1'000'000'000 + facts.st_mtimespec.tv_nsec;
 }
 #else
-constexpr int kNoReserve = MAP_NORESERVE;
+constexpr int kUncharged = MAP_NORESERVE;
 int64_t ModifiedNs(const struct stat& facts) {
   return int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
 }
@@ -69,7 +69,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   opened->size_ = opened->identity_.size;
   if (opened->size_ == 0) return Status(Code::kIo, path + ": expected a file of weights, found an empty one");
   const bool read = strategy == MapStrategy::kRead || (strategy == MapStrategy::kAuto && OnNetwork(file));
-  const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kNoReserve;
+  const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kUncharged;
   void* const at = ::mmap(nullptr, opened->size_, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
   if (at == MAP_FAILED) return Status(Code::kNoMemory, path + ": no address space for it: " + ErrorText(errno));
   opened->bytes_ = static_cast<std::byte*>(at);

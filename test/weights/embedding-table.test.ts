@@ -50,6 +50,66 @@ describe.each<[string, (random: () => number, i: number) => number | string]>([
   });
 });
 
+describe('scores', () => {
+  const random = randomFrom(9);
+  const N = 3000;
+  const D = 33;
+  const ids = Array.from({ length: N }, (_, i) => i * 11 + 1);
+  const vectors = new Float32Array(N * D).map(() => random() - 0.5);
+  const query = new Float32Array(D).map(() => random() - 0.5);
+  const exact = (row: number) => query.reduce((sum, one, d) => sum + one * vectors[row * D + d]!, 0);
+  const halves = Uint16Array.from(new Uint16Array(vectors.buffer).filter((_, i) => i % 2 === 1)); // bfloat16, cut off
+
+  test.each(['F32', 'BF16'] as const)('of %s rows are dot products, where they lie', async (dtype) => {
+    const path = fileOf();
+    EmbeddingTable.write(
+      path,
+      dtype === 'F32' ? { ids, vectors, dimensions: D } : { ids, vectors: halves, dimensions: D, dtype },
+    );
+    using table = await EmbeddingTable.open(path);
+    const near = dtype === 'F32' ? 1e-4 : 0.05;
+    const asked = [1, 12, 5, 11 * 2999 + 1];
+    const scores = table.dot(query, asked);
+    expect(scores).toHaveLength(4);
+    for (const [i, row] of [0, 1, -1, 2999].entries())
+      if (row < 0) expect(scores[i]).toBeNaN();
+      else expect(Math.abs(scores[i]! - exact(row))).toBeLessThan(near);
+    const best = table.topK(query, 10);
+    const all = ids.map((id, row) => ({ id, score: exact(row) })).sort((a, b) => b.score - a.score);
+    expect(best).toHaveLength(10);
+    for (const [i, { id, score }] of best.entries()) {
+      expect(Math.abs(score - all[i]!.score)).toBeLessThan(near);
+      expect(score).toBe(table.dot(query, [id])[0]);
+      if (i > 0) expect(score).toBeLessThanOrEqual(best[i - 1]!.score);
+    }
+    if (dtype === 'F32') expect(best.map(({ id }) => id)).toEqual(all.slice(0, 10).map(({ id }) => id));
+    const some = ids.slice(100, 200);
+    const among = table.topK(query, 3, { ids: [...some, 5] });
+    expect(among).toEqual(
+      table
+        .topK(query, N)
+        .filter(({ id }) => some.includes(id as number))
+        .slice(0, 3),
+    );
+    expect([table.topK(query, 0), table.topK(query, 2 * N).length]).toEqual([[], N]);
+    expect(errorOf(() => table.dot(new Float32Array(2), [1])).name).toBe('RangeError');
+    expect(errorOf(() => table.dot([1] as never, [1])).name).toBe('TypeError');
+    expect(errorOf(() => table.topK(query, -1)).name).toBe('RangeError');
+  });
+
+  test('of bytes are refused; ids of texts and far numbers come back', async () => {
+    const path = fileOf();
+    EmbeddingTable.write(path, { ids: [1], vectors: Int8Array.of(1), dimensions: 1 });
+    using bytes = await EmbeddingTable.open(path);
+    expect(errorOf(() => bytes.topK(Float32Array.of(1), 1)).name).toBe('RangeError');
+    for (const id of ['é', -(2 ** 40) - 5, 2 ** 52]) {
+      EmbeddingTable.write(path, { ids: [id], vectors: Float32Array.of(2), dimensions: 1 });
+      using table = await EmbeddingTable.open(path);
+      expect(table.topK(Float32Array.of(3), 1)).toEqual([{ id, score: 6 }]);
+    }
+  });
+});
+
 describe('a table', () => {
   const ids = [10, 20, 30, -5];
   const vectors = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);

@@ -178,6 +178,32 @@ describe('a safetensors file', () => {
   });
 });
 
+describe('toFloat32', () => {
+  test('converts halves, whole numbers and 8-bit floats, whole or in part', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    Weights.write(path, {
+      bf16: { dtype: 'bfloat16', shape: [3], data: Uint16Array.of(0x3f80, 0xc000, 0x7f80) },
+      f16: { dtype: 'float16', shape: [4], data: Uint16Array.of(0x3c00, 0xc000, 0x0001, 0xfc00) },
+      i16: Int16Array.of(-3, 4),
+      f32: FLOATS,
+      many: { dtype: 'float16', shape: [300_000], data: new Uint16Array(300_000).fill(0x3800) },
+    });
+    using weights = await Weights.open(path);
+    const of = (name: string) => [...weights.tensor(name).toFloat32()];
+    expect(of('bf16')).toEqual([1, -2, Number.POSITIVE_INFINITY]);
+    expect(of('f16')).toEqual([1, -2, 2 ** -24, Number.NEGATIVE_INFINITY]);
+    expect(of('i16')).toEqual([-3, 4]);
+    expect(of('f32')).toEqual([...FLOATS]);
+    expect(of('many').every((one) => one === 0.5)).toBe(true);
+    const out = new Float32Array(5);
+    expect(weights.tensor('f16').toFloat32(out, 2, 6)).toBe(out);
+    expect([...out]).toEqual([-2, 2 ** -24, 0, 0, 0]);
+    expect(errorOf(() => weights.tensor('f16').toFloat32(new Float32Array(3))).name).toBe('RangeError');
+    expect(errorOf(() => weights.tensor('f16').toFloat32(undefined, 0, 3)).name).toBe('RangeError');
+    expect(errorOf(() => weights.tensor('f16').toFloat32([] as never)).name).toBe('TypeError');
+  });
+});
+
 describe('a lie in a safetensors file', () => {
   const entry = (over: object = {}) => ({ w: { dtype: 'F32', shape: [6], data_offsets: [0, 24], ...over } });
   const data = bytesOf(FLOATS);
@@ -465,6 +491,10 @@ describe('a GGUF file', () => {
     expect([shape, dtype]).toEqual([[2, 3], 'F32']);
     expect(bytesOf(data)).toEqual(bytesOf(FLOATS));
     expect(weights.tensor('q')).toMatchObject({ dtype: 'Q4_0', bytes: 18 });
+    // A block: a float16 scale, then 32 nibbles less 8, the lower ones first.
+    const scale = (1 + 0x307 / 1024) * 2 ** -14; // 0x0707
+    const floats = [...weights.tensor('q').toFloat32()];
+    expect(floats).toEqual([...Array(16).fill(-scale), ...Array(16).fill(-8 * scale)]); // 0x07
     expect({ ...weights.metadata }).toEqual({
       'general.architecture': 'llama',
       'llama.context_length': 4096,
