@@ -36,7 +36,7 @@ const MODES = {
 };
 
 /** The folders of test/native/fuzz/corpus; the targets are named after them. */
-const FUZZERS = ['cache_ops', 'entry', 'safetensors'];
+const FUZZERS = ['cache_ops', 'entry', 'safetensors', 'gguf'];
 
 const CLANG = [{ commands: ['clang++'], debianPackage: 'clang' }];
 

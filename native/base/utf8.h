@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 namespace zerohop {
 
@@ -40,5 +41,7 @@ inline size_t EncodeUtf8(const char16_t* units, size_t count, char* out) {
 
 // How many of the bytes, from the first, are whole characters of UTF-8 [Unicode, table 3-7]; `count` if all are.
 size_t WellFormedUtf8(const char* bytes, size_t count);
+
+inline bool IsUtf8(std::string_view bytes) { return WellFormedUtf8(bytes.data(), bytes.size()) == bytes.size(); }
 
 }  // namespace zerohop

@@ -28,8 +28,8 @@ bool KnownInputs::Holds(const Place& place, const KeccakState& start, const Hash
   if (place.known == nullptr) return false;
   const Known& known = *place.known;
   return known.head_bytes == input.head.size() && known.data_bytes == input.data.size() &&
-         std::memcmp(known.start.data(), start.data(), kStartBytes) == 0 &&
-         Same(input.head, known.input.get()) && Same(input.data, known.input.get() + known.head_bytes);
+         std::memcmp(known.start.data(), start.data(), kStartBytes) == 0 && Same(input.head, known.input.get()) &&
+         Same(input.data, known.input.get() + known.head_bytes);
 }
 
 void KnownInputs::Forget(Place& place) {

@@ -30,8 +30,9 @@ constexpr uint64_t kGgufBytesMax = std::numeric_limits<int64_t>::max();
 constexpr struct {
   const char* name;
   uint32_t bytes;
-} kGgufTypes[] = {{"UINT8", 1},  {"INT8", 1},   {"UINT16", 2}, {"INT16", 2},  {"UINT32", 4}, {"INT32", 4},  {"FLOAT32", 4},
-                  {"BOOL", 1},   {"STRING", 0}, {"ARRAY", 0},  {"UINT64", 8}, {"INT64", 8},  {"FLOAT64", 8}};
+} kGgufTypes[] = {{"UINT8", 1},  {"INT8", 1},    {"UINT16", 2}, {"INT16", 2},  {"UINT32", 4},
+                  {"INT32", 4},  {"FLOAT32", 4}, {"BOOL", 1},   {"STRING", 0}, {"ARRAY", 0},
+                  {"UINT64", 8}, {"INT64", 8},   {"FLOAT64", 8}};
 static_assert(std::size(kGgufTypes) == static_cast<size_t>(GgufType::kFloat64) + 1);
 
 // A string of the header, and where it is.
@@ -161,10 +162,10 @@ bool GgufParser::Differ(const char* what) {
   const auto same = [](const GgufName& a, const GgufName& b) { return a.text == b.text; };
   const auto twice = std::adjacent_find(names_.begin(), names_.end(), same);
   if (twice == names_.end()) return true;
-  return Refuse("ERR_WEIGHTS_DUPLICATE",
-                std::string("two ") + what + " " + GgufQuoted(twice->text) + ", the first at " +
-                    std::to_string(twice->at),
-                std::next(twice)->at);
+  return Refuse(
+      "ERR_WEIGHTS_DUPLICATE",
+      std::string("two ") + what + " " + GgufQuoted(twice->text) + ", the first at " + std::to_string(twice->at),
+      std::next(twice)->at);
 }
 
 const GgufValue* GgufParser::Find(std::string_view key) const {
@@ -256,10 +257,10 @@ bool GgufParser::ReadArray(GgufValue& value) {
   value.count = Take<uint64_t>();
   const uint32_t bytes = kGgufTypes[static_cast<size_t>(value.element)].bytes;
   if (value.count > (file_bytes_ - at_) / (bytes == 0 ? kGgufStringBytesMin : bytes)) {
-    return Refuse("ERR_WEIGHTS_COUNT",
-                  "there is no room for the " + std::to_string(value.count) + " elements of " +
-                      GgufQuoted(names_.back().text),
-                  at_ - 8);
+    return Refuse(
+        "ERR_WEIGHTS_COUNT",
+        "there is no room for the " + std::to_string(value.count) + " elements of " + GgufQuoted(names_.back().text),
+        at_ - 8);
   }
   return true;
 }
@@ -332,10 +333,10 @@ bool GgufParser::ReadSplit() {
   }
   const auto total = At<int32_t>(tensors->begin);
   if (total < 0 || static_cast<uint64_t>(total) < tensor_count_) {
-    return Refuse("ERR_WEIGHTS_SPLIT",
-                  "split.tensors.count is " + std::to_string(total) + "; this file alone has " +
-                      std::to_string(tensor_count_),
-                  tensors->begin);
+    return Refuse(
+        "ERR_WEIGHTS_SPLIT",
+        "split.tensors.count is " + std::to_string(total) + "; this file alone has " + std::to_string(tensor_count_),
+        tensors->begin);
   }
   split.tensors = static_cast<uint64_t>(total);
   header_.split = split;
@@ -369,7 +370,7 @@ bool GgufParser::ReadName(std::string_view& name) {
   }
   if (!Has(bytes, "a tensor's name")) return false;
   name = TakeText(bytes);
-  if (name.find('\0') != std::string_view::npos || WellFormedUtf8(name.data(), name.size()) != name.size()) {
+  if (name.find('\0') != std::string_view::npos || !IsUtf8(name)) {
     return Refuse("ERR_WEIGHTS_NAME", "a tensor's name with a NUL, or that is not UTF-8", name_at);
   }
   names_.push_back({name, name_at});
@@ -451,7 +452,7 @@ bool GgufParser::PlaceTensors() {
       return Refuse("ERR_WEIGHTS_TRUNCATED",
                     "tensor " + GgufQuoted(tensor.name) + " ends at " + std::to_string(tensor.end) + ", the file at " +
                         std::to_string(file_bytes_),
-                    tensor.begin);
+                    std::min(tensor.begin, file_bytes_));
     }
   }
   header_.trailing = file_bytes_ - std::min(file_bytes_, start + data_bytes_);

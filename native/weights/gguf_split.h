@@ -10,8 +10,8 @@
 namespace zerohop {
 
 // All names, the given one among them: the place in the list is the number that the file's own header says
-// (GgufSplit::index).  ERR_WEIGHTS_SPLIT if the name is not of this form, or not the name of a file alone: no folder can
-// be left by what follows from it.  The refusal's offset is one in the name.
+// (GgufSplit::index).  ERR_WEIGHTS_SPLIT if the name is not of this form, or not the name of a file alone: no folder
+// can be left by what follows from it.  The refusal's offset is one in the name.
 Parsed<std::vector<std::string>> GgufSplitNames(std::string_view basename);
 
 }  // namespace zerohop

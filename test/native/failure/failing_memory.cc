@@ -14,6 +14,7 @@ namespace zerohop::failure {
 namespace {
 
 thread_local uint64_t requests = 0;
+thread_local uint64_t bytes_requested = 0;
 thread_local uint64_t refuse_at = UINT64_MAX;
 thread_local bool refuse_later = false;
 thread_local bool refused = false;
@@ -32,6 +33,8 @@ bool Granted() {
 
 uint64_t Requests() { return requests; }
 
+uint64_t BytesRequested() { return bytes_requested; }
+
 Refusal::Refusal(uint64_t granted, bool lasting) {
   refuse_at = requests + granted;
   refuse_later = lasting;
@@ -48,6 +51,7 @@ bool Refusal::happened() { return refused; }
 namespace {
 
 void* Allocate(size_t bytes, size_t alignment) noexcept {
+  bytes_requested += bytes;
   if (!Granted()) return nullptr;
   if (alignment <= alignof(std::max_align_t)) return std::malloc(bytes > 0 ? bytes : 1);
   return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);

@@ -12,6 +12,9 @@ namespace zerohop::failure {
 // Requests of this thread so far.
 uint64_t Requests();
 
+// Bytes that this thread asked operator new for so far, whatever became of them.
+uint64_t BytesRequested();
+
 class Refusal {
  public:
   // The request that comes after `granted` others fails; with `lasting`, every later one too.
