@@ -142,7 +142,9 @@ describe('what is published', () => {
         expect(
           rest.filter(
             (file) =>
-              !/^(CHANGELOG\.md|dist\/((adapters|fingerprint|model|weights)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(file),
+              !/^(CHANGELOG\.md|dist\/((adapters|fingerprint|model|weights)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(
+                file,
+              ),
           ),
         ).toEqual([]);
       } else expect(rest).toEqual(['zerohop.node']);
