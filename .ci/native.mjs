@@ -29,7 +29,7 @@ const WATCHED = ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DCMAKE_CXX_FLAGS_RELWITH
 
 /** What CMake is told in each mode. */
 const MODES = {
-  release: ['-DCMAKE_BUILD_TYPE=Release', '-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG'],
+  release: ['-DCMAKE_BUILD_TYPE=Release'],
   asan: [...WATCHED, '-DZEROHOP_SANITIZE=address'],
   tsan: [...WATCHED, '-DZEROHOP_SANITIZE=thread'],
   fuzz: [...WATCHED, '-DZEROHOP_SANITIZE=address', '-DZEROHOP_FUZZ=ON', '-DZEROHOP_TESTS=OFF'],
