@@ -5,7 +5,9 @@ import { defineConfig } from 'vitest/config';
 // Briefly, on the Nodes beside the first one: whatever meets V8, its collector, threads or ends of processes.
 const VERSION_DEPENDENT = [
   'test/cache/{api,backends,codecs,detach,exits,expiry,memory,near-cache,opening,reclaim,views}.test.ts',
-  'test/{examples,package}/*.test.ts',
+  'test/examples/examples.test.ts',
+  'test/package/*.test.ts',
+  'test/weights/weights.test.ts',
   'test/workers/*.test.ts',
 ];
 
