@@ -19,8 +19,9 @@ export interface TensorPlace {
 /** Node before 22 shows 4 GiB in one buffer at most. */
 const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2 ** 32 : Number.MAX_SAFE_INTEGER;
 
-/** A view may begin anywhere in it: so that it is as aligned as the file. */
+/** Where windows begin: what is aligned in the file is in them. */
 const WINDOW_STEP = 2 ** 30;
+const ALIGNMENT = 64;
 
 export class WeightsFile {
   readonly path: string;
@@ -62,7 +63,7 @@ export class WeightsFile {
   /** A buffer that shows this part, and where in it the part begins. */
   window(begin: number, end: number): { buffer: ArrayBuffer; offset: number } {
     for (const { from, bytes, buffer } of this.#windows)
-      if (begin >= from && end <= from + bytes) return { buffer, offset: begin - from };
+      if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
     if (end - begin > WINDOW_BYTES)
       throw new WeightsError(
         'ERR_WEIGHTS_WINDOW',
@@ -70,9 +71,10 @@ export class WeightsFile {
         this.path,
         begin,
       );
-    // The first window is all of the file where that may be; else one that neighbours may use, too.
-    const start = this.size <= WINDOW_BYTES ? 0 : Math.floor(begin / WINDOW_STEP) * WINDOW_STEP;
-    const from = end - start > WINDOW_BYTES ? begin : start;
+    // The first window is all of the file where that may be; else one that neighbours may use, too, as aligned as the file.
+    const start = this.size <= WINDOW_BYTES ? 0 : begin - (begin % WINDOW_STEP);
+    const near = end - start > WINDOW_BYTES ? begin - (begin % ALIGNMENT) : start;
+    const from = end - near > WINDOW_BYTES ? begin : near;
     const bytes = Math.min(this.size - from, WINDOW_BYTES);
     const buffer = native.weightsWindow(this.handle, from, bytes);
     this.#windows.push({ from, bytes, buffer });

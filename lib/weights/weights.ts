@@ -283,6 +283,12 @@ export class Weights implements Iterable<WeightTensor> {
     }
   }
 
+  /** Tells the system which tensors are used next, all by default, and waits for nothing. False where it can not be told. */
+  advise(names?: Iterable<string>): boolean {
+    const wanted = names === undefined ? [...this] : Array.from(names, (name) => this.tensor(name));
+    return wanted.map(({ file, place, bytes }) => native.weightsAdvise(file.handle, place.begin, bytes)).every(Boolean);
+  }
+
   /** Keeps all of it in memory. @throws {WeightsError} `ERR_WEIGHTS_LOCK`: more than `ulimit -l` allows. */
   lock(): void {
     for (const file of this.#files) {

@@ -428,6 +428,8 @@ describe('the digest', () => {
     const loaded: number[] = [];
     await weights.prefetch(['w'], { onProgress: ({ bytes, total }) => loaded.push(bytes / total) });
     expect(loaded.at(-1)).toBeCloseTo(1, 2);
+    expect([weights.advise(), weights.advise(['w'])]).toEqual([true, true]);
+    expect(errorOf(() => weights.advise(['x']))).toMatchObject({ code: 'ERR_WEIGHTS_TENSOR' });
     await expect(weights.prefetch(['x'])).rejects.toMatchObject({ code: 'ERR_WEIGHTS_TENSOR' });
   });
 });
