@@ -1,5 +1,5 @@
 // build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp; with `--all` also the caches
-// that benchmarks play with (the core once more).
+// that benchmarks play with (the core once more), and the addons of rivals.
 //
 // Configure and build, never rebuild: rebuild begins by deleting all of build/, where other things live
 // too (the Node versions of test-nodes.mjs, the native tests).  make recompiles what changed.
@@ -10,12 +10,13 @@ import path from 'node:path';
 import {
   ADDON_TOOLS,
   ensureDependencies,
-  nodeHeaders,
+  headerOptions,
   PreparationError,
   requireTools,
   root,
   runMain,
 } from './prepare.mjs';
+import { ensureRivals } from './rivals.mjs';
 
 const PRODUCT = 'build/Release/zerohop.node';
 const TARGETS = ['zerohop', 'zerohop_floor'];
@@ -25,20 +26,17 @@ runMain(() => {
   requireTools(ADDON_TOOLS, 'compile the addon');
   const startedMs = performance.now();
   const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
-  const targets = process.argv.includes('--all') ? [] : TARGETS;
+  const all = process.argv.includes('--all');
+  const targets = all ? [] : TARGETS;
   for (const command of [['configure'], ['build', ...targets]]) {
     const args = [nodeGyp, ...command, '--release', '--jobs', 'max', ...headerOptions()];
     const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });
     if (result.status !== 0) throw new PreparationError(`${result.stdout}${result.stderr}\nthe addon did not build`);
     for (const warning of compilerWarnings(result.stderr)) console.log(warning);
   }
+  if (all) ensureRivals();
   console.log(`${PRODUCT}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
 });
-
-function headerOptions() {
-  const headers = nodeHeaders();
-  return headers === undefined ? [] : [`--nodedir=${path.resolve(headers, '../..')}`];
-}
 
 /** What node-gyp itself says (`gyp info …`) is of no use after a success; what the compiler says is. */
 function compilerWarnings(stderr) {

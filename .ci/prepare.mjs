@@ -156,6 +156,12 @@ export function nodeHeaders() {
   return existsSync(path.join(folder, 'node_api.h')) ? folder : undefined;
 }
 
+/** For node-gyp: headers beside this Node are used, and nothing is downloaded. */
+export function headerOptions() {
+  const headers = nodeHeaders();
+  return headers === undefined ? [] : [`--nodedir=${path.resolve(headers, '../..')}`];
+}
+
 /**
  * Whether a product is there, and no older than what it is made from.
  *

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureDebianPackages, findCommand, PreparationError, prepare, root } from './prepare.mjs';
+import { ensureRival } from './rivals.mjs';
 
 const compiled = path.join(root, 'dist-bench/bench');
 
@@ -29,6 +30,7 @@ export async function runSuite(name, args) {
     throw new PreparationError(`no suite is called "${name}". There are: ${names}`);
   }
   ensureDebianPackages(suite.wants); // what is still missing, the suite itself reports
+  for (const name of suite.rivals ?? []) ensureRival(name);
   const program = [process.execPath, ...suite.nodeFlags, path.join(compiled, suite.module), ...args];
   const [command, ...rest] = suite.pinned ? [...pinToOneCore(), ...program] : program;
   process.exitCode = await exitCodeOf(spawn(command, rest, { stdio: 'inherit' }));

@@ -21,6 +21,8 @@ export interface Suite {
   readonly pinned: boolean;
   readonly nodeFlags: readonly string[];
   readonly wants: readonly WantedTool[];
+  /** npm packages whose addon has to be compiled, since install scripts are off; without them the suite still runs. */
+  readonly rivals?: readonly string[];
 }
 
 // redis-tools and not redis-server: on Debian it holds the server's binary too (redis-server is
@@ -134,6 +136,23 @@ export const suites: readonly Suite[] = [
     pinned: true,
     nodeFlags: [],
     wants: [],
+  },
+  {
+    name: 'weights',
+    about: 'opening checkpoints, cold reads and digests, against readFile, Redis, dd and fio, and node:crypto',
+    module: 'weights/weights.mjs',
+    pinned: false, // prefetch has threads
+    nodeFlags: [],
+    wants: [REDIS, { commands: ['fio'], debianPackage: 'fio' }],
+  },
+  {
+    name: 'tables',
+    about: 'rows and scores of an embedding table, against Map, bare C++ loops, JavaScript and hnswlib',
+    module: 'tables/tables.mjs',
+    pinned: true,
+    nodeFlags: ['--expose-gc'],
+    wants: [],
+    rivals: ['hnswlib-node'],
   },
   {
     name: 'instructions',

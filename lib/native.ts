@@ -98,8 +98,15 @@ export interface NativeHeader {
   metadata: ([string, string] | [string, number, number, number, number, number])[];
 }
 
-/** Type: 0 F32, 1 F16, 2 BF16. */
-export type NativeVectors = [file: unknown, begin: number, type: number, dimensions: number, rows: number];
+/** Type: 0 F32, 1 F16, 2 BF16, 3 I8; 0 where there are no scales. */
+export type NativeVectors = [
+  file: unknown,
+  begin: number,
+  type: number,
+  dimensions: number,
+  rows: number,
+  scalesBegin: number,
+];
 
 export interface Native {
   start(
@@ -245,13 +252,30 @@ export interface Native {
   weightsAdvise(file: unknown, from: number, bytes: number): boolean;
   weightsLock(file: unknown): string | undefined;
   /** `control`: set the first word to give up; the second counts KiB. */
-  weightsDigest(file: unknown, threads: number, control: Int32Array): Promise<ArrayBuffer | string>;
+  weightsDigest(
+    file: unknown,
+    begin: number,
+    end: number,
+    threads: number,
+    control: Int32Array,
+  ): Promise<ArrayBuffer | string>;
+  weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | string>;
   weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
   tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
-  /** Of these the first five are a table's vectors. */
+  tableFind(
+    slots: Int32Array,
+    words: Int32Array,
+    rows: number,
+    wide: boolean,
+    ids: Int32Array | Uint32Array | Float64Array,
+    places: Int32Array,
+  ): void;
+  /** Of these the first six are a table's vectors. Throw, with code ERR_WEIGHTS_CHANGED: the file was cut. */
   tableGather(...vectors: [...NativeVectors, places: Int32Array, out: ArrayBufferView]): void;
   tableDot(...vectors: [...NativeVectors, query: Float32Array, places: Int32Array, out: Float32Array]): void;
-  tableTopK(...vectors: [...NativeVectors, query: Float32Array, places: Float64Array, scores: Float32Array]): number;
+  tableTopK(
+    ...vectors: [...NativeVectors, query: Float32Array, places: Float64Array, scores: Float32Array, threads: number]
+  ): number;
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 

@@ -7,6 +7,7 @@
 //   ids.ends       [N] of F64: where each ends
 //   index          [S, 2] of I32, if the file was written here: id-index.ts; else it is made when the file is opened
 
+import { availableParallelism } from 'node:os';
 import { type NativeVectors, native } from '../native.js';
 import { countOption, isWellFormed, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
@@ -43,17 +44,20 @@ interface Version {
   readonly dimensions: number;
   readonly dtype: string;
   readonly texts: boolean;
+  /** A view of a row that there is. */
+  readonly viewOf: (row: number) => TableRow;
   /** The id of a row. */
   readonly idOf: (row: number) => TableId;
-  /** For native code, where it knows the type. */
-  readonly native: (() => NativeVectors) | undefined;
+  /** For native code; throws after `close`. */
+  readonly native: () => NativeVectors;
 }
 
-const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
 /** As native code numbers them. */
-const NATIVE_TYPES = ['F32', 'F16', 'BF16'];
-/** Rows that were asked for lately; by the lower bits of their id. */
-const HOT = 4096;
+const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
+/** Rows that were asked for lately, by a hash of their id. */
+const HOT_BITS = 12;
+const HOT = 2 ** HOT_BITS;
+const GOLDEN = 0x9e3779b1;
 
 export class EmbeddingTable {
   #version: Version;
@@ -105,11 +109,16 @@ export class EmbeddingTable {
    * `swap`; after `close` it is empty. Of F16 and BF16 the bits. One view may be given out several times.
    */
   row(id: TableId): TableRow | undefined {
-    if (typeof id !== 'number') return this.#viewOf(this.#rowOf(id));
-    const place = id & (HOT - 1);
+    const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text, which no number there equals
     if (this.#hotIds[place] === id) return this.#hotRows[place];
-    const found = this.#viewOf(this.#rowOf(id));
-    if (found !== undefined) {
+    return this.#coldRow(id, place);
+  }
+
+  #coldRow(id: TableId, place: number): TableRow | undefined {
+    const row = this.#rowOf(id);
+    if (row < 0) return undefined;
+    const found = this.#version.viewOf(row);
+    if (typeof id === 'number') {
       this.#hotIds[place] = id;
       this.#hotRows[place] = found;
     }
@@ -131,6 +140,7 @@ export class EmbeddingTable {
    *
    * @throws {TypeError}  `out` is another kind of array.
    * @throws {RangeError} `out` is too short; nothing was written.
+   * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut; a part of `out` was written.
    */
   gather(ids: ArrayLike<TableId>, out: TableRow, options?: { missing?: Missing }): { hits: number; missing: number[] } {
     const { vectors, dimensions } = this.#version;
@@ -144,22 +154,12 @@ export class EmbeddingTable {
     if (out.length < ids.length * dimensions)
       throw rangeError('out.length', `at least ${ids.length * dimensions}`, out.length);
     const missing: number[] = [];
-    const mean = how === 'mean' ? new Float64Array(dimensions) : undefined;
     const places = this.#placesOf(ids);
-    for (let i = 0; i < places.length; ++i) {
-      const at = places[i]! * dimensions;
-      if (at < 0) missing.push(i);
-      else if (mean !== undefined) for (let d = 0; d < dimensions; ++d) mean[d]! += vectors[at + d]!;
-    }
-    if (this.#version.native !== undefined) native.tableGather(...this.#version.native(), places, out);
-    else
-      for (let i = 0; i < places.length; ++i) {
-        const at = places[i]! * dimensions;
-        if (at >= 0) out.set(vectors.subarray(at, at + dimensions) as never, i * dimensions);
-      }
+    for (let i = 0; i < places.length; ++i) if (places[i]! < 0) missing.push(i);
+    this.#watched(() => native.tableGather(...this.#version.native(), places, out));
     const hits = ids.length - missing.length;
-    if (how !== 'leave') {
-      const filling = mean?.map((sum) => (hits === 0 ? 0 : sum / hits));
+    if (how !== 'leave' && missing.length > 0) {
+      const filling = how === 'mean' ? meanOf(out as Float32Array, places, dimensions) : undefined;
       for (const i of missing)
         if (filling === undefined) out.fill(0, i * dimensions, (i + 1) * dimensions);
         else out.set(filling, i * dimensions);
@@ -169,9 +169,10 @@ export class EmbeddingTable {
 
   /**
    * Dot products of `query` with the vectors of many ids, computed where those lie; `out[i]` is that of `ids[i]`, NaN if it is
-   * missing. With lengths of 1, the cosine.
+   * missing. With lengths of 1, the cosine. Of I8 they are of the elements times their scale.
    *
-   * @throws {TypeError | RangeError} `query` has other dimensions; `out` is too short; a table of I8.
+   * @throws {TypeError | RangeError} `query` has other dimensions; `out` is too short.
+   * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
    */
   dot(query: Float32Array, ids: ArrayLike<TableId>, out = new Float32Array(ids.length)): Float32Array {
     const vectors = this.#scored(query);
@@ -179,12 +180,12 @@ export class EmbeddingTable {
     if (out.length < ids.length) throw rangeError('out.length', `at least ${ids.length}`, out.length);
     const places = this.#placesOf(ids);
     if (!places.includes(-1)) {
-      native.tableDot(...vectors, query, places, out);
+      this.#watched(() => native.tableDot(...vectors, query, places, out));
       return out;
     }
     const known = places.filter((place) => place >= 0);
     const scores = new Float32Array(known.length);
-    native.tableDot(...vectors, query, known, scores);
+    this.#watched(() => native.tableDot(...vectors, query, known, scores));
     for (let i = 0, n = 0; i < places.length; ++i) out[i] = places[i]! < 0 ? Number.NaN : scores[n++]!;
     return out;
   }
@@ -192,12 +193,24 @@ export class EmbeddingTable {
   /**
    * The `k` vectors with the highest dot product, best first, of all or of some ids: exact. Of equal ones the earlier row.
    *
+   * `threads`: by default as many as the machine runs at once, 8 at most, where all of a table of 32 MB and more is scored;
+   * the caller waits for them.
+   *
    * @throws as {@link dot}. Cost: one pass over the vectors, at the speed of memory.
    */
-  topK(query: Float32Array, k: number, options?: { ids?: ArrayLike<TableId> }): { id: TableId; score: number }[] {
+  topK(
+    query: Float32Array,
+    k: number,
+    options?: { ids?: ArrayLike<TableId>; threads?: number },
+  ): { id: TableId; score: number }[] {
     const vectors = this.#scored(query);
     countOption('k', k, 0, 2 ** 31 - 1);
-    const ids = optionsObject('options', options, ['ids'])['ids'] as ArrayLike<TableId> | undefined;
+    const given = optionsObject('options', options, ['ids', 'threads']);
+    const ids = given['ids'] as ArrayLike<TableId> | undefined;
+    const threads =
+      given['threads'] === undefined
+        ? threadsFor(this.size * this.#version.vectors.BYTES_PER_ELEMENT * this.dimensions)
+        : countOption('options.threads', given['threads'], 1, 64);
     if (ids !== undefined) {
       const scores = this.dot(query, ids);
       return Array.from(ids, (id, i) => ({ id, score: scores[i]!, i }))
@@ -209,23 +222,30 @@ export class EmbeddingTable {
     const wanted = Math.min(k, this.size);
     const places = new Float64Array(wanted);
     const scores = new Float32Array(wanted);
-    const found = native.tableTopK(...vectors, query, places, scores);
+    const found = this.#watched(() => native.tableTopK(...vectors, query, places, scores, threads));
     return Array.from({ length: found }, (_, i) => ({ id: this.#version.idOf(places[i]!), score: scores[i]! }));
   }
 
-  /** The vectors as native code takes them; throws where it can not. */
+  /** The vectors as native code takes them. */
   #scored(query: Float32Array): NativeVectors {
-    const { dimensions, dtype, native: vectors } = this.#version;
-    if (vectors === undefined) throw rangeError('table', 'F32, F16 or BF16', dtype);
+    const { dimensions, native: vectors } = this.#version;
     if (!(query instanceof Float32Array)) throw typeError('query', 'a Float32Array', query);
     if (query.length !== dimensions) throw rangeError('query.length', `${dimensions}`, query.length);
     return vectors();
   }
 
+  /** Runs native code over the file's pages; says which file was cut. */
+  #watched<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ERR_WEIGHTS_CHANGED' || error instanceof WeightsError) throw error;
+      throw new WeightsError('ERR_WEIGHTS_CHANGED', (error as Error).message, this.#version.weights.path);
+    }
+  }
+
   #placesOf(ids: ArrayLike<TableId>): Int32Array {
-    const places = new Int32Array(ids.length);
-    for (let i = 0; i < places.length; ++i) places[i] = this.#rowOf(ids[i]!);
-    return places;
+    return this.#watched(() => this.#version.index.rowsOf(ids));
   }
 
   /**
@@ -252,7 +272,13 @@ export class EmbeddingTable {
 
   /** Empties all rows of the file that is in use, and gives its address space back. */
   close(): void {
-    this.#version.weights.close();
+    const { weights } = this.#version;
+    weights.close();
+    const closed = () => {
+      throw new WeightsError('ERR_WEIGHTS_CLOSED', 'it was closed', weights.path);
+    };
+    const index = { slots: new Int32Array(0), rowOf: closed, rowsOf: closed };
+    this.#version = { ...this.#version, index, native: closed };
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);
   }
@@ -271,12 +297,21 @@ export class EmbeddingTable {
     if ((id | 0) !== id && !Number.isSafeInteger(id)) return -1;
     return (index as IdIndex<number>).rowOf(id);
   }
+}
 
-  #viewOf(row: number): TableRow | undefined {
-    if (row < 0) return undefined;
-    const { vectors, dimensions } = this.#version;
-    return vectors.subarray(row * dimensions, (row + 1) * dimensions);
+/** Below some MB a thread takes longer to start than the work. */
+const threadsFor = (bytes: number) => (bytes < 32e6 ? 1 : Math.min(8, availableParallelism()));
+
+/** Of the rows that are there. */
+function meanOf(rows: Float32Array, places: Int32Array, dimensions: number): Float32Array {
+  const sums = new Float64Array(dimensions);
+  let count = 0;
+  for (let i = 0; i < places.length; ++i) {
+    if (places[i]! < 0) continue;
+    ++count;
+    for (let d = 0; d < dimensions; ++d) sums[d]! += rows[i * dimensions + d]!;
   }
+  return Float32Array.from(sums, (sum) => (count === 0 ? 0 : sum / count));
 }
 
 async function versionOf(path: string): Promise<Version> {
@@ -303,10 +338,20 @@ function readVersion(weights: Weights): Version {
   const scales = scalesOf(weights.tensors.get('scales'), vectors.dtype, size, wrong);
   const given = slotsOf(weights.tensors.get('index'), wrong);
   const rows = rowsOf(vectors);
-  const type = NATIVE_TYPES.indexOf(vectors.dtype);
+  const type = DTYPES.indexOf(vectors.dtype);
   const { begin } = vectors.place;
-  const forNative = type < 0 ? undefined : (): NativeVectors => [vectors.file.handle, begin, type, dimensions, size];
-  const common = { weights, vectors: rows, scales, size, dimensions, dtype: vectors.dtype, native: forNative };
+  const scaled = scales === undefined ? 0 : weights.tensor('scales').place.begin;
+  const forNative = (): NativeVectors => [vectors.file.handle, begin, type, dimensions, size, scaled];
+  const common = {
+    weights,
+    vectors: rows,
+    viewOf: viewsOf(rows, dimensions),
+    scales,
+    size,
+    dimensions,
+    dtype: vectors.dtype,
+    native: forNative,
+  };
   const ends = weights.tensors.get('ids.ends');
   if (ends === undefined) {
     const words = wordsOf(ids, size, wrong);
@@ -323,6 +368,15 @@ function rowsOf(vectors: WeightTensor): TableRow {
   const { data } = vectors;
   if (data instanceof Float32Array || data instanceof Int8Array || data instanceof Uint16Array) return data;
   return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+}
+
+/** The constructor itself: `subarray` takes twice as long. */
+function viewsOf(rows: TableRow, dimensions: number): (row: number) => TableRow {
+  const { buffer, byteOffset, BYTES_PER_ELEMENT } = rows;
+  const rowBytes = dimensions * BYTES_PER_ELEMENT;
+  if (rows instanceof Float32Array) return (row) => new Float32Array(buffer, byteOffset + row * rowBytes, dimensions);
+  if (rows instanceof Int8Array) return (row) => new Int8Array(buffer, byteOffset + row * rowBytes, dimensions);
+  return (row) => new Uint16Array(buffer, byteOffset + row * rowBytes, dimensions);
 }
 
 function wordsOf(ids: WeightTensor, size: number, wrong: (message: string) => WeightsError): Int32Array {

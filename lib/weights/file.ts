@@ -3,9 +3,12 @@
 import { native } from '../native.js';
 import { WeightsError } from './error.js';
 
-/** How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. */
-export type WeightsStrategy = 'auto' | 'mmap' | 'read';
-export const STRATEGIES: readonly WeightsStrategy[] = ['auto', 'mmap', 'read'];
+/**
+ * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the system's
+ * page cache, where the file system can: for files that nobody reads a second time.
+ */
+export type WeightsStrategy = 'auto' | 'mmap' | 'read' | 'direct';
+export const STRATEGIES: readonly WeightsStrategy[] = ['auto', 'mmap', 'read', 'direct'];
 
 /** What a header says of a tensor. @internal */
 export interface TensorPlace {

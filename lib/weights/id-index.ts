@@ -6,7 +6,8 @@
 // At most half of the slots are used, so that a probe seldom goes beyond its line. A slot's row is checked against the
 // size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others.
 
-import { rangeError } from '../options.js';
+import { native } from '../native.js';
+import { rangeError, typeError } from '../options.js';
 
 const GOLDEN = 0x9e3779b1;
 const LOWER = 2 ** 32;
@@ -29,6 +30,8 @@ export interface IdIndex<Id> {
   readonly slots: Int32Array;
   /** -1 if there is none. */
   rowOf(id: Id): number;
+  /** Of many ids, some of which may be no ids at all: those are a TypeError. */
+  rowsOf(ids: ArrayLike<unknown>): Int32Array;
 }
 
 /** Of whole numbers; `words`: two of each id, the lower one first. */
@@ -67,6 +70,12 @@ export class IntegerIndex implements IdIndex<number> {
       if (!this.#wide || this.#words[2 * row + 1] === high) return row;
     }
     return -1;
+  }
+
+  rowsOf(ids: ArrayLike<unknown>): Int32Array {
+    const rows = new Int32Array(ids.length);
+    native.tableFind(this.slots, this.#words, this.#count, this.#wide, numbersOf(ids), rows);
+    return rows;
   }
 
   #add(row: number): void {
@@ -114,6 +123,16 @@ export class TextIndex implements IdIndex<string> {
     return this.#find(text, hashOf(text)).row;
   }
 
+  rowsOf(ids: ArrayLike<unknown>): Int32Array {
+    const rows = new Int32Array(ids.length);
+    for (let i = 0; i < rows.length; ++i) {
+      const id = ids[i];
+      if (typeof id !== 'string') throw typeError(`ids[${i}]`, 'a string', id);
+      rows[i] = this.rowOf(id);
+    }
+    return rows;
+  }
+
   #textOf(row: number): Uint8Array {
     return this.#bytes.subarray(row === 0 ? 0 : this.#ends[row - 1]!, this.#ends[row]!);
   }
@@ -129,6 +148,17 @@ export class TextIndex implements IdIndex<string> {
     }
     return { row: -1, slot };
   }
+}
+
+function numbersOf(ids: ArrayLike<unknown>): Int32Array | Uint32Array | Float64Array {
+  if (ids instanceof Int32Array || ids instanceof Uint32Array || ids instanceof Float64Array) return ids;
+  const numbers = new Float64Array(ids.length);
+  for (let i = 0; i < numbers.length; ++i) {
+    const id = ids[i];
+    if (typeof id !== 'number') throw typeError(`ids[${i}]`, 'a number', id);
+    numbers[i] = id;
+  }
+  return numbers;
 }
 
 /** FNV-1a [Fowler, Noll, Vo]. */

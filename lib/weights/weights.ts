@@ -18,6 +18,8 @@ export interface WeightsOptions {
   strategy?: WeightsStrategy;
   /** Compute the digest before `open` returns. Default: when `computeDigest()` is called. */
   digest?: boolean;
+  /** Gives up reading files that are read and not mapped. */
+  signal?: AbortSignal;
 }
 
 export interface LoadOptions {
@@ -127,7 +129,7 @@ export class WeightTensor {
   }
 }
 
-const OPTIONS = ['strategy', 'digest'] as const;
+const OPTIONS = ['strategy', 'digest', 'signal'] as const;
 const LOAD_OPTIONS = ['onProgress', 'signal', 'threads'] as const;
 const THREADS_MAX = 8;
 const PROGRESS_MS = 50;
@@ -154,14 +156,16 @@ export class Weights implements Iterable<WeightTensor> {
     const given = optionsObject('options', options, OPTIONS);
     const strategy =
       given['strategy'] === undefined ? 'auto' : choiceOption('options.strategy', given['strategy'], STRATEGIES);
+    const load = loadOptions(given['signal'] === undefined ? undefined : { signal: given['signal'] as AbortSignal });
     const weights = new Weights(textOption('path', path, 4096, 1), strategy);
-    if (given['digest'] === true) {
-      try {
-        await weights.computeDigest();
-      } catch (error) {
-        weights.close();
-        throw error;
-      }
+    try {
+      for (const file of weights.#files)
+        if (!file.mapped)
+          await job(file, load.signal, undefined, (control) => native.weightsLoad(file.handle, load.threads, control));
+      if (given['digest'] === true) await weights.computeDigest(load.signal && { signal: load.signal });
+    } catch (error) {
+      weights.close();
+      throw error;
     }
     return weights;
   }
@@ -415,7 +419,9 @@ async function rootOf(
   report: ((bytes: number) => void) | undefined,
 ): Promise<Uint8Array> {
   const root = new Uint8Array(
-    await job<ArrayBuffer>(file, signal, report, (control) => native.weightsDigest(file.handle, threads, control)),
+    await job<ArrayBuffer>(file, signal, report, (control) =>
+      native.weightsDigest(file.handle, 0, file.size, threads, control),
+    ),
   );
   // As best it can: the folder may be read-only. Renamed into place, since others may be at it.
   const own = join(dirname(file.path), `.${basename(file.path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);

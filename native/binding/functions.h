@@ -98,7 +98,9 @@ napi_value WeightsResident(napi_env env, napi_callback_info info);
 napi_value WeightsAdvise(napi_env env, napi_callback_info info);
 // weightsLock(file): undefined, or what is wrong.
 napi_value WeightsLock(napi_env env, napi_callback_info info);
-// weightsDigest(file, threads, control): a promise of 32 bytes, or of what is wrong.
+// weightsLoad(file, threads, control): reads a file that is not mapped; a promise of true, or of what is wrong.
+napi_value WeightsLoad(napi_env env, napi_callback_info info);
+// weightsDigest(file, begin, end, threads, control): a promise of 32 bytes, or of what is wrong.
 napi_value WeightsDigest(napi_env env, napi_callback_info info);
 // weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
 napi_value WeightsWarm(napi_env env, napi_callback_info info);
@@ -108,13 +110,17 @@ napi_value WeightsWarm(napi_env env, napi_callback_info info);
 // tensorFloat32(file, begin, end, dtype, out?): how many elements there are, converted to `out` if that is given; -1:
 // they can not be; a text: what is wrong with the file.
 napi_value TensorFloat32(napi_env env, napi_callback_info info);
-// Of these the first five are a table's vectors: file, begin, type (0 F32, 1 F16, 2 BF16), dimensions, rows.
+// tableFind(slots, words, rows, wide, ids, places): for each of the ids, an Int32Array, Uint32Array or Float64Array,
+// its row or -1; slots and words are lib/weights/id-index.ts's.
+napi_value TableFind(napi_env env, napi_callback_info info);
+// Of these the first six are a table's vectors: file, begin, type (0 F32, 1 F16, 2 BF16, 3 I8), dimensions, rows, where
+// the scales begin or 0.  An error ERR_WEIGHTS_CHANGED: the file was cut.
 //
 // tableGather(…, places, out): rows side by side; those of a place below 0 are left as they are.
 napi_value TableGather(napi_env env, napi_callback_info info);
 // tableDot(…, query, places, out): dot products.
 napi_value TableDot(napi_env env, napi_callback_info info);
-// tableTopK(…, query, places, scores): how many were found, best first.
+// tableTopK(…, query, places, scores, threads): how many were found, best first.
 napi_value TableTopK(napi_env env, napi_callback_info info);
 
 }  // namespace zerohop::binding

@@ -1,18 +1,21 @@
 // Tensors and tables: elements as float32, rows side by side, dot products, the rows that score highest.
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "base/copy.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/functions.h"
 #include "binding/weights_file.h"
+#include "weights/fault_guard.h"
 #include "weights/ggml_types.h"
+#include "weights/id_slots.h"
 #include "weights/score.h"
+#include "weights/search.h"
 #include "weights/to_float32.h"
 
 namespace zerohop::binding {
@@ -39,6 +42,28 @@ const DType* TypeNamed(const std::string& name) {
   return nullptr;
 }
 
+bool ThrowCut(napi_env env) {
+  napi_throw_error(env, "ERR_WEIGHTS_CHANGED", "the file was cut since it was opened");
+  return false;
+}
+
+// A typed array's elements.
+struct Elements {
+  napi_typedarray_type type = napi_int8_array;
+  size_t count = 0;
+  void* data = nullptr;
+
+  bool Read(napi_env env, napi_value value, const char* what) {
+    if (napi_get_typedarray_info(env, value, &type, &count, &data, nullptr, nullptr) == napi_ok) return true;
+    ThrowType(env, std::string(what) + ": expected a typed array");
+    return false;
+  }
+  template <class Element>
+  std::span<const Element> of() const {
+    return {static_cast<const Element*>(data), count};
+  }
+};
+
 // A table's vectors: where they lie, and how.
 struct Vectors {
   std::shared_ptr<MappedFile> file;
@@ -46,25 +71,38 @@ struct Vectors {
   RowType type = RowType::kF32;
   size_t dimensions = 0;
   uint64_t rows = 0;
+  const std::byte* scales = nullptr;  // of kI8
 
   size_t row_bytes() const { return RowBytes(type, dimensions); }
   const std::byte* row(uint64_t i) const { return file->bytes() + begin + i * row_bytes(); }
 
-  // From five arguments: file, begin, type (0 F32, 1 F16, 2 BF16), dimensions, rows.
+  // Runs `read`, which looks at nothing of the file but rows and scales; an exception, and false, if the file was cut.
+  template <class Work>
+  bool Watch(napi_env env, const Work& read) const {
+    return ReadGuarded(file->bytes(), file->size(), read) || ThrowCut(env);
+  }
+
+  // From six arguments: file, begin, type (0 F32, 1 F16, 2 BF16, 3 I8), dimensions, rows, where the scales begin or 0.
   bool Read(napi_env env, const napi_value* values) {
     File* const owner = ReadFile(env, values[0]);
-    uint64_t kind = 0, wide = 0;
+    uint64_t kind = 0, wide = 0, scaled = 0;
     if (owner == nullptr || *owner == nullptr || !ReadCount(env, values[1], &begin) ||
-        !ReadCount(env, values[2], &kind) || !ReadCount(env, values[3], &wide) || !ReadCount(env, values[4], &rows)) {
+        !ReadCount(env, values[2], &kind) || !ReadCount(env, values[3], &wide) || !ReadCount(env, values[4], &rows) ||
+        !ReadCount(env, values[5], &scaled)) {
       return false;
     }
     file = *owner;
     type = static_cast<RowType>(kind);
     dimensions = wide;
     const uint64_t size = file->size();
-    if (kind <= 2 && wide > 0 && wide <= size && begin <= size && rows <= (size - begin) / row_bytes()) return true;
-    ThrowRange(env, "vectors: beyond the file");
-    return false;
+    const bool fits = kind <= 3 && wide > 0 && wide <= size && begin <= size && rows <= (size - begin) / row_bytes() &&
+                      (scaled == 0 || (scaled <= size && rows <= (size - scaled) / sizeof(float)));
+    if (!fits) {
+      ThrowRange(env, "vectors: beyond the file");
+      return false;
+    }
+    if (scaled != 0) scales = file->bytes() + scaled;
+    return true;
   }
 };
 
@@ -108,50 +146,87 @@ napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   return Double(env, static_cast<double>(*count));
 }
 
+napi_value TableFind(napi_env env, napi_callback_info info) {
+  const Arguments<6> args(env, info);
+  Elements slots, words, ids;
+  uint64_t rows = 0;
+  bool wide = false;
+  if (!slots.Read(env, args[0], "slots") || !words.Read(env, args[1], "words") || !ReadCount(env, args[2], &rows) ||
+      napi_get_value_bool(env, args[3], &wide) != napi_ok || !ids.Read(env, args[4], "ids")) {
+    return nullptr;
+  }
+  auto* const out = static_cast<int32_t*>(ReadArrayOf(env, args[5], napi_int32_array, ids.count, "places"));
+  if (ids.count == 0) return nullptr;
+  const size_t capacity = slots.count / 2;
+  const bool fits = slots.type == napi_int32_array && words.type == napi_int32_array && slots.count % 2 == 0 &&
+                    std::has_single_bit(capacity) && capacity >= 2 && (!wide || words.count / 2 >= rows);
+  if (out == nullptr) return nullptr;
+  if (!fits) return ThrowRange(env, "slots: expected a power of two, and two words for each row");
+  const IdSlots index{slots.of<int32_t>().data(), static_cast<unsigned>(std::countr_zero(capacity)),
+                      words.of<int32_t>().data(), rows, wide};
+  bool known = true, cut = false;
+  const auto find = [&] {
+    switch (ids.type) {
+      case napi_int32_array: return FindRows(index, ids.of<int32_t>(), out);
+      case napi_uint32_array: return FindRows(index, ids.of<uint32_t>(), out);
+      case napi_float64_array: return FindRows(index, ids.of<double>(), out);
+      default: known = false;
+    }
+  };
+  const bool whole = ReadGuarded(slots.data, slots.count * sizeof(int32_t), [&] {
+    if (!ReadGuarded(words.data, words.count * sizeof(int32_t), find)) cut = true;
+  });
+  if (!known) return ThrowType(env, "ids: expected an Int32Array, Uint32Array or Float64Array");
+  if (cut || !whole) ThrowCut(env);
+  return nullptr;
+}
+
 napi_value TableGather(napi_env env, napi_callback_info info) {
-  const Arguments<7> args(env, info);
+  const Arguments<8> args(env, info);
   Vectors vectors;
   size_t count = 0;
   napi_typedarray_type type;
   void* data = nullptr;
   Bytes out;
   if (!vectors.Read(env, args.values.data())) return nullptr;
-  if (napi_get_typedarray_info(env, args[5], &type, &count, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_int32_array || !ReadView(env, args[6], "out", &out)) {
+  if (napi_get_typedarray_info(env, args[6], &type, &count, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array || !ReadView(env, args[7], "out", &out)) {
     return ThrowType(env, "rows: expected an Int32Array");
   }
   const auto* const rows = static_cast<const int32_t*>(data);
   const size_t bytes = vectors.row_bytes();
   if (out.size() / bytes < count) return ThrowRange(env, "out: expected room for every row");
-  auto* to = const_cast<std::byte*>(out.data());
   const auto is_row = [&](int32_t row) { return row >= 0 && static_cast<uint64_t>(row) < vectors.rows; };
-  constexpr size_t kAhead = 8;
-  for (size_t i = 0; i < count; ++i, to += bytes) {
-    if (i + kAhead < count && is_row(rows[i + kAhead])) {
-      const std::byte* const ahead = vectors.row(static_cast<uint64_t>(rows[i + kAhead]));
-      for (size_t line = 0; line < std::min<size_t>(bytes, 512); line += kCacheLineBytes)
-        __builtin_prefetch(ahead + line);
+  vectors.Watch(env, [&] {
+    constexpr size_t kAhead = 8;
+    auto* to = const_cast<std::byte*>(out.data());
+    for (size_t i = 0; i < count; ++i, to += bytes) {
+      if (i + kAhead < count && is_row(rows[i + kAhead])) {
+        const std::byte* const ahead = vectors.row(static_cast<uint64_t>(rows[i + kAhead]));
+        for (size_t line = 0; line < std::min<size_t>(bytes, 512); line += kCacheLineBytes)
+          __builtin_prefetch(ahead + line);
+      }
+      if (is_row(rows[i])) std::memcpy(to, vectors.row(static_cast<uint64_t>(rows[i])), bytes);
     }
-    if (is_row(rows[i])) std::memcpy(to, vectors.row(static_cast<uint64_t>(rows[i])), bytes);
-  }
+  });
   return nullptr;
 }
 
 napi_value TableDot(napi_env env, napi_callback_info info) {
-  const Arguments<8> args(env, info);
+  const Arguments<9> args(env, info);
   Vectors vectors;
   size_t count = 0;
   napi_typedarray_type type;
   void* data = nullptr;
   float *query = nullptr, *out = nullptr;
-  if (!vectors.Read(env, args.values.data()) || !ReadFloats(env, args[5], vectors.dimensions, "query", &query)) {
+  if (!vectors.Read(env, args.values.data()) || !ReadFloats(env, args[6], vectors.dimensions, "query", &query)) {
     return nullptr;
   }
-  if (napi_get_typedarray_info(env, args[6], &type, &count, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env, args[7], &type, &count, &data, nullptr, nullptr) != napi_ok ||
       type != napi_int32_array) {
     return ThrowType(env, "rows: expected an Int32Array");
   }
-  if (!ReadFloats(env, args[7], count, "out", &out)) return nullptr;
+  if (!ReadFloats(env, args[8], count, "out", &out)) return nullptr;
   std::vector<const std::byte*> rows(count);
   const auto* const places = static_cast<const int32_t*>(data);
   for (size_t i = 0; i < count; ++i) {
@@ -159,30 +234,44 @@ napi_value TableDot(napi_env env, napi_callback_info info) {
       return ThrowRange(env, "rows: beyond the table");
     rows[i] = vectors.row(static_cast<uint64_t>(places[i]));
   }
-  DotMany(vectors.type, query, vectors.dimensions, rows.data(), count, out);
+  vectors.Watch(env, [&] {
+    DotMany(vectors.type, query, vectors.dimensions, rows.data(), count, out);
+    if (vectors.scales == nullptr) return;
+    for (size_t i = 0; i < count; ++i) out[i] *= ScaleOf(vectors.scales, static_cast<size_t>(places[i]));
+  });
   return nullptr;
 }
 
 napi_value TableTopK(napi_env env, napi_callback_info info) {
-  const Arguments<8> args(env, info);
+  const Arguments<10> args(env, info);
   Vectors vectors;
   float *query = nullptr, *scores = nullptr;
   size_t wanted = 0;
   napi_typedarray_type type;
   void* data = nullptr;
-  if (!vectors.Read(env, args.values.data()) || !ReadFloats(env, args[5], vectors.dimensions, "query", &query)) {
+  if (!vectors.Read(env, args.values.data()) || !ReadFloats(env, args[6], vectors.dimensions, "query", &query)) {
     return nullptr;
   }
-  if (napi_get_typedarray_info(env, args[6], &type, &wanted, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array || !ReadFloats(env, args[7], wanted, "scores", &scores)) {
+  if (napi_get_typedarray_info(env, args[7], &type, &wanted, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array || !ReadFloats(env, args[8], wanted, "scores", &scores)) {
     return ThrowType(env, "places: expected a Float64Array");
   }
-  std::vector<ScoredRow> best(wanted);
-  const RowMatrix matrix{vectors.type, vectors.dimensions, vectors.row(0), vectors.row_bytes(), vectors.rows};
-  const size_t found = TopK(query, matrix, best);
+  uint32_t threads = 1;
+  napi_get_value_uint32(env, args[9], &threads);
+  const RowMatrix matrix{vectors.type,        vectors.dimensions, vectors.row(0),
+                         vectors.row_bytes(), vectors.rows,       vectors.scales};
+  Result<std::vector<ScoredRow>> best = BestRowsOf(*vectors.file, query, matrix, wanted, std::clamp(threads, 1u, 64u));
+  if (!best.ok()) {
+    if (best.status().code() == Code::kIo)
+      ThrowCut(env);
+    else
+      Throw(env, *args.isolate, best.status());
+    return nullptr;
+  }
+  const size_t found = best.value().size();
   for (size_t i = 0; i < found; ++i) {
-    static_cast<double*>(data)[i] = static_cast<double>(best[i].index);
-    scores[i] = best[i].score;
+    static_cast<double*>(data)[i] = static_cast<double>(best.value()[i].index);
+    scores[i] = best.value()[i].score;
   }
   return Int(env, static_cast<int32_t>(found));
 }

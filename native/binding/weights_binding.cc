@@ -22,9 +22,9 @@
 #include "weights/digest.h"
 #include "weights/gguf.h"
 #include "weights/gguf_split.h"
+#include "weights/load.h"
 #include "weights/mapped_file.h"
 #include "weights/safetensors.h"
-#include "weights/warm.h"
 
 namespace zerohop::binding {
 namespace {
@@ -89,6 +89,14 @@ class Job {
   napi_ref kept_ = nullptr;
   napi_async_work queued_ = nullptr;
 };
+
+// Asked by native work how it goes, on whatever thread.
+GoOn TellTo(const Control& control) {
+  return [control](uint64_t bytes) {
+    control.Done(bytes >> 10);
+    return control.GoOn();
+  };
+}
 
 napi_value RefusalOf(napi_env env, const Refusal& refusal) {
   napi_value list = nullptr;
@@ -225,7 +233,7 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   std::string path;
   uint32_t strategy = 0;
   bool follow = false;
-  if (!ReadString(env, args[0], &path) || napi_get_value_uint32(env, args[1], &strategy) != napi_ok || strategy > 2 ||
+  if (!ReadString(env, args[0], &path) || napi_get_value_uint32(env, args[1], &strategy) != napi_ok || strategy > 3 ||
       napi_get_value_bool(env, args[2], &follow) != napi_ok) {
     return ThrowType(env, "weightsOpen: expected (string, number, boolean)");
   }
@@ -356,18 +364,33 @@ napi_value WeightsLock(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Text(env, status.detail());
 }
 
-napi_value WeightsDigest(napi_env env, napi_callback_info info) {
+napi_value WeightsLoad(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
   if (file == nullptr || *file == nullptr) return nullptr;
+  if ((*file)->mapped()) return ThrowType(env, "weightsLoad: expected a file that is not mapped");
+  return Job::Start(
+      env, args[2], "zerohop load",
+      [file = *file, threads = ThreadsOf(env, args[1])](const Control& control) {
+        return LoadFile(*file, threads, TellTo(control));
+      },
+      [](napi_env env) { return Bool(env, true); });
+}
+
+napi_value WeightsDigest(napi_env env, napi_callback_info info) {
+  const Arguments<5> args(env, info);
+  File* const file = ReadFile(env, args[0]);
+  FileRange range{};
+  if (file == nullptr || *file == nullptr || !ReadCount(env, args[1], &range.begin) ||
+      !ReadCount(env, args[2], &range.end)) {
+    return nullptr;
+  }
+  if (range.begin > range.end || range.end > (*file)->size()) return ThrowRange(env, "digest: beyond the file");
   const auto digest = std::make_shared<Digest>();
   return Job::Start(
-      env, args[2], "zerohop digest",
-      [file = *file, digest, threads = ThreadsOf(env, args[1])](const Control& control) {
-        Result<Digest> made = DigestOfFile(*file, threads, [&control](uint64_t bytes) {
-          control.Done(bytes >> 10);
-          return control.GoOn();
-        });
+      env, args[4], "zerohop digest",
+      [file = *file, digest, range, threads = ThreadsOf(env, args[3])](const Control& control) {
+        Result<Digest> made = DigestOfFile(*file, range, threads, TellTo(control));
         if (!made.ok()) return made.status();
         *digest = made.value();
         return Status();
@@ -403,10 +426,7 @@ napi_value WeightsWarm(napi_env env, napi_callback_info info) {
   return Job::Start(
       env, args[3], "zerohop prefetch",
       [file = *file, ranges = std::move(ranges), threads = ThreadsOf(env, args[2])](const Control& control) {
-        return WarmFile(*file, ranges, threads, [&control](uint64_t bytes) {
-          control.Done(bytes >> 10);
-          return control.GoOn();
-        });
+        return WarmFile(*file, ranges, threads, TellTo(control));
       },
       [](napi_env env) { return Bool(env, true); });
 }

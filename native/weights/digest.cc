@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <thread>
 #include <vector>
+
+#include "weights/in_pieces.h"
 
 namespace zerohop {
 namespace {
@@ -16,19 +13,17 @@ namespace {
 constexpr size_t kLeavesAtOnce = kKeccakWidthMax;
 constexpr std::byte kLeafMark{0}, kNodeMark{1};
 
-// Leaves first .. first + count, to their digests.
-Status HashLeaves(const MappedFile& file, uint64_t first, size_t count, std::byte* memory, std::byte* digests) {
-  const uint64_t from = first * kLeafBytes;
-  const uint64_t bytes = std::min(file.size() - from, count * kLeafBytes);
-  Status status = file.Read(from, {memory, bytes});
-  if (!status.ok()) return status;
+uint64_t LeavesOf(uint64_t bytes) { return (bytes + kLeafBytes - 1) / kLeafBytes; }
+
+// All leaves of these bytes, to their digests.
+void HashLeaves(std::span<const std::byte> bytes, std::byte* digests) {
   std::array<HashInput, kLeavesAtOnce> inputs;
+  const size_t count = LeavesOf(bytes.size());
   for (size_t i = 0; i < count; ++i) {
     const uint64_t at = i * kLeafBytes;
-    inputs[i] = {{&kLeafMark, 1}, {memory + at, std::min(bytes - at, kLeafBytes)}};
+    inputs[i] = {{&kLeafMark, 1}, bytes.subspan(at, std::min(bytes.size() - at, kLeafBytes))};
   }
   Sha3ManyFrom({}, std::span(inputs).first(count), digests);
-  return {};
 }
 
 Digest RootOf(std::vector<Digest> level) {
@@ -48,36 +43,20 @@ Digest RootOf(std::vector<Digest> level) {
 
 }  // namespace
 
-Result<Digest> DigestOfFile(const MappedFile& file, unsigned threads, const std::function<bool(uint64_t)>& go_on) {
-  const uint64_t leaves = (file.size() + kLeafBytes - 1) / kLeafBytes;
-  std::vector<Digest> digests(leaves);
-  std::atomic<uint64_t> next{0};
-  std::atomic<bool> ended{false};
-  std::mutex mutex;
-  Status failure;  // under mutex
-  const auto work = [&] {
-    const std::unique_ptr<std::byte[]> memory(new std::byte[kLeavesAtOnce * kLeafBytes]);
-    while (!ended.load(std::memory_order_relaxed)) {
-      const uint64_t first = next.fetch_add(kLeavesAtOnce, std::memory_order_relaxed);
-      if (first >= leaves) return;
-      const size_t count = std::min<uint64_t>(kLeavesAtOnce, leaves - first);
-      Status status = HashLeaves(file, first, count, memory.get(), digests[first].data());
-      if (status.ok() && !go_on(std::min(count * kLeafBytes, file.size() - first * kLeafBytes))) {
-        status = {Code::kClosed, "given up"};
-      }
-      if (status.ok()) continue;
-      ended.store(true, std::memory_order_relaxed);
-      const std::scoped_lock lock(mutex);
-      if (failure.ok()) failure = status;
-    }
-  };
-  std::vector<std::thread> helpers;
-  for (unsigned i = 1; i < std::min<uint64_t>(threads, (leaves + kLeavesAtOnce - 1) / kLeavesAtOnce); ++i) {
-    helpers.emplace_back(work);
-  }
-  work();
-  for (std::thread& helper : helpers) helper.join();
-  if (!failure.ok()) return failure;
+Result<Digest> DigestOfFile(const MappedFile& file, FileRange range, unsigned threads, const GoOn& go_on) {
+  constexpr uint64_t kHashedAtOnce = kLeavesAtOnce * kLeafBytes;
+  const uint64_t size = range.end - range.begin;
+  if (size == 0) return Sha3From({}, {{&kLeafMark, 1}, {}});
+  std::vector<Digest> digests(LeavesOf(size));
+  const uint64_t pieces = (size + kHashedAtOnce - 1) / kHashedAtOnce;
+  const Status status = InPieces(pieces, threads, kHashedAtOnce, [&](uint64_t i, std::byte* memory) {
+    const std::span bytes(memory, std::min(size - i * kHashedAtOnce, kHashedAtOnce));
+    Status read = file.Read(range.begin + i * kHashedAtOnce, bytes);
+    if (!read.ok()) return read;
+    HashLeaves(bytes, digests[i * kLeavesAtOnce].data());
+    return go_on(bytes.size()) ? Status() : Status(Code::kClosed, "given up");
+  });
+  if (!status.ok()) return status;
   if (file.Changed()) return Status(Code::kIo, "the file changed while it was hashed");
   return RootOf(std::move(digests));
 }

@@ -41,6 +41,16 @@ MappedFile::Identity IdentityOf(const struct stat& facts) {
           static_cast<uint64_t>(facts.st_size), ModifiedNs(facts)};
 }
 
+// The same file once more, read past the page cache; -1 where that can not be had.
+int OpenDirect([[maybe_unused]] int file) {
+#if defined(__linux__)
+  // By the descriptor and not by its name, which may be another file's by now.
+  return ::open(("/proc/self/fd/" + std::to_string(file)).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+#else
+  return -1;
+#endif
+}
+
 // Whether another machine, or a program, may cut the file although this one has it open.
 bool OnNetwork([[maybe_unused]] int file) {
 #if defined(__linux__)
@@ -68,7 +78,8 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   opened->identity_ = IdentityOf(facts);
   opened->size_ = opened->identity_.size;
   if (opened->size_ == 0) return Status(Code::kIo, path + ": expected a file of weights, found an empty one");
-  const bool read = strategy == MapStrategy::kRead || (strategy == MapStrategy::kAuto && OnNetwork(file));
+  const bool read = strategy == MapStrategy::kRead || strategy == MapStrategy::kDirect ||
+                    (strategy == MapStrategy::kAuto && OnNetwork(file));
   const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kUncharged;
   void* const at = ::mmap(nullptr, opened->size_, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
   if (at == MAP_FAILED) return Status(Code::kNoMemory, path + ": no address space for it: " + ErrorText(errno));
@@ -77,10 +88,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
 #if defined(MADV_DONTDUMP)
   ::madvise(at, opened->size_, MADV_DONTDUMP);  // as best it can
 #endif
-  if (read) {
-    const Status status = opened->Read(0, {opened->bytes_, opened->size_});
-    if (!status.ok()) return status;
-  }
+  if (strategy == MapStrategy::kDirect) opened->direct_file_ = OpenDirect(file);
   // It may have been cut between the two.
   if (opened->Changed()) return Status(Code::kIo, path + ": changed while it was opened");
   return opened;
@@ -88,7 +96,9 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
 
 MappedFile::~MappedFile() {
   if (bytes_ != nullptr) ::munmap(bytes_, size_);
-  if (file_ >= 0) ::close(file_);
+  for (const int file : {file_, direct_file_}) {
+    if (file >= 0) ::close(file);
+  }
 }
 
 bool MappedFile::Changed() const {
@@ -104,6 +114,25 @@ Status MappedFile::Read(uint64_t from, std::span<std::byte> out) const {
     if (got == 0) return {Code::kIo, "the file was cut at byte " + std::to_string(from)};
     from += static_cast<uint64_t>(got);
     out = out.subspan(static_cast<size_t>(got));
+  }
+  return {};
+}
+
+Status MappedFile::ReadPages(uint64_t from, std::span<std::byte> out) const {
+  if (direct_file_ < 0) return Read(from, out);
+  size_t done = 0;
+  while (done < out.size()) {
+    // Whole pages: the memory goes on to the end of its last one.
+    const size_t rest = (out.size() - done + kPage - 1) / kPage * kPage;
+    const ssize_t got =
+        ::pread(direct_file_, out.data() + done, std::min(rest, kReadMost), static_cast<off_t>(from + done));
+    if (got < 0 && errno == EINTR) continue;
+    // Some file systems open a file so and then do not read it; and one that was cut within a page goes on no page.
+    if (got <= 0 || static_cast<size_t>(got) % kPage != 0) {
+      const size_t known = done + static_cast<size_t>(std::max<ssize_t>(got, 0));
+      return known >= out.size() ? Status() : Read(from + known, out.subspan(known));
+    }
+    done += static_cast<size_t>(got);
   }
   return {};
 }

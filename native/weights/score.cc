@@ -80,12 +80,6 @@ const ScoreWay& ChooseScores([[maybe_unused]] int vector_bytes) {
   return kPlainScores;
 }
 
-bool IsBetter(const ScoredRow& a, const ScoredRow& b) {
-  if (std::isnan(a.score) != std::isnan(b.score)) return std::isnan(b.score);
-  if (!std::isnan(a.score) && a.score != b.score) return a.score > b.score;
-  return a.index < b.index;
-}
-
 // The best rows so far, the worst of them in front (a heap) once there are as many as wanted.
 class BestRows {
  public:
@@ -96,16 +90,16 @@ class BestRows {
     if (filled_ == room_.size() && row.score <= room_.front().score) return;
     if (filled_ < room_.size()) {
       room_[filled_++] = row;
-      std::push_heap(room_.data(), room_.data() + filled_, IsBetter);
-    } else if (IsBetter(row, room_.front())) {
-      std::pop_heap(room_.data(), room_.data() + filled_, IsBetter);
+      std::push_heap(room_.data(), room_.data() + filled_, IsBetterRow);
+    } else if (IsBetterRow(row, room_.front())) {
+      std::pop_heap(room_.data(), room_.data() + filled_, IsBetterRow);
       room_[filled_ - 1] = row;
-      std::push_heap(room_.data(), room_.data() + filled_, IsBetter);
+      std::push_heap(room_.data(), room_.data() + filled_, IsBetterRow);
     }
   }
 
   size_t Finish() {
-    std::sort_heap(room_.data(), room_.data() + filled_, IsBetter);
+    std::sort_heap(room_.data(), room_.data() + filled_, IsBetterRow);
     return filled_;
   }
 
@@ -115,6 +109,12 @@ class BestRows {
 };
 
 }  // namespace
+
+bool IsBetterRow(const ScoredRow& a, const ScoredRow& b) {
+  if (std::isnan(a.score) != std::isnan(b.score)) return std::isnan(b.score);
+  if (!std::isnan(a.score) && a.score != b.score) return a.score > b.score;
+  return a.index < b.index;
+}
 
 float Dot(RowType type, const float* query, const std::byte* row, size_t dimensions) {
   float score;
@@ -132,6 +132,12 @@ void DotManyWith(int vector_bytes, RowType type, const float* query, size_t dime
   ChooseScores(vector_bytes).of_type[static_cast<size_t>(type)](query, dimensions, rows, count, out);
 }
 
+float ScaleOf(const std::byte* scales, size_t row) {
+  float scale = 1;
+  if (scales != nullptr) std::memcpy(&scale, scales + row * sizeof(scale), sizeof(scale));
+  return scale;
+}
+
 size_t TopK(const float* query, const RowMatrix& rows, std::span<ScoredRow> best) {
   if (best.empty()) return 0;
   constexpr size_t kBlock = 256;  // rows scored at once: their scores stay in the first-level cache
@@ -142,7 +148,7 @@ size_t TopK(const float* query, const RowMatrix& rows, std::span<ScoredRow> best
     const size_t count = std::min(kBlock, rows.count - first);
     for (size_t i = 0; i < count; ++i) block[i] = rows.first + (first + i) * rows.stride_bytes;
     DotMany(rows.type, query, rows.dimensions, block, count, scores);
-    for (size_t i = 0; i < count; ++i) found.Offer({first + i, scores[i]});
+    for (size_t i = 0; i < count; ++i) found.Offer({first + i, scores[i] * ScaleOf(rows.scales, first + i)});
   }
   return found.Finish();
 }

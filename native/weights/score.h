@@ -3,7 +3,7 @@
 // A row is so many elements side by side; it may begin anywhere:
 //
 //   kF32 kF16 kBf16   the elements, little-endian
-//   kI8               a float32, the row's scale, then signed bytes: element i is scale * byte i
+//   kI8               signed bytes; what a row of them is to be multiplied by is in a list beside them
 //
 // Order     Element i is added to sum i mod 16, in order; then the sums j and j + 8 are added, j and j + 4, and so on.
 //           So a row's score depends on nothing but the row and the query: not on its neighbours, nor on whether it was
@@ -24,7 +24,6 @@ namespace zerohop {
 
 enum class RowType : uint8_t { kF32, kF16, kBf16, kI8 };
 
-// Of a row, its scale included.
 constexpr size_t RowBytes(RowType type, size_t dimensions) {
   switch (type) {
     case RowType::kF32: return dimensions * 4;
@@ -32,7 +31,7 @@ constexpr size_t RowBytes(RowType type, size_t dimensions) {
     case RowType::kBf16: return dimensions * 2;
     case RowType::kI8: break;
   }
-  return sizeof(float) + dimensions;
+  return dimensions;
 }
 
 float Dot(RowType type, const float* query, const std::byte* row, size_t dimensions);
@@ -46,6 +45,9 @@ void DotMany(RowType type, const float* query, size_t dimensions, const std::byt
 void DotManyWith(int vector_bytes, RowType type, const float* query, size_t dimensions, const std::byte* const* rows,
                  size_t count, float* out);
 
+// Scales of rows: float32, one after the other, at any address.  Null: all are 1.
+float ScaleOf(const std::byte* scales, size_t row);
+
 // Rows at equal distances.
 struct RowMatrix {
   RowType type;
@@ -53,6 +55,7 @@ struct RowMatrix {
   const std::byte* first;
   size_t stride_bytes;  // from one row to the next; RowBytes(type, dimensions) where they touch
   size_t count;
+  const std::byte* scales = nullptr;  // of kI8
 };
 
 struct ScoredRow {
@@ -60,8 +63,11 @@ struct ScoredRow {
   float score;
 };
 
-// The best.size() rows of the highest scores, best first; all of them where there are fewer.  Of equal scores the lower
-// index is better; NaN is worse than any number.  Returns how many were written.
+// Of equal scores the lower index is better; NaN is worse than any number.
+bool IsBetterRow(const ScoredRow& a, const ScoredRow& b);
+
+// The best.size() rows of the highest scores, best first; all of them where there are fewer.  Returns how many were
+// written.
 size_t TopK(const float* query, const RowMatrix& rows, std::span<ScoredRow> best);
 
 }  // namespace zerohop

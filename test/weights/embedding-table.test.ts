@@ -1,4 +1,5 @@
 // Tables of embeddings: rows by id, over the file's own memory.
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EmbeddingTable, Weights } from 'zerohop';
@@ -97,11 +98,58 @@ describe('scores', () => {
     expect(errorOf(() => table.topK(query, -1)).name).toBe('RangeError');
   });
 
-  test('of bytes are refused; ids of texts and far numbers come back', async () => {
+  test('of bytes are of the elements times their scales', async () => {
     const path = fileOf();
-    EmbeddingTable.write(path, { ids: [1], vectors: Int8Array.of(1), dimensions: 1 });
-    using bytes = await EmbeddingTable.open(path);
-    expect(errorOf(() => bytes.topK(Float32Array.of(1), 1)).name).toBe('RangeError');
+    const bytes = Int8Array.from(vectors, (one) => Math.round(one * 254));
+    const scales = Float32Array.from(ids, (_, row) => (row % 7) / 254 - 0.005);
+    EmbeddingTable.write(path, { ids, vectors: bytes, scales, dimensions: D });
+    using table = await EmbeddingTable.open(path);
+    const scoreOf = (row: number) => scales[row]! * query.reduce((sum, one, d) => sum + one * bytes[row * D + d]!, 0);
+    const all = ids.map((id, row) => ({ id, score: scoreOf(row) })).sort((a, b) => b.score - a.score);
+    const scores = table.dot(query, ids);
+    for (const [row, score] of scores.entries()) expect(Math.abs(score - scoreOf(row))).toBeLessThan(1e-4);
+    for (const threads of [1, 3])
+      expect(table.topK(query, 20, { threads }).map(({ id }) => id)).toEqual(all.slice(0, 20).map(({ id }) => id));
+    // Without scales they count as they are.
+    const plain = fileOf('plain.safetensors');
+    EmbeddingTable.write(plain, { ids: [1], vectors: Int8Array.of(-3), dimensions: 1 });
+    using unscaled = await EmbeddingTable.open(plain);
+    expect(unscaled.topK(Float32Array.of(2), 1)).toEqual([{ id: 1, score: -6 }]);
+  });
+
+  test('are the same however many threads find them', async () => {
+    const path = fileOf();
+    const many = new Float32Array(60_000 * 40).map((_, i) => (i * 7919) % 251);
+    EmbeddingTable.write(path, {
+      ids: Int32Array.from({ length: 60_000 }, (_, i) => i),
+      vectors: many,
+      dimensions: 40,
+    });
+    using table = await EmbeddingTable.open(path);
+    const asked = new Float32Array(40).map((_, i) => i - 20);
+    // Many are equal: of those the earlier row.
+    const alone = table.topK(asked, 500, { threads: 1 });
+    for (const threads of [2, 5]) expect(table.topK(asked, 500, { threads })).toEqual(alone);
+    expect(errorOf(() => table.topK(asked, 1, { threads: 0 })).name).toBe('RangeError');
+  });
+
+  test('of a file that was cut are an error, and no fault', async () => {
+    const path = fileOf();
+    EmbeddingTable.write(path, { ids, vectors, dimensions: D });
+    using table = await EmbeddingTable.open(path);
+    truncateSync(path, 8192);
+    const changed = [
+      () => table.dot(query, ids),
+      () => table.topK(query, 3),
+      () => table.topK(query, 3, { threads: 2 }),
+      () => table.gather(ids, new Float32Array(N * D)),
+    ];
+    for (const call of changed)
+      expect(errorOf(call)).toMatchObject({ name: 'WeightsError', code: 'ERR_WEIGHTS_CHANGED' });
+  });
+
+  test('of ids that are texts and far numbers come back', async () => {
+    const path = fileOf();
     for (const id of ['é', -(2 ** 40) - 5, 2 ** 52]) {
       EmbeddingTable.write(path, { ids: [id], vectors: Float32Array.of(2), dimensions: 1 });
       using table = await EmbeddingTable.open(path);
@@ -134,6 +182,33 @@ describe('a table', () => {
     expect(errorOf(() => table.gather([1], out, { missing: 'guess' as never })).name).toBe('TypeError');
   });
 
+  test('finds many at once as it finds one', async () => {
+    const random = randomFrom(3);
+    for (const wide of [false, true]) {
+      const ids = Array.from({ length: 3000 }, (_, i) => (wide ? (i - 1000) * 2 ** 32 + (i % 5) : i * 3));
+      const path = fileOf();
+      EmbeddingTable.write(path, { ids, vectors: Float32Array.from(ids, (_, i) => i), dimensions: 1 });
+      using table = await EmbeddingTable.open(path);
+      const asked = Array.from({ length: 5000 }, () =>
+        random() < 0.5 ? ids[Math.floor(random() * ids.length)]! : Math.floor((random() - 0.5) * 2 ** 45),
+      );
+      asked.push(0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -0, 2 ** 31, -1, 2 ** 60);
+      const wanted = asked.map((id) => table.row(id)?.[0] ?? -1);
+      for (const given of [asked, Float64Array.from(asked)]) {
+        const out = new Float32Array(asked.length).fill(-1);
+        const { hits, missing } = table.gather(given, out);
+        expect([...out]).toEqual(wanted);
+        expect([hits, missing.length]).toEqual([wanted.filter((one) => one >= 0).length, asked.length - hits]);
+      }
+      for (const words of [Int32Array.from(asked), Uint32Array.from(asked)]) {
+        const out = new Float32Array(words.length).fill(-1);
+        table.gather(words, out);
+        expect([...out]).toEqual(Array.from(words, (id) => table.row(id)?.[0] ?? -1));
+      }
+      expect(errorOf(() => table.gather([0, '1'], new Float32Array(2))).name).toBe('TypeError');
+    }
+  });
+
   test('takes no other number for an id, and no text', async () => {
     const { table } = await opened();
     for (const id of [10.5, Number.NaN, Number.POSITIVE_INFINITY, 10 + 2 ** 32, 2 ** 60, -0.1]) {
@@ -158,7 +233,9 @@ describe('a table', () => {
     await expect(table.swap('/nowhere')).rejects.toMatchObject({ code: 'ERR_WEIGHTS_OPEN' });
     expect(table.row(11)).toEqual(Float32Array.of(300, 400));
     table.close();
-    expect(table.row(10)?.length ?? 0).toBe(0);
+    expect(errorOf(() => table.row(10)).code).toBe('ERR_WEIGHTS_CLOSED');
+    expect(errorOf(() => table.has(10)).code).toBe('ERR_WEIGHTS_CLOSED');
+    expect(errorOf(() => table.dot(Float32Array.of(1, 2), [10])).code).toBe('ERR_WEIGHTS_CLOSED');
   });
 
   test('of halves and of bytes with scales', async () => {

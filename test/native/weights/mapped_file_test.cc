@@ -7,12 +7,15 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "check.h"
 #include "weights/digest.h"
-#include "weights/warm.h"
+#include "weights/fault_guard.h"
+#include "weights/load.h"
 
 namespace zerohop {
 namespace {
@@ -45,8 +48,12 @@ std::vector<std::byte> SomeBytes(size_t count) {
 std::shared_ptr<MappedFile> Opened(const OwnFile& file, MapStrategy strategy = MapStrategy::kAuto) {
   auto opened = MappedFile::Open(file.path(), strategy, true);
   REQUIRE(opened.ok());
-  return opened.value();
+  const auto& value = opened.value();
+  if (!value->mapped()) REQUIRE(LoadFile(*value, 2, [](uint64_t) { return true; }).ok());
+  return value;
 }
+
+FileRange AllOf(const MappedFile& file) { return {0, file.size()}; }
 
 // Leaf by leaf, as docs/WEIGHTS.md has it.
 Digest PlainRoot(const std::vector<std::byte>& content, size_t from, size_t leaves) {
@@ -72,7 +79,7 @@ constexpr auto kGoOn = [](uint64_t) { return true; };
 TEST(MappedFile, ShowsTheFileAndKeepsWhatIsWrittenToItself) {
   const std::vector<std::byte> content = SomeBytes(100'000);
   const OwnFile file(content);
-  for (const MapStrategy strategy : {MapStrategy::kMap, MapStrategy::kRead}) {
+  for (const MapStrategy strategy : {MapStrategy::kMap, MapStrategy::kRead, MapStrategy::kDirect}) {
     const auto one = Opened(file, strategy), other = Opened(file, strategy);
     CHECK_EQ(one->size(), content.size());
     CHECK(std::equal(content.begin(), content.end(), one->bytes()));
@@ -93,9 +100,56 @@ TEST(MappedFile, TellsThatItWasCut) {
   CHECK(opened->Changed());
   std::vector<std::byte> read(200);
   CHECK(!opened->Read(0, read).ok());
-  CHECK(!DigestOfFile(*opened, 2, kGoOn).ok());
+  CHECK(!DigestOfFile(*opened, AllOf(*opened), 2, kGoOn).ok());
   const FileRange all{0, opened->size()};
   CHECK(!WarmFile(*opened, {&all, 1}, 2, kGoOn).ok());
+}
+
+TEST(MappedFile, LoadsWhateverIsThereInPieces) {
+  for (const size_t bytes : {size_t{1}, size_t{4095}, size_t{4096}, size_t{8} << 20, (size_t{24} << 20) + 4097}) {
+    const std::vector<std::byte> content = SomeBytes(bytes);
+    const OwnFile file(content);
+    for (const MapStrategy strategy : {MapStrategy::kRead, MapStrategy::kDirect}) {
+      const auto opened = Opened(file, strategy);
+      CHECK(!opened->mapped());
+      CHECK(std::equal(content.begin(), content.end(), opened->bytes()));
+    }
+  }
+}
+
+TEST(MappedFile, IsNotLoadedFromAFileThatWasCut) {
+  const std::vector<std::byte> content = SomeBytes(20'000'000);
+  for (const off_t left : {off_t{0}, off_t{5'000'000}, off_t{19'999'999}}) {
+    for (const MapStrategy strategy : {MapStrategy::kRead, MapStrategy::kDirect}) {
+      const OwnFile file(content);
+      auto opened = MappedFile::Open(file.path(), strategy, true);
+      REQUIRE(opened.ok());
+      REQUIRE(::truncate(file.path(), left) == 0);
+      CHECK(!LoadFile(*opened.value(), 2, kGoOn).ok());
+    }
+  }
+}
+
+TEST(ReadGuarded, EndsAReadOfPagesThatAreNoMore) {
+  const OwnFile file(SomeBytes(100'000));
+  const auto opened = Opened(file, MapStrategy::kMap);
+  std::vector<std::byte> out(opened->size());
+  const auto copy = [&] { std::memcpy(out.data(), opened->bytes(), out.size()); };
+  CHECK(ReadGuarded(opened->bytes(), opened->size(), copy));
+  REQUIRE(::truncate(file.path(), 4096) == 0);
+  for (int again = 0; again < 3; ++again) CHECK(!ReadGuarded(opened->bytes(), opened->size(), copy));
+  // Guards within guards: the one whose memory it is ends.
+  const bool inner = ReadGuarded(opened->bytes(), opened->size(), [&] {
+    CHECK(ReadGuarded(out.data(), out.size(), [] {}));
+    std::memcpy(out.data(), opened->bytes() + 50'000, 10);
+  });
+  CHECK(!inner);
+  CHECK(ReadGuarded(opened->bytes(), 4096, [&] { std::memcpy(out.data(), opened->bytes(), 4096); }));
+  // Other threads' guards are their own.
+  bool theirs = true;
+  std::thread other([&] { theirs = ReadGuarded(opened->bytes(), opened->size(), copy); });
+  other.join();
+  CHECK(!theirs);
 }
 
 TEST(MappedFile, RefusesWhatIsNoFile) {
@@ -121,7 +175,7 @@ TEST(Digest, IsTheRootOfATreeHoweverManyThreadsMakeIt) {
     const Digest wanted = PlainRoot(content, 0, (bytes + kLeafBytes - 1) / kLeafBytes);
     for (const unsigned threads : {1u, 3u}) {
       std::atomic<uint64_t> done{0};
-      auto made = DigestOfFile(*opened, threads, [&done](uint64_t more) {
+      auto made = DigestOfFile(*opened, AllOf(*opened), threads, [&done](uint64_t more) {
         done += more;
         return true;
       });
@@ -129,7 +183,7 @@ TEST(Digest, IsTheRootOfATreeHoweverManyThreadsMakeIt) {
       CHECK(made.value() == wanted);
       CHECK_EQ(done.load(), bytes);
     }
-    CHECK(!DigestOfFile(*opened, 2, [](uint64_t) { return false; }).ok());
+    CHECK(!DigestOfFile(*opened, AllOf(*opened), 2, [](uint64_t) { return false; }).ok());
   }
 }
 

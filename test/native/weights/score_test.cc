@@ -32,11 +32,6 @@ std::vector<float> SomeQuery(check::Random& random, size_t dimensions) {
 
 // Random finite elements, written at `to`.
 void WriteRow(check::Random& random, RowType type, size_t dimensions, std::byte* to) {
-  if (type == RowType::kI8) {
-    const float scale = SomeFloat(random);
-    std::memcpy(to, &scale, sizeof(scale));
-    to += sizeof(scale);
-  }
   for (size_t i = 0; i < dimensions; ++i) {
     const float value = SomeFloat(random);
     const auto half = static_cast<uint16_t>(random.Next() & 0xbbff);  // below 2, subnormals too
@@ -58,8 +53,7 @@ double ElementOf(RowType type, const std::byte* row, size_t i) {
     case RowType::kBf16: return BfloatToFloat(BitsAt(row + i * 2));
     case RowType::kI8: break;
   }
-  std::memcpy(&value, row, 4);
-  return double{value} * static_cast<int8_t>(row[4 + i]);
+  return static_cast<int8_t>(row[i]);
 }
 
 // A row in a heap block of its own that begins `shift` bytes in and ends with it: AddressSanitizer watches.
@@ -78,7 +72,7 @@ bool SameScore(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit
 struct ScoresGiven {
   explicit ScoresGiven(std::vector<float> given) : scores(std::move(given)) {}
   RowMatrix rows() const {
-    return {RowType::kF32, 1, reinterpret_cast<const std::byte*>(scores.data()), sizeof(float), scores.size()};
+    return {RowType::kF32, 1, reinterpret_cast<const std::byte*>(scores.data()), sizeof(float), scores.size(), nullptr};
   }
   std::vector<ScoredRow> Best(size_t wanted) const {
     const float query = 1;
@@ -208,12 +202,32 @@ TEST(TopK, FindsWhatSortingFindsInMatricesOfEveryType) {
       for (size_t i = 0; i < count; ++i) scores[i] = Dot(type, query.data(), matrix.data() + i * stride, dimensions);
       for (const size_t wanted : {size_t{0}, size_t{1}, size_t{10}, size_t{256}, size_t{2000}}) {
         std::vector<ScoredRow> best(wanted);
-        best.resize(TopK(query.data(), {type, dimensions, matrix.data(), stride, count}, best));
+        best.resize(TopK(query.data(), {type, dimensions, matrix.data(), stride, count, nullptr}, best));
         CHECK(Indices(best) == BestBySorting(scores, wanted));
         for (const ScoredRow& row : best) CHECK(SameScore(row.score, scores[row.index]));
       }
     }
   }
+}
+
+TEST(TopK, MultipliesRowsOfBytesByTheirScales) {
+  constexpr size_t kRows = 600, kDimensions = 20;
+  check::Random random(check::Seed());
+  std::vector<std::byte> matrix(kRows * kDimensions);
+  for (size_t i = 0; i < kRows; ++i) WriteRow(random, RowType::kI8, kDimensions, matrix.data() + i * kDimensions);
+  const std::vector<float> scales = SomeQuery(random, kRows), query = SomeQuery(random, kDimensions);
+  // At an odd address, as a file may have them.
+  std::vector<std::byte> bytes(1 + kRows * sizeof(float));
+  std::memcpy(bytes.data() + 1, scales.data(), kRows * sizeof(float));
+  std::vector<float> scores(kRows);
+  for (size_t i = 0; i < kRows; ++i) {
+    scores[i] = Dot(RowType::kI8, query.data(), matrix.data() + i * kDimensions, kDimensions) * scales[i];
+  }
+  std::vector<ScoredRow> best(10);
+  const RowMatrix rows{RowType::kI8, kDimensions, matrix.data(), kDimensions, kRows, bytes.data() + 1};
+  CHECK_EQ(TopK(query.data(), rows, best), 10u);
+  CHECK(Indices(best) == BestBySorting(scores, 10));
+  for (const ScoredRow& row : best) CHECK(SameScore(row.score, scores[row.index]));
 }
 
 TEST(TopK, PrefersTheLowerIndexOfEqualScoresAndPutsNaNsLast) {

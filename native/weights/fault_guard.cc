@@ -1,0 +1,55 @@
+#include "weights/fault_guard.h"
+
+#include <csignal>
+#include <mutex>
+
+namespace zerohop {
+namespace {
+
+thread_local FaultGuard* innermost = nullptr;
+struct sigaction before;
+
+}  // namespace
+
+struct FaultHandler {
+  static void Install() {
+    struct sigaction action = {};
+    action.sa_sigaction = Handle;
+    // Not masked in the handler: it is left by a jump.
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    ::sigaction(SIGBUS, &action, &before);
+  }
+
+  static void Handle(int number, siginfo_t* info, void* context) {
+    const auto* const at = static_cast<const std::byte*>(info->si_addr);
+    for (FaultGuard* guard = innermost; guard != nullptr; guard = guard->outer_) {
+      if (at >= guard->begin_ && at < guard->end_) siglongjmp(guard->back_, 1);
+    }
+    PassOn(number, info, context);
+  }
+
+  // As if this handler were not there.
+  static void PassOn(int number, siginfo_t* info, void* context) {
+    if ((before.sa_flags & SA_SIGINFO) != 0) {
+      before.sa_sigaction(number, info, context);
+    } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+      before.sa_handler(number);
+    } else {
+      ::sigaction(number, &before, nullptr);
+      // What was sent and not caused by an instruction does not come again by itself.
+      if (info->si_code <= 0) ::raise(number);
+    }
+  }
+};
+
+FaultGuard::FaultGuard(const void* begin, size_t bytes)
+    : begin_(static_cast<const std::byte*>(begin)), end_(begin_ + bytes), outer_(innermost) {
+  static std::once_flag installed;
+  std::call_once(installed, FaultHandler::Install);
+  innermost = this;
+}
+
+FaultGuard::~FaultGuard() { innermost = outer_; }
+
+}  // namespace zerohop

@@ -1,0 +1,60 @@
+#include "weights/in_pieces.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace zerohop {
+namespace {
+
+struct AlignedDelete {
+  void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{kPieceAlign}); }
+};
+using AlignedMemory = std::unique_ptr<std::byte[], AlignedDelete>;
+
+// Nothing may be thrown out of a thread.
+Status Tried(const std::function<Status(uint64_t, std::byte*)>& work, uint64_t piece, std::byte* memory) {
+  try {
+    return work(piece, memory);
+  } catch (const std::bad_alloc&) {
+    return {Code::kNoMemory, "the system refused memory"};
+  }
+}
+
+}  // namespace
+
+Status InPieces(uint64_t pieces, unsigned threads, size_t memory_bytes,
+                const std::function<Status(uint64_t piece, std::byte* memory)>& work) {
+  std::atomic<uint64_t> next{0};
+  std::mutex mutex;
+  Status failure;  // under mutex
+  const auto run = [&] {
+    // One page where none is wanted: null is what a lack of memory looks like.
+    const size_t bytes = std::max(memory_bytes, kPieceAlign);
+    const AlignedMemory memory(new (std::align_val_t{kPieceAlign}, std::nothrow) std::byte[bytes]);
+    for (;;) {
+      const uint64_t piece = next.fetch_add(1, std::memory_order_relaxed);
+      if (piece >= pieces) return;
+      Status status = memory ? Tried(work, piece, memory.get()) : Status(Code::kNoMemory, "no memory to read into");
+      if (status.ok()) continue;
+      next.store(pieces, std::memory_order_relaxed);
+      const std::scoped_lock lock(mutex);
+      if (failure.ok()) failure = std::move(status);
+    }
+  };
+  std::vector<std::thread> helpers;
+  try {
+    for (unsigned i = 1; i < std::min<uint64_t>(threads, pieces); ++i) helpers.emplace_back(run);
+  } catch (const std::system_error&) {  // no more threads: these will do
+  }
+  run();
+  for (std::thread& helper : helpers) helper.join();
+  return failure;
+}
+
+}  // namespace zerohop

@@ -1,0 +1,18 @@
+// search.h: the rows of a mapped file that score highest, found by several threads.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/status.h"
+#include "weights/mapped_file.h"
+#include "weights/score.h"
+
+namespace zerohop {
+
+// The best `wanted` of `rows`, which lie in `file`: what TopK finds, in its order, however many threads find them (at
+// least 1).  kIo: the file was cut.
+Result<std::vector<ScoredRow>> BestRowsOf(const MappedFile& file, const float* query, const RowMatrix& rows,
+                                          size_t wanted, unsigned threads);
+
+}  // namespace zerohop
