@@ -91,6 +91,8 @@ export {
   type TableContents,
   type TableId,
   type TableRow,
+  type TableRows,
+  type TableWriteOptions,
   type TensorLike,
   utf8,
   type VectorCodec,

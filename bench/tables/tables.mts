@@ -74,7 +74,7 @@ async function measureRows(folder: string, { rounds, sampleMsMin }: Extent): Pro
   const vectors = new Float32Array(LOOKED_UP * LOOKUP_DIMENSIONS);
   for (let row = 0, at = 0; row < LOOKED_UP; ++row)
     for (let i = 0; i < LOOKUP_DIMENSIONS; ++i) vectors[at++] = element(row, i);
-  EmbeddingTable.write(file, { ids, vectors, dimensions: LOOKUP_DIMENSIONS });
+  await EmbeddingTable.write(file, { ids, vectors, dimensions: LOOKUP_DIMENSIONS });
   const table = await EmbeddingTable.open(file);
   const map = new Map<number, Float32Array>();
   for (let row = 0; row < LOOKED_UP; ++row)
@@ -147,7 +147,7 @@ async function measureScores(folder: string, extent: Extent) {
   };
   const vectors = fill(new Float32Array(SCORED * DIMENSIONS));
   const ids = Int32Array.from({ length: SCORED }, (_, row) => idOf(row));
-  EmbeddingTable.write(file, { ids, vectors, dimensions: DIMENSIONS });
+  await EmbeddingTable.write(file, { ids, vectors, dimensions: DIMENSIONS });
   const table = await EmbeddingTable.open(file);
   const floor = new FloorTable(SCORED, {
     bytes: 4 * DIMENSIONS,

@@ -9,27 +9,13 @@
 
 import { availableParallelism } from 'node:os';
 import { type NativeVectors, native } from '../native.js';
-import { countOption, isWellFormed, optionsObject, rangeError, typeError } from '../options.js';
+import { countOption, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
 import { areSlots, type IdIndex, IntegerIndex, TextIndex } from './id-index.js';
+import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
 import { Weights, type WeightTensor } from './weights.js';
-import { type WritableTensor, writeWeights } from './write.js';
 
-export type TableId = number | string;
 export type TableRow = Float32Array | Uint16Array | Int8Array;
-
-/** What a table is written from: ids and vectors in one order. */
-export interface TableContents {
-  ids: readonly TableId[] | Int32Array | Uint32Array | BigInt64Array;
-  /** One after the other, of `dimensions` each; or one each. */
-  vectors: Float32Array | Int8Array | Uint16Array | readonly ArrayLike<number>[];
-  /** Where `vectors` are one array. */
-  dimensions?: number;
-  /** Of Uint16Array: what its bits are. Default `'F16'`. */
-  dtype?: 'F16' | 'BF16';
-  /** Of Int8Array. */
-  scales?: Float32Array;
-}
 
 /** What rows that are not there are filled with: zeros, the mean of those that are, or nothing. */
 export type Missing = 'zero' | 'mean' | 'leave';
@@ -75,13 +61,16 @@ export class EmbeddingTable {
   }
 
   /**
-   * Writes a table, atomically.
+   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. Of pairs no more than some MiB are in
+   * memory at a time, but ids: some 30 bytes each, and texts themselves. The contents must not change until it is done.
    *
-   * @throws {TypeError | RangeError} ids and vectors of different numbers, vectors of different dimensions, an id twice.
-   * @example EmbeddingTable.write('items.safetensors', { ids, vectors, dimensions: 384 })
+   * Rejects with a TypeError or RangeError for ids and vectors of different numbers, vectors of different dimensions, an id
+   * twice; `signal`'s reason; what the iterable throws; errors of the file system as they are.
+   * @example await EmbeddingTable.write('items.safetensors', { ids, vectors, dimensions: 384 })
+   * @example await EmbeddingTable.write('items.safetensors', rowsOfTheDatabase(), { dtype: 'I8', onProgress })
    */
-  static write(path: string, contents: TableContents | Iterable<readonly [TableId, ArrayLike<number>]>): void {
-    writeWeights(path, tensorsOf(listed(contents)), { metadata: { format: 'zerohop embedding table 1' } });
+  static async write(path: string, contents: TableContents | TableRows, options?: TableWriteOptions): Promise<void> {
+    await writeTable(path, contents, options);
   }
 
   private constructor(version: Version) {
@@ -436,88 +425,4 @@ function slotsOf(index: WeightTensor | undefined, wrong: (message: string) => We
   if (index.dtype !== 'I32' || index.shape.length !== 2 || index.shape[1] !== 2 || !areSlots(words))
     throw wrong(`index: expected I32 [a power of two, 2], found ${index.dtype} [${index.shape.join(', ')}]`);
   return index.data as Int32Array;
-}
-
-function listed(contents: TableContents | Iterable<readonly [TableId, ArrayLike<number>]>): TableContents {
-  if (typeof contents !== 'object' || contents === null)
-    throw typeError('contents', 'ids and vectors, or pairs of them', contents);
-  if (!(Symbol.iterator in contents)) return contents;
-  const ids: TableId[] = [];
-  const vectors: ArrayLike<number>[] = [];
-  for (const [id, vector] of contents) {
-    ids.push(id);
-    vectors.push(vector);
-  }
-  return { ids, vectors };
-}
-
-function tensorsOf(contents: TableContents): [string, WritableTensor][] {
-  const { ids, scales } = contents;
-  const { data, dimensions, dtype } = elementsOf(contents);
-  const size = ids.length;
-  if (data.length !== size * dimensions)
-    throw rangeError('vectors', `${size * dimensions} elements for ${size} ids`, data.length);
-  const tensors: [string, WritableTensor][] = [['vectors', { dtype, shape: [size, dimensions], data }]];
-  if (scales !== undefined) {
-    if (!(scales instanceof Float32Array) || scales.length !== size)
-      throw rangeError('scales', `${size} of them`, scales.length);
-    tensors.push(['scales', scales]);
-  }
-  const { named, slots } = idsOf(ids);
-  tensors.push(...named, ['index', { dtype: 'int32', shape: [slots.length / 2, 2], data: slots }]);
-  return tensors;
-}
-
-function elementsOf({ vectors, dimensions, dtype }: TableContents): {
-  data: Float32Array | Int8Array | Uint16Array;
-  dimensions: number;
-  dtype: 'float32' | 'int8' | 'float16' | 'bfloat16';
-} {
-  if (Array.isArray(vectors)) {
-    const wide = dimensions ?? (vectors[0] as ArrayLike<number> | undefined)?.length ?? 1;
-    const data = new Float32Array(vectors.length * wide);
-    for (const [i, vector] of (vectors as ArrayLike<number>[]).entries()) {
-      if (vector?.length !== wide) throw rangeError(`vectors[${i}].length`, `${wide}`, vector?.length);
-      data.set(vector, i * wide);
-    }
-    return { data, dimensions: wide, dtype: 'float32' };
-  }
-  if (typeof dimensions !== 'number' || !Number.isInteger(dimensions) || dimensions < 1)
-    throw rangeError('dimensions', 'a whole number, 1 at least', dimensions);
-  if (vectors instanceof Float32Array) return { data: vectors, dimensions, dtype: 'float32' };
-  if (vectors instanceof Int8Array) return { data: vectors, dimensions, dtype: 'int8' };
-  if (vectors instanceof Uint16Array)
-    return { data: vectors, dimensions, dtype: dtype === 'BF16' ? 'bfloat16' : 'float16' };
-  throw typeError('vectors', 'a Float32Array, Int8Array or Uint16Array, or an array of vectors', vectors);
-}
-
-function idsOf(ids: TableContents['ids']): { named: [string, WritableTensor][]; slots: Int32Array } {
-  if (Array.isArray(ids) && ids.some((id) => typeof id === 'string')) {
-    const texts = (ids as TableId[]).map((id, row) => {
-      if (typeof id !== 'string' || !isWellFormed(id)) throw typeError(`ids[${row}]`, 'a text, as the others', id);
-      return Buffer.from(id);
-    });
-    const bytes = new Uint8Array(Buffer.concat(texts));
-    let at = 0;
-    const ends = Float64Array.from(texts, ({ length }) => {
-      at += length;
-      return at;
-    });
-    const { slots } = new TextIndex(bytes, ends);
-    return {
-      named: [
-        ['ids', bytes],
-        ['ids.ends', ends],
-      ],
-      slots,
-    };
-  }
-  const wide = new BigInt64Array(ids.length);
-  for (let row = 0; row < ids.length; ++row) {
-    const id = ids[row] as number | bigint;
-    if (typeof id !== 'bigint' && !Number.isSafeInteger(id)) throw typeError(`ids[${row}]`, 'a safe integer', id);
-    wide[row] = BigInt(id);
-  }
-  const { slots } = new IntegerIndex(new Int32Array(wide.buffer));
-  return { named: [['ids', wide]], slots };
 }

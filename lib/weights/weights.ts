@@ -11,7 +11,7 @@ import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
 import { headerOf, shardsOf } from './formats.js';
-import { type WritableTensors, type WriteOptions, writeWeights } from './write.js';
+import { controlOf, type WritableTensors, type WriteOptions, writeWeights } from './write.js';
 
 export interface WeightsOptions {
   /** Default `'auto'`: mapped, but read into memory where the file lies on a network. */
@@ -172,12 +172,14 @@ export class Weights implements Iterable<WeightTensor> {
 
   /**
    * Writes tensors to a safetensors file, atomically: whoever opens `path` sees the old file or the new one, never a part.
+   * The tensors must not change until it is done.
    *
-   * @throws {TypeError | RangeError} a name or a tensor that is none; errors of the file system as they are.
-   * @example Weights.write('model.safetensors', { weight: { dtype: 'float32', shape: [2, 3], data } })
+   * Rejects with a TypeError or RangeError for a name or a tensor that is none, `signal`'s reason, and errors of the file
+   * system as they are.
+   * @example await Weights.write('model.safetensors', { weight: { dtype: 'float32', shape: [2, 3], data } })
    */
-  static write(path: string, tensors: WritableTensors, options?: WriteOptions): void {
-    writeWeights(path, tensors, options);
+  static async write(path: string, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
+    await writeWeights(path, tensors, options);
   }
 
   /** @internal */
@@ -359,14 +361,10 @@ interface Load {
 }
 
 function loadOptions(options: LoadOptions | undefined): Load {
-  const { onProgress, signal, threads } = optionsObject('options', options, LOAD_OPTIONS);
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw typeError('options.onProgress', 'a function', onProgress);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw typeError('options.signal', 'an AbortSignal', signal);
+  const given = optionsObject('options', options, LOAD_OPTIONS);
+  const { threads } = given;
   return {
-    onProgress: onProgress as LoadOptions['onProgress'],
-    signal,
+    ...controlOf<{ bytes: number; total: number }>(given),
     threads:
       threads === undefined
         ? Math.min(THREADS_MAX, availableParallelism())

@@ -1,10 +1,9 @@
 // write.ts: safetensors out: the header padded so that data begin at a multiple of 64, the widest elements first so that
 // each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the disk.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { type DType, type TensorLike, tensorOf } from '../fingerprint/tensors.js';
 import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../options.js';
+import { writeAtomically } from './atomic-file.js';
 
 /** A tensor to write: a typed array, or `{ dtype, shape, data }`. */
 export type WritableTensor = ArrayBufferView | TensorLike;
@@ -14,6 +13,10 @@ export type WritableTensors = Iterable<readonly [string, WritableTensor]> | Read
 export interface WriteOptions {
   /** Texts beside the tensors. */
   metadata?: Readonly<Record<string, string>>;
+  /** Told of the tensors' bytes, piece by piece. */
+  onProgress?: (progress: { bytes: number; total: number }) => void;
+  /** Gives up: nothing is left then. */
+  signal?: AbortSignal;
 }
 
 /** As the format calls them, and bytes of an element. */
@@ -33,7 +36,6 @@ const DTYPES: Record<DType, readonly [name: string, bytes: number]> = {
   bool: ['BOOL', 1],
 };
 const DATA_ALIGN = 64;
-const PIECE = 2 ** 28;
 
 interface Listed {
   readonly name: string;
@@ -43,32 +45,52 @@ interface Listed {
   readonly element: number;
 }
 
+/** A tensor as the header lists it. */
+export interface TensorEntry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
 /** `Weights.write`. */
-export function writeWeights(path: string, tensors: WritableTensors, options?: WriteOptions): void {
-  const given = optionsObject('options', options, ['metadata']);
+export async function writeWeights(path: string, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
+  const given = optionsObject('options', options, ['metadata', 'onProgress', 'signal']);
+  const { onProgress, signal } = controlOf<{ bytes: number; total: number }>(given);
   const pairs = Symbol.iterator in Object(tensors) ? tensors : Object.entries(tensors ?? {});
   const listed = Array.from(pairs as Iterable<readonly [string, WritableTensor]>, listedOf);
   if (new Set(listed.map(({ name }) => name)).size < listed.length)
     throw rangeError('tensors', 'each name once', listed.map(({ name }) => name).join(', '));
   // The widest elements first, then by name: the same tensors make the same file.
   listed.sort((a, b) => b.element - a.element || (a.name < b.name ? -1 : 1));
-  const header = headerOf(listed, metadataOf(given['metadata']));
-  const own = join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);
-  try {
-    const file = openSync(own, 'wx', 0o644);
-    try {
-      writeAll(file, header);
-      for (const { bytes } of listed) writeAll(file, bytes);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(own, path);
-  } catch (error) {
-    rmSync(own, { force: true });
-    throw error;
-  }
-  syncFolder(dirname(path));
+  const header = headerOf(
+    listed.map(({ bytes, ...entry }) => ({ ...entry, bytes: bytes.length })),
+    metadataOf(given['metadata']),
+  );
+  const total = listed.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  let written = 0;
+  const onPiece = (bytes: number) => onProgress?.({ bytes: (written += bytes), total });
+  await writeAtomically(
+    textOption('path', path, 4096, 1),
+    async (file) => {
+      await file.append(header);
+      for (const { bytes } of listed) await file.append(bytes, onPiece);
+    },
+    signal,
+  );
+}
+
+/** Who is told, and who may stop it. */
+export function controlOf<Progress>(given: Record<string, unknown>): {
+  onProgress: ((progress: Progress) => void) | undefined;
+  signal: AbortSignal | undefined;
+} {
+  const { onProgress, signal } = given;
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw typeError('options.onProgress', 'a function', onProgress);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw typeError('options.signal', 'an AbortSignal', signal);
+  return { onProgress: onProgress as ((progress: Progress) => void) | undefined, signal };
 }
 
 function listedOf([name, value]: readonly [string, WritableTensor]): Listed {
@@ -94,38 +116,28 @@ function metadataOf(metadata: unknown): Record<string, string> | undefined {
   return texts;
 }
 
-function headerOf(listed: readonly Listed[], metadata: Record<string, string> | undefined): Uint8Array {
+/**
+ * The header of a file whose tensors lie in this order, without a gap; at least so many bytes, so that one may be written
+ * when all is known into room that was left before.
+ */
+export function headerOf(
+  tensors: readonly TensorEntry[],
+  metadata: Record<string, string> | undefined,
+  bytesMin = 0,
+): Uint8Array {
   const entries: [string, unknown][] = metadata === undefined ? [] : [['__metadata__', metadata]];
   let at = 0;
-  for (const { name, dtype, shape, bytes } of listed) {
-    entries.push([name, { dtype, shape, data_offsets: [at, at + bytes.length] }]);
-    at += bytes.length;
+  for (const { name, dtype, shape, bytes } of tensors) {
+    entries.push([name, { dtype, shape, data_offsets: [at, at + bytes] }]);
+    at += bytes;
   }
   // By hand, since an object would put names that are numbers first, and lose `__proto__`.
   const text = Buffer.from(
     `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`,
   );
-  const bytes = Math.ceil((8 + text.length) / DATA_ALIGN) * DATA_ALIGN - 8;
+  const bytes = Math.max(bytesMin, Math.ceil((8 + text.length) / DATA_ALIGN) * DATA_ALIGN) - 8;
   const header = Buffer.alloc(8 + bytes, ' ');
   header.writeBigUInt64LE(BigInt(bytes));
   text.copy(header, 8);
   return header;
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(PIECE, bytes.length - at));
-}
-
-/** So that the new name survives a crash; not every system can. */
-function syncFolder(folder: string): void {
-  try {
-    const file = openSync(folder, 'r');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    // The file itself is on the disk.
-  }
 }

@@ -1,6 +1,6 @@
 // Tables of embeddings: rows by id, over the file's own memory.
-import { truncateSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, truncateSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EmbeddingTable, Weights } from 'zerohop';
 import { ownFolder } from '../fixtures/folder.js';
@@ -25,7 +25,7 @@ describe.each<[string, (random: () => number, i: number) => number | string]>([
 
   test('gives each its row, and strangers none', async () => {
     const path = fileOf();
-    EmbeddingTable.write(path, vectors);
+    await EmbeddingTable.write(path, vectors);
     using table = await EmbeddingTable.open(path);
     expect([table.size, table.dimensions, table.dtype]).toEqual([ids.length, 3, 'F32']);
     for (const [id, vector] of vectors) expect(table.row(id)).toEqual(vector);
@@ -35,7 +35,7 @@ describe.each<[string, (random: () => number, i: number) => number | string]>([
 
   test('without an index in the file, likewise', async () => {
     const path = fileOf();
-    EmbeddingTable.write(path, vectors);
+    await EmbeddingTable.write(path, vectors);
     const other = fileOf('other.safetensors');
     using weights = await Weights.open(path);
     const tensors = [...weights]
@@ -44,7 +44,7 @@ describe.each<[string, (random: () => number, i: number) => number | string]>([
         const type = { F32: 'float32', I64: 'int64', U8: 'uint8', F64: 'float64' }[dtype]!;
         return [name, { dtype: type, shape, data }] as const;
       });
-    Weights.write(other, tensors as never);
+    await Weights.write(other, tensors as never);
     using table = await EmbeddingTable.open(other);
     for (const [id, vector] of vectors) expect(table.row(id)).toEqual(vector);
     for (const id of strangers) expect(table.has(id)).toBe(false);
@@ -63,7 +63,7 @@ describe('scores', () => {
 
   test.each(['F32', 'BF16'] as const)('of %s rows are dot products, where they lie', async (dtype) => {
     const path = fileOf();
-    EmbeddingTable.write(
+    await EmbeddingTable.write(
       path,
       dtype === 'F32' ? { ids, vectors, dimensions: D } : { ids, vectors: halves, dimensions: D, dtype },
     );
@@ -102,7 +102,7 @@ describe('scores', () => {
     const path = fileOf();
     const bytes = Int8Array.from(vectors, (one) => Math.round(one * 254));
     const scales = Float32Array.from(ids, (_, row) => (row % 7) / 254 - 0.005);
-    EmbeddingTable.write(path, { ids, vectors: bytes, scales, dimensions: D });
+    await EmbeddingTable.write(path, { ids, vectors: bytes, scales, dimensions: D });
     using table = await EmbeddingTable.open(path);
     const scoreOf = (row: number) => scales[row]! * query.reduce((sum, one, d) => sum + one * bytes[row * D + d]!, 0);
     const all = ids.map((id, row) => ({ id, score: scoreOf(row) })).sort((a, b) => b.score - a.score);
@@ -112,7 +112,7 @@ describe('scores', () => {
       expect(table.topK(query, 20, { threads }).map(({ id }) => id)).toEqual(all.slice(0, 20).map(({ id }) => id));
     // Without scales they count as they are.
     const plain = fileOf('plain.safetensors');
-    EmbeddingTable.write(plain, { ids: [1], vectors: Int8Array.of(-3), dimensions: 1 });
+    await EmbeddingTable.write(plain, { ids: [1], vectors: Int8Array.of(-3), dimensions: 1 });
     using unscaled = await EmbeddingTable.open(plain);
     expect(unscaled.topK(Float32Array.of(2), 1)).toEqual([{ id: 1, score: -6 }]);
   });
@@ -120,7 +120,7 @@ describe('scores', () => {
   test('are the same however many threads find them', async () => {
     const path = fileOf();
     const many = new Float32Array(60_000 * 40).map((_, i) => (i * 7919) % 251);
-    EmbeddingTable.write(path, {
+    await EmbeddingTable.write(path, {
       ids: Int32Array.from({ length: 60_000 }, (_, i) => i),
       vectors: many,
       dimensions: 40,
@@ -135,7 +135,7 @@ describe('scores', () => {
 
   test('of a file that was cut are an error, and no fault', async () => {
     const path = fileOf();
-    EmbeddingTable.write(path, { ids, vectors, dimensions: D });
+    await EmbeddingTable.write(path, { ids, vectors, dimensions: D });
     using table = await EmbeddingTable.open(path);
     truncateSync(path, 8192);
     const changed = [
@@ -151,7 +151,7 @@ describe('scores', () => {
   test('of ids that are texts and far numbers come back', async () => {
     const path = fileOf();
     for (const id of ['é', -(2 ** 40) - 5, 2 ** 52]) {
-      EmbeddingTable.write(path, { ids: [id], vectors: Float32Array.of(2), dimensions: 1 });
+      await EmbeddingTable.write(path, { ids: [id], vectors: Float32Array.of(2), dimensions: 1 });
       using table = await EmbeddingTable.open(path);
       expect(table.topK(Float32Array.of(3), 1)).toEqual([{ id, score: 6 }]);
     }
@@ -163,7 +163,7 @@ describe('a table', () => {
   const vectors = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   async function opened() {
     const path = fileOf();
-    EmbeddingTable.write(path, { ids, vectors, dimensions: 2 });
+    await EmbeddingTable.write(path, { ids, vectors, dimensions: 2 });
     return { path, table: await EmbeddingTable.open(path) };
   }
 
@@ -187,7 +187,7 @@ describe('a table', () => {
     for (const wide of [false, true]) {
       const ids = Array.from({ length: 3000 }, (_, i) => (wide ? (i - 1000) * 2 ** 32 + (i % 5) : i * 3));
       const path = fileOf();
-      EmbeddingTable.write(path, { ids, vectors: Float32Array.from(ids, (_, i) => i), dimensions: 1 });
+      await EmbeddingTable.write(path, { ids, vectors: Float32Array.from(ids, (_, i) => i), dimensions: 1 });
       using table = await EmbeddingTable.open(path);
       const asked = Array.from({ length: 5000 }, () =>
         random() < 0.5 ? ids[Math.floor(random() * ids.length)]! : Math.floor((random() - 0.5) * 2 ** 45),
@@ -222,13 +222,13 @@ describe('a table', () => {
   test('swaps to another file; rows that are held stay', async () => {
     const { table, path } = await opened();
     const held = table.row(10)!;
-    EmbeddingTable.write(path, { ids: [10, 11], vectors: Float32Array.of(100, 200, 300, 400), dimensions: 2 });
+    await EmbeddingTable.write(path, { ids: [10, 11], vectors: Float32Array.of(100, 200, 300, 400), dimensions: 2 });
     await table.swap(path);
     expect([...table.row(10)!, ...table.row(11)!]).toEqual([100, 200, 300, 400]);
     expect([table.size, table.has(20)]).toEqual([2, false]);
     expect([...held]).toEqual([1, 2]);
     const wrong = fileOf('wrong.safetensors');
-    EmbeddingTable.write(wrong, { ids: [1], vectors: Float32Array.of(1), dimensions: 1 });
+    await EmbeddingTable.write(wrong, { ids: [1], vectors: Float32Array.of(1), dimensions: 1 });
     await expect(table.swap(wrong)).rejects.toThrow(RangeError);
     await expect(table.swap('/nowhere')).rejects.toMatchObject({ code: 'ERR_WEIGHTS_OPEN' });
     expect(table.row(11)).toEqual(Float32Array.of(300, 400));
@@ -240,7 +240,7 @@ describe('a table', () => {
 
   test('of halves and of bytes with scales', async () => {
     const path = fileOf();
-    EmbeddingTable.write(path, {
+    await EmbeddingTable.write(path, {
       ids: [1, 2],
       vectors: Int8Array.of(1, -128, 3, 4),
       dimensions: 2,
@@ -255,7 +255,7 @@ describe('a table', () => {
     ]);
     for (const dtype of ['F16', 'BF16'] as const) {
       const halves = fileOf(`${dtype}.safetensors`);
-      EmbeddingTable.write(halves, {
+      await EmbeddingTable.write(halves, {
         ids: Uint32Array.of(7),
         vectors: Uint16Array.of(0x3c00, 0x4000),
         dimensions: 2,
@@ -268,22 +268,121 @@ describe('a table', () => {
 
   test('may be empty', async () => {
     const path = fileOf();
-    EmbeddingTable.write(path, { ids: [], vectors: new Float32Array(0), dimensions: 4 });
+    await EmbeddingTable.write(path, { ids: [], vectors: new Float32Array(0), dimensions: 4 });
     using table = await EmbeddingTable.open(path);
     expect([table.size, table.row(1), table.gather([], new Float32Array(0)).hits]).toEqual([0, undefined, 0]);
   });
 
-  test('refuses what does not fit together', () => {
-    const write = (contents: object) => errorOf(() => EmbeddingTable.write(fileOf(), contents as never));
-    expect(write({ ids: [1, 2], vectors: Float32Array.of(1, 2, 3), dimensions: 2 }).message).toContain('vectors');
-    expect(write({ ids: [1, 1], vectors: Float32Array.of(1, 2), dimensions: 1 }).message).toContain('ids');
-    expect(write({ ids: ['a', 'a'], vectors: Float32Array.of(1, 2), dimensions: 1 }).message).toContain('ids');
-    expect(write({ ids: [1.5], vectors: Float32Array.of(1), dimensions: 1 }).name).toBe('TypeError');
-    expect(write({ ids: ['a', 1], vectors: Float32Array.of(1, 2), dimensions: 1 }).name).toBe('TypeError');
-    expect(write({ ids: ['\ud800'], vectors: Float32Array.of(1), dimensions: 1 }).name).toBe('TypeError');
-    expect(write({ ids: [1], vectors: [[1], [2]] }).name).toBe('RangeError');
-    expect(write({ ids: [1, 2], vectors: [[1], [2, 3]] }).message).toContain('vectors[1]');
-    expect(write({ ids: [1], vectors: Float32Array.of(1) }).message).toContain('dimensions');
+  test.each<[string, object, string, string]>([
+    ['fewer elements', { ids: [1, 2], vectors: Float32Array.of(1, 2, 3), dimensions: 2 }, 'RangeError', 'vectors'],
+    ['a number twice', { ids: [1, 1], vectors: Float32Array.of(1, 2), dimensions: 1 }, 'RangeError', 'ids'],
+    ['a text twice', { ids: ['a', 'a'], vectors: Float32Array.of(1, 2), dimensions: 1 }, 'RangeError', 'ids'],
+    ['an id that is no whole number', { ids: [1.5], vectors: [[1]] }, 'RangeError', 'ids[0]'],
+    ['an id that numbers can not tell', { ids: BigInt64Array.of(2n ** 60n), vectors: [[1]] }, 'RangeError', 'ids[0]'],
+    ['a number among texts', { ids: ['a', 1], vectors: [[1], [2]] }, 'TypeError', 'ids[1]'],
+    ['a text among numbers', { ids: [1, 'a'], vectors: [[1], [2]] }, 'TypeError', 'ids[1]'],
+    ['half a surrogate', { ids: ['\ud800'], vectors: [[1]] }, 'TypeError', 'ids[0]'],
+    ['no id', { ids: [undefined], vectors: [[1]] }, 'TypeError', 'ids[0]'],
+    ['more vectors', { ids: [1], vectors: [[1], [2]] }, 'RangeError', 'vectors'],
+    ['a longer vector', { ids: [1, 2], vectors: [[1], [2, 3]] }, 'RangeError', 'vectors[1]'],
+    ['no dimensions', { ids: [1], vectors: Float32Array.of(1) }, 'TypeError', 'dimensions'],
+    ['fewer scales', { ids: [1], vectors: Int8Array.of(1), dimensions: 1, scales: new Float32Array(2) }, 'RangeError', 'scales'],
+    ['bytes as halves', { ids: [1], vectors: Int8Array.of(1), dimensions: 1, dtype: 'F16' }, 'TypeError', 'dtype'],
+    ['another type', { ids: [1], vectors: [[1]], dtype: 'F64' }, 'TypeError', 'dtype'],
+    ['what is no pair', [1], 'TypeError', 'rows[0]'],
+    ['a vector that is none', [[1, 5]], 'TypeError', 'vectors[0]'],
+    ['nothing', { vectors: [] }, 'TypeError', 'ids'],
+  ])('is not written of %s, and nothing is left', async (_, contents, name, message) => {
+    const path = fileOf();
+    await expect(EmbeddingTable.write(path, contents as never)).rejects.toMatchObject({
+      name,
+      message: expect.stringContaining(message),
+    });
+    expect(readdirSync(dirname(path))).toEqual([]);
+  });
+
+  test.each(['sync', 'async'])('is written row by row out of an iterable (%s)', async (kind) => {
+    const D = 300;
+    const N = 20_000; // several pieces
+    const vectorOf = (row: number) => new Float32Array(D).fill(row + 0.5);
+    function* rows(): Generator<[string, Float32Array]> {
+      for (let row = 0; row < N; ++row) yield [`item ${row}`, vectorOf(row)];
+    }
+    async function* later() {
+      yield* rows();
+    }
+    const path = fileOf();
+    const told: number[] = [];
+    const onProgress = ({ rows }: { rows: number }) => told.push(rows);
+    await EmbeddingTable.write(path, kind === 'sync' ? rows() : later(), { onProgress });
+    expect([told.length > 2, told.at(-1)]).toEqual([true, N]);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    using table = await EmbeddingTable.open(path);
+    expect([table.size, table.dimensions]).toEqual([N, D]);
+    for (let row = 0; row < N; row += 37) expect(table.row(`item ${row}`)).toEqual(vectorOf(row));
+  });
+
+  test('that is given up leaves nothing, and ends what it was written from', async () => {
+    const path = fileOf();
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    let ended = false;
+    async function* endless(): AsyncGenerator<[number, Float32Array]> {
+      try {
+        for (let id = 0; ; ++id) yield [id, new Float32Array(4096)];
+      } finally {
+        ended = true;
+      }
+    }
+    const onProgress = () => controller.abort(reason);
+    const writing = EmbeddingTable.write(path, endless(), { onProgress, signal: controller.signal });
+    await expect(writing).rejects.toBe(reason);
+    expect([ended, readdirSync(dirname(path))]).toEqual([true, []]);
+    const fails = (async function* (): AsyncGenerator<[number, number[]]> {
+      yield [1, [1]];
+      throw reason;
+    })();
+    await expect(EmbeddingTable.write(path, fails)).rejects.toBe(reason);
+    expect(readdirSync(dirname(path))).toEqual([]);
+  });
+
+  test('of numbers made narrower', async () => {
+    const random = randomFrom(4);
+    const D = 64;
+    const special = [0, -0, 1, -1, 65504, 65519.9, 65520, 1e9, 2 ** -14, 2 ** -24, 2 ** -25, 3 * 2 ** -26, 6e-8, -5.96e-8];
+    const vectors = Array.from({ length: 300 }, (_, row) =>
+      Array.from({ length: D }, (_, i) => (row === 0 ? (special[i] ?? i / 7) : (random() - 0.5) * 10 ** (i % 9))),
+    );
+    const rows = vectors.map((vector, id) => [id, vector] as const);
+    for (const dtype of ['F16', 'BF16'] as const) {
+      const path = fileOf(`${dtype}.safetensors`);
+      await EmbeddingTable.write(path, rows, { dtype });
+      using weights = await Weights.open(path);
+      const back = weights.tensor('vectors').toFloat32();
+      for (const [row, vector] of vectors.entries())
+        for (const [i, x] of vector.entries()) {
+          const got = back[row * D + i]!;
+          const near = Math.fround(x);
+          const [bits, least, most] = dtype === 'F16' ? [11, -14, 65504] : [8, -126, 3.39e38];
+          const step = 2 ** (Math.max(least, Math.floor(Math.log2(Math.abs(near) || 2 ** least))) - bits + 1);
+          if (Math.abs(near) >= most + step / 2) expect(got).toBe(Math.sign(x) * Number.POSITIVE_INFINITY);
+          else expect(Math.abs(got - near)).toBeLessThanOrEqual(step / 2);
+          expect(Object.is(Math.sign(got), -0)).toBe(Object.is(got, -0));
+        }
+    }
+    const path = fileOf();
+    const flat = Float32Array.from(vectors.flat());
+    for (const contents of [rows, { ids: rows.map(([id]) => id), vectors: flat, dimensions: D }]) {
+      await EmbeddingTable.write(path, contents, { dtype: 'I8' });
+      using table = await EmbeddingTable.open(path);
+      expect(table.dtype).toBe('I8');
+      for (const [id, vector] of vectors.entries()) {
+        const scale = table.scale(id)!;
+        const bytes = table.row(id)!;
+        for (const [i, x] of vector.entries()) expect(Math.abs(bytes[i]! * scale - x)).toBeLessThanOrEqual(scale * 0.501);
+      }
+    }
+    await expect(EmbeddingTable.write(path, [[1, [Number.NaN]]], { dtype: 'I8' })).rejects.toThrow(RangeError);
   });
 
   test.each<[string, Record<string, unknown>]>([
@@ -315,14 +414,14 @@ describe('a table', () => {
     ],
   ])('is none with %s', async (_, tensors) => {
     const path = fileOf();
-    Weights.write(path, tensors as never);
+    await Weights.write(path, tensors as never);
     await expect(EmbeddingTable.open(path)).rejects.toMatchObject({ code: 'ERR_WEIGHTS_TABLE' });
   });
 
   test('whose index lies gives no memory of others, and ends', async () => {
     const path = fileOf();
     const slots = new Int32Array(8).map((_, i) => (i % 2 === 0 ? 5 : 1_000_000));
-    Weights.write(path, {
+    await Weights.write(path, {
       ids: BigInt64Array.of(5n),
       vectors: { dtype: 'float32', shape: [1, 1], data: Float32Array.of(1) },
       index: { dtype: 'int32', shape: [4, 2], data: slots },

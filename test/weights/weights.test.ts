@@ -63,7 +63,7 @@ describe('a safetensors file', () => {
       none: new Float32Array(0),
       scalar: { dtype: 'float32', shape: [], data: Float32Array.of(4) } as const,
     };
-    Weights.write(path, given, { metadata: { format: 'pt', é: '漢' } });
+    await Weights.write(path, given, { metadata: { format: 'pt', é: '漢' } });
     using weights = await Weights.open(path);
     expect([...weights].map(({ name }) => name).sort()).toEqual(Object.keys(given).sort());
     for (const [name, value] of Object.entries(given)) {
@@ -101,25 +101,28 @@ describe('a safetensors file', () => {
   test('is written atomically, the same for the same tensors, and never in part', async () => {
     const folder = ownFolder();
     const path = join(folder, 'a.safetensors');
-    Weights.write(path, { b: FLOATS, a: Float32Array.of(1) });
+    await Weights.write(path, { b: FLOATS, a: Float32Array.of(1) });
     const first = readFileSync(path);
     using old = await Weights.open(path);
-    Weights.write(path, { a: Float32Array.of(1), b: FLOATS });
+    await Weights.write(path, { a: Float32Array.of(1), b: FLOATS });
     expect(readFileSync(path).equals(first)).toBe(true);
-    Weights.write(path, { a: Float32Array.of(2) });
+    await Weights.write(path, { a: Float32Array.of(2) });
     expect((old.tensor('a').data as Float32Array)[0]).toBe(1); // the file that was opened is there still
     old.check();
     expect(readdirSync(folder)).toEqual(['a.safetensors']);
-    expect(errorOf(() => Weights.write(path, { a: 'x' as never })).name).toBe('TypeError');
-    expect(errorOf(() => Weights.write(path, { __metadata__: FLOATS })).name).toBe('RangeError');
-    expect(
-      errorOf(() =>
-        Weights.write(path, [
-          ['a', FLOATS],
-          ['a', FLOATS],
-        ]),
-      ).name,
-    ).toBe('RangeError');
+    const twice: [string, Float32Array][] = [
+      ['a', FLOATS],
+      ['a', FLOATS],
+    ];
+    await expect(Weights.write(path, { a: 'x' as never })).rejects.toThrow(TypeError);
+    await expect(Weights.write(path, { __metadata__: FLOATS })).rejects.toThrow(RangeError);
+    await expect(Weights.write(path, twice)).rejects.toThrow(RangeError);
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const onProgress = () => controller.abort(reason);
+    const large = { a: new Float32Array(2 ** 25) };
+    await expect(Weights.write(path, large, { onProgress, signal: controller.signal })).rejects.toBe(reason);
+    await expect(Weights.write(join(folder, 'none', 'a'), { a: FLOATS })).rejects.toMatchObject({ code: 'ENOENT' });
     expect(readdirSync(folder)).toEqual(['a.safetensors']);
     expect(first.readUInt32LE(0) % 64).toBe(56); // data begin at a multiple of 64
   });
@@ -156,7 +159,7 @@ describe('a safetensors file', () => {
   test('that is cut while it is open is told, and reading it is an error', async () => {
     const big = new Float32Array(100_000).fill(1);
     const path = join(ownFolder(), 'a.safetensors');
-    Weights.write(path, { w: big });
+    await Weights.write(path, { w: big });
     using weights = await Weights.open(path);
     weights.check();
     truncateSync(path, 5000);
@@ -170,7 +173,7 @@ describe('a safetensors file', () => {
 
   test('is read into memory where that is asked, and then nothing can take it away', async () => {
     const path = join(ownFolder(), 'a.safetensors');
-    Weights.write(path, { w: FLOATS });
+    await Weights.write(path, { w: FLOATS });
     using weights = await Weights.open(path, { strategy: 'read' });
     const { data } = weights.tensor('w');
     truncateSync(path, 0);
@@ -181,7 +184,7 @@ describe('a safetensors file', () => {
 describe('toFloat32', () => {
   test('converts halves, whole numbers and 8-bit floats, whole or in part', async () => {
     const path = join(ownFolder(), 'a.safetensors');
-    Weights.write(path, {
+    await Weights.write(path, {
       bf16: { dtype: 'bfloat16', shape: [3], data: Uint16Array.of(0x3f80, 0xc000, 0x7f80) },
       f16: { dtype: 'float16', shape: [4], data: Uint16Array.of(0x3c00, 0xc000, 0x0001, 0xfc00) },
       i16: Int16Array.of(-3, 4),
@@ -275,9 +278,9 @@ describe('a lie in a safetensors file', () => {
 });
 
 describe('a checkpoint of several files', () => {
-  function shards(index: unknown, files: Record<string, Record<string, ArrayBufferView>>): string {
+  async function shards(index: unknown, files: Record<string, Record<string, ArrayBufferView>>): Promise<string> {
     const folder = ownFolder();
-    for (const [name, tensors] of Object.entries(files)) Weights.write(join(folder, name), tensors as never);
+    for (const [name, tensors] of Object.entries(files)) await Weights.write(join(folder, name), tensors as never);
     writeFileSync(
       join(folder, 'model.safetensors.index.json'),
       typeof index === 'string' ? index : JSON.stringify(index),
@@ -291,7 +294,7 @@ describe('a checkpoint of several files', () => {
   const map = { one: 'a.safetensors', two: 'b.safetensors', three: 'b.safetensors' };
 
   test('is opened by its folder or its index', async () => {
-    const folder = shards({ metadata: { total_size: 9 }, weight_map: map }, files);
+    const folder = await shards({ metadata: { total_size: 9 }, weight_map: map }, files);
     for (const path of [folder, join(folder, 'model.safetensors.index.json')]) {
       using weights = await Weights.open(path);
       expect([...weights.tensors.keys()].sort()).toEqual(['one', 'three', 'two']);
@@ -313,13 +316,13 @@ describe('a checkpoint of several files', () => {
     ['a name is twice', '{"weight_map":{"one":"a.safetensors","on\\u0065":"b.safetensors"}}', 'ERR_WEIGHTS_DUPLICATE'],
     ['it is no JSON', '{', 'ERR_WEIGHTS_INDEX_JSON'],
   ])('is refused if %s', async (_, index, code) => {
-    expect((await refusalOf(shards(index, files))).code).toBe(code);
+    expect((await refusalOf(await shards(index, files))).code).toBe(code);
   });
 
   test('does not follow a shard that is a link', async () => {
-    const folder = shards({ weight_map: map }, { 'b.safetensors': files['b.safetensors'] });
+    const folder = await shards({ weight_map: map }, { 'b.safetensors': files['b.safetensors'] });
     const elsewhere = join(ownFolder(), 'secret');
-    Weights.write(elsewhere, files['a.safetensors']);
+    await Weights.write(elsewhere, files['a.safetensors']);
     symlinkSync(elsewhere, join(folder, 'a.safetensors'));
     expect((await refusalOf(folder)).code).toBe('ERR_WEIGHTS_OPEN');
   });
@@ -377,7 +380,7 @@ describe('the digest', () => {
   test.each([0, 1, 1000, 2 ** 18 - 24, 2 ** 18, 700_000, 1_900_000])('of %d floats is as specified', async (count) => {
     const path = join(ownFolder(), 'a.safetensors');
     const random = randomFrom(count);
-    Weights.write(path, { w: new Float32Array(count).map(() => random()) });
+    await Weights.write(path, { w: new Float32Array(count).map(() => random()) });
     using weights = await Weights.open(path, { digest: true });
     expect(weights.digest).toBe(digestOf([path]));
     using again = await Weights.open(path);
@@ -386,7 +389,7 @@ describe('the digest', () => {
 
   test('changes with any byte, and is not believed from beside another file', async () => {
     const path = join(ownFolder(), 'a.safetensors');
-    Weights.write(path, { w: new Float32Array(500_000) });
+    await Weights.write(path, { w: new Float32Array(500_000) });
     const before = await (await Weights.open(path, { digest: true })).digest;
     expect(existsSync(`${path}.zerohop-digest`)).toBe(true);
     const content = readFileSync(path);
@@ -402,8 +405,8 @@ describe('the digest', () => {
 
   test('is that of all files of a checkpoint, and needs no place to be kept', async () => {
     const folder = ownFolder();
-    Weights.write(join(folder, 'a.safetensors'), { one: Float32Array.of(1) });
-    Weights.write(join(folder, 'b.safetensors'), { two: Float32Array.of(2) });
+    await Weights.write(join(folder, 'a.safetensors'), { one: Float32Array.of(1) });
+    await Weights.write(join(folder, 'b.safetensors'), { two: Float32Array.of(2) });
     writeFileSync(
       join(folder, 'model.safetensors.index.json'),
       JSON.stringify({ weight_map: { one: 'a.safetensors', two: 'b.safetensors' } }),
@@ -417,7 +420,7 @@ describe('the digest', () => {
 
   test('is told when it is not known; is given up by its signal; tells how far it is', async () => {
     const path = join(ownFolder(), 'a.safetensors');
-    Weights.write(path, { w: new Float32Array(4_000_000) });
+    await Weights.write(path, { w: new Float32Array(4_000_000) });
     using weights = await Weights.open(path);
     expect(errorOf(() => weights.digest)).toMatchObject({ code: 'ERR_WEIGHTS_DIGEST' });
     const reason = new Error('enough');
@@ -523,7 +526,7 @@ describe('a GGUF file', () => {
 describe('workers', () => {
   test('see the file, not what another wrote to its view; end with views in use', async () => {
     const path = join(ownFolder(), 'a.safetensors');
-    Weights.write(path, { w: FLOATS });
+    await Weights.write(path, { w: FLOATS });
     using weights = await Weights.open(path);
     (weights.tensor('w').data as Float32Array)[0] = 77;
     const code = `

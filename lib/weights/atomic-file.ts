@@ -1,0 +1,90 @@
+// atomic-file.ts: a file that appears under its name when all of it is on the disk, and not before.
+
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Of one write: the system takes 2 GiB at most, and a signal is looked at in between. */
+const PIECE = 2 ** 26;
+
+/** A file while it is written. */
+export class GrowingFile {
+  readonly #file: FileHandle;
+  readonly #signal: AbortSignal | undefined;
+  #end = 0;
+
+  /** @internal */
+  constructor(file: FileHandle, signal: AbortSignal | undefined) {
+    this.#file = file;
+    this.#signal = signal;
+  }
+
+  /** Bytes so far. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Leaves room, which `writeAt` fills. */
+  skip(bytes: number): void {
+    this.#end += bytes;
+  }
+
+  /** `bytes` must not change until it is done; `onPiece` hears of each piece. */
+  async append(bytes: Uint8Array, onPiece?: (bytes: number) => void): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      this.#signal?.throwIfAborted();
+      const piece = bytes.subarray(at, at + PIECE);
+      await this.writeAt(this.#end, piece);
+      at += piece.length;
+      this.#end += piece.length;
+      onPiece?.(piece.length);
+    }
+  }
+
+  async writeAt(place: number, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; )
+      at += (await this.#file.write(bytes, at, bytes.length - at, place + at)).bytesWritten;
+  }
+}
+
+/**
+ * Whoever opens `path` sees what was there before, or all that `write` wrote: it is written beside it, synchronised with
+ * the disk, and renamed. If it fails, nothing is left of it.
+ *
+ * Rejects with what `write` rejects with, `signal`'s reason, and errors of the file system as they are.
+ */
+export async function writeAtomically(
+  path: string,
+  write: (file: GrowingFile) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const own = join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  const file = await open(own, 'wx', 0o644);
+  try {
+    try {
+      await write(new GrowingFile(file, signal));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(own, path);
+  } catch (error) {
+    await rm(own, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** So that the new name survives a crash; not every system can. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const file = await open(folder, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch {
+    // The file itself is on the disk.
+  }
+}

@@ -1,0 +1,317 @@
+// table-write.ts: a file of embeddings out of ids and vectors, row by row: however many there are, no more than some MiB
+// of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the index
+// can be made when the last row is known.
+
+import { countOption, isWellFormed, optionsObject, rangeError, textOption, typeError } from '../options.js';
+import { type GrowingFile, writeAtomically } from './atomic-file.js';
+import { IntegerIndex, TextIndex } from './id-index.js';
+import { ROW_ENCODERS, type RowDType } from './row-encoders.js';
+import { controlOf, headerOf, type TensorEntry } from './write.js';
+
+export type TableId = number | string;
+
+/** What a table is written from: ids and vectors in one order. */
+export interface TableContents {
+  ids: readonly TableId[] | Int32Array | Uint32Array | BigInt64Array;
+  /** One after the other, of `dimensions` each; or one each. */
+  vectors: Float32Array | Int8Array | Uint16Array | readonly ArrayLike<number>[];
+  /** Where `vectors` are one array. */
+  dimensions?: number;
+  /** Of Uint16Array: what its bits are. Default `'F16'`. Of numbers: see {@link TableWriteOptions}. */
+  dtype?: RowDType;
+  /** Of Int8Array. */
+  scales?: Float32Array;
+}
+
+/** Ids and vectors of numbers, pair by pair: a Map, a list, a generator, a cursor of a database. */
+export type TableRows =
+  | Iterable<readonly [TableId, ArrayLike<number>]>
+  | AsyncIterable<readonly [TableId, ArrayLike<number>]>;
+
+export interface TableWriteOptions {
+  /**
+   * What numbers become. `'F32'` (default); `'F16'`, `'BF16'`: rounded to the nearest; `'I8'`: bytes, with a scale for each
+   * row, by its largest element.
+   */
+  dtype?: RowDType;
+  /** Told after each some MiB; `total` where it is known. */
+  onProgress?: (progress: { rows: number; total?: number }) => void;
+  /** Gives up: nothing is left then. */
+  signal?: AbortSignal;
+}
+
+const DTYPES: readonly RowDType[] = ['F32', 'F16', 'BF16', 'I8'];
+const METADATA = { format: 'zerohop embedding table 1' };
+const PIECE_BYTES = 2 ** 22;
+
+/** Rows as they are written: some at a time. */
+interface Piece {
+  readonly ids: ArrayLike<TableId | bigint>;
+  readonly bytes: Uint8Array;
+  readonly scales?: Float32Array | undefined;
+}
+
+interface Source {
+  readonly dtype: RowDType;
+  readonly dimensions: number;
+  readonly total?: number | undefined;
+  readonly scaled: boolean;
+  readonly pieces: Iterable<Piece> | AsyncIterable<Piece>;
+}
+
+/** `EmbeddingTable.write`. */
+export async function writeTable(
+  path: string,
+  contents: TableContents | TableRows,
+  options?: TableWriteOptions,
+): Promise<void> {
+  const given = optionsObject('options', options, ['dtype', 'onProgress', 'signal']);
+  const { onProgress, signal } = controlOf<{ rows: number; total?: number }>(given);
+  const source = await sourceOf(contents, given['dtype']);
+  await writeAtomically(
+    textOption('path', path, 4096, 1),
+    (file) => writeSource(file, source, onProgress),
+    signal,
+  );
+}
+
+async function writeSource(
+  file: GrowingFile,
+  source: Source,
+  onProgress: TableWriteOptions['onProgress'],
+): Promise<void> {
+  const { dtype, dimensions, total } = source;
+  const room = headerOf(entriesOf(source, Number.MAX_SAFE_INTEGER, true), METADATA).length;
+  file.skip(room);
+  const ids = new IdList();
+  const scales: Float32Array[] = [];
+  for await (const piece of source.pieces) {
+    for (let i = 0; i < piece.ids.length; ++i) ids.add(piece.ids[i]!);
+    if (piece.scales !== undefined) scales.push(piece.scales);
+    await file.append(piece.bytes);
+    onProgress?.({ rows: ids.count, ...(total !== undefined && { total }) });
+  }
+  const parts = ids.parts();
+  for (const { bytes } of parts) await file.append(bytes);
+  for (const part of scales) await file.append(bytesOf(part));
+  const entries: TensorEntry[] = [
+    vectorsOf(dtype, dimensions, ids.count),
+    ...parts.map(({ bytes, ...entry }) => ({ ...entry, bytes: bytes.length })),
+    ...(source.scaled ? [scalesOf(ids.count)] : []),
+  ];
+  await file.writeAt(0, headerOf(entries, METADATA, room));
+}
+
+/** The entries of the longest header that may come of it. */
+function entriesOf({ dtype, dimensions, scaled }: Source, most: number, texts: boolean): TensorEntry[] {
+  const longest = (name: string): TensorEntry => ({ name, dtype: 'I64', shape: [most, most], bytes: most });
+  return [
+    { ...vectorsOf(dtype, dimensions, 0), shape: [most, dimensions], bytes: most },
+    ...['index', 'ids', ...(texts ? ['ids.ends'] : []), ...(scaled ? ['scales'] : [])].map(longest),
+  ];
+}
+
+const vectorsOf = (dtype: RowDType, dimensions: number, rows: number): TensorEntry => ({
+  name: 'vectors',
+  dtype,
+  shape: [rows, dimensions],
+  bytes: rows * dimensions * ROW_ENCODERS[dtype].bytes,
+});
+const scalesOf = (rows: number): TensorEntry => ({ name: 'scales', dtype: 'F32', shape: [rows], bytes: 4 * rows });
+
+async function sourceOf(contents: unknown, dtype: unknown): Promise<Source> {
+  if (typeof contents !== 'object' || contents === null)
+    throw typeError('contents', 'ids and vectors, or pairs of them', contents);
+  if (Symbol.iterator in contents || Symbol.asyncIterator in contents)
+    return sourceOfRows(contents as TableRows, dtypeOf('options.dtype', dtype) ?? 'F32');
+  const lists = contents as TableContents;
+  const own = dtypeOf('dtype', lists.dtype);
+  const wanted = dtypeOf('options.dtype', dtype) ?? own;
+  if (typeof lists.ids !== 'object' || lists.ids === null) throw typeError('ids', 'a list of ids', lists.ids);
+  return Array.isArray(lists.vectors) ? sourceOfVectors(lists, wanted ?? 'F32') : sourceOfElements(lists, wanted);
+}
+
+function dtypeOf(name: string, dtype: unknown): RowDType | undefined {
+  if (dtype === undefined) return undefined;
+  const found = DTYPES.find((one) => one === dtype);
+  if (found === undefined) throw typeError(name, DTYPES.map((one) => `'${one}'`).join(' or '), dtype);
+  return found;
+}
+
+async function sourceOfRows(rows: TableRows, dtype: RowDType): Promise<Source> {
+  const iterator = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]();
+  // The first row says how long all are.
+  const first = await iterator.next();
+  const dimensions = first.done ? 1 : dimensionsOf(pairOf(first.value, 0)[1].length);
+  async function* all() {
+    let next = first;
+    try {
+      for (let row = 0; !next.done; next = await iterator.next(), ++row) yield pairOf(next.value, row);
+    } finally {
+      if (!next.done) await iterator.return?.(); // it was left early
+    }
+  }
+  return { dtype, dimensions, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions) };
+}
+
+function pairOf(pair: unknown, row: number): readonly [TableId, ArrayLike<number>] {
+  if (!Array.isArray(pair) || pair.length !== 2) throw typeError(`rows[${row}]`, '[id, vector]', pair);
+  const [id, vector] = pair as [TableId, ArrayLike<number>];
+  if (typeof vector?.length !== 'number') throw typeError(`vectors[${row}]`, 'a list of numbers', vector);
+  return [id, vector];
+}
+
+function sourceOfVectors(contents: TableContents, dtype: RowDType): Source {
+  const vectors = contents.vectors as readonly ArrayLike<number>[];
+  const { ids } = contents;
+  const dimensions = dimensionsOf(contents.dimensions ?? vectors[0]?.length ?? 1);
+  checkLength(vectors.length, ids.length, 1);
+  function* all() {
+    for (let row = 0; row < ids.length; ++row) yield pairOf([ids[row] as TableId, vectors[row]], row);
+  }
+  const pieces = encoded(all(), dtype, dimensions);
+  return { dtype, dimensions, total: ids.length, scaled: dtype === 'I8', pieces };
+}
+
+/** Vectors in one array: as they are, or float32 made narrower. */
+function sourceOfElements(contents: TableContents, wanted: RowDType | undefined): Source {
+  const { ids, scales } = contents;
+  const vectors = contents.vectors as Float32Array | Int8Array | Uint16Array;
+  const natural = naturalOf(vectors);
+  const dimensions = dimensionsOf(contents.dimensions);
+  checkLength(vectors.length, ids.length, dimensions);
+  const dtype = vectors instanceof Uint16Array ? (wanted ?? 'F16') : (wanted ?? natural[0]!);
+  if (scales !== undefined && (!(scales instanceof Float32Array) || scales.length !== ids.length))
+    throw rangeError('scales', `a Float32Array of ${ids.length}`, scales.length ?? scales);
+  const common = { dtype, dimensions, total: ids.length };
+  if (natural.includes(dtype)) {
+    const scaled = scales !== undefined && dtype === 'I8';
+    return { ...common, scaled, pieces: slices(ids, vectors, dimensions, scaled ? scales : undefined) };
+  }
+  if (!(vectors instanceof Float32Array)) throw typeError('dtype', `${natural.join(' or ')} of such vectors`, dtype);
+  function* all(): Generator<readonly [TableId, ArrayLike<number>]> {
+    for (let row = 0; row < ids.length; ++row)
+      yield [ids[row] as TableId, vectors.subarray(row * dimensions, (row + 1) * dimensions)];
+  }
+  return { ...common, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions) };
+}
+
+/** What the elements of an array may be called without a change. */
+function naturalOf(vectors: unknown): readonly RowDType[] {
+  if (vectors instanceof Float32Array) return ['F32'];
+  if (vectors instanceof Int8Array) return ['I8'];
+  if (vectors instanceof Uint16Array) return ['F16', 'BF16'];
+  throw typeError('vectors', 'a Float32Array, Int8Array or Uint16Array, or a list of vectors', vectors);
+}
+
+function dimensionsOf(dimensions: unknown): number {
+  return countOption('dimensions', dimensions, 1, 2 ** 31 - 1);
+}
+
+function checkLength(elements: number, rows: number, dimensions: number): void {
+  if (elements === rows * dimensions) return;
+  throw rangeError('vectors', `${rows * dimensions} ${dimensions === 1 ? 'of them' : 'elements'} for ${rows} ids`, elements);
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
+
+function* slices(
+  ids: TableContents['ids'],
+  vectors: Float32Array | Int8Array | Uint16Array,
+  dimensions: number,
+  scales: Float32Array | undefined,
+): Generator<Piece> {
+  const rows = Math.max(1, Math.floor(PIECE_BYTES / (dimensions * vectors.BYTES_PER_ELEMENT)));
+  for (let from = 0; from < ids.length; from += rows) {
+    const to = Math.min(ids.length, from + rows);
+    yield {
+      ids: ids.slice(from, to),
+      bytes: bytesOf(vectors.subarray(from * dimensions, to * dimensions)),
+      scales: scales?.subarray(from, to),
+    };
+  }
+}
+
+async function* encoded(
+  rows: Iterable<readonly [TableId, ArrayLike<number>]> | AsyncIterable<readonly [TableId, ArrayLike<number>]>,
+  dtype: RowDType,
+  dimensions: number,
+): AsyncGenerator<Piece> {
+  const { array, bytes, encode } = ROW_ENCODERS[dtype];
+  const most = Math.max(1, Math.floor(PIECE_BYTES / (dimensions * bytes)));
+  let elements = new array(most * dimensions);
+  let ids: TableId[] = [];
+  let scales: number[] = [];
+  let row = 0;
+  const piece = () => ({
+    ids,
+    bytes: bytesOf(elements.subarray(0, ids.length * dimensions)),
+    scales: dtype === 'I8' ? Float32Array.from(scales) : undefined,
+  });
+  for await (const [id, vector] of rows) {
+    if (vector.length !== dimensions) throw rangeError(`vectors[${row}].length`, `${dimensions}`, vector.length);
+    scales.push(encode(vector, elements, ids.length * dimensions));
+    ids.push(id);
+    ++row;
+    if (ids.length < most) continue;
+    yield piece();
+    elements = new array(most * dimensions);
+    ids = [];
+    scales = [];
+  }
+  if (ids.length > 0) yield piece();
+}
+
+/** The ids of a table, in order: all numbers, or all texts. */
+class IdList {
+  count = 0;
+  #words = new Int32Array(2048);
+  #texts: Buffer[] | undefined;
+
+  add(id: unknown): void {
+    const row = this.count++;
+    if (typeof id === 'string') {
+      if (row === 0) this.#texts = [];
+      if (this.#texts === undefined) throw typeError(`ids[${row}]`, 'a number, as the others', id);
+      if (!isWellFormed(id)) throw typeError(`ids[${row}]`, 'a text that UTF-8 can carry', id);
+      this.#texts.push(Buffer.from(id));
+      return;
+    }
+    if (this.#texts !== undefined) throw typeError(`ids[${row}]`, 'a text, as the others', id);
+    const number = Number(typeof id === 'bigint' ? id : (id as number));
+    if (typeof id !== 'number' && typeof id !== 'bigint') throw typeError(`ids[${row}]`, 'a number or a text', id);
+    if (!Number.isSafeInteger(number)) throw rangeError(`ids[${row}]`, 'a safe integer', id);
+    if (2 * row === this.#words.length) {
+      const more = new Int32Array(2 * this.#words.length);
+      more.set(this.#words);
+      this.#words = more;
+    }
+    this.#words[2 * row] = number | 0;
+    this.#words[2 * row + 1] = Math.floor(number / 2 ** 32);
+  }
+
+  /** The tensors that they are, with their index. @throws {RangeError} an id twice. */
+  parts(): { name: string; dtype: string; shape: number[]; bytes: Uint8Array }[] {
+    const texts = this.#texts;
+    if (texts === undefined) {
+      const words = this.#words.subarray(0, 2 * this.count);
+      const ids = { name: 'ids', dtype: 'I64', shape: [this.count], bytes: bytesOf(words) };
+      return [indexOf(new IntegerIndex(words).slots), ids];
+    }
+    const bytes = new Uint8Array(Buffer.concat(texts));
+    let at = 0;
+    const ends = Float64Array.from(texts, ({ length }) => (at += length));
+    return [
+      indexOf(new TextIndex(bytes, ends).slots),
+      { name: 'ids', dtype: 'U8', shape: [bytes.length], bytes },
+      { name: 'ids.ends', dtype: 'F64', shape: [this.count], bytes: bytesOf(ends) },
+    ];
+  }
+}
+
+const indexOf = (slots: Int32Array) => ({
+  name: 'index',
+  dtype: 'I32',
+  shape: [slots.length / 2, 2],
+  bytes: bytesOf(slots),
+});
