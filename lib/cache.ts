@@ -27,6 +27,7 @@ import {
 } from './options.js';
 import { type CacheStats, cacheStatsOf } from './stats.js';
 import type { ReadonlyUint8Array } from './views.js';
+import { Blobs, type BlobsOptions } from './weights/blobs.js';
 
 const VERIFY = ['off', 'sample', 'trap'] as const;
 export type Verify = (typeof VERIFY)[number];
@@ -78,6 +79,8 @@ export interface OpenOptions {
    * returns false. Default: false with `'learned'`, true with `'score'`.
    */
   admission?: boolean;
+  /** Where `blobs` are kept. */
+  blobs?: BlobsOptions;
 }
 
 const POLICIES = ['learned', 'score'] as const;
@@ -136,6 +139,7 @@ const OPEN_OPTIONS = [
   'policy',
   'aging',
   'admission',
+  'blobs',
 ] as const;
 const KEYSPACE_OPTIONS = ['codec', 'scope', 'ttl', 'ttlJitter', 'copy', 'keys', 'near'] as const;
 
@@ -174,10 +178,20 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   readonly #models = new Set<WeakRef<{ outdateAll(): void }>>();
   readonly #flights = new Map<string, Map<string, Flight<never, unknown>>>(); // of models, by keyspace
   readonly #terms: Terms;
+  /** Files on a volume, mapped, for what a program loads at its start; beside the cache, and there after it was closed. */
+  readonly blobs: Blobs;
   #open = true;
 
   /** @internal */
-  constructor(name: string, maxBytes: number, verify: number, maxEntries: number, keeping: Keeping, terms: Terms) {
+  constructor(
+    name: string,
+    maxBytes: number,
+    verify: number,
+    maxEntries: number,
+    keeping: Keeping,
+    terms: Terms,
+    blobs: Blobs,
+  ) {
     const handle = native.open(
       name,
       maxBytes,
@@ -190,6 +204,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     );
     super(handle, bytes, terms);
     this.#terms = terms;
+    this.blobs = blobs;
     const near = this.nearCache;
     const after = () => {
       near?.close();
@@ -426,8 +441,10 @@ export function open(options: OpenOptions = {}): Cache {
       ? Number.POSITIVE_INFINITY
       : countOption('options.maxEntries', entries, 1, Number.MAX_SAFE_INTEGER);
   const life = lifeOptions(given, { ttl: Number.POSITIVE_INFINITY, ttlJitter: 0 });
+  const blobs = new Blobs(given['blobs'] as BlobsOptions | undefined);
   reportHeap();
-  return new Cache(name, maxBytes, VERIFY.indexOf(verify), maxEntries, keeping, { ...life, copy: false, near: true });
+  const terms: Terms = { ...life, copy: false, near: true };
+  return new Cache(name, maxBytes, VERIFY.indexOf(verify), maxEntries, keeping, terms, blobs);
 }
 
 /** By what is decided what stays. @internal */

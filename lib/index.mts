@@ -2,6 +2,9 @@
 // CacheError class and one set of open caches.
 export {
   type ArmStats,
+  type BlobContent,
+  Blobs,
+  type BlobsOptions,
   bytes,
   Cache,
   CacheError,
@@ -50,6 +53,7 @@ export {
   type KeyspaceStats,
   type KeyspaceTerms,
   type LoadOptions,
+  MappedBlob,
   type MismatchEvent,
   type Missing,
   type Model,

@@ -261,6 +261,9 @@ export interface Native {
   ): Promise<ArrayBuffer | string>;
   weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | string>;
   weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
+  bytesDigest(bytes: Uint8Array): ArrayBuffer;
+  lockTake(path: string): unknown;
+  lockRelease(lock: unknown): void;
   tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
   tableFind(
     slots: Int32Array,

@@ -68,11 +68,7 @@ export async function writeTable(
   const given = optionsObject('options', options, ['dtype', 'onProgress', 'signal']);
   const { onProgress, signal } = controlOf<{ rows: number; total?: number }>(given);
   const source = await sourceOf(contents, given['dtype']);
-  await writeAtomically(
-    textOption('path', path, 4096, 1),
-    (file) => writeSource(file, source, onProgress),
-    signal,
-  );
+  await writeAtomically(textOption('path', path, 4096, 1), (file) => writeSource(file, source, onProgress), signal);
 }
 
 async function writeSource(
@@ -210,7 +206,11 @@ function dimensionsOf(dimensions: unknown): number {
 
 function checkLength(elements: number, rows: number, dimensions: number): void {
   if (elements === rows * dimensions) return;
-  throw rangeError('vectors', `${rows * dimensions} ${dimensions === 1 ? 'of them' : 'elements'} for ${rows} ids`, elements);
+  throw rangeError(
+    'vectors',
+    `${rows * dimensions} ${dimensions === 1 ? 'of them' : 'elements'} for ${rows} ids`,
+    elements,
+  );
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);

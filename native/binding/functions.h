@@ -100,10 +100,17 @@ napi_value WeightsAdvise(napi_env env, napi_callback_info info);
 napi_value WeightsLock(napi_env env, napi_callback_info info);
 // weightsLoad(file, threads, control): reads a file that is not mapped; a promise of true, or of what is wrong.
 napi_value WeightsLoad(napi_env env, napi_callback_info info);
+// bytesDigest(bytes): the 32 bytes of a typed array's digest.
+napi_value BytesDigest(napi_env env, napi_callback_info info);
 // weightsDigest(file, begin, end, threads, control): a promise of 32 bytes, or of what is wrong.
 napi_value WeightsDigest(napi_env env, napi_callback_info info);
 // weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
 napi_value WeightsWarm(napi_env env, napi_callback_info info);
+
+// lockTake(path): a lock for one process; undefined while another has it, a text if it can not be had.
+napi_value LockTake(napi_env env, napi_callback_info info);
+// lockRelease(lock).  It is also given back when the value is collected, and when the process ends.
+napi_value LockRelease(napi_env env, napi_callback_info info);
 
 // tensors_binding.cc
 //

@@ -20,6 +20,7 @@
 #include "binding/functions.h"
 #include "binding/weights_file.h"
 #include "weights/digest.h"
+#include "weights/file_lock.h"
 #include "weights/gguf.h"
 #include "weights/gguf_split.h"
 #include "weights/load.h"
@@ -96,6 +97,14 @@ GoOn TellTo(const Control& control) {
     control.Done(bytes >> 10);
     return control.GoOn();
   };
+}
+
+napi_value BufferOf(napi_env env, const Digest& digest) {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  if (napi_create_arraybuffer(env, digest.size(), &data, &buffer) != napi_ok) return nullptr;
+  std::memcpy(data, digest.data(), digest.size());
+  return buffer;
 }
 
 napi_value RefusalOf(napi_env env, const Refusal& refusal) {
@@ -377,6 +386,12 @@ napi_value WeightsLoad(napi_env env, napi_callback_info info) {
       [](napi_env env) { return Bool(env, true); });
 }
 
+napi_value BytesDigest(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  Bytes bytes;
+  return ReadView(env, args[0], "bytes", &bytes) ? BufferOf(env, DigestOfBytes(bytes)) : nullptr;
+}
+
 napi_value WeightsDigest(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -395,13 +410,7 @@ napi_value WeightsDigest(napi_env env, napi_callback_info info) {
         *digest = made.value();
         return Status();
       },
-      [digest](napi_env env) -> napi_value {
-        void* data = nullptr;
-        napi_value buffer = nullptr;
-        if (napi_create_arraybuffer(env, digest->size(), &data, &buffer) != napi_ok) return nullptr;
-        std::memcpy(data, digest->data(), digest->size());
-        return buffer;
-      });
+      [digest](napi_env env) { return BufferOf(env, *digest); });
 }
 
 napi_value WeightsWarm(napi_env env, napi_callback_info info) {
@@ -429,6 +438,31 @@ napi_value WeightsWarm(napi_env env, napi_callback_info info) {
         return WarmFile(*file, ranges, threads, TellTo(control));
       },
       [](napi_env env) { return Bool(env, true); });
+}
+
+napi_value LockTake(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  std::string path;
+  if (!ReadString(env, args[0], &path)) return nullptr;
+  auto lock = FileLock::TryTake(path);
+  if (!lock.ok()) return Text(env, lock.status().detail());
+  if (lock.value() == nullptr) return nullptr;
+  napi_value value;
+  const auto drop = [](napi_env, void* data, void*) { delete static_cast<std::unique_ptr<FileLock>*>(data); };
+  auto owned = std::make_unique<std::unique_ptr<FileLock>>(std::move(lock.value()));
+  if (napi_create_external(env, owned.get(), drop, nullptr, &value) != napi_ok) return nullptr;
+  static_cast<void>(owned.release());  // the external value has it
+  return value;
+}
+
+napi_value LockRelease(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  void* lock = nullptr;
+  if (napi_get_value_external(env, args[0], &lock) != napi_ok || lock == nullptr) {
+    return ThrowType(env, "lock: expected what lockTake gave");
+  }
+  static_cast<std::unique_ptr<FileLock>*>(lock)->reset();
+  return nullptr;
 }
 
 }  // namespace zerohop::binding

@@ -43,10 +43,20 @@ Digest RootOf(std::vector<Digest> level) {
 
 }  // namespace
 
+Digest DigestOfBytes(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return Sha3From({}, {{&kLeafMark, 1}, {}});
+  std::vector<Digest> digests(LeavesOf(bytes.size()));
+  for (size_t first = 0; first < digests.size(); first += kLeavesAtOnce) {
+    const size_t at = first * kLeafBytes;
+    HashLeaves(bytes.subspan(at, std::min(bytes.size() - at, kLeavesAtOnce * kLeafBytes)), digests[first].data());
+  }
+  return RootOf(std::move(digests));
+}
+
 Result<Digest> DigestOfFile(const MappedFile& file, FileRange range, unsigned threads, const GoOn& go_on) {
   constexpr uint64_t kHashedAtOnce = kLeavesAtOnce * kLeafBytes;
   const uint64_t size = range.end - range.begin;
-  if (size == 0) return Sha3From({}, {{&kLeafMark, 1}, {}});
+  if (size == 0) return DigestOfBytes({});
   std::vector<Digest> digests(LeavesOf(size));
   const uint64_t pieces = (size + kHashedAtOnce - 1) / kHashedAtOnce;
   const Status status = InPieces(pieces, threads, kHashedAtOnce, [&](uint64_t i, std::byte* memory) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "fingerprint/sha3.h"
 #include "weights/load.h"
@@ -17,7 +18,10 @@ namespace zerohop {
 
 inline constexpr uint64_t kLeafBytes = uint64_t{1} << 20;
 
-// `threads` at least 1.  No bytes at all are one leaf.
+// Of bytes in memory, by one thread.
+Digest DigestOfBytes(std::span<const std::byte> bytes);
+
+// The same of a part of a file.  `threads` at least 1.  No bytes at all are one leaf.
 Result<Digest> DigestOfFile(const MappedFile& file, FileRange range, unsigned threads, const GoOn& go_on);
 
 }  // namespace zerohop

@@ -286,7 +286,12 @@ describe('a table', () => {
     ['more vectors', { ids: [1], vectors: [[1], [2]] }, 'RangeError', 'vectors'],
     ['a longer vector', { ids: [1, 2], vectors: [[1], [2, 3]] }, 'RangeError', 'vectors[1]'],
     ['no dimensions', { ids: [1], vectors: Float32Array.of(1) }, 'TypeError', 'dimensions'],
-    ['fewer scales', { ids: [1], vectors: Int8Array.of(1), dimensions: 1, scales: new Float32Array(2) }, 'RangeError', 'scales'],
+    [
+      'fewer scales',
+      { ids: [1], vectors: Int8Array.of(1), dimensions: 1, scales: new Float32Array(2) },
+      'RangeError',
+      'scales',
+    ],
     ['bytes as halves', { ids: [1], vectors: Int8Array.of(1), dimensions: 1, dtype: 'F16' }, 'TypeError', 'dtype'],
     ['another type', { ids: [1], vectors: [[1]], dtype: 'F64' }, 'TypeError', 'dtype'],
     ['what is no pair', [1], 'TypeError', 'rows[0]'],
@@ -349,7 +354,22 @@ describe('a table', () => {
   test('of numbers made narrower', async () => {
     const random = randomFrom(4);
     const D = 64;
-    const special = [0, -0, 1, -1, 65504, 65519.9, 65520, 1e9, 2 ** -14, 2 ** -24, 2 ** -25, 3 * 2 ** -26, 6e-8, -5.96e-8];
+    const special = [
+      0,
+      -0,
+      1,
+      -1,
+      65504,
+      65519.9,
+      65520,
+      1e9,
+      2 ** -14,
+      2 ** -24,
+      2 ** -25,
+      3 * 2 ** -26,
+      6e-8,
+      -5.96e-8,
+    ];
     const vectors = Array.from({ length: 300 }, (_, row) =>
       Array.from({ length: D }, (_, i) => (row === 0 ? (special[i] ?? i / 7) : (random() - 0.5) * 10 ** (i % 9))),
     );
@@ -379,7 +399,8 @@ describe('a table', () => {
       for (const [id, vector] of vectors.entries()) {
         const scale = table.scale(id)!;
         const bytes = table.row(id)!;
-        for (const [i, x] of vector.entries()) expect(Math.abs(bytes[i]! * scale - x)).toBeLessThanOrEqual(scale * 0.501);
+        for (const [i, x] of vector.entries())
+          expect(Math.abs(bytes[i]! * scale - x)).toBeLessThanOrEqual(scale * 0.501);
       }
     }
     await expect(EmbeddingTable.write(path, [[1, [Number.NaN]]], { dtype: 'I8' })).rejects.toThrow(RangeError);

@@ -1,0 +1,43 @@
+#include "weights/file_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace zerohop {
+
+Result<std::unique_ptr<FileLock>> FileLock::TryTake(const std::string& path) {
+  const auto failure = [&](int error) {
+    return Status(Code::kIo, path + ": " + std::system_category().message(error));
+  };
+  for (;;) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0) return failure(errno);
+    std::unique_ptr<FileLock> lock(new FileLock({}, file));
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return std::unique_ptr<FileLock>();
+      if (errno == EINTR) continue;
+      return failure(errno);
+    }
+    // Whoever held it took the file with him: that of the name is another one now, and maybe somebody's.
+    struct stat mine, named;
+    if (::fstat(file, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
+        mine.st_dev == named.st_dev) {
+      lock->path_ = path;
+      return lock;
+    }
+  }
+}
+
+FileLock::~FileLock() {
+  // Before the lock is given back, so that nobody takes a file that is about to go.
+  if (!path_.empty()) ::unlink(path_.c_str());
+  ::close(file_);
+}
+
+}  // namespace zerohop
