@@ -46,7 +46,6 @@ export function printFigures(figures: Figures): void {
     ),
   );
   console.log(`\n${footnotes(figures).join('\n')}`);
-  console.log('\nNext:  npm test    npm run bench -- --list    npm start -- --json FILE');
 }
 
 export function makeCases(figures: Figures): Case[] {

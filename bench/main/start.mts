@@ -2,6 +2,7 @@
 //
 //   replay   a real request trace through each store, each in a process of its own: hit ratio, GC, CPU
 //   reads    keys that all stores hold, timed in turns in this process: one by one and in batches
+//   weights  a sharded checkpoint and an embedding table, opened beside reading the files (weights-step.mts)
 //
 // Every value is checked against the generator that made it; a wrong one ends the run with exit code 1.
 // Ends by itself in about a minute; `--quick` in a few seconds.
@@ -21,6 +22,7 @@ import { startRedisServer } from './stores/redis-server.mjs';
 import type { Store, StoreName } from './stores/store.mjs';
 import { type HitCounts, ZerohopStore } from './stores/zerohop-store.mjs';
 import { fill, pickHotStream, timeReads, verify } from './timed-reads.mjs';
+import { runWeightsStep } from './weights-step.mjs';
 
 /** Room for a third of the trace's keys: enough pressure that the choice of what to keep shows. */
 const MAX_BYTES = 128 * 2 ** 20;
@@ -39,9 +41,14 @@ async function main(): Promise<void> {
   const where = await prepareSurroundings(figures);
   await replayAll(figures, where);
   await timeAll(figures, where);
+  const weights = await runWeightsStep(where.folder, quick);
   clearProgress();
   printFigures(figures);
-  if (json !== undefined) writeReport(json, makeReport('start', makeCases(figures), makeRatios(figures)));
+  console.log(`\n${weights.text}`);
+  console.log('\nNext:  npm test    npm run bench -- --list    npm start -- --json FILE');
+  const cases = [...makeCases(figures), ...weights.cases];
+  const ratios = { ...makeRatios(figures), ...weights.ratios };
+  if (json !== undefined) writeReport(json, makeReport('start', cases, ratios));
 }
 
 async function prepareSurroundings(figures: Figures): Promise<Surroundings> {

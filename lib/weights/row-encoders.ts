@@ -46,7 +46,7 @@ const bits = new Uint32Array(float.buffer);
 function bfloatOf(x: number): number {
   float[0] = x;
   const word = bits[0]!;
-  if (x !== x) return (word >>> 16) | 0x40;
+  if (Number.isNaN(x)) return (word >>> 16) | 0x40;
   return (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
 }
 

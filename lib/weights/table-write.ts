@@ -300,7 +300,10 @@ class IdList {
     }
     const bytes = new Uint8Array(Buffer.concat(texts));
     let at = 0;
-    const ends = Float64Array.from(texts, ({ length }) => (at += length));
+    const ends = Float64Array.from(texts, ({ length }) => {
+      at += length;
+      return at;
+    });
     return [
       indexOf(new TextIndex(bytes, ends).slots),
       { name: 'ids', dtype: 'U8', shape: [bytes.length], bytes },

@@ -69,7 +69,10 @@ export async function writeWeights(path: string, tensors: WritableTensors, optio
   );
   const total = listed.reduce((sum, { bytes }) => sum + bytes.length, 0);
   let written = 0;
-  const onPiece = (bytes: number) => onProgress?.({ bytes: (written += bytes), total });
+  const onPiece = (bytes: number) => {
+    written += bytes;
+    onProgress?.({ bytes: written, total });
+  };
   await writeAtomically(
     textOption('path', path, 4096, 1),
     async (file) => {
