@@ -1,11 +1,8 @@
 {
   "targets": [{
     "target_name": "zerohop",
-    # One list of core sources, read here and by CMakeLists.txt; the binding's own files are listed beside it.
-    "sources": [
-      "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).map(f=>'native/'+f).join(' ')\")",
-      "<!@(node -p \"require('fs').readdirSync('native/binding').filter(f=>f.endsWith('.cc')).sort().map(f=>'native/binding/'+f).join(' ')\")"
-    ],
+    # One list of core sources, read here and by CMakeLists.txt; the binding's own files are beside it.
+    "sources": ["<!@(node native/unity.cjs core)", "<!@(node native/unity.cjs binding)"],
     "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
     "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
     "cflags_cc": ["-std=c++20", "-O3", "-fexceptions", "-Wall", "-Wextra", "-Wno-cast-function-type", "-fvisibility=hidden"],
@@ -35,10 +32,7 @@
       }, {
         # Whole caches, played with ids: the core once more, for what it does without Node.
         "target_name": "zerohop_simulator",
-        "sources": [
-          "bench/native/simulator/simulator.cc",
-          "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).map(f=>'native/'+f).join(' ')\")"
-        ],
+        "sources": ["bench/native/simulator/simulator.cc", "<!@(node native/unity.cjs core)"],
         "include_dirs": ["native", "bench/native/simulator"],
         "cflags_cc!": ["-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
         "cflags_cc": ["-std=c++20", "-O2", "-fexceptions", "-Wall", "-Wextra", "-fvisibility=hidden"],
