@@ -64,10 +64,10 @@ export { type BlobContent, Blobs, type BlobsOptions, MappedBlob } from './weight
 export {
   EmbeddingTable,
   type Missing,
-  type TableRow,
 } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { WeightsStrategy } from './weights/file.js';
+export type { TableRow } from './weights/table-file.js';
 export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';
 export { type LoadOptions, Weights, type WeightsOptions, WeightTensor } from './weights/weights.js';
 export type { WritableTensor, WritableTensors, WriteOptions } from './weights/write.js';

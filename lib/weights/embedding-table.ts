@@ -1,52 +1,24 @@
 // embedding-table.ts: vectors by id, read-only, over a mapped safetensors file: one copy in memory for every worker and
 // process that opens it.
-//
-//   vectors        [N, D] of F32, F16, BF16 or I8
-//   scales         [N] of F32, of I8 vectors: what each element is to be multiplied by
-//   ids            [N] of U32 or I64; or the UTF-8 of texts, back to back, with
-//   ids.ends       [N] of F64: where each ends
-//   index          [S, 2] of I32, if the file was written here: id-index.ts; else it is made when the file is opened
 
 import { availableParallelism } from 'node:os';
 import { type NativeVectors, native } from '../native.js';
 import { countOption, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
-import { areSlots, type IdIndex, IntegerIndex, TextIndex } from './id-index.js';
+import type { IdIndex } from './id-index.js';
+import { openTable, type TableFile, type TableRow } from './table-file.js';
 import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
-import { Weights, type WeightTensor } from './weights.js';
-
-export type TableRow = Float32Array | Uint16Array | Int8Array;
 
 /** What rows that are not there are filled with: zeros, the mean of those that are, or nothing. */
 export type Missing = 'zero' | 'mean' | 'leave';
 
-/** As much of a table as one file holds: readers that began with it go on with it. */
-interface Version {
-  readonly weights: Weights;
-  readonly vectors: TableRow;
-  readonly scales: Float32Array | undefined;
-  readonly index: IdIndex<never>;
-  readonly size: number;
-  readonly dimensions: number;
-  readonly dtype: string;
-  readonly texts: boolean;
-  /** A view of a row that there is. */
-  readonly viewOf: (row: number) => TableRow;
-  /** The id of a row. */
-  readonly idOf: (row: number) => TableId;
-  /** For native code; throws after `close`. */
-  readonly native: () => NativeVectors;
-}
-
-/** As native code numbers them. */
-const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
 /** Rows that were asked for lately, by a hash of their id. */
 const HOT_BITS = 12;
 const HOT = 2 ** HOT_BITS;
 const GOLDEN = 0x9e3779b1;
 
 export class EmbeddingTable {
-  #version: Version;
+  #file: TableFile;
   #hotIds = new Float64Array(HOT).fill(Number.NaN);
   #hotRows: (TableRow | undefined)[] = new Array<TableRow | undefined>(HOT).fill(undefined);
 
@@ -57,7 +29,7 @@ export class EmbeddingTable {
    * @example const items = await EmbeddingTable.open('items.safetensors')
    */
   static async open(path: string): Promise<EmbeddingTable> {
-    return new EmbeddingTable(await versionOf(path));
+    return new EmbeddingTable(await openTable(path));
   }
 
   /**
@@ -73,20 +45,20 @@ export class EmbeddingTable {
     await writeTable(path, contents, options);
   }
 
-  private constructor(version: Version) {
-    this.#version = version;
+  private constructor(file: TableFile) {
+    this.#file = file;
   }
 
   get size(): number {
-    return this.#version.size;
+    return this.#file.size;
   }
 
   get dimensions(): number {
-    return this.#version.dimensions;
+    return this.#file.dimensions;
   }
 
   get dtype(): string {
-    return this.#version.dtype;
+    return this.#file.dtype;
   }
 
   has(id: TableId): boolean {
@@ -106,7 +78,7 @@ export class EmbeddingTable {
   #coldRow(id: TableId, place: number): TableRow | undefined {
     const row = this.#rowOf(id);
     if (row < 0) return undefined;
-    const found = this.#version.viewOf(row);
+    const found = this.#file.viewOf(row);
     if (typeof id === 'number') {
       this.#hotIds[place] = id;
       this.#hotRows[place] = found;
@@ -121,7 +93,7 @@ export class EmbeddingTable {
   /** What the elements of an I8 row are to be multiplied by; 1 of other types. */
   scale(id: TableId): number | undefined {
     const row = this.#rowOf(id);
-    return row < 0 ? undefined : (this.#version.scales?.[row] ?? 1);
+    return row < 0 ? undefined : (this.#file.scales?.[row] ?? 1);
   }
 
   /**
@@ -132,20 +104,19 @@ export class EmbeddingTable {
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut; a part of `out` was written.
    */
   gather(ids: ArrayLike<TableId>, out: TableRow, options?: { missing?: Missing }): { hits: number; missing: number[] } {
-    const { vectors, dimensions } = this.#version;
+    const { array, dimensions } = this.#file;
     const how = optionsObject('options', options, ['missing'])['missing'] ?? 'leave';
     if (how !== 'zero' && how !== 'mean' && how !== 'leave')
       throw typeError('options.missing', "'zero', 'mean' or 'leave'", how);
-    if (how === 'mean' && !(vectors instanceof Float32Array))
+    if (how === 'mean' && array !== Float32Array)
       throw rangeError('options.missing', "'zero' or 'leave' of what is not F32", how);
-    if (Object.getPrototypeOf(out) !== Object.getPrototypeOf(vectors))
-      throw typeError('out', `a ${vectors.constructor.name}`, out);
+    if (!(out instanceof array)) throw typeError('out', `a ${array.name}`, out);
     if (out.length < ids.length * dimensions)
       throw rangeError('out.length', `at least ${ids.length * dimensions}`, out.length);
     const missing: number[] = [];
     const places = this.#placesOf(ids);
     for (let i = 0; i < places.length; ++i) if (places[i]! < 0) missing.push(i);
-    this.#watched(() => native.tableGather(...this.#version.native(), places, out));
+    this.#watched(() => native.tableGather(...this.#file.native(), places, out));
     const hits = ids.length - missing.length;
     if (how !== 'leave' && missing.length > 0) {
       const filling = how === 'mean' ? meanOf(out as Float32Array, places, dimensions) : undefined;
@@ -198,7 +169,7 @@ export class EmbeddingTable {
     const ids = given['ids'] as ArrayLike<TableId> | undefined;
     const threads =
       given['threads'] === undefined
-        ? threadsFor(this.size * this.#version.vectors.BYTES_PER_ELEMENT * this.dimensions)
+        ? threadsFor(this.#file.bytes)
         : countOption('options.threads', given['threads'], 1, 64);
     if (ids !== undefined) {
       const scores = this.dot(query, ids);
@@ -212,12 +183,12 @@ export class EmbeddingTable {
     const places = new Float64Array(wanted);
     const scores = new Float32Array(wanted);
     const found = this.#watched(() => native.tableTopK(...vectors, query, places, scores, threads));
-    return Array.from({ length: found }, (_, i) => ({ id: this.#version.idOf(places[i]!), score: scores[i]! }));
+    return Array.from({ length: found }, (_, i) => ({ id: this.#file.idOf(places[i]!), score: scores[i]! }));
   }
 
   /** The vectors as native code takes them. */
   #scored(query: Float32Array): NativeVectors {
-    const { dimensions, native: vectors } = this.#version;
+    const { dimensions, native: vectors } = this.#file;
     if (!(query instanceof Float32Array)) throw typeError('query', 'a Float32Array', query);
     if (query.length !== dimensions) throw rangeError('query.length', `${dimensions}`, query.length);
     return vectors();
@@ -229,12 +200,12 @@ export class EmbeddingTable {
       return work();
     } catch (error) {
       if ((error as { code?: string }).code !== 'ERR_WEIGHTS_CHANGED' || error instanceof WeightsError) throw error;
-      throw new WeightsError('ERR_WEIGHTS_CHANGED', (error as Error).message, this.#version.weights.path);
+      throw new WeightsError('ERR_WEIGHTS_CHANGED', (error as Error).message, this.#file.weights.path);
     }
   }
 
   #placesOf(ids: ArrayLike<TableId>): Int32Array {
-    return this.#watched(() => this.#version.index.rowsOf(ids));
+    return this.#watched(() => this.#file.index.rowsOf(ids));
   }
 
   /**
@@ -244,8 +215,8 @@ export class EmbeddingTable {
    * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then.
    */
   async swap(path: string): Promise<void> {
-    const next = await versionOf(path);
-    const { dimensions, dtype, texts } = this.#version;
+    const next = await openTable(path);
+    const { dimensions, dtype, texts } = this.#file;
     if (next.dimensions !== dimensions || next.dtype !== dtype || next.texts !== texts) {
       next.weights.close();
       throw rangeError(
@@ -254,20 +225,20 @@ export class EmbeddingTable {
         `${next.dtype}[${next.dimensions}]`,
       );
     }
-    this.#version = next;
+    this.#file = next;
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);
   }
 
   /** Empties all rows of the file that is in use, and gives its address space back. */
   close(): void {
-    const { weights } = this.#version;
+    const { weights } = this.#file;
     weights.close();
     const closed = () => {
       throw new WeightsError('ERR_WEIGHTS_CLOSED', 'it was closed', weights.path);
     };
     const index = { slots: new Int32Array(0), rowOf: closed, rowsOf: closed };
-    this.#version = { ...this.#version, index, native: closed };
+    this.#file = { ...this.#file, index, native: closed };
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);
   }
@@ -277,7 +248,7 @@ export class EmbeddingTable {
   }
 
   #rowOf(id: TableId): number {
-    const { index, texts } = this.#version;
+    const { index, texts } = this.#file;
     if (texts) {
       if (typeof id !== 'string') throw typeError('id', 'a string', id);
       return (index as IdIndex<string>).rowOf(id);
@@ -301,128 +272,4 @@ function meanOf(rows: Float32Array, places: Int32Array, dimensions: number): Flo
     for (let d = 0; d < dimensions; ++d) sums[d]! += rows[i * dimensions + d]!;
   }
   return Float32Array.from(sums, (sum) => (count === 0 ? 0 : sum / count));
-}
-
-async function versionOf(path: string): Promise<Version> {
-  const weights = await Weights.open(path);
-  try {
-    return readVersion(weights);
-  } catch (error) {
-    weights.close();
-    throw error;
-  }
-}
-
-function readVersion(weights: Weights): Version {
-  const wrong = (message: string) => new WeightsError('ERR_WEIGHTS_TABLE', message, weights.path);
-  const vectors = weights.tensors.get('vectors');
-  const ids = weights.tensors.get('ids');
-  if (vectors === undefined || ids === undefined)
-    throw wrong('is no embedding table: it needs the tensors ids and vectors');
-  const [size = -1, dimensions = 0] = vectors.shape;
-  if (vectors.shape.length !== 2 || dimensions < 1 || !DTYPES.includes(vectors.dtype))
-    throw wrong(
-      `vectors: expected [N, D] of ${DTYPES.join(', ')}, found ${vectors.dtype} [${vectors.shape.join(', ')}]`,
-    );
-  const scales = scalesOf(weights.tensors.get('scales'), vectors.dtype, size, wrong);
-  const given = slotsOf(weights.tensors.get('index'), wrong);
-  const rows = rowsOf(vectors);
-  const type = DTYPES.indexOf(vectors.dtype);
-  const { begin } = vectors.place;
-  const scaled = scales === undefined ? 0 : weights.tensor('scales').place.begin;
-  const forNative = (): NativeVectors => [vectors.file.handle, begin, type, dimensions, size, scaled];
-  const common = {
-    weights,
-    vectors: rows,
-    viewOf: viewsOf(rows, dimensions),
-    scales,
-    size,
-    dimensions,
-    dtype: vectors.dtype,
-    native: forNative,
-  };
-  const ends = weights.tensors.get('ids.ends');
-  if (ends === undefined) {
-    const words = wordsOf(ids, size, wrong);
-    const idOf = (row: number) => words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0);
-    return { ...common, texts: false, idOf, index: new IntegerIndex(words, given) };
-  }
-  const [bytes, places] = textsOf(ids, ends, size, wrong);
-  const idOf = (row: number) => Buffer.from(bytes.subarray(row === 0 ? 0 : places[row - 1]!, places[row]!)).toString();
-  return { ...common, texts: true, idOf, index: new TextIndex(bytes, places, given) };
-}
-
-/** The elements; of F16 their bits, on every Node. */
-function rowsOf(vectors: WeightTensor): TableRow {
-  const { data } = vectors;
-  if (data instanceof Float32Array || data instanceof Int8Array || data instanceof Uint16Array) return data;
-  return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
-}
-
-/** The constructor itself: `subarray` takes twice as long. */
-function viewsOf(rows: TableRow, dimensions: number): (row: number) => TableRow {
-  const { buffer, byteOffset, BYTES_PER_ELEMENT } = rows;
-  const rowBytes = dimensions * BYTES_PER_ELEMENT;
-  if (rows instanceof Float32Array) return (row) => new Float32Array(buffer, byteOffset + row * rowBytes, dimensions);
-  if (rows instanceof Int8Array) return (row) => new Int8Array(buffer, byteOffset + row * rowBytes, dimensions);
-  return (row) => new Uint16Array(buffer, byteOffset + row * rowBytes, dimensions);
-}
-
-function wordsOf(ids: WeightTensor, size: number, wrong: (message: string) => WeightsError): Int32Array {
-  if (ids.shape.length !== 1 || ids.shape[0] !== size)
-    throw wrong(`ids: expected [${size}], found [${ids.shape.join(', ')}]`);
-  const { buffer, byteOffset, byteLength } = ids.data;
-  if (ids.dtype === 'I64' && byteOffset % 4 === 0) return new Int32Array(buffer, byteOffset, byteLength / 4);
-  const words = new Int32Array(2 * size);
-  if (ids.dtype === 'U32') {
-    const lower = ids.data as Uint32Array;
-    for (let row = 0; row < size; ++row) words[2 * row] = lower[row]!;
-    return words;
-  }
-  if (ids.dtype === 'I64') {
-    new Uint8Array(words.buffer).set(new Uint8Array(buffer, byteOffset, byteLength));
-    return words;
-  }
-  throw wrong(`ids: expected U32 or I64, or the bytes of texts with ids.ends, found ${ids.dtype}`);
-}
-
-function textsOf(
-  ids: WeightTensor,
-  ends: WeightTensor,
-  size: number,
-  wrong: (message: string) => WeightsError,
-): [Uint8Array, Float64Array] {
-  if (ids.dtype !== 'U8' || ends.dtype !== 'F64' || ends.shape.length !== 1 || ends.shape[0] !== size)
-    throw wrong(
-      `ids of texts: expected U8 with ids.ends, F64 [${size}], found ${ids.dtype} and ${ends.dtype} [${ends.shape.join(', ')}]`,
-    );
-  const places = ends.data as Float64Array;
-  let before = 0;
-  for (let row = 0; row < size; ++row) {
-    const end = places[row]!;
-    if (!(Number.isInteger(end) && end >= before && end <= ids.bytes))
-      throw wrong(`ids.ends[${row}]: ${end} is no place in ids after ${before}`);
-    before = end;
-  }
-  return [ids.data as Uint8Array, places];
-}
-
-function scalesOf(
-  scales: WeightTensor | undefined,
-  dtype: string,
-  size: number,
-  wrong: (message: string) => WeightsError,
-): Float32Array | undefined {
-  if (scales === undefined || dtype !== 'I8') return undefined;
-  if (scales.dtype !== 'F32' || scales.shape.length !== 1 || scales.shape[0] !== size)
-    throw wrong(`scales: expected F32 [${size}], found ${scales.dtype} [${scales.shape.join(', ')}]`);
-  return scales.data as Float32Array;
-}
-
-function slotsOf(index: WeightTensor | undefined, wrong: (message: string) => WeightsError): Int32Array | undefined {
-  if (index === undefined) return undefined;
-  const words = index.bytes / 4;
-  if (index.dtype !== 'I32' || index.shape.length !== 2 || index.shape[1] !== 2 || !areSlots(words))
-    throw wrong(`index: expected I32 [a power of two, 2], found ${index.dtype} [${index.shape.join(', ')}]`);
-  return index.data as Int32Array;
 }

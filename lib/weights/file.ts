@@ -20,7 +20,7 @@ export interface TensorPlace {
 }
 
 /** Node before 22 shows 4 GiB in one buffer at most. */
-const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2 ** 32 : Number.MAX_SAFE_INTEGER;
+export const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2 ** 32 : Number.MAX_SAFE_INTEGER;
 
 /** Where windows begin: what is aligned in the file is in them. */
 const WINDOW_STEP = 2 ** 30;

@@ -14,6 +14,7 @@
 #include "weights/fault_guard.h"
 #include "weights/ggml_types.h"
 #include "weights/id_slots.h"
+#include "weights/safetensors.h"
 #include "weights/score.h"
 #include "weights/search.h"
 #include "weights/to_float32.h"
@@ -24,16 +25,8 @@ namespace {
 // Converted by so many bytes: what is read stays in a processor's cache.  A multiple of every block.
 constexpr uint64_t kConvertedAtOnce = uint64_t{1} << 18;
 
-constexpr DType kPlainTypes[] = {{"F64", 1, 64},        {"F32", 1, 32},       {"F16", 1, 16},    {"BF16", 1, 16},
-                                 {"I64", 1, 64},        {"I32", 1, 32},       {"I16", 1, 16},    {"I8", 1, 8},
-                                 {"U64", 1, 64},        {"U32", 1, 32},       {"U16", 1, 16},    {"U8", 1, 8},
-                                 {"BOOL", 1, 8},        {"F8_E4M3", 1, 8},    {"F8_E5M2", 1, 8}, {"F8_E8M0", 1, 8},
-                                 {"F8_E4M3FNUZ", 1, 8}, {"F8_E5M2FNUZ", 1, 8}};
-
 const DType* TypeNamed(const std::string& name) {
-  for (const DType& type : kPlainTypes) {
-    if (name == type.name) return &type;
-  }
+  if (const DType* const type = SafetensorsType(name)) return type;
   constexpr uint32_t kNumbers = 64;
   for (uint32_t number = 0; number < kNumbers; ++number) {
     const DType* const type = GgmlType(number);

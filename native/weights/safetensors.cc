@@ -158,9 +158,8 @@ void SafetensorsReader::ReadType(Tensor& tensor) {
   const uint64_t at = json_.offset();
   std::string_view name;
   if (!json_.ReadString(&name)) return;
-  const auto* const known = std::find_if(std::begin(kSafetensorsTypes), std::end(kSafetensorsTypes),
-                                         [name](const DType& type) { return name == type.name; });
-  if (known == std::end(kSafetensorsTypes)) {
+  const DType* const known = SafetensorsType(name);
+  if (known == nullptr) {
     Refuse("ERR_WEIGHTS_DTYPE", at, tensor, "expected a type of the format, found " + Quoted(name));
     return;
   }
@@ -287,6 +286,12 @@ void ReadWeightMap(JsonReader& json, NamedTexts& files) {
 }
 
 }  // namespace
+
+const DType* SafetensorsType(std::string_view name) {
+  const auto* const known = std::find_if(std::begin(kSafetensorsTypes), std::end(kSafetensorsTypes),
+                                         [name](const DType& type) { return name == type.name; });
+  return known == std::end(kSafetensorsTypes) ? nullptr : known;
+}
 
 Parsed<uint64_t> SafetensorsHeaderBytes(std::span<const std::byte> first, uint64_t file_bytes) {
   const uint64_t there = std::min<uint64_t>(first.size(), file_bytes);

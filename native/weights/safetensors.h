@@ -33,6 +33,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,9 @@ struct SafetensorsHeader {
   NamedTexts metadata;          // as they stand in the header
   uint64_t data_start = 0;      // bytes in the file
 };
+
+// A type that the format has; null for any other name.
+const DType* SafetensorsType(std::string_view name);
 
 // The length of the header, which begins behind the first kSafetensorsLengthBytes: how much to read, and so checked
 // before anything is allocated.

@@ -1,5 +1,5 @@
 // Tables of embeddings: rows by id, over the file's own memory.
-import { readdirSync, truncateSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readdirSync, truncateSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EmbeddingTable, Weights } from 'zerohop';
@@ -404,6 +404,35 @@ describe('a table', () => {
       }
     }
     await expect(EmbeddingTable.write(path, [[1, [Number.NaN]]], { dtype: 'I8' })).rejects.toThrow(RangeError);
+  });
+
+  test('of more than one buffer can show', async () => {
+    const N = 1_100_000; // 4.5 GB, all holes but for three rows
+    const D = 1024;
+    const path = fileOf();
+    const bytes = N * D * 4;
+    const text = JSON.stringify({
+      ids: { dtype: 'I64', shape: [N], data_offsets: [0, 8 * N] },
+      vectors: { dtype: 'F32', shape: [N, D], data_offsets: [8 * N, 8 * N + bytes] },
+    }).padEnd(248);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    const file = openSync(path, 'w');
+    writeSync(file, Buffer.concat([length, Buffer.from(text)]));
+    writeSync(file, new Uint8Array(Int32Array.from({ length: 2 * N }, (_, i) => (i % 2 === 0 ? i * 5 : 0)).buffer));
+    ftruncateSync(file, 256 + 8 * N + bytes);
+    // The first, the last that one buffer of 4 GiB shows, and the last.
+    const rows = [0, 2 ** 20 - 1, 2 ** 20, N - 1];
+    for (const row of rows) writeSync(file, new Float32Array(D).fill(row + 1), 0, 4 * D, 256 + 8 * N + row * D * 4);
+    closeSync(file);
+    using table = await EmbeddingTable.open(path);
+    for (const row of rows) expect(table.row(row * 10)).toEqual(new Float32Array(D).fill(row + 1));
+    expect(table.row(50)).toEqual(new Float32Array(D));
+    const ids = rows.map((row) => row * 10);
+    const out = new Float32Array(4 * D);
+    expect(table.gather(ids, out).hits).toBe(4);
+    expect(rows.map((_, i) => out[i * D])).toEqual(rows.map((row) => row + 1));
+    expect([...table.dot(new Float32Array(D).fill(1), ids)]).toEqual(rows.map((row) => Math.fround((row + 1) * D)));
   });
 
   test.each<[string, Record<string, unknown>]>([

@@ -1,0 +1,178 @@
+// table-file.ts: a file of embeddings, opened: where its rows are, and which id is which row's. What is in it is checked.
+//
+//   vectors        [N, D] of F32, F16, BF16 or I8
+//   scales         [N] of F32, of I8 vectors: what each element is to be multiplied by
+//   ids            [N] of U32 or I64; or the UTF-8 of texts, back to back, with
+//   ids.ends       [N] of F64: where each ends
+//   index          [S, 2] of I32, if the file was written here: id-index.ts; else it is made when the file is opened
+
+import type { NativeVectors } from '../native.js';
+import { WeightsError } from './error.js';
+import { WINDOW_BYTES } from './file.js';
+import { areSlots, type IdIndex, IntegerIndex, TextIndex } from './id-index.js';
+import type { TableId } from './table-write.js';
+import { Weights, type WeightTensor } from './weights.js';
+
+export type TableRow = Float32Array | Uint16Array | Int8Array;
+
+/** As much of a table as one file holds: readers that began with it go on with it. */
+export interface TableFile {
+  readonly weights: Weights;
+  /** Of a row. */
+  readonly array: new (
+    buffer: ArrayBuffer,
+    offset: number,
+    length: number,
+  ) => TableRow;
+  readonly scales: Float32Array | undefined;
+  readonly index: IdIndex<never>;
+  /** Of all rows. */
+  readonly bytes: number;
+  readonly size: number;
+  readonly dimensions: number;
+  readonly dtype: string;
+  readonly texts: boolean;
+  /** A view of a row that there is. */
+  readonly viewOf: (row: number) => TableRow;
+  /** The id of a row. */
+  readonly idOf: (row: number) => TableId;
+  /** For native code; throws after `close`. */
+  readonly native: () => NativeVectors;
+}
+
+/** As native code numbers them. */
+const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
+/** Of floats of 16 bits the bits, on every Node. */
+const ARRAYS: readonly TableFile['array'][] = [Float32Array, Uint16Array, Uint16Array, Int8Array];
+
+/** Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is no table. */
+export async function openTable(path: string): Promise<TableFile> {
+  const weights = await Weights.open(path);
+  try {
+    return readTable(weights);
+  } catch (error) {
+    weights.close();
+    throw error;
+  }
+}
+
+function readTable(weights: Weights): TableFile {
+  const wrong = (message: string) => new WeightsError('ERR_WEIGHTS_TABLE', message, weights.path);
+  const vectors = weights.tensors.get('vectors');
+  const ids = weights.tensors.get('ids');
+  if (vectors === undefined || ids === undefined)
+    throw wrong('is no embedding table: it needs the tensors ids and vectors');
+  const [size = -1, dimensions = 0] = vectors.shape;
+  if (vectors.shape.length !== 2 || dimensions < 1 || !DTYPES.includes(vectors.dtype))
+    throw wrong(
+      `vectors: expected [N, D] of ${DTYPES.join(', ')}, found ${vectors.dtype} [${vectors.shape.join(', ')}]`,
+    );
+  const scales = scalesOf(weights.tensors.get('scales'), vectors.dtype, size, wrong);
+  const given = slotsOf(weights.tensors.get('index'), wrong);
+  const type = DTYPES.indexOf(vectors.dtype);
+  const { begin } = vectors.place;
+  const scaled = scales === undefined ? 0 : weights.tensor('scales').place.begin;
+  const forNative = (): NativeVectors => [vectors.file.handle, begin, type, dimensions, size, scaled];
+  const common = {
+    weights,
+    array: ARRAYS[type]!,
+    viewOf: viewsOf(vectors, ARRAYS[type]!, size, dimensions),
+    scales,
+    bytes: vectors.bytes,
+    size,
+    dimensions,
+    dtype: vectors.dtype,
+    native: forNative,
+  };
+  const ends = weights.tensors.get('ids.ends');
+  if (ends === undefined) {
+    const words = wordsOf(ids, size, wrong);
+    const idOf = (row: number) => words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0);
+    return { ...common, texts: false, idOf, index: new IntegerIndex(words, given) };
+  }
+  const [bytes, places] = textsOf(ids, ends, size, wrong);
+  const idOf = (row: number) => Buffer.from(bytes.subarray(row === 0 ? 0 : places[row - 1]!, places[row]!)).toString();
+  return { ...common, texts: true, idOf, index: new TextIndex(bytes, places, given) };
+}
+
+/** By the array's constructor: `subarray` takes twice as long. Several windows where one can not show all rows. */
+function viewsOf(
+  vectors: WeightTensor,
+  array: TableFile['array'],
+  size: number,
+  dimensions: number,
+): (row: number) => TableRow {
+  const rowBytes = vectors.bytes / Math.max(1, size);
+  if (vectors.bytes <= WINDOW_BYTES) {
+    const { buffer, byteOffset } = vectors.data as { buffer: ArrayBuffer; byteOffset: number };
+    return (row) => new array(buffer, byteOffset + row * rowBytes, dimensions);
+  }
+  const rowsAtOnce = Math.floor(WINDOW_BYTES / rowBytes);
+  const windows: ({ buffer: ArrayBuffer; byteOffset: number } | undefined)[] = [];
+  return (row) => {
+    const place = Math.floor(row / rowsAtOnce);
+    const from = place * rowsAtOnce;
+    windows[place] ??= vectors.part(from * rowBytes, Math.min(size, from + rowsAtOnce) * rowBytes) as never;
+    const { buffer, byteOffset } = windows[place]!;
+    return new array(buffer, byteOffset + (row - from) * rowBytes, dimensions);
+  };
+}
+
+function wordsOf(ids: WeightTensor, size: number, wrong: (message: string) => WeightsError): Int32Array {
+  if (ids.shape.length !== 1 || ids.shape[0] !== size)
+    throw wrong(`ids: expected [${size}], found [${ids.shape.join(', ')}]`);
+  const { buffer, byteOffset, byteLength } = ids.data;
+  if (ids.dtype === 'I64' && byteOffset % 4 === 0) return new Int32Array(buffer, byteOffset, byteLength / 4);
+  const words = new Int32Array(2 * size);
+  if (ids.dtype === 'U32') {
+    const lower = ids.data as Uint32Array;
+    for (let row = 0; row < size; ++row) words[2 * row] = lower[row]!;
+    return words;
+  }
+  if (ids.dtype === 'I64') {
+    new Uint8Array(words.buffer).set(new Uint8Array(buffer, byteOffset, byteLength));
+    return words;
+  }
+  throw wrong(`ids: expected U32 or I64, or the bytes of texts with ids.ends, found ${ids.dtype}`);
+}
+
+function textsOf(
+  ids: WeightTensor,
+  ends: WeightTensor,
+  size: number,
+  wrong: (message: string) => WeightsError,
+): [Uint8Array, Float64Array] {
+  if (ids.dtype !== 'U8' || ends.dtype !== 'F64' || ends.shape.length !== 1 || ends.shape[0] !== size)
+    throw wrong(
+      `ids of texts: expected U8 with ids.ends, F64 [${size}], found ${ids.dtype} and ${ends.dtype} [${ends.shape.join(', ')}]`,
+    );
+  const places = ends.data as Float64Array;
+  let before = 0;
+  for (let row = 0; row < size; ++row) {
+    const end = places[row]!;
+    if (!(Number.isInteger(end) && end >= before && end <= ids.bytes))
+      throw wrong(`ids.ends[${row}]: ${end} is no place in ids after ${before}`);
+    before = end;
+  }
+  return [ids.data as Uint8Array, places];
+}
+
+function scalesOf(
+  scales: WeightTensor | undefined,
+  dtype: string,
+  size: number,
+  wrong: (message: string) => WeightsError,
+): Float32Array | undefined {
+  if (scales === undefined || dtype !== 'I8') return undefined;
+  if (scales.dtype !== 'F32' || scales.shape.length !== 1 || scales.shape[0] !== size)
+    throw wrong(`scales: expected F32 [${size}], found ${scales.dtype} [${scales.shape.join(', ')}]`);
+  return scales.data as Float32Array;
+}
+
+function slotsOf(index: WeightTensor | undefined, wrong: (message: string) => WeightsError): Int32Array | undefined {
+  if (index === undefined) return undefined;
+  const words = index.bytes / 4;
+  if (index.dtype !== 'I32' || index.shape.length !== 2 || index.shape[1] !== 2 || !areSlots(words))
+    throw wrong(`index: expected I32 [a power of two, 2], found ${index.dtype} [${index.shape.join(', ')}]`);
+  return index.data as Int32Array;
+}
