@@ -87,6 +87,7 @@ export class WeightsFile {
 
   /** A buffer of its own over this part: for what lies at no multiple of its element's size. */
   part(begin: number, end: number): ArrayBuffer {
+    this.#checkWindow(begin, end, 'take parts of it');
     const buffer = native.weightsWindow(this.handle, begin, end - begin);
     this.#windows.push({ from: begin, bytes: end - begin, buffer });
     return buffer;
