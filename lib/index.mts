@@ -28,6 +28,7 @@ export {
   type Experiment,
   type ExperimentStats,
   type ExperimentTerms,
+  type ExternalDataFile,
   estimateSavings,
   experiment,
   explain,

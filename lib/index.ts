@@ -69,5 +69,11 @@ export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { WeightsStrategy } from './weights/file.js';
 export type { TableRow } from './weights/table-file.js';
 export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';
-export { type LoadOptions, Weights, type WeightsOptions, WeightTensor } from './weights/weights.js';
+export {
+  type ExternalDataFile,
+  type LoadOptions,
+  Weights,
+  type WeightsOptions,
+  WeightTensor,
+} from './weights/weights.js';
 export type { WritableTensor, WritableTensors, WriteOptions } from './weights/write.js';

@@ -70,6 +70,15 @@ export class MappedBlob {
     return this.#bytes;
   }
 
+  get byteLength(): number {
+    return this.#end - this.#begin;
+  }
+
+  /** A buffer of these bytes and no others, over the mapping. @internal */
+  ownBuffer(): ArrayBuffer {
+    return this.byteLength === 0 ? new ArrayBuffer(0) : this.#file.part(this.#begin, this.#end);
+  }
+
   #view(): Uint8Array {
     if (this.#end === this.#begin) return new Uint8Array(0);
     const { buffer, offset } = this.#file.window(this.#begin, this.#end);

@@ -67,13 +67,7 @@ export class WeightsFile {
   window(begin: number, end: number): { buffer: ArrayBuffer; offset: number } {
     for (const { from, bytes, buffer } of this.#windows)
       if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
-    if (end - begin > WINDOW_BYTES)
-      throw new WeightsError(
-        'ERR_WEIGHTS_WINDOW',
-        `${end - begin} bytes are more than Node ${process.versions.node} shows in one piece; take parts of it`,
-        this.path,
-        begin,
-      );
+    this.#checkWindow(begin, end, 'take parts of it');
     // The first window is all of the file where that may be; else one that neighbours may use, too, as aligned as the file.
     const start = this.size <= WINDOW_BYTES ? 0 : begin - (begin % WINDOW_STEP);
     const near = end - start > WINDOW_BYTES ? begin - (begin % ALIGNMENT) : start;
@@ -84,8 +78,16 @@ export class WeightsFile {
     return { buffer, offset: begin - from };
   }
 
+  /** All of it in one piece, over the mapping. `instead`: what to do where it is too long for that. */
+  whole(instead: string): Uint8Array<ArrayBuffer> {
+    this.#checkWindow(0, this.size, instead);
+    const { buffer, offset } = this.window(0, this.size);
+    return new Uint8Array(buffer, offset, this.size);
+  }
+
   /** A buffer of its own over this part: for what lies at no multiple of its element's size. */
   part(begin: number, end: number): ArrayBuffer {
+    this.#checkWindow(begin, end, 'take parts of it');
     const buffer = native.weightsWindow(this.handle, begin, end - begin);
     this.#windows.push({ from: begin, bytes: end - begin, buffer });
     return buffer;
@@ -103,5 +105,12 @@ export class WeightsFile {
     for (const { buffer } of this.#windows) native.weightsDetach(buffer);
     this.#windows = [];
     native.weightsRelease(this.#file);
+  }
+
+  #checkWindow(begin: number, end: number, instead: string): void {
+    if (end - begin <= WINDOW_BYTES) return;
+    const node = `Node ${process.versions.node}`;
+    const message = `${end - begin} bytes are more than ${node} shows in one piece; ${instead}`;
+    throw new WeightsError('ERR_WEIGHTS_WINDOW', message, this.path, begin);
   }
 }

@@ -30,6 +30,14 @@ export interface LoadOptions {
   threads?: number;
 }
 
+/** A file of a checkpoint, as onnxruntime takes it beside a model. */
+export interface ExternalDataFile {
+  /** Its name without folders: the `location` that the model says. */
+  path: string;
+  /** All of it, over the mapping. */
+  data: Uint8Array<ArrayBuffer>;
+}
+
 /** A tensor of a checkpoint. */
 export class WeightTensor {
   readonly name: string;
@@ -265,6 +273,21 @@ export class Weights implements Iterable<WeightTensor> {
     native.hashData(state, new Uint8Array(0), Buffer.concat(parts), 0, out);
     this.#digest = Buffer.from(out).toString('hex');
     return this.#digest;
+  }
+
+  /**
+   * The files, for a model whose initializers lie in them: its `external_data` says `location`, the file's name, and `offset` and
+   * `length`, which are `place.begin` and `bytes` of the tensor.
+   *
+   * Nothing is copied here. onnxruntime 1.30 copies what it needs while the session is made: keep the weights open until
+   * then, and close them when you like. A session that finds them closed is refused.
+   *
+   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: a file longer than one buffer may be (4 GiB on Node 20).
+   * @example const session = await ort.InferenceSession.create(model, { externalData: weights.externalData() })
+   */
+  externalData(): ExternalDataFile[] {
+    const instead = 'keep it in smaller files, or give the session the path of a model beside it';
+    return this.#files.map((file) => ({ path: basename(file.path), data: file.whole(instead) }));
   }
 
   /**

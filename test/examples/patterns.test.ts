@@ -159,4 +159,10 @@ describe.skipIf(!glibc)('an ONNX model', () => {
     expect(facts.refused).toEqual(['TypeError', 'TypeError', 'TypeError']);
     expect(facts.otherWeights).toEqual({ unseen: true, right: true, differ: true });
   });
+
+  test('finds its weights in a safetensors file, from bytes and from a path', async () => {
+    const { modelBytes, right } = await factsOf('onnx-weights.mjs');
+    expect(right).toEqual([true, true]);
+    expect(modelBytes).toBeLessThan(64 * 8 * 4); // they are not in it
+  });
 });

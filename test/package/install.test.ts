@@ -187,15 +187,23 @@ describe('installed with scripts blocked', () => {
   });
 
   test('brings its adapters, which need none of the libraries they are for', async () => {
-    const use = 'for (const one of [ai, langchain, keyv]) for (const [name, of] of Object.entries(one)) '.concat(
-      "if (typeof of === 'function') console.log(name);",
-    );
-    const expected = ['cachedEmbeddings', 'embeddingMiddleware', 'keyvStore', 'languageMiddleware', 'llmCache'];
+    const use =
+      'for (const one of [ai, langchain, keyv, transformers]) for (const [name, of] of Object.entries(one)) '.concat(
+        "if (typeof of === 'function') console.log(name);",
+      );
+    const expected = [
+      'cachedEmbeddings',
+      'embeddingMiddleware',
+      'keyvStore',
+      'languageMiddleware',
+      'llmCache',
+      'transformersCache',
+    ];
     const module = `import * as ai from 'zerohop/ai-sdk'; import * as langchain from 'zerohop/langchain';
-      import * as keyv from 'zerohop/keyv'; ${use}`;
+      import * as keyv from 'zerohop/keyv'; import * as transformers from 'zerohop/transformers'; ${use}`;
     expect((await printed(place, 'adapters.mjs', module)).split('\n').sort()).toEqual(expected);
     const common = `const ai = require('zerohop/ai-sdk'), langchain = require('zerohop/langchain');
-      const keyv = require('zerohop/keyv'); ${use}`;
+      const keyv = require('zerohop/keyv'), transformers = require('zerohop/transformers'); ${use}`;
     expect((await printed(place, 'adapters.cjs', common)).split('\n').sort()).toEqual(expected);
   });
 
@@ -214,6 +222,7 @@ describe('installed with scripts blocked', () => {
       import { embeddingMiddleware, languageMiddleware } from 'zerohop/ai-sdk';
       import { keyvStore } from 'zerohop/keyv';
       import { cachedEmbeddings, llmCache } from 'zerohop/langchain';
+      import { transformersCache } from 'zerohop/transformers';
       import { type Cache, CacheError, float32, type Keyspace, open, type ReadonlyFloat32Array } from 'zerohop';
       const cache: Cache = open({ maxBytes: '1MB', ttl: '1h' });
       const vectors = cache.keyspace('vectors', { codec: float32(3) });
@@ -226,7 +235,7 @@ describe('installed with scripts blocked', () => {
       console.log([...found!].join(), cache.stats().hits, new CacheError('ERR_CACHE_IO', 'x') instanceof Error);
       cache.close();
       export type { Keyspace };
-      void [wrong, embeddingMiddleware, languageMiddleware, keyvStore, cachedEmbeddings, llmCache];`;
+      void [wrong, embeddingMiddleware, languageMiddleware, keyvStore, cachedEmbeddings, llmCache, transformersCache];`;
     writeFileSync(join(place, source), typed);
     const options = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, types: [] };
     const target = { target: 'es2022', lib: ['es2023', 'esnext.disposable', 'dom'], module, moduleResolution };

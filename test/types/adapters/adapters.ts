@@ -1,13 +1,16 @@
 // What the libraries that the adapters are for must take, and what must not compile. Compiled, never run.
+import { env } from '@huggingface/transformers';
 import type { BaseCache } from '@langchain/core/caches';
 import * as caches from '@langchain/core/caches';
 import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import type { EmbeddingModelMiddleware, LanguageModelMiddleware } from 'ai';
 import Keyv, { type KeyvStoreAdapter } from 'keyv';
-import { type Cache, float32, json, PUBLIC, utf8 } from 'zerohop';
+import { InferenceSession } from 'onnxruntime-node';
+import { type Cache, float32, json, PUBLIC, utf8, type Weights } from 'zerohop';
 import { embeddingMiddleware, languageMiddleware } from 'zerohop/ai-sdk';
 import { keyvStore } from 'zerohop/keyv';
 import { cachedEmbeddings, llmCache } from 'zerohop/langchain';
+import { transformersCache } from 'zerohop/transformers';
 
 export function aiSdk(cache: Cache): void {
   const embeddings: EmbeddingModelMiddleware = embeddingMiddleware({ cache, scope: PUBLIC, ttl: '1h' });
@@ -39,4 +42,14 @@ export function keyv(cache: Cache): void {
   // @ts-expect-error: a keyspace, and not a cache of bytes
   keyvStore(cache);
   void store;
+}
+
+export function transformers(cache: Cache): void {
+  env.customCache = transformersCache(cache.blobs, { version: '2026-11' });
+  // @ts-expect-error: the blobs of a cache, and not the cache
+  transformersCache(cache);
+}
+
+export async function onnxruntime(weights: Weights): Promise<InferenceSession> {
+  return InferenceSession.create(new Uint8Array(0), { externalData: weights.externalData() });
 }

@@ -1,0 +1,2 @@
+// The ES module face of `zerohop/transformers`; see index.mts.
+export { type TransformersCache, type TransformersCacheOptions, transformersCache } from './transformers.js';
