@@ -4,10 +4,10 @@ import { defineConfig } from 'vitest/config';
 // the addon's JavaScript side twice in one process.
 // Briefly, on the Nodes beside the first one: whatever meets V8, its collector, threads or ends of processes.
 const VERSION_DEPENDENT = [
-  'test/cache/{api,backends,codecs,detach,exits,expiry,memory,near-cache,opening,reclaim,views}.test.ts',
+  'test/cache/{api,backends,codecs,detach,exits,memory,opening,reclaim,views}.test.ts',
   'test/examples/examples.test.ts',
   'test/weights/{external-data,weights}.test.ts',
-  'test/workers/*.test.ts',
+  'test/workers/!(near-coherence).test.ts',
 ];
 
 export default defineConfig({

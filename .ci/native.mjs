@@ -1,7 +1,6 @@
 // native.mjs — `npm run test:native`, `test:asan`, `test:tsan`, `fuzz`: the core's own tests, without Node.
 //
 //   node .ci/native.mjs release|asan|tsan|fuzz [seconds]      seconds: of fuzzing in total, 60 if not given
-//   node .ci/native.mjs release --model                       the random operations alone: asan runs the rest, too
 //
 // Each mode has a build folder of its own, build/native/<mode>.  The sanitizers and fuzzers are clang's, which also
 // checks the lock annotations; where clang cannot be had, gcc has sanitizers too, and the fuzzers get a driver of our
@@ -52,10 +51,10 @@ const SANITIZER_ENVIRONMENT = {
  * Configures and compiles one mode.
  *
  * @param {Mode} mode
- * @param {{ jobs?: number, target?: string }} [options]
+ * @param {{ jobs?: number }} [options]
  * @returns {NativeBuild}
  */
-export function buildNative(mode, { jobs = 2, target } = {}) {
+export function buildNative(mode, { jobs = 2 } = {}) {
   requireTools(NATIVE_TEST_TOOLS, 'build the native tests');
   const compiler = chooseCompiler(mode);
   const libFuzzer = mode === 'fuzz' && path.basename(compiler) === 'clang++';
@@ -65,8 +64,7 @@ export function buildNative(mode, { jobs = 2, target } = {}) {
   const configured = existsSync(path.join(folder, 'CMakeCache.txt')) ? [] : generator;
   mkdirSync(folder, { recursive: true });
   run('cmake', ['-S', root, '-B', folder, ...configured, `-DCMAKE_CXX_COMPILER=${compiler}`, ...MODES[mode]]);
-  const only = target === undefined ? [] : ['--target', target];
-  run('cmake', ['--build', folder, '--parallel', String(jobs), ...only]);
+  run('cmake', ['--build', folder, '--parallel', String(jobs)]);
   return { mode, compiler, folder, libFuzzer };
 }
 
@@ -74,21 +72,13 @@ export function buildNative(mode, { jobs = 2, target } = {}) {
  * Builds a mode and runs its tests, all of them.
  *
  * @param {'release' | 'asan' | 'tsan'} mode
- * @param {{ model?: boolean }} [options]  model: the random operations alone
  * @returns {NativeBuild & { passed: number, seconds: number }}  passed: test programs' runs, one a test file
  */
-export function testNative(mode, { model = false } = {}) {
-  const build = buildNative(mode, model ? { target: 'zerohop_model' } : {});
+export function testNative(mode) {
+  const build = buildNative(mode);
   const startedMs = performance.now();
   const parallel = ['--parallel', String(os.availableParallelism())];
-  const args = [
-    '--test-dir',
-    build.folder,
-    '--output-on-failure',
-    '--no-tests=error',
-    ...parallel,
-    ...(model ? ['-R', '^model/'] : []),
-  ];
+  const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error', ...parallel];
   const output = run(...withoutRandomLayout(mode, 'ctest', args), { env: SANITIZER_ENVIRONMENT });
   const passed = Number(/tests failed out of (\d+)/.exec(output)?.[1] ?? Number.NaN);
   return { ...build, passed, seconds: (performance.now() - startedMs) / 1000 };
@@ -187,7 +177,7 @@ function main([mode, seconds]) {
     const { compiler, libFuzzer } = fuzzNative(seconds === undefined ? 60 : Number(seconds));
     console.log(`fuzz: nothing found (${compiler}, ${libFuzzer ? 'libFuzzer' : 'our own driver'})`);
   } else if (Object.hasOwn(MODES, mode ?? '')) {
-    const { compiler, passed, seconds: taken } = testNative(mode, { model: seconds === '--model' });
+    const { compiler, passed, seconds: taken } = testNative(mode);
     console.log(`${mode}: ${passed} test files passed in ${taken.toFixed(1)} s (${compiler})`);
   } else {
     throw new PreparationError('usage: node .ci/native.mjs release|asan|tsan|fuzz [seconds]');

@@ -1,8 +1,8 @@
 // test.mjs — `npm test`: everything that says whether this checkout works, from nothing to a verdict.
 //
 //   set-up            dependencies, addon, TypeScript                          (prepare.mjs)
-//   native            without Node: unit and model tests under address + undefined and thread sanitizer; the model at full
-//                     speed; a short fuzz
+//   native            without Node: unit and model tests under address + undefined and thread sanitizer; a short fuzz
+//                     (`npm run test:native` runs them as they are, the model with ten million operations)
 //   javascript        the vitest suite on the Node that runs this, and on the other supported ones
 //   the whole         the main job, short; instructions against the baseline; the site
 //
@@ -22,9 +22,7 @@ const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
 
 /** `needs`: tools without which, and without the right to install them, a step is left out, and that is said. */
 const STEPS = [
-  fast
-    ? { name: 'native tests', script: '.ci/native.mjs', args: ['release'] }
-    : { name: 'native model, at full speed', script: '.ci/native.mjs', args: ['release', '--model'] },
+  ...(fast ? [{ name: 'native tests', script: '.ci/native.mjs', args: ['release'] }] : []),
   { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan'], slow: true },
   { name: 'native tests, thread sanitizer', script: '.ci/native.mjs', args: ['tsan'], slow: true },
   { name: `fuzzers, ${FUZZ_SECONDS} s`, script: '.ci/native.mjs', args: ['fuzz', String(FUZZ_SECONDS)], slow: true },
