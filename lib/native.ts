@@ -91,6 +91,8 @@ export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float
 export interface NativeHeader {
   names: string[];
   dtypes: string[];
+  /** Elements and bits of each one's blocks. */
+  blocks: Float64Array;
   shapes: number[][];
   /** Begin and end of each, in the file. */
   places: Float64Array;

@@ -15,6 +15,8 @@ export interface TensorPlace {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** Elements of a block, 1 but of quantised types; and its bits. */
+  readonly block: readonly [elements: number, bits: number];
   readonly begin: number;
   readonly end: number;
 }

@@ -19,11 +19,12 @@ export function headerOf(file: WeightsFile): Header {
     const [code, message, offset] = parsed;
     throw new WeightsError(code, message, file.path, offset);
   }
-  const { names, dtypes, shapes, places, metadata } = parsed;
+  const { names, dtypes, blocks, shapes, places, metadata } = parsed;
   const tensors = names.map((name, i) => ({
     name,
     dtype: dtypes[i]!,
     shape: shapes[i]!,
+    block: [blocks[2 * i]!, blocks[2 * i + 1]!] as const,
     begin: places[2 * i]!,
     end: places[2 * i + 1]!,
   }));

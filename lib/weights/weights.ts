@@ -47,16 +47,20 @@ export class WeightTensor {
   readonly shape: readonly number[];
   /** In the file. */
   readonly bytes: number;
+  /** Of quantised types, the blocks that its elements lie in: how many elements, in how many bytes. */
+  readonly quantization: { readonly blockElements: number; readonly blockBytes: number } | undefined;
   readonly #file: WeightsFile;
   readonly #begin: number;
   #data: ArrayBufferView | undefined;
 
   /** @internal */
-  constructor({ name, dtype, shape, begin, end }: TensorPlace, file: WeightsFile) {
+  constructor({ name, dtype, shape, block, begin, end }: TensorPlace, file: WeightsFile) {
     this.name = name;
     this.dtype = dtype;
     this.shape = shape;
     this.bytes = end - begin;
+    const [blockElements, bits] = block;
+    this.quantization = blockElements === 1 ? undefined : { blockElements, blockBytes: bits / 8 };
     this.#begin = begin;
     this.#file = file;
   }

@@ -154,17 +154,21 @@ napi_value PairsOf(napi_env env, const NamedTexts& pairs) {
   });
 }
 
-// { names, dtypes, shapes, places, metadata }.
+// { names, dtypes, blocks, shapes, places, metadata }; of blocks and places two numbers a tensor.
 napi_value HeaderOf(napi_env env, const std::vector<Tensor>& tensors, napi_value metadata) {
-  std::vector<double> places;
+  std::vector<double> places, blocks;
   places.reserve(2 * tensors.size());
+  blocks.reserve(2 * tensors.size());
   for (const Tensor& tensor : tensors) {
+    blocks.push_back(tensor.dtype->block_elements);
+    blocks.push_back(tensor.dtype->block_bits);
     places.push_back(static_cast<double>(tensor.begin));
     places.push_back(static_cast<double>(tensor.end));
   }
   const std::pair<const char*, napi_value> fields[] = {
       {"names", ListOf<Tensor>(env, tensors, [env](const Tensor& one) { return Text(env, one.name); })},
       {"dtypes", ListOf<Tensor>(env, tensors, [env](const Tensor& one) { return Text(env, one.dtype->name); })},
+      {"blocks", NumbersOf(env, blocks)},
       {"shapes", ListOf<Tensor>(env, tensors,
                                 [env](const Tensor& one) {
                                   return ListOf<uint64_t>(env, one.shape, [env](const uint64_t& dimension) {

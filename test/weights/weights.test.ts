@@ -495,7 +495,12 @@ describe('a GGUF file', () => {
     const { shape, dtype, data } = weights.tensor('w');
     expect([shape, dtype]).toEqual([[2, 3], 'F32']);
     expect(bytesOf(data)).toEqual(bytesOf(FLOATS));
-    expect(weights.tensor('q')).toMatchObject({ dtype: 'Q4_0', bytes: 18 });
+    expect(weights.tensor('q')).toMatchObject({
+      dtype: 'Q4_0',
+      bytes: 18,
+      quantization: { blockElements: 32, blockBytes: 18 },
+    });
+    expect([...weights].find(({ dtype }) => dtype === 'F32')?.quantization).toBeUndefined();
     // A block: a float16 scale, then 32 nibbles less 8, the lower ones first.
     const scale = (1 + 0x307 / 1024) * 2 ** -14; // 0x0707
     const floats = [...weights.tensor('q').toFloat32()];
