@@ -10,6 +10,7 @@ export type WeightsErrorCode =
   | 'ERR_WEIGHTS_WINDOW' // a tensor longer than this Node can show in one piece
   | 'ERR_WEIGHTS_SHARD' // a shard is missing, or does not hold what the index says
   | 'ERR_WEIGHTS_SHARD_NAME' // a shard's name is no plain file name
+  | 'ERR_WEIGHTS_SPLIT' // GGUF in several files, which are not those that it says
   | 'ERR_WEIGHTS_TRUNCATED'
   | 'ERR_WEIGHTS_TRAILING'
   | 'ERR_WEIGHTS_HEADER_SIZE'

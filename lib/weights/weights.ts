@@ -10,7 +10,7 @@ import { choiceOption, countOption, optionsObject, rangeError, textOption, typeE
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
-import { headerOf, shardsOf } from './formats.js';
+import { checkSplit, type Header, headerOf, shardsOf } from './formats.js';
 import { type WritableTensors, type WriteOptions, writeWeights } from './write.js';
 
 export interface WeightsOptions {
@@ -188,13 +188,18 @@ export class Weights implements Iterable<WeightTensor> {
     const metadata = Object.create(null) as Record<string, unknown>;
     try {
       const { paths, wanted } = shardsOf(pathOfCheckpoint(path));
+      const headers: Header[] = [];
       for (const one of paths) {
-        const file = new WeightsFile(one, strategy, paths.length === 1);
+        // A link that the caller named is followed, and none that a file names.
+        const file = new WeightsFile(one, strategy, wanted === undefined && paths.length === 1);
         files.push(file);
-        const header = headerOf(file);
+        headers.push(headerOf(file));
+      }
+      checkSplit(files, headers);
+      for (const [i, header] of headers.entries()) {
         // Not assigned: values that are read when they are asked for stay so.
         Object.defineProperties(metadata, Object.getOwnPropertyDescriptors(header.metadata));
-        for (const place of header.tensors) addTensor(tensors, place, file, wanted);
+        for (const place of header.tensors) addTensor(tensors, place, files[i]!, wanted);
       }
       for (const [name, shard] of wanted ?? [])
         if (!tensors.has(name))
