@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
 const VERSION_DEPENDENT = [
   'test/cache/{api,backends,codecs,detach,exits,expiry,memory,near-cache,opening,reclaim,views}.test.ts',
   'test/examples/examples.test.ts',
-  'test/weights/weights.test.ts',
+  'test/weights/{beyond-4gib,embedding-table,ends,weights}.test.ts',
   'test/workers/*.test.ts',
 ];
 
