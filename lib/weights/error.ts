@@ -4,7 +4,7 @@
 export type WeightsErrorCode =
   | 'ERR_WEIGHTS_OPEN' // no such file, no permission, no regular file, no address space
   | 'ERR_WEIGHTS_FORMAT' // neither safetensors nor GGUF
-  | 'ERR_WEIGHTS_CHANGED' // cut, replaced or written to since it was opened
+  | 'ERR_WEIGHTS_CHANGED' // cut or written to since it was opened
   | 'ERR_WEIGHTS_CLOSED' // used after close()
   | 'ERR_WEIGHTS_TENSOR' // no tensor of this name
   | 'ERR_WEIGHTS_WINDOW' // a tensor longer than this Node can show in one piece

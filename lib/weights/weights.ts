@@ -314,7 +314,7 @@ export class Weights implements Iterable<WeightTensor> {
     };
   }
 
-  /** @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: a file was cut, replaced or written to since it was opened. */
+  /** @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: a file was cut or written to since it was opened. */
   check(): void {
     for (const file of this.#files) file.check();
   }
@@ -379,6 +379,12 @@ function loadOptions(options: LoadOptions | undefined): Load {
   };
 }
 
+/** How to tell all work that is under way to give up: a process that exits waits for the threads that are at it. */
+const underWay = new Set<() => void>();
+const giveAllUp = () => {
+  for (const giveUp of underWay) giveUp();
+};
+
 /** Runs native work beside the event loop; `control` is how it is told to give up, and tells how far it is. */
 async function job<T>(
   file: WeightsFile,
@@ -390,6 +396,8 @@ async function job<T>(
   const control = new Int32Array(new ArrayBuffer(8));
   const giveUp = () => Atomics.store(control, 0, 1);
   signal?.addEventListener('abort', giveUp, { once: true });
+  if (underWay.size === 0) process.on('exit', giveAllUp);
+  underWay.add(giveUp);
   const told = () => report?.(Atomics.load(control, 1) * 1024);
   const timer = report && setInterval(told, PROGRESS_MS);
   try {
@@ -401,6 +409,8 @@ async function job<T>(
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', giveUp);
+    underWay.delete(giveUp);
+    if (underWay.size === 0) process.off('exit', giveAllUp);
   }
 }
 
