@@ -4,12 +4,13 @@
 export type WeightsErrorCode =
   | 'ERR_WEIGHTS_OPEN' // no such file, no permission, no regular file, no address space
   | 'ERR_WEIGHTS_FORMAT' // neither safetensors nor GGUF
-  | 'ERR_WEIGHTS_CHANGED' // cut, replaced or written to since it was opened
+  | 'ERR_WEIGHTS_CHANGED' // cut or written to since it was opened
   | 'ERR_WEIGHTS_CLOSED' // used after close()
   | 'ERR_WEIGHTS_TENSOR' // no tensor of this name
   | 'ERR_WEIGHTS_WINDOW' // a tensor longer than this Node can show in one piece
   | 'ERR_WEIGHTS_SHARD' // a shard is missing, or does not hold what the index says
   | 'ERR_WEIGHTS_SHARD_NAME' // a shard's name is no plain file name
+  | 'ERR_WEIGHTS_SPLIT' // GGUF in several files, which are not those that it says
   | 'ERR_WEIGHTS_TRUNCATED'
   | 'ERR_WEIGHTS_TRAILING'
   | 'ERR_WEIGHTS_HEADER_SIZE'

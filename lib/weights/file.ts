@@ -32,7 +32,7 @@ export class WeightsFile {
   readonly path: string;
   readonly size: number;
   readonly mapped: boolean;
-  /** The same as long as nobody replaced or wrote to it. */
+  /** The same as long as nobody cut or wrote to it. */
   readonly identity: string;
   readonly #file: unknown;
   #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
@@ -58,11 +58,7 @@ export class WeightsFile {
   /** Throws if the file is not what it was. */
   check(): void {
     if (native.weightsFacts(this.handle).changed)
-      throw new WeightsError(
-        'ERR_WEIGHTS_CHANGED',
-        'it was cut, replaced or written to since it was opened',
-        this.path,
-      );
+      throw new WeightsError('ERR_WEIGHTS_CHANGED', 'it was cut or written to since it was opened', this.path);
   }
 
   /** A buffer that shows this part, and where in it the part begins. */

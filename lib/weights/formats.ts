@@ -51,6 +51,31 @@ function lazily(read: () => unknown): () => unknown {
   };
 }
 
+/** What GGUF says of one model in several files, where it says it. In safetensors these are texts of any meaning. */
+const SPLIT = { no: 'split.no', files: 'split.count', tensors: 'split.tensors.count' } as const;
+
+/**
+ * Holds what each file says of its split to the files that there are, in their order.
+ *
+ * @throws {WeightsError} `ERR_WEIGHTS_SPLIT`
+ */
+export function checkSplit(files: readonly { path: string }[], headers: readonly Header[]): void {
+  const tensors = headers.reduce((sum, header) => sum + header.tensors.length, 0);
+  for (const [no, { metadata }] of headers.entries()) {
+    // What merges the files again leaves a count of 0.
+    if (files.length === 1 && metadata[SPLIT.files] === 0) continue;
+    for (const [key, there] of [
+      [SPLIT.files, files.length],
+      [SPLIT.no, no],
+      [SPLIT.tensors, tensors],
+    ] as const) {
+      const said = metadata[key];
+      if (typeof said === 'number' && said !== there)
+        throw new WeightsError('ERR_WEIGHTS_SPLIT', `${key} is ${said}, by the files it is ${there}`, files[no]!.path);
+    }
+  }
+}
+
 const INDEX_BYTES_MAX = 100_000_000;
 
 /** The files of a checkpoint, in order; and in which of them each tensor is to be, where an index says so. */

@@ -88,11 +88,21 @@ function readTable(weights: Weights): TableFile {
   if (ends === undefined) {
     const words = wordsOf(ids, size, wrong);
     const idOf = (row: number) => words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0);
-    return { ...common, texts: false, idOf, index: new IntegerIndex(words, given) };
+    return { ...common, texts: false, idOf, index: indexOf(() => new IntegerIndex(words, given), wrong) };
   }
   const [bytes, places] = textsOf(ids, ends, size, wrong);
   const idOf = (row: number) => Buffer.from(bytes.subarray(row === 0 ? 0 : places[row - 1]!, places[row]!)).toString();
-  return { ...common, texts: true, idOf, index: new TextIndex(bytes, places, given) };
+  return { ...common, texts: true, idOf, index: indexOf(() => new TextIndex(bytes, places, given), wrong) };
+}
+
+/** An id twice is the file's fault here, not the caller's. */
+function indexOf<Index>(make: () => Index, wrong: (message: string) => WeightsError): Index {
+  try {
+    return make();
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_OUT_OF_RANGE') throw error;
+    throw wrong((error as Error).message);
+  }
 }
 
 /** By the array's constructor: `subarray` takes twice as long. Several windows where one can not show all rows. */

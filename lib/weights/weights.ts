@@ -10,7 +10,7 @@ import { choiceOption, countOption, optionsObject, rangeError, textOption, typeE
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
-import { headerOf, shardsOf } from './formats.js';
+import { checkSplit, type Header, headerOf, shardsOf } from './formats.js';
 import { controlOf, type WritableTensors, type WriteOptions, writeWeights } from './write.js';
 
 export interface WeightsOptions {
@@ -202,13 +202,18 @@ export class Weights implements Iterable<WeightTensor> {
     const metadata = Object.create(null) as Record<string, unknown>;
     try {
       const { paths, wanted } = shardsOf(pathOfCheckpoint(path));
+      const headers: Header[] = [];
       for (const one of paths) {
-        const file = new WeightsFile(one, strategy, paths.length === 1);
+        // A link that the caller named is followed, and none that a file names.
+        const file = new WeightsFile(one, strategy, wanted === undefined && paths.length === 1);
         files.push(file);
-        const header = headerOf(file);
+        headers.push(headerOf(file));
+      }
+      checkSplit(files, headers);
+      for (const [i, header] of headers.entries()) {
         // Not assigned: values that are read when they are asked for stay so.
         Object.defineProperties(metadata, Object.getOwnPropertyDescriptors(header.metadata));
-        for (const place of header.tensors) addTensor(tensors, place, file, wanted);
+        for (const place of header.tensors) addTensor(tensors, place, files[i]!, wanted);
       }
       for (const [name, shard] of wanted ?? [])
         if (!tensors.has(name))
@@ -338,7 +343,7 @@ export class Weights implements Iterable<WeightTensor> {
     };
   }
 
-  /** @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: a file was cut, replaced or written to since it was opened. */
+  /** @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: a file was cut or written to since it was opened. */
   check(): void {
     for (const file of this.#files) file.check();
   }
@@ -399,6 +404,12 @@ function loadOptions(options: LoadOptions | undefined): Load {
   };
 }
 
+/** How to tell all work that is under way to give up: a process that exits waits for the threads that are at it. */
+const underWay = new Set<() => void>();
+const giveAllUp = () => {
+  for (const giveUp of underWay) giveUp();
+};
+
 /** Runs native work beside the event loop; `control` is how it is told to give up, and tells how far it is. */
 async function job<T>(
   file: WeightsFile,
@@ -410,6 +421,8 @@ async function job<T>(
   const control = new Int32Array(new ArrayBuffer(8));
   const giveUp = () => Atomics.store(control, 0, 1);
   signal?.addEventListener('abort', giveUp, { once: true });
+  if (underWay.size === 0) process.on('exit', giveAllUp);
+  underWay.add(giveUp);
   const told = () => report?.(Atomics.load(control, 1) * 1024);
   const timer = report && setInterval(told, PROGRESS_MS);
   try {
@@ -421,6 +434,8 @@ async function job<T>(
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', giveUp);
+    underWay.delete(giveUp);
+    if (underWay.size === 0) process.off('exit', giveAllUp);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "weights/fault_guard.h"
 
 #include <csignal>
-#include <mutex>
 
 namespace zerohop {
 namespace {
@@ -12,13 +11,13 @@ struct sigaction before;
 }  // namespace
 
 struct FaultHandler {
-  static void Install() {
+  static bool Install() {
     struct sigaction action = {};
     action.sa_sigaction = Handle;
     // Not masked in the handler: it is left by a jump.
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);
-    ::sigaction(SIGBUS, &action, &before);
+    return ::sigaction(SIGBUS, &action, &before) == 0;
   }
 
   static void Handle(int number, siginfo_t* info, void* context) {
@@ -45,8 +44,10 @@ struct FaultHandler {
 
 FaultGuard::FaultGuard(const void* begin, size_t bytes)
     : begin_(static_cast<const std::byte*>(begin)), end_(begin_ + bytes), outer_(innermost) {
-  static std::once_flag installed;
-  std::call_once(installed, FaultHandler::Install);
+  // Not std::call_once: its callback is an inline function that Node 24 exports, too, and the one of Node looks for
+  // what to call in a variable of its own.
+  static const bool installed = FaultHandler::Install();
+  static_cast<void>(installed);
   innermost = this;
 }
 

@@ -191,11 +191,17 @@ bool GgufParser::ReadPreamble() {
   tensor_count_ = Take<uint64_t>();  // signed in the file; a negative number is too large a one
   value_count_ = Take<uint64_t>();
   const uint64_t left = header_bytes_max_ - at_;
-  if (tensor_count_ > left / kGgufTensorBytesMin) {
-    return Refuse("ERR_WEIGHTS_COUNT", "there is no room for " + std::to_string(tensor_count_) + " tensors", 8);
+  if (tensor_count_ > std::min(kTensorsMax, left / kGgufTensorBytesMin)) {
+    return Refuse("ERR_WEIGHTS_COUNT",
+                  "there is no room for " + std::to_string(tensor_count_) + " tensors; " + std::to_string(kTensorsMax) +
+                      " are the most",
+                  8);
   }
-  if (value_count_ > (left - tensor_count_ * kGgufTensorBytesMin) / kGgufValueBytesMin) {
-    return Refuse("ERR_WEIGHTS_COUNT", "there is no room for " + std::to_string(value_count_) + " values", 16);
+  if (value_count_ > std::min(kMetadataMax, (left - tensor_count_ * kGgufTensorBytesMin) / kGgufValueBytesMin)) {
+    return Refuse("ERR_WEIGHTS_COUNT",
+                  "there is no room for " + std::to_string(value_count_) + " values; " + std::to_string(kMetadataMax) +
+                      " are the most",
+                  16);
   }
   // Not only the file must have them, but the head: what is reserved was paid for.
   return Has(value_count_ * kGgufValueBytesMin + tensor_count_ * kGgufTensorBytesMin, "the header");

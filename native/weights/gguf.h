@@ -15,7 +15,8 @@
 //   ERR_WEIGHTS_MAGIC         not a GGUF file
 //   ERR_WEIGHTS_VERSION       neither 2 nor 3
 //   ERR_WEIGHTS_ENDIANNESS    written for big-endian machines
-//   ERR_WEIGHTS_COUNT         more tensors, values or elements than there are bytes for, or a negative number of them
+//   ERR_WEIGHTS_COUNT         more tensors, values or elements than there are bytes for, or a negative number of them;
+//                             more than kTensorsMax tensors, or kMetadataMax values
 //   ERR_WEIGHTS_KEY           a key that is empty, over 65 535 bytes, or not of printable ASCII
 //   ERR_WEIGHTS_NAME          a tensor's name of 64 bytes or more, with a NUL, or not UTF-8
 //   ERR_WEIGHTS_DUPLICATE     two equal keys, or two equal names

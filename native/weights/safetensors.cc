@@ -45,6 +45,12 @@ bool BitsOf(const Tensor& tensor, uint64_t* bits) {
   return !__builtin_mul_overflow(elements, uint64_t{tensor.dtype->block_bits}, bits);
 }
 
+// Whether another one may follow so many; refuses if not.
+bool RoomForMore(JsonReader& json, uint64_t count, uint64_t most, const char* what) {
+  return count < most ||
+         json.Refuse("ERR_WEIGHTS_COUNT", json.offset(), "expected at most " + std::to_string(most) + " " + what);
+}
+
 // One header: read tensor by tensor, then checked as they lie in the file.  Offsets are relative until all is known.
 class SafetensorsReader {
  public:
@@ -96,7 +102,7 @@ void SafetensorsReader::ReadAll() {
   while (json_.NextName(&name)) {
     if (name == kMetadataName) {
       ReadMetadata();
-    } else {
+    } else if (RoomForMore(json_, header_.tensors.size(), kTensorsMax, "tensors")) {
       ReadTensor(name);
     }
   }
@@ -110,7 +116,7 @@ void SafetensorsReader::ReadMetadata() {
   }
   std::string_view name, text;
   json_.BeginObject();
-  while (json_.NextName(&name)) {
+  while (json_.NextName(&name) && RoomForMore(json_, header_.metadata.size(), kMetadataMax, "texts of metadata")) {
     std::string key(name);
     // Only a tensor has lists under these names.
     if ((key == "shape" || key == "data_offsets") && json_.Peek() == '[') {
@@ -273,7 +279,7 @@ bool IsPlainName(std::string_view name) {
 void ReadWeightMap(JsonReader& json, NamedTexts& files) {
   std::string_view name, file;
   json.BeginObject();
-  while (json.NextName(&name)) {
+  while (json.NextName(&name) && RoomForMore(json, files.size(), kTensorsMax, "tensors")) {
     std::string tensor(name);
     const uint64_t at = json.offset();
     if (!json.ReadString(&file)) return;

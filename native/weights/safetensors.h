@@ -5,8 +5,8 @@
 //   {"__metadata__": {"name": "text", …}, "tensor": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
 //
 // Offsets count from the data's beginning.  The checks are those of the reference reader [ST], in its order, and three
-// more, where it is lax: no name twice in an object, no tensor called __metadata__, no more than kDimensionsMax.  As
-// there, white space may stand around the JSON, unknown fields of a tensor are skipped, and a tensor may have no
+// more, where it is lax: no name twice in an object, no tensor called __metadata__, no more than our limits.  As there,
+// white space may stand around the JSON, unknown fields of a tensor are skipped, and a tensor may have no
 // dimensions (it is one element) or no elements.  Nothing is said of alignment: the format promises none.
 //
 // Refused with, in the order of the checks:
@@ -15,6 +15,7 @@
 //   ERR_WEIGHTS_HEADER_SIZE  the header would be longer than kSafetensorsHeaderMax
 //   ERR_WEIGHTS_HEADER_UTF8  it is no UTF-8
 //   ERR_WEIGHTS_HEADER_JSON  it is no JSON, or not of the form above
+//   ERR_WEIGHTS_COUNT        more than kTensorsMax tensors, or kMetadataMax texts
 //   ERR_WEIGHTS_NAME         a tensor is called __metadata__
 //   ERR_WEIGHTS_DTYPE        a type that is not known
 //   ERR_WEIGHTS_DUPLICATE    a name is twice in an object
@@ -73,6 +74,7 @@ Parsed<SafetensorsHeader> ParseSafetensors(std::span<const std::byte> head, uint
 //   ERR_WEIGHTS_INDEX_SIZE   more than kShardIndexMax bytes
 //   ERR_WEIGHTS_INDEX_UTF8   it is no UTF-8
 //   ERR_WEIGHTS_INDEX_JSON   it is no JSON, or has no weight_map of names and texts
+//   ERR_WEIGHTS_COUNT        more than kTensorsMax tensors
 //   ERR_WEIGHTS_SHARD_NAME   a file's name is empty, . or .., or has a slash, backslash, colon or NUL
 //   ERR_WEIGHTS_DUPLICATE    a name is twice in an object
 Parsed<NamedTexts> ParseShardIndex(std::span<const std::byte> index);

@@ -27,6 +27,11 @@ struct Tensor {
   uint64_t begin = 0, end = 0;  // bytes in the file
 };
 
+// Of one file, or of the index of several.  Each costs some hundred bytes until JavaScript has it: without a limit, 100
+// MB of header make gigabytes.  The largest models known have 100 000 tensors, in many files, and some hundred values.
+inline constexpr uint64_t kTensorsMax = uint64_t{1} << 20;
+inline constexpr uint64_t kMetadataMax = uint64_t{1} << 16;
+
 struct Refusal {
   std::string code;     // ERR_WEIGHTS_...
   std::string message;  // what was expected, what is there

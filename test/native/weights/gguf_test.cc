@@ -150,9 +150,13 @@ TEST(GgufPreamble, RefusesMoreValuesThanThereAreBytesFor) {
 }
 
 TEST(GgufPreamble, AsksForTheBytesThatItsCountsNeed) {
-  const uint64_t count = kGgufHeaderBytesMax / 64;
-  CHECK_EQ(SaidOf(WriteHeader({.tensor_count = count, .value_count = count}), kGiB << 10),
-           "MORE_NEEDED at " + std::to_string(24 + count * (24 + 14)));
+  CHECK_EQ(SaidOf(WriteHeader({.tensor_count = kTensorsMax, .value_count = kMetadataMax}), kGiB << 10),
+           "MORE_NEEDED at " + std::to_string(24 + kTensorsMax * 24 + kMetadataMax * 14));
+}
+
+TEST(GgufPreamble, RefusesMoreThanAnyModelHas) {
+  CHECK_EQ(SaidOf(WriteHeader({.tensor_count = kTensorsMax + 1}), kGiB << 10), std::string("COUNT at 8"));
+  CHECK_EQ(SaidOf(WriteHeader({.value_count = kMetadataMax + 1}), kGiB << 10), std::string("COUNT at 16"));
 }
 
 TEST(GgufPreamble, RefusesAHeaderOfMoreBytesThanAnyHas) {

@@ -611,9 +611,20 @@ TEST(Safetensors, RefusesAHundredThousandTensorsThatOverlap) {
 }
 
 TEST(Safetensors, RefusesAMillionTimesTheSameName) {
-  std::string json = R"({"__metadata__":{"a":"",^"a":"")";
+  std::string json = R"({"a":{"x":{"a":"",^"a":"")";
   for (int i = 2; i < 1000000; ++i) json += R"(,"a":"")";
-  CHECK_EQ(Lie(json + "}}", 0), "ERR_WEIGHTS_DUPLICATE");
+  CHECK_EQ(Lie(json + "}}}", 0), "ERR_WEIGHTS_DUPLICATE");
+}
+
+TEST(Safetensors, RefusesMoreTensorsAndTextsThanAnyModelHas) {
+  CHECK_EQ(Lie(LargeHeader(kTensorsMax + 1, 1), kTensorsMax + 1), "ERR_WEIGHTS_COUNT");
+  const auto with_texts = [](uint64_t count) {
+    std::string json = R"({"__metadata__":{"a":"")";
+    for (uint64_t i = 1; i < count; ++i) json += ",\"" + std::to_string(i) + R"(":"")";
+    return json + "}}";
+  };
+  CHECK_EQ(Lie(with_texts(kMetadataMax), 0), "accepted");
+  CHECK_EQ(Lie(with_texts(kMetadataMax + 1), 0), "ERR_WEIGHTS_COUNT");
 }
 
 TEST(Safetensors, RefusesAShapeOfAMillionZeros) {
