@@ -11,7 +11,7 @@
       # loaded the addon, and their deleter is in here.  The C++ library is linked in, as far as it is used, and hidden:
       # systems have older ones.
       ["target_arch=='x64'", { "cflags_cc": ["-march=x86-64-v2"] }],
-      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections"] }],
+      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", "-Wl,--version-script=<(module_root_dir)/native/binding/exports.map"] }],
       ["OS=='mac'", { "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20", "GCC_ENABLE_CPP_EXCEPTIONS": "YES", "MACOSX_DEPLOYMENT_TARGET": "11.0"
       } }]

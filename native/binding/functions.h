@@ -89,7 +89,7 @@ napi_value WeightsSplitNames(napi_env env, napi_callback_info info);
 napi_value WeightsWindow(napi_env env, napi_callback_info info);
 // weightsDetach(buffer): empties it and all views of it.
 napi_value WeightsDetach(napi_env env, napi_callback_info info);
-// weightsRelease(file): the external value keeps the file no more.
+// weightsRelease(file): neither the external value nor windows keep the file any more. REQUIRES: all windows detached.
 napi_value WeightsRelease(napi_env env, napi_callback_info info);
 // weightsRead(file, from, out): undefined, or what is wrong.
 napi_value WeightsRead(napi_env env, napi_callback_info info);

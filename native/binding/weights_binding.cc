@@ -18,6 +18,7 @@
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/functions.h"
+#include "binding/job.h"
 #include "binding/weights_file.h"
 #include "weights/digest.h"
 #include "weights/file_lock.h"
@@ -29,67 +30,6 @@
 
 namespace zerohop::binding {
 namespace {
-
-// Two words that JavaScript shares with a job: whether to give up, and the MiB that are done.
-struct Control {
-  int32_t* words = nullptr;
-  bool GoOn() const { return std::atomic_ref<int32_t>(words[0]).load(std::memory_order_relaxed) == 0; }
-  void Done(uint64_t kib) const {
-    std::atomic_ref<int32_t>(words[1]).fetch_add(static_cast<int32_t>(kib), std::memory_order_relaxed);
-  }
-};
-
-// Work beside the event loop, whose end settles a promise.
-class Job {
- public:
-  using Work = std::function<Status(const Control&)>;
-  using Answer = std::function<napi_value(napi_env)>;
-
-  // `control`: an Int32Array of two over memory that does not move; kept until the job is done.
-  static napi_value Start(napi_env env, napi_value control, const char* name, Work work, Answer answer) {
-    auto job = std::make_unique<Job>();
-    job->control_.words = static_cast<int32_t*>(ReadArrayOf(env, control, napi_int32_array, 2, "control"));
-    napi_value promise, resource;
-    if (job->control_.words == nullptr || napi_create_promise(env, &job->deferred_, &promise) != napi_ok ||
-        napi_create_reference(env, control, 1, &job->kept_) != napi_ok ||
-        napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &resource) != napi_ok) {
-      return nullptr;
-    }
-    job->work_ = std::move(work);
-    job->answer_ = std::move(answer);
-    if (napi_create_async_work(env, nullptr, resource, Run, End, job.get(), &job->queued_) != napi_ok ||
-        napi_queue_async_work(env, job->queued_) != napi_ok) {
-      return nullptr;
-    }
-    static_cast<void>(job.release());  // End deletes it
-    return promise;
-  }
-
- private:
-  static void Run(napi_env, void* data) {
-    auto& job = *static_cast<Job*>(data);
-    try {
-      job.status_ = job.work_(job.control_);
-    } catch (const std::exception& error) {  // no memory, no thread
-      job.status_ = {Code::kNoMemory, error.what()};
-    }
-  }
-  static void End(napi_env env, napi_status, void* data) {
-    const std::unique_ptr<Job> job(static_cast<Job*>(data));
-    napi_value value = job->status_.ok() ? job->answer_(env) : Text(env, job->status_.detail());
-    if (value != nullptr) napi_resolve_deferred(env, job->deferred_, value);
-    napi_delete_reference(env, job->kept_);
-    napi_delete_async_work(env, job->queued_);
-  }
-
-  Control control_;
-  Work work_;
-  Answer answer_;
-  Status status_;
-  napi_deferred deferred_ = nullptr;
-  napi_ref kept_ = nullptr;
-  napi_async_work queued_ = nullptr;
-};
 
 // Asked by native work how it goes, on whatever thread.
 GoOn TellTo(const Control& control) {
@@ -252,9 +192,9 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   }
   Result<File> file = MappedFile::Open(path, static_cast<MapStrategy>(strategy), follow);
   if (!file.ok()) return Text(env, file.status().detail());
-  auto owned = std::make_unique<File>(std::move(file.value()));
+  auto owned = std::make_unique<SharedFile>(std::make_shared<File>(std::move(file.value())));
   napi_value value;
-  const auto drop = [](napi_env, void* data, void*) { delete static_cast<File*>(data); };
+  const auto drop = [](napi_env, void* data, void*) { delete static_cast<SharedFile*>(data); };
   if (napi_create_external(env, owned.get(), drop, nullptr, &value) != napi_ok) return nullptr;
   static_cast<void>(owned.release());  // the external value has it
   return value;
@@ -315,10 +255,10 @@ napi_value WeightsWindow(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   if (from > (*file)->size() || bytes > (*file)->size() - from) return ThrowRange(env, "window: beyond the file");
-  auto owner = std::make_unique<File>(*file);
+  auto owner = std::make_unique<SharedFile>(*ReadSharedFile(env, args[0]));
   napi_value buffer;
   // On this environment's thread, and touching nothing of it.
-  const auto drop = [](napi_env, void*, void* hint) { delete static_cast<File*>(hint); };
+  const auto drop = [](napi_env, void*, void* hint) { delete static_cast<SharedFile*>(hint); };
   if (napi_create_external_arraybuffer(env, (*file)->bytes() + from, bytes, drop, owner.get(), &buffer) != napi_ok) {
     bool pending = false;
     napi_is_exception_pending(env, &pending);

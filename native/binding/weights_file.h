@@ -12,6 +12,8 @@
 namespace zerohop::binding {
 
 using File = std::shared_ptr<MappedFile>;
+// The external value and all windows have this in common: it is null for all of them once the file was released.
+using SharedFile = std::shared_ptr<File>;
 
 inline napi_value Text(napi_env env, const std::string& text) {
   napi_value value = nullptr;
@@ -19,16 +21,22 @@ inline napi_value Text(napi_env env, const std::string& text) {
   return value;
 }
 
-// Null, and an exception pending, for anything else.  What it holds is null once it was released.
-inline File* ReadFile(napi_env env, napi_value value) {
+// Null, and an exception pending, for anything else.
+inline SharedFile* ReadSharedFile(napi_env env, napi_value value) {
   void* file = nullptr;
   napi_valuetype type = napi_undefined;
   if (napi_typeof(env, value, &type) == napi_ok && type == napi_external &&
       napi_get_value_external(env, value, &file) == napi_ok && file != nullptr) {
-    return static_cast<File*>(file);
+    return static_cast<SharedFile*>(file);
   }
   ThrowType(env, "file: expected what weightsOpen gave");
   return nullptr;
+}
+
+// Likewise.  What it holds is null once it was released.
+inline File* ReadFile(napi_env env, napi_value value) {
+  SharedFile* const shared = ReadSharedFile(env, value);
+  return shared == nullptr ? nullptr : shared->get();
 }
 
 inline bool ReadCount(napi_env env, napi_value value, uint64_t* count) {
