@@ -3,10 +3,11 @@
 
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
 import { choiceOption, countOption, optionsObject, rangeError, textOption, typeError } from '../options.js';
+import { draftOf } from './atomic-file.js';
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
@@ -445,7 +446,7 @@ async function rootOf(
     ),
   );
   // As best it can: the folder may be read-only. Renamed into place, since others may be at it.
-  const own = join(dirname(file.path), `.${basename(file.path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  const own = draftOf(file.path);
   try {
     writeFileSync(own, `${VERSION}\n${file.identity}\n${Buffer.from(root).toString('hex')}\n`);
     renameSync(own, sidecarOf(file));
