@@ -24,7 +24,7 @@ export interface WeightsOptions {
 }
 
 export interface LoadOptions {
-  /** Told after each few MiB. */
+  /** Told now and then, and of each file's end; what it throws ends the work. */
   onProgress?: (progress: { bytes: number; total: number }) => void;
   signal?: AbortSignal;
   /** Default: as many as the machine runs at once, 8 at most. */
@@ -267,6 +267,7 @@ export class Weights implements Iterable<WeightTensor> {
       file.check();
       parts.push(leftEncode(file.size), root);
       before += file.size;
+      onProgress?.({ bytes: before, total: this.bytes });
     }
     const out = new Uint8Array(new ArrayBuffer(32));
     const state = new Uint8Array(new ArrayBuffer(200));
@@ -310,6 +311,7 @@ export class Weights implements Iterable<WeightTensor> {
         native.weightsWarm(file.handle, Float64Array.from(ranges), threads, control),
       );
       for (let i = 0; i < ranges.length; i += 2) before += ranges[i + 1]! - ranges[i]!;
+      onProgress?.({ bytes: before, total });
     }
   }
 
@@ -407,13 +409,21 @@ async function job<T>(
   const control = new Int32Array(new ArrayBuffer(8));
   const giveUp = () => Atomics.store(control, 0, 1);
   signal?.addEventListener('abort', giveUp, { once: true });
-  const told = () => report?.(Atomics.load(control, 1) * 1024);
-  const timer = report && setInterval(told, PROGRESS_MS);
+  let thrown: { error: unknown } | undefined;
+  const tell = () => {
+    try {
+      if (thrown === undefined) report?.(Atomics.load(control, 1) * 1024);
+    } catch (error) {
+      thrown = { error }; // by the listener: out of a timer it would end the process
+      giveUp();
+    }
+  };
+  const timer = report && setInterval(tell, PROGRESS_MS);
   try {
     const done = await start(control);
+    if (thrown !== undefined) throw thrown.error;
     signal?.throwIfAborted();
     if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, file.path);
-    told();
     return done;
   } finally {
     clearInterval(timer);
