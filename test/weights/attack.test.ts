@@ -1,7 +1,7 @@
 // What careless and hostile callers do to files of weights, tables and blobs.
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Blobs, EmbeddingTable, Weights } from 'zerohop';
 import { ownFolder } from '../fixtures/folder.js';
 import { errorOf } from '../fixtures/opened.js';
@@ -117,4 +117,111 @@ test('an iterator of rows is begun only if there is a file for it, and always en
   expect(open).toBe(0);
   await write(path, [1, [1, 2]]);
   expect(open).toBe(0);
+});
+
+describe('a table', () => {
+  const table = async (sign = 1) => {
+    const path = join(ownFolder(), 'a');
+    const rows = Array.from({ length: 9 }, (_, i) => [i, [sign * i, 1]] as const);
+    await EmbeddingTable.write(path, rows);
+    return { path, opened: await EmbeddingTable.open(path) };
+  };
+  const query = Float32Array.of(1, 0);
+
+  test('that is closed stays closed, whatever is swapped then or meanwhile', async () => {
+    const { opened } = await table();
+    const { path } = await table(-1);
+    const swapping = opened.swap(path);
+    opened.close();
+    await expect(swapping).rejects.toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+    await expect(opened.swap(path)).rejects.toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+    expect(errorOf(() => opened.row(1))).toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+  });
+
+  test.each<[string, (table: EmbeddingTable, close: () => number) => unknown]>([
+    ['gather', (one, close) => one.gather(idsWith(close), new Float32Array(4))],
+    ['dot', (one, close) => one.dot(query, idsWith(close))],
+    ['topK of some', (one, close) => one.topK(query, 2, { ids: idsWith(close) })],
+    ['topK of all', (one, close) => one.topK(query, 2, getterOf('threads', close))],
+    ['rows', (one, close) => one.rows(idsWith(close))],
+  ])('that a getter closes within %s says so, and answers nothing', async (_, ask) => {
+    const { path, opened } = await table();
+    const close = () => {
+      opened.close();
+      return 1;
+    };
+    expect(errorOf(() => ask(opened, close))).toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+    // The index of others' files is in memory of its own, which closing leaves.
+    const { tensors } = await Weights.open(path);
+    const named = (name: string) => [name, tensors.get(name)!.data] as const;
+    const vectors = { dtype: 'float32', shape: [9, 2], data: tensors.get('vectors')!.data as Float32Array } as const;
+    const foreign = join(ownFolder(), 'foreign');
+    await Weights.write(foreign, [['vectors', vectors], named('ids')]);
+    const other = await EmbeddingTable.open(foreign);
+    const closeOther = () => {
+      other.close();
+      return 1;
+    };
+    expect(errorOf(() => ask(other, closeOther))).toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
+  });
+
+  test('takes lists of ids, and nothing that has no length', async () => {
+    const { opened } = await table();
+    for (const ids of [5, {}, new Set([1]), null, { length: Number.NaN }, { length: -1 }, () => 1] as never[])
+      for (const ask of [
+        () => opened.gather(ids, new Float32Array(99)),
+        () => opened.dot(query, ids),
+        () => opened.topK(query, 1, { ids }),
+      ])
+        expect(errorOf(ask)).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    opened.close();
+  });
+
+  function getterOf(name: string, get: () => number): object {
+    return Object.defineProperty({}, name, { get, enumerable: true });
+  }
+  function idsWith(get: () => number): ArrayLike<number> {
+    return Object.assign(getterOf('0', get), { 1: 2, length: 2 });
+  }
+});
+
+test.each(['computeDigest', 'prefetch'] as const)(
+  '%s ends with what its listener throws, also out of a timer',
+  async (how) => {
+    const path = join(ownFolder(), 'a');
+    await Weights.write(path, { a: new Uint8Array(5000) });
+    using weights = await Weights.open(path);
+    const told: number[] = [];
+    const mine = new Error('mine');
+    const onProgress = ({ bytes }: { bytes: number }) => {
+      told.push(bytes);
+      throw mine;
+    };
+    const start = () =>
+      how === 'prefetch' ? weights.prefetch(['a'], { onProgress }) : weights.computeDigest({ onProgress });
+    vi.useFakeTimers();
+    try {
+      const working = start();
+      const ended = expect(working).rejects.toBe(mine);
+      vi.advanceTimersByTime(500); // the work's own timer: what it throws would be thrown here
+      await ended;
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(told).toHaveLength(1);
+  },
+);
+
+test('the last progress is all of it, however short the file', async () => {
+  const path = join(ownFolder(), 'a');
+  await Weights.write(path, { a: new Uint8Array(5001) });
+  using weights = await Weights.open(path);
+  const told: { bytes: number; total: number }[] = [];
+  const onProgress = (progress: { bytes: number; total: number }) => told.push(progress);
+  await weights.prefetch(['a'], { onProgress });
+  expect(told.at(-1)).toEqual({ bytes: 5001, total: 5001 });
+  for (const _ of ['computed', 'known from its file']) {
+    await weights.computeDigest({ onProgress });
+    expect(told.pop()).toEqual({ bytes: weights.bytes, total: weights.bytes });
+  }
 });
