@@ -6,7 +6,15 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
-import { choiceOption, countOption, optionsObject, rangeError, textOption, typeError } from '../options.js';
+import {
+  booleanOption,
+  choiceOption,
+  countOption,
+  optionsObject,
+  rangeError,
+  textOption,
+  typeError,
+} from '../options.js';
 import { draftOf } from './atomic-file.js';
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
@@ -166,12 +174,13 @@ export class Weights implements Iterable<WeightTensor> {
     const strategy =
       given['strategy'] === undefined ? 'auto' : choiceOption('options.strategy', given['strategy'], STRATEGIES);
     const load = loadOptions(given['signal'] === undefined ? undefined : { signal: given['signal'] as AbortSignal });
+    const digest = given['digest'] === undefined ? false : booleanOption('options.digest', given['digest']);
     const weights = new Weights(textOption('path', path, 4096, 1), strategy);
     try {
       for (const file of weights.#files)
         if (!file.mapped)
           await job(file, load.signal, undefined, (control) => native.weightsLoad(file.handle, load.threads, control));
-      if (given['digest'] === true) await weights.computeDigest(load.signal && { signal: load.signal });
+      if (digest) await weights.computeDigest(load.signal && { signal: load.signal });
     } catch (error) {
       weights.close();
       throw error;

@@ -225,3 +225,18 @@ test('the last progress is all of it, however short the file', async () => {
     expect(told.pop()).toEqual({ bytes: weights.bytes, total: weights.bytes });
   }
 });
+
+test('a text that UTF-8 can not carry is no id, not even that of what it would become', async () => {
+  const path = join(ownFolder(), 'a');
+  await EmbeddingTable.write(path, [['\ufffd', [5]]]);
+  using table = await EmbeddingTable.open(path);
+  expect([table.has('\ufffd'), table.has('\ud800'), table.row('\ud800')]).toEqual([true, false, undefined]);
+  expect(table.dot(Float32Array.of(1), ['\ud800', '\ufffd'])).toEqual(Float32Array.of(Number.NaN, 5));
+});
+
+test('whether to compute the digest is true or false', async () => {
+  const path = join(ownFolder(), 'a');
+  await Weights.write(path, { a: Uint8Array.of(1) });
+  for (const digest of [1, 'yes', null] as never[])
+    await expect(Weights.open(path, { digest })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+});
