@@ -18,6 +18,8 @@ const fast = process.argv.includes('--fast');
 
 /** Without it the test of an example fails, and says so. */
 const REDIS = [{ commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' }];
+/** Tables are also written by Python, as the document shows. */
+const NUMPY = [{ commands: ['f2py3'], debianPackage: 'python3-numpy' }];
 const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
 
 /** `needs`: tools without which, and without the right to install them, a step is left out, and that is said. */
@@ -35,7 +37,7 @@ const STEPS = [
 
 runMain(() => {
   prepare();
-  ensureDebianPackages(REDIS);
+  ensureDebianPackages([...REDIS, ...NUMPY]);
   const steps = STEPS.filter((step) => !(fast && step.slow));
   const failed = steps.filter((step) => !passes(step)).map(({ name }) => name);
   console.log(`\nsteps: ${steps.length - failed.length} passed, ${failed.length} failed`);

@@ -1,10 +1,26 @@
 // atomic-file.ts: a file that appears under its name when all of it is on the disk, and not before.
 
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Of one write: the system takes 2 GiB at most, and a signal is looked at in between. */
 const PIECE = 2 ** 26;
+
+/** Of a path's name: so many units of UTF-16 are 225 bytes at most, and a name with them at most the 255 of file systems. */
+const NAMED_BY = 75;
+
+const draftsOf = (path: string) => `.${basename(path).slice(0, NAMED_BY)}.`;
+
+/** Where to write what is to be renamed to `path`: another name each time. */
+export function draftOf(path: string): string {
+  return join(dirname(path), `${draftsOf(path)}${process.pid}.${Math.random().toString(36).slice(2)}`);
+}
+
+/** Removes what writers of `path` left that were killed. REQUIRES: nobody is writing it now. */
+export async function removeDrafts(path: string): Promise<void> {
+  for (const name of await readdir(dirname(path)))
+    if (name.startsWith(draftsOf(path))) await rm(join(dirname(path), name), { force: true });
+}
 
 /** A file while it is written. */
 export class GrowingFile {
@@ -58,7 +74,7 @@ export async function writeAtomically(
   signal?: AbortSignal,
 ): Promise<void> {
   signal?.throwIfAborted();
-  const own = join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  const own = draftOf(path);
   const file = await open(own, 'wx', 0o644);
   try {
     try {

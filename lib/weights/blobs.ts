@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../native.js';
 import { isWellFormed, optionsObject, textOption, typeError } from '../options.js';
+import { removeDrafts } from './atomic-file.js';
 import { WeightsError } from './error.js';
 import { WeightsFile } from './file.js';
 import { headerOf } from './formats.js';
@@ -85,8 +86,9 @@ export class MappedBlob {
     return new Uint8Array(buffer, offset, this.#end - this.#begin);
   }
 
-  /** The bytes as text. */
+  /** The bytes as text. @throws {WeightsError} `ERR_WEIGHTS_CLOSED`. */
   text(): string {
+    void this.#file.handle; // throws after `close`, whose empty bytes are no empty text
     return Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString();
   }
 
@@ -113,7 +115,8 @@ export class Blobs {
   /**
    * The blob of this name and version: mapped if it is there, else made by `load`. Of all processes and threads that ask
    * for it together one calls `load`; the others wait for it, and do it themselves if that one fails or ends. What is there
-   * is checked by its digest first, and made anew if it is not what was written.
+   * is checked by its digest first, and made anew if it is not what was written. A `load` that opens the blob which it is to
+   * make waits for itself, for ever.
    *
    * Rejects with what `load` throws, a TypeError for what is no bytes, errors of the file system, WeightsError
    * `ERR_WEIGHTS_OPEN`: the folder can not be used. Cost: some 1 ms for a MB, for the digest; a copy by `load` the first time.
@@ -134,8 +137,10 @@ export class Blobs {
       }
       try {
         // It may have been made between the two.
-        const made = (await this.find(name, version)) ?? (await make(path, name, version, await load()));
-        return made;
+        const made = await this.find(name, version);
+        if (made !== undefined) return made;
+        await removeDrafts(path); // of processes that were killed: whoever writes this one holds the lock
+        return await make(path, name, version, await load());
       } finally {
         native.lockRelease(lock);
       }

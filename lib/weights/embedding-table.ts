@@ -2,7 +2,7 @@
 // process that opens it.
 
 import { availableParallelism } from 'node:os';
-import { type NativeVectors, native } from '../native.js';
+import { native } from '../native.js';
 import { countOption, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
 import type { IdIndex } from './id-index.js';
@@ -111,13 +111,13 @@ export class EmbeddingTable {
     if (how === 'mean' && array !== Float32Array)
       throw rangeError('options.missing', "'zero' or 'leave' of what is not F32", how);
     if (!(out instanceof array)) throw typeError('out', `a ${array.name}`, out);
-    if (out.length < ids.length * dimensions)
-      throw rangeError('out.length', `at least ${ids.length * dimensions}`, out.length);
+    const least = countOf(ids) * dimensions;
+    if (out.length < least) throw rangeError('out.length', `at least ${least}`, out.length);
     const missing: number[] = [];
     const places = this.#placesOf(ids);
     for (let i = 0; i < places.length; ++i) if (places[i]! < 0) missing.push(i);
     this.#watched(() => native.tableGather(...this.#file.native(), places, out));
-    const hits = ids.length - missing.length;
+    const hits = places.length - missing.length;
     if (how !== 'leave' && missing.length > 0) {
       const filling = how === 'mean' ? meanOf(out as Float32Array, places, dimensions) : undefined;
       for (const i of missing)
@@ -134,11 +134,12 @@ export class EmbeddingTable {
    * @throws {TypeError | RangeError} `query` has other dimensions; `out` is too short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
    */
-  dot(query: Float32Array, ids: ArrayLike<TableId>, out = new Float32Array(ids.length)): Float32Array {
-    const vectors = this.#scored(query);
+  dot(query: Float32Array, ids: ArrayLike<TableId>, out = new Float32Array(countOf(ids))): Float32Array {
+    this.#checkQuery(query);
     if (!(out instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
-    if (out.length < ids.length) throw rangeError('out.length', `at least ${ids.length}`, out.length);
+    if (out.length < countOf(ids)) throw rangeError('out.length', `at least ${countOf(ids)}`, out.length);
     const places = this.#placesOf(ids);
+    const vectors = this.#file.native(); // after the ids, a getter of which may have closed it
     if (!places.includes(-1)) {
       this.#watched(() => native.tableDot(...vectors, query, places, out));
       return out;
@@ -163,7 +164,7 @@ export class EmbeddingTable {
     k: number,
     options?: { ids?: ArrayLike<TableId>; threads?: number },
   ): { id: TableId; score: number }[] {
-    const vectors = this.#scored(query);
+    this.#checkQuery(query);
     countOption('k', k, 0, 2 ** 31 - 1);
     const given = optionsObject('options', options, ['ids', 'threads']);
     const ids = given['ids'] as ArrayLike<TableId> | undefined;
@@ -172,8 +173,11 @@ export class EmbeddingTable {
         ? threadsFor(this.#file.bytes)
         : countOption('options.threads', given['threads'], 1, 64);
     if (ids !== undefined) {
-      const scores = this.dot(query, ids);
-      return Array.from(ids, (id, i) => ({ id, score: scores[i]!, i }))
+      countOf(ids);
+      const list = Array.from(ids); // read once: it may be another the next time
+      const scores = this.dot(query, list);
+      return list
+        .map((id, i) => ({ id, score: scores[i]!, i }))
         .filter(({ score }) => !Number.isNaN(score))
         .sort((a, b) => b.score - a.score || a.i - b.i)
         .slice(0, k)
@@ -182,23 +186,23 @@ export class EmbeddingTable {
     const wanted = Math.min(k, this.size);
     const places = new Float64Array(wanted);
     const scores = new Float32Array(wanted);
+    const vectors = this.#file.native(); // after the options, as in `dot`
     const found = this.#watched(() => native.tableTopK(...vectors, query, places, scores, threads));
     return Array.from({ length: found }, (_, i) => ({ id: this.#file.idOf(places[i]!), score: scores[i]! }));
   }
 
-  /** The vectors as native code takes them. */
-  #scored(query: Float32Array): NativeVectors {
-    const { dimensions, native: vectors } = this.#file;
+  #checkQuery(query: Float32Array): void {
+    const { dimensions } = this.#file;
     if (!(query instanceof Float32Array)) throw typeError('query', 'a Float32Array', query);
     if (query.length !== dimensions) throw rangeError('query.length', `${dimensions}`, query.length);
-    return vectors();
   }
 
-  /** Runs native code over the file's pages; says which file was cut. */
+  /** Runs native code over the file's pages; says which file was cut, or that a getter closed it meanwhile. */
   #watched<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
+      this.#file.native();
       if ((error as { code?: string }).code !== 'ERR_WEIGHTS_CHANGED' || error instanceof WeightsError) throw error;
       throw new WeightsError('ERR_WEIGHTS_CHANGED', (error as Error).message, this.#file.weights.path);
     }
@@ -212,22 +216,32 @@ export class EmbeddingTable {
    * Goes over to another file: from now on every call answers from it. Rows that are held stay as they are, and their file
    * stays mapped until the last of them goes.
    *
-   * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then.
+   * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then. With
+   * `ERR_WEIGHTS_CLOSED`, also if it was closed meanwhile: what was closed stays so.
    */
   async swap(path: string): Promise<void> {
+    this.#file.native();
     const next = await openTable(path);
-    const { dimensions, dtype, texts } = this.#file;
-    if (next.dimensions !== dimensions || next.dtype !== dtype || next.texts !== texts) {
+    try {
+      this.#checkSwap(next);
+    } catch (error) {
       next.weights.close();
+      throw error;
+    }
+    this.#file = next;
+    this.#hotIds.fill(Number.NaN);
+    this.#hotRows.fill(undefined);
+  }
+
+  #checkSwap(next: TableFile): void {
+    this.#file.native();
+    const { dimensions, dtype, texts } = this.#file;
+    if (next.dimensions !== dimensions || next.dtype !== dtype || next.texts !== texts)
       throw rangeError(
         'path',
         `a table of ${dtype}[${dimensions}] by ${texts ? 'texts' : 'numbers'}`,
         `${next.dtype}[${next.dimensions}]`,
       );
-    }
-    this.#file = next;
-    this.#hotIds.fill(Number.NaN);
-    this.#hotRows.fill(undefined);
   }
 
   /** Empties all rows of the file that is in use, and gives its address space back. */
@@ -257,6 +271,14 @@ export class EmbeddingTable {
     if ((id | 0) !== id && !Number.isSafeInteger(id)) return -1;
     return (index as IdIndex<number>).rowOf(id);
   }
+}
+
+/** @throws {TypeError} they are no list: a Set, which has no length. */
+function countOf(ids: ArrayLike<TableId>): number {
+  const count: unknown = (ids as ArrayLike<TableId> | null | undefined)?.length;
+  if (typeof ids === 'function' || !Number.isSafeInteger(count) || (count as number) < 0)
+    throw typeError('ids', 'a list of ids', ids);
+  return count as number;
 }
 
 /** Below some MB a thread takes longer to start than the work. */

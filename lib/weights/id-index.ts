@@ -7,7 +7,7 @@
 // size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others.
 
 import { native } from '../native.js';
-import { rangeError, typeError } from '../options.js';
+import { isWellFormed, rangeError, typeError } from '../options.js';
 
 const GOLDEN = 0x9e3779b1;
 const LOWER = 2 ** 32;
@@ -119,6 +119,7 @@ export class TextIndex implements IdIndex<string> {
   }
 
   rowOf(id: string): number {
+    if (!isWellFormed(id)) return -1; // UTF-8 would make it another text, which may be there
     const text = Buffer.from(id);
     return this.#find(text, hashOf(text)).row;
   }

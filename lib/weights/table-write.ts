@@ -6,7 +6,7 @@ import { countOption, isWellFormed, optionsObject, rangeError, textOption, typeE
 import { type GrowingFile, writeAtomically } from './atomic-file.js';
 import { IntegerIndex, TextIndex } from './id-index.js';
 import { ROW_ENCODERS, type RowDType } from './row-encoders.js';
-import { controlOf, headerOf, type TensorEntry } from './write.js';
+import { checkWritten, controlOf, headerOf, type TensorEntry } from './write.js';
 
 export type TableId = number | string;
 
@@ -67,8 +67,10 @@ export async function writeTable(
 ): Promise<void> {
   const given = optionsObject('options', options, ['dtype', 'onProgress', 'signal']);
   const { onProgress, signal } = controlOf<{ rows: number; total?: number }>(given);
-  const source = await sourceOf(contents, given['dtype']);
-  await writeAtomically(textOption('path', path, 4096, 1), (file) => writeSource(file, source, onProgress), signal);
+  const dtype = dtypeOf('options.dtype', given['dtype']);
+  // Nobody's iterator is begun before there is a file for it: it would be left open.
+  const write = async (file: GrowingFile) => writeSource(file, await sourceOf(contents, dtype), onProgress);
+  await writeAtomically(textOption('path', path, 4096, 1), write, signal);
 }
 
 async function writeSource(
@@ -95,6 +97,9 @@ async function writeSource(
     ...parts.map(({ bytes, ...entry }) => ({ ...entry, bytes: bytes.length })),
     ...(source.scaled ? [scalesOf(ids.count)] : []),
   ];
+  if (ids.count !== (total ?? ids.count)) throw rangeError('ids', `${total} until all are written`, ids.count);
+  const expected = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  checkWritten('contents', file.end - room, expected);
   await file.writeAt(0, headerOf(entries, METADATA, room));
 }
 
@@ -115,14 +120,14 @@ const vectorsOf = (dtype: RowDType, dimensions: number, rows: number): TensorEnt
 });
 const scalesOf = (rows: number): TensorEntry => ({ name: 'scales', dtype: 'F32', shape: [rows], bytes: 4 * rows });
 
-async function sourceOf(contents: unknown, dtype: unknown): Promise<Source> {
+async function sourceOf(contents: unknown, dtype: RowDType | undefined): Promise<Source> {
   if (typeof contents !== 'object' || contents === null)
     throw typeError('contents', 'ids and vectors, or pairs of them', contents);
   if (Symbol.iterator in contents || Symbol.asyncIterator in contents)
-    return sourceOfRows(contents as TableRows, dtypeOf('options.dtype', dtype) ?? 'F32');
+    return sourceOfRows(contents as TableRows, dtype ?? 'F32');
   const lists = contents as TableContents;
   const own = dtypeOf('dtype', lists.dtype);
-  const wanted = dtypeOf('options.dtype', dtype) ?? own;
+  const wanted = dtype ?? own;
   if (typeof lists.ids !== 'object' || lists.ids === null) throw typeError('ids', 'a list of ids', lists.ids);
   return Array.isArray(lists.vectors) ? sourceOfVectors(lists, wanted ?? 'F32') : sourceOfElements(lists, wanted);
 }
@@ -138,7 +143,13 @@ async function sourceOfRows(rows: TableRows, dtype: RowDType): Promise<Source> {
   const iterator = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]();
   // The first row says how long all are.
   const first = await iterator.next();
-  const dimensions = first.done ? 1 : dimensionsOf(pairOf(first.value, 0)[1].length);
+  let dimensions = 1;
+  try {
+    if (!first.done) dimensions = dimensionsOf(pairOf(first.value, 0)[1].length);
+  } catch (error) {
+    await iterator.return?.();
+    throw error;
+  }
   async function* all() {
     let next = first;
     try {

@@ -3,10 +3,19 @@
 
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
-import { choiceOption, countOption, optionsObject, rangeError, textOption, typeError } from '../options.js';
+import {
+  booleanOption,
+  choiceOption,
+  countOption,
+  optionsObject,
+  rangeError,
+  textOption,
+  typeError,
+} from '../options.js';
+import { draftOf } from './atomic-file.js';
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
@@ -23,7 +32,7 @@ export interface WeightsOptions {
 }
 
 export interface LoadOptions {
-  /** Told after each few MiB. */
+  /** Told now and then, and of each file's end; what it throws ends the work. */
   onProgress?: (progress: { bytes: number; total: number }) => void;
   signal?: AbortSignal;
   /** Default: as many as the machine runs at once, 8 at most. */
@@ -169,12 +178,13 @@ export class Weights implements Iterable<WeightTensor> {
     const strategy =
       given['strategy'] === undefined ? 'auto' : choiceOption('options.strategy', given['strategy'], STRATEGIES);
     const load = loadOptions(given['signal'] === undefined ? undefined : { signal: given['signal'] as AbortSignal });
+    const digest = given['digest'] === undefined ? false : booleanOption('options.digest', given['digest']);
     const weights = new Weights(textOption('path', path, 4096, 1), strategy);
     try {
       for (const file of weights.#files)
         if (!file.mapped)
           await job(file, load.signal, undefined, (control) => native.weightsLoad(file.handle, load.threads, control));
-      if (given['digest'] === true) await weights.computeDigest(load.signal && { signal: load.signal });
+      if (digest) await weights.computeDigest(load.signal && { signal: load.signal });
     } catch (error) {
       weights.close();
       throw error;
@@ -275,6 +285,7 @@ export class Weights implements Iterable<WeightTensor> {
       file.check();
       parts.push(leftEncode(file.size), root);
       before += file.size;
+      onProgress?.({ bytes: before, total: this.bytes });
     }
     const out = new Uint8Array(new ArrayBuffer(32));
     const state = new Uint8Array(new ArrayBuffer(200));
@@ -318,6 +329,7 @@ export class Weights implements Iterable<WeightTensor> {
         native.weightsWarm(file.handle, Float64Array.from(ranges), threads, control),
       );
       for (let i = 0; i < ranges.length; i += 2) before += ranges[i + 1]! - ranges[i]!;
+      onProgress?.({ bytes: before, total });
     }
   }
 
@@ -423,13 +435,21 @@ async function job<T>(
   signal?.addEventListener('abort', giveUp, { once: true });
   if (underWay.size === 0) process.on('exit', giveAllUp);
   underWay.add(giveUp);
-  const told = () => report?.(Atomics.load(control, 1) * 1024);
-  const timer = report && setInterval(told, PROGRESS_MS);
+  let thrown: { error: unknown } | undefined;
+  const tell = () => {
+    try {
+      if (thrown === undefined) report?.(Atomics.load(control, 1) * 1024);
+    } catch (error) {
+      thrown = { error }; // by the listener: out of a timer it would end the process
+      giveUp();
+    }
+  };
+  const timer = report && setInterval(tell, PROGRESS_MS);
   try {
     const done = await start(control);
+    if (thrown !== undefined) throw thrown.error;
     signal?.throwIfAborted();
     if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, file.path);
-    told();
     return done;
   } finally {
     clearInterval(timer);
@@ -464,7 +484,7 @@ async function rootOf(
     ),
   );
   // As best it can: the folder may be read-only. Renamed into place, since others may be at it.
-  const own = join(dirname(file.path), `.${basename(file.path)}.${process.pid}.${Math.random().toString(36).slice(2)}`);
+  const own = draftOf(file.path);
   try {
     writeFileSync(own, `${VERSION}\n${file.identity}\n${Buffer.from(root).toString('hex')}\n`);
     renameSync(own, sidecarOf(file));

@@ -57,7 +57,8 @@ export interface TensorEntry {
 export async function writeWeights(path: string, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
   const given = optionsObject('options', options, ['metadata', 'onProgress', 'signal']);
   const { onProgress, signal } = controlOf<{ bytes: number; total: number }>(given);
-  const pairs = Symbol.iterator in Object(tensors) ? tensors : Object.entries(tensors ?? {});
+  if (typeof tensors !== 'object' || tensors === null) throw typeError('tensors', 'tensors by name', tensors);
+  const pairs = Symbol.iterator in tensors ? tensors : Object.entries(tensors);
   const listed = Array.from(pairs as Iterable<readonly [string, WritableTensor]>, listedOf);
   if (new Set(listed.map(({ name }) => name)).size < listed.length)
     throw rangeError('tensors', 'each name once', listed.map(({ name }) => name).join(', '));
@@ -78,9 +79,15 @@ export async function writeWeights(path: string, tensors: WritableTensors, optio
     async (file) => {
       await file.append(header);
       for (const { bytes } of listed) await file.append(bytes, onPiece);
+      checkWritten('tensors', file.end - header.length, total);
     },
     signal,
   );
+}
+
+/** @throws {RangeError} what a header says is not there: arrays were detached or cut while they were written. */
+export function checkWritten(name: string, bytes: number, expected: number): void {
+  if (bytes !== expected) throw rangeError(name, `${expected} bytes until all are written`, bytes);
 }
 
 /** Who is told, and who may stop it. */
@@ -96,7 +103,9 @@ export function controlOf<Progress>(given: Record<string, unknown>): {
   return { onProgress: onProgress as ((progress: Progress) => void) | undefined, signal };
 }
 
-function listedOf([name, value]: readonly [string, WritableTensor]): Listed {
+function listedOf(pair: readonly [string, WritableTensor]): Listed {
+  if (!Array.isArray(pair)) throw typeError('tensors', '[name, tensor] for each', pair);
+  const [name, value] = pair;
   const label = textOption('name', name, 65_535);
   if (label === '__metadata__') throw rangeError('name', 'another name than __metadata__', name);
   if (typeof value !== 'object' || value === null) throw typeError(`tensors.${label}`, 'a tensor', value);
@@ -112,6 +121,8 @@ function listedOf([name, value]: readonly [string, WritableTensor]): Listed {
 
 function metadataOf(metadata: unknown): Record<string, string> | undefined {
   if (metadata === undefined) return undefined;
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata) || metadata instanceof Map)
+    throw typeError('options.metadata', 'an object of texts', metadata);
   const texts = { ...(metadata as Record<string, string>) };
   for (const [name, text] of Object.entries(texts))
     if (typeof text !== 'string' || !isWellFormed(text) || !isWellFormed(name))

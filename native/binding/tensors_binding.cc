@@ -199,7 +199,8 @@ napi_value TableGather(napi_env env, napi_callback_info info) {
         for (size_t line = 0; line < std::min<size_t>(bytes, 512); line += kCacheLineBytes)
           __builtin_prefetch(ahead + line);
       }
-      if (is_row(rows[i])) std::memcpy(to, vectors.row(static_cast<uint64_t>(rows[i])), bytes);
+      // `to` may be the caller's view of the same pages.
+      if (is_row(rows[i])) std::memmove(to, vectors.row(static_cast<uint64_t>(rows[i])), bytes);
     }
   });
   return nullptr;

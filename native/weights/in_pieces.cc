@@ -37,10 +37,11 @@ Status InPieces(uint64_t pieces, unsigned threads, size_t memory_bytes,
     // One page where none is wanted: null is what a lack of memory looks like.
     const size_t bytes = std::max(memory_bytes, kPieceAlign);
     const AlignedMemory memory(new (std::align_val_t{kPieceAlign}, std::nothrow) std::byte[bytes]);
+    if (!memory) return;  // the others do its pieces
     for (;;) {
       const uint64_t piece = next.fetch_add(1, std::memory_order_relaxed);
       if (piece >= pieces) return;
-      Status status = memory ? Tried(work, piece, memory.get()) : Status(Code::kNoMemory, "no memory to read into");
+      Status status = Tried(work, piece, memory.get());
       if (status.ok()) continue;
       next.store(pieces, std::memory_order_relaxed);
       const std::scoped_lock lock(mutex);
@@ -51,9 +52,12 @@ Status InPieces(uint64_t pieces, unsigned threads, size_t memory_bytes,
   try {
     for (unsigned i = 1; i < std::min<uint64_t>(threads, pieces); ++i) helpers.emplace_back(run);
   } catch (const std::system_error&) {  // no more threads: these will do
+  } catch (const std::bad_alloc&) {     // nor memory for one
   }
   run();
   for (std::thread& helper : helpers) helper.join();
+  // Nobody had memory, or a piece would have been taken.
+  if (pieces > 0 && next.load(std::memory_order_relaxed) == 0) return {Code::kNoMemory, "no memory to read into"};
   return failure;
 }
 
