@@ -247,6 +247,8 @@ export interface Native {
   weightsParseIndex(text: Uint8Array): [string, string][] | [code: string, message: string, offset: number];
   weightsSplitNames(name: string): string[] | undefined;
   weightsWindow(file: unknown, from: number, bytes: number): ArrayBuffer;
+  /** Tells V8 of so many bytes more, or fewer: only what was told before. */
+  accountExternal(bytes: number): void;
   weightsDetach(buffer: ArrayBuffer): boolean;
   weightsRelease(file: unknown): void;
   weightsRead(file: unknown, from: number, out: Uint8Array): string | undefined;

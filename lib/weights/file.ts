@@ -37,6 +37,8 @@ export class WeightsFile {
   readonly #file: unknown;
   #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
   #open = true;
+  /** Called before the first window is made. */
+  onFirstWindow: (() => void) | undefined;
 
   constructor(path: string, strategy: WeightsStrategy, follow = true) {
     const opened = native.weightsOpen(path, STRATEGIES.indexOf(strategy), follow);
@@ -63,6 +65,7 @@ export class WeightsFile {
 
   /** A buffer that shows this part, and where in it the part begins. */
   window(begin: number, end: number): { buffer: ArrayBuffer; offset: number } {
+    if (this.#windows.length === 0) this.onFirstWindow?.();
     for (const { from, bytes, buffer } of this.#windows)
       if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
     this.#checkWindow(begin, end, 'take parts of it');
@@ -70,10 +73,15 @@ export class WeightsFile {
     const start = this.size <= WINDOW_BYTES ? 0 : begin - (begin % WINDOW_STEP);
     const near = end - start > WINDOW_BYTES ? begin - (begin % ALIGNMENT) : start;
     const from = end - near > WINDOW_BYTES ? begin : near;
-    const bytes = Math.min(this.size - from, WINDOW_BYTES);
-    const buffer = native.weightsWindow(this.handle, from, bytes);
-    this.#windows.push({ from, bytes, buffer });
+    const buffer = this.show(from, Math.min(this.size, from + WINDOW_BYTES));
     return { buffer, offset: begin - from };
+  }
+
+  /** Makes a window over this part, which is none too long. */
+  show(from: number, to: number): ArrayBuffer {
+    const buffer = native.weightsWindow(this.handle, from, to - from);
+    this.#windows.push({ from, bytes: to - from, buffer });
+    return buffer;
   }
 
   /** All of it in one piece, over the mapping. `instead`: what to do where it is too long for that. */
@@ -86,9 +94,7 @@ export class WeightsFile {
   /** A buffer of its own over this part: for what lies at no multiple of its element's size. */
   part(begin: number, end: number): ArrayBuffer {
     this.#checkWindow(begin, end, 'take parts of it');
-    const buffer = native.weightsWindow(this.handle, begin, end - begin);
-    this.#windows.push({ from: begin, bytes: end - begin, buffer });
-    return buffer;
+    return this.show(begin, end);
   }
 
   /** Copies from the file, not from the pages: what was cut is an error. */

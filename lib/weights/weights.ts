@@ -20,6 +20,7 @@ import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
 import { checkSplit, type Header, headerOf, shardsOf } from './formats.js';
+import { showAll } from './windows.js';
 import { controlOf, type WritableTensors, type WriteOptions, writeWeights } from './write.js';
 
 export interface WeightsOptions {
@@ -210,9 +211,9 @@ export class Weights implements Iterable<WeightTensor> {
     const files: WeightsFile[] = [];
     const tensors = new Map<string, WeightTensor>();
     const metadata = Object.create(null) as Record<string, unknown>;
+    const headers: Header[] = [];
     try {
       const { paths, wanted } = shardsOf(pathOfCheckpoint(path));
-      const headers: Header[] = [];
       for (const one of paths) {
         // A link that the caller named is followed, and none that a file names.
         const file = new WeightsFile(one, strategy, wanted === undefined && paths.length === 1);
@@ -232,6 +233,16 @@ export class Weights implements Iterable<WeightTensor> {
       for (const file of files) file.close();
       throw error;
     }
+    let shown = false;
+    const show = () => {
+      if (shown) return;
+      shown = true; // also if it fails: windows are then made one by one
+      showAll(
+        files,
+        headers.map(({ tensors }) => tensors),
+      );
+    };
+    for (const file of files) file.onFirstWindow = show;
     this.tensors = tensors;
     this.metadata = metadata;
     this.#files = files;

@@ -291,6 +291,7 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"weightsAdvise", Guarded<WeightsAdvise>},
       {"weightsLock", Guarded<WeightsLock>},
       {"weightsDigest", Guarded<WeightsDigest>},
+      {"accountExternal", Guarded<AccountExternal>},
       {"bytesDigest", Guarded<BytesDigest>},
       {"lockTake", Guarded<LockTake>},
       {"lockRelease", Guarded<LockRelease>},

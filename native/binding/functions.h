@@ -87,6 +87,8 @@ napi_value WeightsParseIndex(napi_env env, napi_callback_info info);
 napi_value WeightsSplitNames(napi_env env, napi_callback_info info);
 // weightsWindow(file, from, bytes): an ArrayBuffer over the mapping, which it keeps.
 napi_value WeightsWindow(napi_env env, napi_callback_info info);
+// accountExternal(bytes): tells V8 of so many bytes more that this holds, or fewer.
+napi_value AccountExternal(napi_env env, napi_callback_info info);
 // weightsDetach(buffer): empties it and all views of it.
 napi_value WeightsDetach(napi_env env, napi_callback_info info);
 // weightsRelease(file): neither the external value nor windows keep the file any more. REQUIRES: all windows detached.

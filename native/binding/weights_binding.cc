@@ -269,6 +269,13 @@ napi_value WeightsWindow(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
+napi_value AccountExternal(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  int64_t bytes = 0, total = 0;
+  if (napi_get_value_int64(env, args[0], &bytes) == napi_ok) napi_adjust_external_memory(env, bytes, &total);
+  return nullptr;
+}
+
 napi_value WeightsDetach(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   return Bool(env, napi_detach_arraybuffer(env, args[0]) == napi_ok);
