@@ -149,7 +149,7 @@ export const suites: readonly Suite[] = [
     name: 'tables',
     about: 'rows and scores of an embedding table, against Map, bare C++ loops, JavaScript and hnswlib',
     module: 'tables/tables.mjs',
-    pinned: true,
+    pinned: false, // topK has threads
     nodeFlags: ['--expose-gc'],
     wants: [],
     rivals: ['hnswlib-node'],

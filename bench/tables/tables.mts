@@ -5,7 +5,8 @@
 //   gather           1 000 random rows of 384 float32 side by side, of 200 000, against the C++ loop that only copies
 //   dot              1 000 random rows scored against a query, against a C++ loop that reads the same rows once
 //   topk             the best 10 of all 200 000, against a plain JavaScript loop over one Float32Array, and against
-//                    hnswlib's brute-force index (npm: hnswlib-node), which is exact, too
+//                    hnswlib's brute-force index (npm: hnswlib-node), which is exact, too, and has one thread (zerohop-1:
+//                    with one thread)
 //
 // The table is a file that is mapped; Map holds a Float32Array of its own for each id, as a program that loaded them
 // would; the floors have their rows in huge pages, which pages of a file are not.
@@ -46,6 +47,7 @@ const COMPARISONS: readonly Comparison[] = [
   { ratio: 'gather-vs-floor', ours: 'zerohop/gather', rival: 'floor/gather' },
   { ratio: 'dot-1000-vs-floor', ours: 'zerohop/dot', rival: 'floor/dot' },
   { ratio: 'topk-vs-js', ours: 'zerohop/topk', rival: 'javascript/topk' },
+  { ratio: 'topk-one-thread-vs-hnswlib', ours: 'zerohop-1/topk', rival: 'hnswlib/topk' },
   { ratio: 'topk-vs-hnswlib', ours: 'zerohop/topk', rival: 'hnswlib/topk' },
 ];
 
@@ -197,6 +199,7 @@ async function measureScores(folder: string, extent: Extent) {
   const best = bestInJavaScript(vectors, query).map((row) => ids[row]!);
   const contenders = [
     topContender('zerohop/topk', best, () => table.topK(query, BEST).map(({ id }) => id as number)),
+    topContender('zerohop-1/topk', best, () => table.topK(query, BEST, { threads: 1 }).map(({ id }) => id as number)),
     topContender('javascript/topk', best, () => bestInJavaScript(vectors, query).map((row) => ids[row]!)),
   ];
   if (index !== undefined)

@@ -19,6 +19,7 @@ const GOLDEN = 0x9e3779b1;
 
 export class EmbeddingTable {
   #file: TableFile;
+  #askedIds = new Float64Array(HOT).fill(Number.NaN);
   #hotIds = new Float64Array(HOT).fill(Number.NaN);
   #hotRows: (TableRow | undefined)[] = new Array<TableRow | undefined>(HOT).fill(undefined);
 
@@ -80,8 +81,12 @@ export class EmbeddingTable {
     if (row < 0) return undefined;
     const found = this.#file.viewOf(row);
     if (typeof id === 'number') {
-      this.#hotIds[place] = id;
-      this.#hotRows[place] = found;
+      // Kept when it is asked for again: views of rows asked for once would only be moved about by young collections.
+      if (this.#askedIds[place] === id) {
+        this.#hotIds[place] = id;
+        this.#hotRows[place] = found;
+      }
+      this.#askedIds[place] = id;
     }
     return found;
   }

@@ -196,7 +196,7 @@ napi_value TableGather(napi_env env, napi_callback_info info) {
     for (size_t i = 0; i < count; ++i, to += bytes) {
       if (i + kAhead < count && is_row(rows[i + kAhead])) {
         const std::byte* const ahead = vectors.row(static_cast<uint64_t>(rows[i + kAhead]));
-        for (size_t line = 0; line < std::min<size_t>(bytes, 512); line += kCacheLineBytes)
+        for (size_t line = 0; line < std::min<size_t>(bytes, 1024); line += kCacheLineBytes)
           __builtin_prefetch(ahead + line);
       }
       // `to` may be the caller's view of the same pages.
