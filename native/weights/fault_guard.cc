@@ -23,7 +23,14 @@ struct FaultHandler {
   static void Handle(int number, siginfo_t* info, void* context) {
     const auto* const at = static_cast<const std::byte*>(info->si_addr);
     for (FaultGuard* guard = innermost; guard != nullptr; guard = guard->outer_) {
-      if (at >= guard->begin_ && at < guard->end_) siglongjmp(guard->back_, 1);
+      if (at < guard->begin_ || at >= guard->end_) continue;
+      // Blocked here where somebody else's handler called this one, or a sanitizer's; the jump does not undo that, and
+      // a fault while it is blocked ends the process.
+      sigset_t this_signal;
+      sigemptyset(&this_signal);
+      sigaddset(&this_signal, number);
+      ::pthread_sigmask(SIG_UNBLOCK, &this_signal, nullptr);
+      siglongjmp(guard->back_, 1);
     }
     PassOn(number, info, context);
   }
