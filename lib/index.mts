@@ -86,6 +86,7 @@ export {
   type ReportOptions,
   type Results,
   type Row,
+  type RowDType,
   type RunContext,
   type Savings,
   type SavingsTerms,

@@ -67,6 +67,7 @@ export {
 } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { WeightsStrategy } from './weights/file.js';
+export type { RowDType } from './weights/row-encoders.js';
 export type { TableRow } from './weights/table-file.js';
 export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';
 export {
