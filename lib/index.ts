@@ -67,14 +67,10 @@ export {
 } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { WeightsStrategy } from './weights/file.js';
+export type { LoadOptions } from './weights/job.js';
 export type { RowDType } from './weights/row-encoders.js';
 export type { TableRow } from './weights/table-file.js';
 export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';
-export {
-  type ExternalDataFile,
-  type LoadOptions,
-  Weights,
-  type WeightsOptions,
-  WeightTensor,
-} from './weights/weights.js';
+export { WeightTensor } from './weights/tensor.js';
+export { type ExternalDataFile, Weights, type WeightsOptions } from './weights/weights.js';
 export type { WritableTensor, WritableTensors, WriteOptions } from './weights/write.js';

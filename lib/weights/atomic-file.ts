@@ -12,7 +12,7 @@ const NAMED_BY = 75;
 const draftsOf = (path: string) => `.${basename(path).slice(0, NAMED_BY)}.`;
 
 /** Where to write what is to be renamed to `path`: another name each time. */
-export function draftOf(path: string): string {
+function draftOf(path: string): string {
   return join(dirname(path), `${draftsOf(path)}${process.pid}.${Math.random().toString(36).slice(2)}`);
 }
 

@@ -12,9 +12,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../native.js';
 import { isWellFormed, optionsObject, textOption, typeError } from '../options.js';
 import { removeDrafts } from './atomic-file.js';
+import { treeOf } from './digest.js';
 import { WeightsError } from './error.js';
 import { WeightsFile } from './file.js';
 import { headerOf } from './formats.js';
+import { loadFile, loadOptions } from './job.js';
 import { writeWeights } from './write.js';
 
 /** What `load` gives; a text is kept as its UTF-8. */
@@ -31,7 +33,6 @@ export interface BlobsOptions {
 const FORMAT = 'zerohop blob 1';
 const TENSOR = 'blob';
 const NAME_BYTES_MAX = 255;
-const DIGEST_THREADS = 2;
 /** How often it is looked whether another process is done. */
 const WAIT_MS_MIN = 2;
 const WAIT_MS_MAX = 50;
@@ -188,17 +189,14 @@ async function opened(path: string, name: string, version: string): Promise<Mapp
     throw error;
   }
   try {
-    const control = new Int32Array(new ArrayBuffer(8));
-    if (!file.mapped) {
-      const loaded = await native.weightsLoad(file.handle, DIGEST_THREADS, control);
-      if (typeof loaded === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', loaded, path);
-    }
+    const load = loadOptions();
+    if (!file.mapped) await loadFile(file, load);
     const { tensors, metadata } = headerOf(file);
     const place = tensors.find((tensor) => tensor.name === TENSOR);
     const { format, digest } = metadata as Record<string, string>;
     if (format !== FORMAT || metadata['name'] !== name || metadata['version'] !== version || place === undefined)
       throw new WeightsError('ERR_WEIGHTS_FORMAT', 'is no blob of this name and version', path);
-    const found = await digestOf(file, place.begin, place.end);
+    const found = (await treeOf(file, place.begin, place.end, load)).toString('hex');
     if (found !== digest) throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is not what was written', path);
     return new MappedBlob(name, version, found, file, place.begin, place.end);
   } catch (error) {
@@ -206,13 +204,6 @@ async function opened(path: string, name: string, version: string): Promise<Mapp
     if (error instanceof WeightsError) return undefined; // damaged, cut, or somebody else's: it is made anew
     throw error;
   }
-}
-
-async function digestOf(file: WeightsFile, begin: number, end: number): Promise<string> {
-  const control = new Int32Array(new ArrayBuffer(8));
-  const made = await native.weightsDigest(file.handle, begin, end, DIGEST_THREADS, control);
-  if (typeof made === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', made, file.path);
-  return Buffer.from(made).toString('hex');
 }
 
 async function make(path: string, name: string, version: string, content: unknown): Promise<MappedBlob> {

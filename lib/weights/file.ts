@@ -36,6 +36,9 @@ export class WeightsFile {
   readonly identity: string;
   readonly #file: unknown;
   #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
+  /** Buffers over parts, which are nobody's window: gone with their views, or emptied when the file is closed. */
+  #parts: WeakRef<ArrayBuffer>[] = [];
+  #partsSwept = 64;
   #open = true;
   /** Called before the first window is made. */
   onFirstWindow: (() => void) | undefined;
@@ -94,7 +97,13 @@ export class WeightsFile {
   /** A buffer of its own over this part: for what lies at no multiple of its element's size. */
   part(begin: number, end: number): ArrayBuffer {
     this.#checkWindow(begin, end, 'take parts of it');
-    return this.show(begin, end);
+    if (this.#parts.length >= this.#partsSwept) {
+      this.#parts = this.#parts.filter((part) => part.deref() !== undefined);
+      this.#partsSwept = 2 * this.#parts.length + 64;
+    }
+    const buffer = native.weightsWindow(this.handle, begin, end - begin);
+    this.#parts.push(new WeakRef(buffer));
+    return buffer;
   }
 
   /** Copies from the file, not from the pages: what was cut is an error. */
@@ -107,7 +116,12 @@ export class WeightsFile {
     if (!this.#open) return;
     this.#open = false;
     for (const { buffer } of this.#windows) native.weightsDetach(buffer);
+    for (const part of this.#parts) {
+      const buffer = part.deref();
+      if (buffer !== undefined) native.weightsDetach(buffer);
+    }
     this.#windows = [];
+    this.#parts = [];
     native.weightsRelease(this.#file);
   }
 

@@ -11,7 +11,8 @@ import { WeightsError } from './error.js';
 import { WINDOW_BYTES } from './file.js';
 import { areSlots, type IdIndex, IntegerIndex, TextIndex } from './id-index.js';
 import type { TableId } from './table-write.js';
-import { Weights, type WeightTensor } from './weights.js';
+import type { WeightTensor } from './tensor.js';
+import { Weights } from './weights.js';
 
 export type TableRow = Float32Array | Uint16Array | Int8Array;
 

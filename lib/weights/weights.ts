@@ -1,27 +1,17 @@
-// weights.ts: the weights of a model, mapped: a checkpoint of one file or of several, its tensors shown without a copy,
-// and the digest that is the model's version.
+// weights.ts: the weights of a model, mapped: a checkpoint of one file or of several.
 
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
-import {
-  booleanOption,
-  choiceOption,
-  countOption,
-  optionsObject,
-  rangeError,
-  textOption,
-  typeError,
-} from '../options.js';
-import { draftOf } from './atomic-file.js';
-import { arrayOf } from './dtypes.js';
+import { booleanOption, choiceOption, optionsObject, textOption } from '../options.js';
+import { digestOf } from './digest.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
 import { checkSplit, type Header, headerOf, shardsOf } from './formats.js';
+import { job, type LoadOptions, loadFile, loadOptions } from './job.js';
+import { WeightTensor } from './tensor.js';
 import { showAll } from './windows.js';
-import { controlOf, type WritableTensors, type WriteOptions, writeWeights } from './write.js';
+import { type WritableTensors, type WriteOptions, writeWeights } from './write.js';
 
 export interface WeightsOptions {
   /** Default `'auto'`: mapped, but read into memory where the file lies on a network. */
@@ -32,14 +22,6 @@ export interface WeightsOptions {
   signal?: AbortSignal;
 }
 
-export interface LoadOptions {
-  /** Told now and then, and of each file's end; what it throws ends the work. */
-  onProgress?: (progress: { bytes: number; total: number }) => void;
-  signal?: AbortSignal;
-  /** Default: as many as the machine runs at once, 8 at most. */
-  threads?: number;
-}
-
 /** A file of a checkpoint, as onnxruntime takes it beside a model. */
 export interface ExternalDataFile {
   /** Its name without folders: the `location` that the model says. */
@@ -48,114 +30,7 @@ export interface ExternalDataFile {
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** A tensor of a checkpoint. */
-export class WeightTensor {
-  readonly name: string;
-  /** As the file calls it: F32, BF16, Q4_K … */
-  readonly dtype: string;
-  /** The outermost dimension first. */
-  readonly shape: readonly number[];
-  /** In the file. */
-  readonly bytes: number;
-  /** Of quantised types, the blocks that its elements lie in: how many elements, in how many bytes. */
-  readonly quantization: { readonly blockElements: number; readonly blockBytes: number } | undefined;
-  readonly #file: WeightsFile;
-  readonly #begin: number;
-  #data: ArrayBufferView | undefined;
-
-  /** @internal */
-  constructor({ name, dtype, shape, block, begin, end }: TensorPlace, file: WeightsFile) {
-    this.name = name;
-    this.dtype = dtype;
-    this.shape = shape;
-    this.bytes = end - begin;
-    const [blockElements, bits] = block;
-    this.quantization = blockElements === 1 ? undefined : { blockElements, blockBytes: bits / 8 };
-    this.#begin = begin;
-    this.#file = file;
-  }
-
-  /** Its elements begin at a multiple of their size, as the processor and some libraries like it. */
-  get aligned(): boolean {
-    return this.#begin % arrayOf(this.dtype).bytes === 0;
-  }
-
-  /** The file that holds it, and the place in it. */
-  get place(): { path: string; begin: number; end: number } {
-    return { path: this.#file.path, begin: this.#begin, end: this.#begin + this.bytes };
-  }
-
-  /**
-   * The elements, over the mapping itself: the typed array of the type; of F16 a Float16Array where the runtime has one,
-   * of BF16 the bits in a Uint16Array; of what has no array, the bytes. Empty after the weights were closed.
-   *
-   * Writing to it changes this mapping alone: neither the file, nor another worker's view. Cost: a typed array, once.
-   *
-   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: longer than one buffer may be (4 GiB on Node 20); take {@link part}s.
-   */
-  get data(): ArrayBufferView {
-    this.#data ??= this.part(0, this.bytes);
-    return this.#data;
-  }
-
-  /** As {@link data}, of the bytes from `begin` to `end` of the tensor, which are whole elements. */
-  part(begin: number, end: number): ArrayBufferView {
-    const { array, bytes } = arrayOf(this.dtype);
-    countOption('begin', begin, 0, this.bytes);
-    countOption('end', end, begin, this.bytes);
-    if (begin % bytes !== 0 || end % bytes !== 0)
-      throw typeError('begin', `whole elements of ${bytes} bytes`, begin % bytes !== 0 ? begin : end);
-    if (end === begin) return new array(new ArrayBuffer(0), 0, 0);
-    const from = this.#begin + begin;
-    if (from % bytes !== 0) return new array(this.#file.part(from, from + end - begin), 0, (end - begin) / bytes);
-    const { buffer, offset } = this.#file.window(from, from + end - begin);
-    return new array(buffer, offset, (end - begin) / bytes);
-  }
-
-  /** @internal */
-  get file(): WeightsFile {
-    return this.#file;
-  }
-
-  /**
-   * Its elements as float32, whatever their type: from 16 and 8 bits, whole numbers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K …).
-   * From `begin` to `end`, in bytes that are whole elements or blocks; all of it by default.
-   *
-   * @throws {TypeError} its type is none that can be converted. @throws {RangeError} no whole blocks; `out` is too short.
-   * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
-   */
-  toFloat32(out?: Float32Array, begin = 0, end = this.bytes): Float32Array {
-    countOption('begin', begin, 0, this.bytes);
-    countOption('end', end, begin, this.bytes);
-    const from = this.#begin + begin;
-    const to = this.#begin + end;
-    const count = native.tensorFloat32(this.#file.handle, from, to, this.dtype) as number;
-    if (count < 0) {
-      const known = native.tensorFloat32(this.#file.handle, from, from, this.dtype) === 0;
-      if (!known) throw typeError('dtype', 'a type that can be converted', this.dtype);
-      throw rangeError('end', `whole blocks of ${this.dtype}`, end - begin);
-    }
-    const floats = out ?? new Float32Array(count);
-    if (!(floats instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
-    if (floats.length < count) throw rangeError('out.length', `at least ${count}`, floats.length);
-    const done = native.tensorFloat32(this.#file.handle, from, to, this.dtype, floats);
-    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, this.#file.path, from);
-    return floats;
-  }
-
-  /** Copies its bytes from the file into `out`, which may hold fewer; a file that was cut meanwhile is an error. */
-  read(out: Uint8Array, from = 0): void {
-    countOption('from', from, 0, this.bytes);
-    if (!(out instanceof Uint8Array)) throw typeError('out', 'a Uint8Array', out);
-    this.#file.read(this.#begin + from, out.subarray(0, Math.min(out.length, this.bytes - from)));
-  }
-}
-
 const OPTIONS = ['strategy', 'digest', 'signal'] as const;
-const LOAD_OPTIONS = ['onProgress', 'signal', 'threads'] as const;
-const THREADS_MAX = 8;
-const PROGRESS_MS = 50;
-const VERSION = 'zerohop weights 1';
 
 /** The weights of a model. Made by {@link Weights.open}. */
 export class Weights implements Iterable<WeightTensor> {
@@ -182,9 +57,7 @@ export class Weights implements Iterable<WeightTensor> {
     const digest = given['digest'] === undefined ? false : booleanOption('options.digest', given['digest']);
     const weights = new Weights(textOption('path', path, 4096, 1), strategy);
     try {
-      for (const file of weights.#files)
-        if (!file.mapped)
-          await job(file, load.signal, undefined, (control) => native.weightsLoad(file.handle, load.threads, control));
+      for (const file of weights.#files) if (!file.mapped) await loadFile(file, load);
       if (digest) await weights.computeDigest(load.signal && { signal: load.signal });
     } catch (error) {
       weights.close();
@@ -287,22 +160,7 @@ export class Weights implements Iterable<WeightTensor> {
    * Cost: some 1 s for a GB by one thread, where it is in memory.
    */
   async computeDigest(options?: LoadOptions): Promise<string> {
-    const { threads, signal, onProgress } = loadOptions(options);
-    const parts: Uint8Array[] = [framed(utf8(VERSION)), leftEncode(this.#files.length)];
-    let before = 0;
-    for (const file of this.#files) {
-      const report = onProgress && ((bytes: number) => onProgress({ bytes: before + bytes, total: this.bytes }));
-      const root = rootInSidecar(file) ?? (await rootOf(file, threads, signal, report));
-      file.check();
-      parts.push(leftEncode(file.size), root);
-      before += file.size;
-      onProgress?.({ bytes: before, total: this.bytes });
-    }
-    const out = new Uint8Array(new ArrayBuffer(32));
-    const state = new Uint8Array(new ArrayBuffer(200));
-    native.hashStart(new Uint8Array(0), state);
-    native.hashData(state, new Uint8Array(0), Buffer.concat(parts), 0, out);
-    this.#digest = Buffer.from(out).toString('hex');
+    this.#digest = await digestOf(this.#files, this.bytes, loadOptions(options));
     return this.#digest;
   }
 
@@ -407,100 +265,4 @@ function addTensor(
       file.path,
     );
   tensors.set(name, new WeightTensor(place, file));
-}
-
-interface Load {
-  readonly threads: number;
-  readonly signal: AbortSignal | undefined;
-  readonly onProgress: LoadOptions['onProgress'];
-}
-
-function loadOptions(options: LoadOptions | undefined): Load {
-  const given = optionsObject('options', options, LOAD_OPTIONS);
-  const { threads } = given;
-  return {
-    ...controlOf<{ bytes: number; total: number }>(given),
-    threads:
-      threads === undefined
-        ? Math.min(THREADS_MAX, availableParallelism())
-        : countOption('options.threads', threads, 1, 64),
-  };
-}
-
-/** How to tell all work that is under way to give up: a process that exits waits for the threads that are at it. */
-const underWay = new Set<() => void>();
-const giveAllUp = () => {
-  for (const giveUp of underWay) giveUp();
-};
-
-/** Runs native work beside the event loop; `control` is how it is told to give up, and tells how far it is. */
-async function job<T>(
-  file: WeightsFile,
-  signal: AbortSignal | undefined,
-  report: ((bytes: number) => void) | undefined,
-  start: (control: Int32Array) => Promise<T | string>,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const control = new Int32Array(new ArrayBuffer(8));
-  const giveUp = () => Atomics.store(control, 0, 1);
-  signal?.addEventListener('abort', giveUp, { once: true });
-  if (underWay.size === 0) process.on('exit', giveAllUp);
-  underWay.add(giveUp);
-  let thrown: { error: unknown } | undefined;
-  const tell = () => {
-    try {
-      if (thrown === undefined) report?.(Atomics.load(control, 1) * 1024);
-    } catch (error) {
-      thrown = { error }; // by the listener: out of a timer it would end the process
-      giveUp();
-    }
-  };
-  const timer = report && setInterval(tell, PROGRESS_MS);
-  try {
-    const done = await start(control);
-    if (thrown !== undefined) throw thrown.error;
-    signal?.throwIfAborted();
-    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, file.path);
-    return done;
-  } finally {
-    clearInterval(timer);
-    signal?.removeEventListener('abort', giveUp);
-    underWay.delete(giveUp);
-    if (underWay.size === 0) process.off('exit', giveAllUp);
-  }
-}
-
-const sidecarOf = (file: WeightsFile) => `${file.path}.zerohop-digest`;
-
-/** What an earlier run found, if the file is the same still. */
-function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
-  try {
-    const [version, identity, root] = readFileSync(sidecarOf(file), 'utf8').split('\n');
-    if (version !== VERSION || identity !== file.identity || !/^[0-9a-f]{64}$/.test(root ?? '')) return undefined;
-    return Buffer.from(root!, 'hex');
-  } catch {
-    return undefined; // none, or none that can be read
-  }
-}
-
-async function rootOf(
-  file: WeightsFile,
-  threads: number,
-  signal: AbortSignal | undefined,
-  report: ((bytes: number) => void) | undefined,
-): Promise<Uint8Array> {
-  const root = new Uint8Array(
-    await job<ArrayBuffer>(file, signal, report, (control) =>
-      native.weightsDigest(file.handle, 0, file.size, threads, control),
-    ),
-  );
-  // As best it can: the folder may be read-only. Renamed into place, since others may be at it.
-  const own = draftOf(file.path);
-  try {
-    writeFileSync(own, `${VERSION}\n${file.identity}\n${Buffer.from(root).toString('hex')}\n`);
-    renameSync(own, sidecarOf(file));
-  } catch {
-    rmSync(own, { force: true });
-  }
-  return root;
 }

@@ -34,7 +34,7 @@ class FaultGuard {
 template <class Read>
 bool ReadGuarded(const void* begin, size_t bytes, const Read& read) {
   FaultGuard guard(begin, bytes);
-  // Without the signal mask, which the handler does not change: no call of the system.
+  // Without the signal mask: no call of the system.  The handler unblocks what it has to.
   if (sigsetjmp(guard.back(), 0) != 0) return false;
   read();
   return true;

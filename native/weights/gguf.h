@@ -1,9 +1,10 @@
 // gguf.h: what a GGUF file says that it holds, believed only after everything it says was checked.
 //
 //   preamble   "GGUF" | u32 version | i64 tensors | i64 values                                    all little-endian
-//   values     string key | u32 type | the value, or: u32 element type | u64 count | elements     string: u64 bytes |
-//   text tensors    string name | u32 dimensions | i64 each, innermost first | u32 type | u64 offset from the data's
-//   start data       at the next multiple of the alignment; each tensor at the end of the one before, padded to it
+//   values     string key | u32 type | the value, or: u32 element type | u64 count | elements
+//   tensors    string name | u32 dimensions | i64 each, innermost first | u32 type | u64 offset from the data's start
+//   data       at the next multiple of the alignment; each tensor at the end of the one before, padded to it
+//   string     u64 bytes | text
 //
 // Whatever a file claims, nothing outside of it is read, and memory and time are bounded by the header's bytes: a count
 // is believed when the bytes left could hold so many of the smallest item, a size is multiplied only when it fits.
@@ -33,8 +34,7 @@
 // checked, and the last tensor need not be padded, as those who map files do not look at what is behind it.
 //
 // Invariants of a header   (I1) values: one behind the other, all before data_start; keys differ
-//                          (I2) tensors: one behind the other, each at a multiple of the alignment, all within the
-//                          file;
+//                          (I2) tensors: one behind the other, each at a multiple of the alignment, within the file;
 //                               names differ; end - begin is what shape and type say
 // Threads  any: pure functions.
 //

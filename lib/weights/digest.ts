@@ -1,0 +1,67 @@
+// digest.ts: what files contain, as docs/WEIGHTS.md specifies it, and what of it is kept beside them.
+
+import { readFileSync } from 'node:fs';
+import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
+import { native } from '../native.js';
+import { writeAtomically } from './atomic-file.js';
+import type { WeightsFile } from './file.js';
+import { job, type Load } from './job.js';
+
+const VERSION = 'zerohop weights 1';
+
+/** Of all files, `total` bytes, as 64 digits. */
+export async function digestOf(files: readonly WeightsFile[], total: number, load: Load): Promise<string> {
+  const { onProgress } = load;
+  const parts: Uint8Array[] = [framed(utf8(VERSION)), leftEncode(files.length)];
+  let before = 0;
+  for (const file of files) {
+    const report = onProgress && ((bytes: number) => onProgress({ bytes: before + bytes, total }));
+    const root = rootInSidecar(file) ?? (await rootOf(file, load, report));
+    file.check();
+    parts.push(leftEncode(file.size), root);
+    before += file.size;
+    onProgress?.({ bytes: before, total });
+  }
+  const out = new Uint8Array(new ArrayBuffer(32));
+  const state = new Uint8Array(new ArrayBuffer(200));
+  native.hashStart(new Uint8Array(0), state);
+  native.hashData(state, new Uint8Array(0), Buffer.concat(parts), 0, out);
+  return Buffer.from(out).toString('hex');
+}
+
+/** The root of the tree over a part of a file. */
+export async function treeOf(
+  file: WeightsFile,
+  begin: number,
+  end: number,
+  { threads, signal }: Load,
+  report?: (bytes: number) => void,
+): Promise<Buffer> {
+  const start = (control: Int32Array) => native.weightsDigest(file.handle, begin, end, threads, control);
+  return Buffer.from(await job<ArrayBuffer>(file, signal, report, start));
+}
+
+const sidecarOf = (file: WeightsFile) => `${file.path}.zerohop-digest`;
+
+/** What an earlier run found, if the file is the same still. */
+function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
+  try {
+    const [version, identity, root] = readFileSync(sidecarOf(file), 'utf8').split('\n');
+    if (version !== VERSION || identity !== file.identity || !/^[0-9a-f]{64}$/.test(root ?? '')) return undefined;
+    return Buffer.from(root!, 'hex');
+  } catch {
+    return undefined; // none, or none that can be read
+  }
+}
+
+async function rootOf(
+  file: WeightsFile,
+  load: Load,
+  report: ((bytes: number) => void) | undefined,
+): Promise<Uint8Array> {
+  const root = await treeOf(file, 0, file.size, load, report);
+  const text = `${VERSION}\n${file.identity}\n${root.toString('hex')}\n`;
+  // As best it can: the folder may be read-only.
+  await writeAtomically(sidecarOf(file), (sidecar) => sidecar.append(utf8(text))).catch(() => {});
+  return root;
+}

@@ -1,0 +1,87 @@
+// job.ts: native work beside the event loop, over a file: who is told how far it is, and who may stop it.
+
+import { availableParallelism } from 'node:os';
+import { native } from '../native.js';
+import { countOption, optionsObject } from '../options.js';
+import { WeightsError } from './error.js';
+import type { WeightsFile } from './file.js';
+import { controlOf } from './write.js';
+
+export interface LoadOptions {
+  /** Told now and then, and of each file's end; what it throws ends the work. */
+  onProgress?: (progress: { bytes: number; total: number }) => void;
+  signal?: AbortSignal;
+  /** Default: as many as the machine runs at once, 8 at most. */
+  threads?: number;
+}
+
+const LOAD_OPTIONS = ['onProgress', 'signal', 'threads'] as const;
+const THREADS_MAX = 8;
+const PROGRESS_MS = 50;
+
+/** Options that were checked. */
+export interface Load {
+  readonly threads: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: LoadOptions['onProgress'];
+}
+
+export function loadOptions(options?: LoadOptions): Load {
+  const given = optionsObject('options', options, LOAD_OPTIONS);
+  const { threads } = given;
+  return {
+    ...controlOf<{ bytes: number; total: number }>(given),
+    threads:
+      threads === undefined
+        ? Math.min(THREADS_MAX, availableParallelism())
+        : countOption('options.threads', threads, 1, 64),
+  };
+}
+
+/** How to tell all work that is under way to give up: a process that exits waits for the threads that are at it. */
+const underWay = new Set<() => void>();
+const giveAllUp = () => {
+  for (const giveUp of underWay) giveUp();
+};
+
+/** Runs native work beside the event loop; `control` is how it is told to give up, and tells how far it is. */
+export async function job<T>(
+  file: WeightsFile,
+  signal: AbortSignal | undefined,
+  report: ((bytes: number) => void) | undefined,
+  start: (control: Int32Array) => Promise<T | string>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const control = new Int32Array(new ArrayBuffer(8));
+  const giveUp = () => Atomics.store(control, 0, 1);
+  signal?.addEventListener('abort', giveUp, { once: true });
+  if (underWay.size === 0) process.on('exit', giveAllUp);
+  underWay.add(giveUp);
+  let thrown: { error: unknown } | undefined;
+  const tell = () => {
+    try {
+      if (thrown === undefined) report?.(Atomics.load(control, 1) * 1024);
+    } catch (error) {
+      thrown = { error }; // by the listener: out of a timer it would end the process
+      giveUp();
+    }
+  };
+  const timer = report && setInterval(tell, PROGRESS_MS);
+  try {
+    const done = await start(control);
+    if (thrown !== undefined) throw thrown.error;
+    signal?.throwIfAborted();
+    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, file.path);
+    return done;
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener('abort', giveUp);
+    underWay.delete(giveUp);
+    if (underWay.size === 0) process.off('exit', giveAllUp);
+  }
+}
+
+/** Reads a file that is not mapped. */
+export async function loadFile(file: WeightsFile, { threads, signal }: Load): Promise<void> {
+  await job(file, signal, undefined, (control) => native.weightsLoad(file.handle, threads, control));
+}

@@ -1,0 +1,110 @@
+// tensor.ts: a tensor of a checkpoint: its elements over the mapping, as float32, or read from the file.
+
+import { native } from '../native.js';
+import { countOption, rangeError, typeError } from '../options.js';
+import { arrayOf } from './dtypes.js';
+import { WeightsError } from './error.js';
+import type { TensorPlace, WeightsFile } from './file.js';
+
+/** A tensor of a checkpoint. */
+export class WeightTensor {
+  readonly name: string;
+  /** As the file calls it: F32, BF16, Q4_K … */
+  readonly dtype: string;
+  /** The outermost dimension first. */
+  readonly shape: readonly number[];
+  /** In the file. */
+  readonly bytes: number;
+  /** Of quantised types, the blocks that its elements lie in: how many elements, in how many bytes. */
+  readonly quantization: { readonly blockElements: number; readonly blockBytes: number } | undefined;
+  readonly #file: WeightsFile;
+  readonly #begin: number;
+  #data: ArrayBufferView | undefined;
+
+  /** @internal */
+  constructor({ name, dtype, shape, block, begin, end }: TensorPlace, file: WeightsFile) {
+    this.name = name;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.bytes = end - begin;
+    const [blockElements, bits] = block;
+    this.quantization = blockElements === 1 ? undefined : { blockElements, blockBytes: bits / 8 };
+    this.#begin = begin;
+    this.#file = file;
+  }
+
+  /** Its elements begin at a multiple of their size, as the processor and some libraries like it. */
+  get aligned(): boolean {
+    return this.#begin % arrayOf(this.dtype).bytes === 0;
+  }
+
+  /** The file that holds it, and the place in it. */
+  get place(): { path: string; begin: number; end: number } {
+    return { path: this.#file.path, begin: this.#begin, end: this.#begin + this.bytes };
+  }
+
+  /**
+   * The elements, over the mapping itself: the typed array of the type; of F16 a Float16Array where the runtime has one,
+   * of BF16 the bits in a Uint16Array; of what has no array, the bytes. Empty after the weights were closed.
+   *
+   * Writing to it changes this mapping alone: neither the file, nor another worker's view. Cost: a typed array, once.
+   *
+   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: longer than one buffer may be (4 GiB on Node 20); take {@link part}s.
+   */
+  get data(): ArrayBufferView {
+    this.#data ??= this.part(0, this.bytes);
+    return this.#data;
+  }
+
+  /** As {@link data}, of the bytes from `begin` to `end` of the tensor, which are whole elements. */
+  part(begin: number, end: number): ArrayBufferView {
+    const { array, bytes } = arrayOf(this.dtype);
+    countOption('begin', begin, 0, this.bytes);
+    countOption('end', end, begin, this.bytes);
+    if (begin % bytes !== 0 || end % bytes !== 0)
+      throw typeError('begin', `whole elements of ${bytes} bytes`, begin % bytes !== 0 ? begin : end);
+    if (end === begin) return new array(new ArrayBuffer(0), 0, 0);
+    const from = this.#begin + begin;
+    if (from % bytes !== 0) return new array(this.#file.part(from, from + end - begin), 0, (end - begin) / bytes);
+    const { buffer, offset } = this.#file.window(from, from + end - begin);
+    return new array(buffer, offset, (end - begin) / bytes);
+  }
+
+  /** @internal */
+  get file(): WeightsFile {
+    return this.#file;
+  }
+
+  /**
+   * Its elements as float32, whatever their type: from 16 and 8 bits, whole numbers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K …).
+   * From `begin` to `end`, in bytes that are whole elements or blocks; all of it by default.
+   *
+   * @throws {TypeError} its type is none that can be converted. @throws {RangeError} no whole blocks; `out` is too short.
+   * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
+   */
+  toFloat32(out?: Float32Array, begin = 0, end = this.bytes): Float32Array {
+    countOption('begin', begin, 0, this.bytes);
+    countOption('end', end, begin, this.bytes);
+    const from = this.#begin + begin;
+    const to = this.#begin + end;
+    const count = native.tensorFloat32(this.#file.handle, from, to, this.dtype) as number;
+    if (count < 0) {
+      const known = native.tensorFloat32(this.#file.handle, from, from, this.dtype) === 0;
+      if (!known) throw typeError('dtype', 'a type that can be converted', this.dtype);
+      throw rangeError('end', `whole blocks of ${this.dtype}`, end - begin);
+    }
+    const floats = out ?? new Float32Array(count);
+    if (!(floats instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
+    if (floats.length < count) throw rangeError('out.length', `at least ${count}`, floats.length);
+    const done = native.tensorFloat32(this.#file.handle, from, to, this.dtype, floats);
+    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, this.#file.path, from);
+    return floats;
+  }
+
+  /** Copies its bytes from the file into `out`, which may hold fewer; a file that was cut meanwhile is an error. */
+  read(out: Uint8Array, from = 0): void {
+    countOption('from', from, 0, this.bytes);
+    if (!(out instanceof Uint8Array)) throw typeError('out', 'a Uint8Array', out);
+    this.#file.read(this.#begin + from, out.subarray(0, Math.min(out.length, this.bytes - from)));
+  }
+}
