@@ -1,6 +1,10 @@
 // native.mjs — `npm run test:native`, `test:asan`, `test:tsan`, `fuzz`: the core's own tests, without Node.
 //
-//   node .ci/native.mjs release|asan|tsan|fuzz [seconds]      seconds: of fuzzing in total, 60 if not given
+//   node .ci/native.mjs release|asan|tsan [--short]
+//   node .ci/native.mjs fuzz [seconds]                        of fuzzing in total, 60 if not given
+//
+// --short is what `npm test` has time for: the model with fewer operations, and under sanitizers the model and the fuzzers'
+// corpora only.
 //
 // Each mode has a build folder of its own, build/native/<mode>.  The sanitizers and fuzzers are clang's, which also
 // checks the lock annotations; where clang cannot be had, gcc has sanitizers too, and the fuzzers get a driver of our
@@ -38,6 +42,11 @@ const MODES = {
 /** The folders of test/native/fuzz/corpus; the targets are named after them. */
 const FUZZERS = ['cache_ops', 'entry', 'safetensors', 'gguf'];
 
+/** Short runs: operations of each model test, and the tests that sanitizers see, with the targets that hold them. */
+const SHORT_MODEL_OPS = { release: '250000', asan: '20000', tsan: '20000' };
+const SHORT_SANITIZED_TESTS = '^(model|fuzz)/';
+const SHORT_SANITIZED_TARGETS = ['zerohop_model', ...FUZZERS.map((name) => `${name}_replay`)];
+
 const CLANG = [{ commands: ['clang++'], debianPackage: 'clang' }];
 
 const SANITIZER_ENVIRONMENT = {
@@ -51,10 +60,10 @@ const SANITIZER_ENVIRONMENT = {
  * Configures and compiles one mode.
  *
  * @param {Mode} mode
- * @param {{ jobs?: number }} [options]
+ * @param {{ jobs?: number, targets?: readonly string[] }} [options]  targets: CMake's, all if not given
  * @returns {NativeBuild}
  */
-export function buildNative(mode, { jobs = 2 } = {}) {
+export function buildNative(mode, { jobs = 2, targets = [] } = {}) {
   requireTools(NATIVE_TEST_TOOLS, 'build the native tests');
   const compiler = chooseCompiler(mode);
   const libFuzzer = mode === 'fuzz' && path.basename(compiler) === 'clang++';
@@ -64,22 +73,28 @@ export function buildNative(mode, { jobs = 2 } = {}) {
   const configured = existsSync(path.join(folder, 'CMakeCache.txt')) ? [] : generator;
   mkdirSync(folder, { recursive: true });
   run('cmake', ['-S', root, '-B', folder, ...configured, `-DCMAKE_CXX_COMPILER=${compiler}`, ...MODES[mode]]);
-  run('cmake', ['--build', folder, '--parallel', String(jobs)]);
+  const only = targets.flatMap((target) => ['--target', target]);
+  run('cmake', ['--build', folder, '--parallel', String(jobs), ...only]);
   return { mode, compiler, folder, libFuzzer };
 }
 
 /**
- * Builds a mode and runs its tests, all of them.
+ * Builds a mode and runs its tests.
  *
  * @param {'release' | 'asan' | 'tsan'} mode
+ * @param {{ short?: boolean }} [options]
  * @returns {NativeBuild & { passed: number, seconds: number }}  passed: test programs' runs, one a test file
  */
-export function testNative(mode) {
-  const build = buildNative(mode);
+export function testNative(mode, { short = false } = {}) {
+  const someOnly = short && mode !== 'release';
+  const build = buildNative(mode, someOnly ? { targets: SHORT_SANITIZED_TARGETS } : {});
   const startedMs = performance.now();
   const parallel = ['--parallel', String(os.availableParallelism())];
   const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error', ...parallel];
-  const output = run(...withoutRandomLayout(mode, 'ctest', args), { env: SANITIZER_ENVIRONMENT });
+  if (someOnly) args.push('--tests-regex', SHORT_SANITIZED_TESTS);
+  const shorter = short && !process.env.ZEROHOP_MODEL_OPS ? { ZEROHOP_MODEL_OPS: SHORT_MODEL_OPS[mode] } : {};
+  const env = { ...SANITIZER_ENVIRONMENT, ...shorter };
+  const output = run(...withoutRandomLayout(mode, 'ctest', args), { env });
   const passed = Number(/tests failed out of (\d+)/.exec(output)?.[1] ?? Number.NaN);
   return { ...build, passed, seconds: (performance.now() - startedMs) / 1000 };
 }
@@ -172,15 +187,16 @@ function run(command, args, { env = {}, cwd = root } = {}) {
   );
 }
 
-function main([mode, seconds]) {
+function main([mode, option]) {
   if (mode === 'fuzz') {
+    const seconds = option;
     const { compiler, libFuzzer } = fuzzNative(seconds === undefined ? 60 : Number(seconds));
     console.log(`fuzz: nothing found (${compiler}, ${libFuzzer ? 'libFuzzer' : 'our own driver'})`);
   } else if (Object.hasOwn(MODES, mode ?? '')) {
-    const { compiler, passed, seconds: taken } = testNative(mode);
+    const { compiler, passed, seconds: taken } = testNative(mode, { short: option === '--short' });
     console.log(`${mode}: ${passed} test files passed in ${taken.toFixed(1)} s (${compiler})`);
   } else {
-    throw new PreparationError('usage: node .ci/native.mjs release|asan|tsan|fuzz [seconds]');
+    throw new PreparationError('usage: node .ci/native.mjs release|asan|tsan [--short], or fuzz [seconds]');
   }
 }
 
