@@ -12,6 +12,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nativeChecks } from './check-native.mjs';
 import { packageChecks } from './check-package.mjs';
+import { lockIsComplete } from './lock.mjs';
 import { PreparationError, prepare, root, runMain } from './prepare.mjs';
 
 runMain(async () => {
@@ -27,6 +28,7 @@ runMain(async () => {
     ],
     ['format and lint (biome)', () => run('node_modules/@biomejs/biome/bin/biome', ['ci', '--error-on-warnings'])],
     ['spelling', () => run('node_modules/cspell/bin.mjs', ['lint', '--no-progress', '--no-summary', '--gitignore'])],
+    ['lock files', lockIsComplete],
     ...packageChecks(),
   ]);
   const [code] = await ended;

@@ -4,8 +4,9 @@
 // --use: a program that uses the addon too, in a Node of that platform, under qemu-user.  --test: and the native tests.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { nodeBinary } from './nodes.mjs';
 import { hostPlatform, PLATFORMS } from './platforms.mjs';
 import {
   findCommand,
@@ -16,7 +17,6 @@ import {
   requireTools,
   root,
   runMain,
-  runNpm,
 } from './prepare.mjs';
 
 /** The Node that the foreign addon is loaded into; any version does, Node-API is the same. */
@@ -97,22 +97,8 @@ function build(platform, test, use) {
   if (use) useInNode(platform, emulated, addon);
 }
 
-function useInNode({ name }, emulated, addon) {
+function useInNode({ name, cpu }, emulated, addon) {
   const place = path.join(root, 'build/cross', `${name}-node`);
-  const node = `node-${name}`;
-  mkdirSync(place, { recursive: true });
-  writeFileSync(path.join(place, 'package.json'), '{ "private": true }\n');
-  const binary = path.join(place, 'node_modules', node, 'bin/node');
-  if (!existsSync(binary)) {
-    runNpm(
-      ['install', '--ignore-scripts', '--no-package-lock', '--force', `${node}@${NODE_MAJOR}`],
-      `installing ${node}`,
-      {
-        cwd: place,
-        quiet: true,
-      },
-    );
-  }
   // As it is installed: the package's JavaScript, and the addon where it looks for a build.
   const installed = path.join(place, 'node_modules/zerohop');
   mkdirSync(path.join(installed, 'build/Release'), { recursive: true });
@@ -121,7 +107,7 @@ function useInNode({ name }, emulated, addon) {
   run('cp', ['-r', path.join(root, 'dist'), installed]);
   writeFileSync(path.join(place, 'program.cjs'), PROGRAM);
   const [command, ...args] = emulated;
-  run(command, [...args, binary, path.join(place, 'program.cjs')]);
+  run(command, [...args, nodeBinary(NODE_MAJOR, cpu), path.join(place, 'program.cjs')]);
 }
 
 function cmake(...args) {

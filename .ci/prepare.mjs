@@ -72,8 +72,8 @@ export function requireTools(wanted, purpose) {
 /**
  * Runs `npm ci` when node_modules is missing or older than the lock file. Install scripts stay off (.npmrc).
  *
- * npm 11 refuses a lock file that leaves out the optional packages of other platforms (npm 10 does not), and
- * a registry that does not carry those makes no other. `npm install --no-save` takes the same versions.
+ * Some versions of npm 11 refuse a lock file that leaves out the optional packages of other platforms. On a developer's
+ * machine `npm install --no-save` then takes the same versions. CI fails instead: it takes what the lock file says, or nothing.
  */
 export function ensureDependencies() {
   const installed = modifiedMs('node_modules/.package-lock.json');
@@ -81,7 +81,8 @@ export function ensureDependencies() {
   console.error('installing dependencies (npm ci)');
   try {
     runNpm(['ci'], 'npm ci', { quiet: true });
-  } catch {
+  } catch (error) {
+    if (process.env.CI) throw error;
     console.error('npm ci failed; trying npm install --no-save');
     runNpm(['install', '--no-save'], 'npm install', { quiet: true });
   }

@@ -102,6 +102,26 @@ describe('a workflow', () => {
     expect(named.length).toBeGreaterThan(0);
     for (const script of named) expect(Object.keys(scripts)).toContain(script);
   });
+
+  test.each(workflows)('%s pins each action by commit, and each image by digest', (file) => {
+    const actions = [...read(file).matchAll(/uses: (\S+)/g)].map((match) => match[1]!);
+    const images = [...read(file).matchAll(/(?:container|image|IMAGE): (node\S+)/g)].map((match) => match[1]!);
+    expect(actions.length).toBeGreaterThan(0);
+    expect(images.length).toBeGreaterThan(0);
+    for (const action of actions) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40}$/);
+    for (const image of images) expect(image).toMatch(/^[\w-]+:[\w.-]+@sha256:[0-9a-f]{64}$/);
+  });
+
+  test('that publishes uploads the addon before any test runs beside it', () => {
+    const { jobs } = parse(read('.github/workflows/release.yml')) as {
+      jobs: Record<string, { steps: (Step & { uses?: string })[] }>;
+    };
+    const steps = jobs['addon']!.steps;
+    const upload = steps.findIndex(({ uses }) => uses?.startsWith('actions/upload-artifact@'));
+    const test = steps.findIndex(({ run: text }) => text?.includes('test:js'));
+    expect(upload).toBeGreaterThan(-1);
+    expect(test).toBeGreaterThan(upload);
+  });
 });
 
 describe('a link', () => {
