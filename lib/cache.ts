@@ -4,6 +4,7 @@ import type { ComputationTerms } from './fingerprint/fingerprint.js';
 import { PUBLIC } from './fingerprint/fingerprint.js';
 import { fingerprint } from './fingerprint/native.js';
 import { Keyspace, type Terms } from './keyspace.js';
+import { brand } from './kinds.js';
 import { type Naming, namingOf } from './model/finder.js';
 import type { Flight } from './model/flights.js';
 import { Life } from './model/freshness.js';
@@ -483,3 +484,5 @@ export function defaultMaxBytes(): number {
   const share = native.environment().memoryLimitBytes * DEFAULT_SHARE;
   return Math.max(MAX_BYTES_MIN, Math.min(MAX_BYTES_MAX, Math.floor(share)));
 }
+
+brand(Cache.prototype, 'Cache');

@@ -5,6 +5,7 @@ import { giveLocations, KeyBatch, takeLocations } from './batch.js';
 import { type Codec, elementCount } from './codecs.js';
 import { type Entry, EVICTION_REASONS, type Eviction } from './entry.js';
 import { announceEvictions, announceRefusal } from './events.js';
+import { brand } from './kinds.js';
 import {
   ABSENT,
   AGE,
@@ -520,3 +521,5 @@ export class Keyspace<In, Out, Own> {
     return this.#codec.view(slab!.buffer, slab!.byteOffset + registers[OFFSET]!, registers[LENGTH]!);
   }
 }
+
+brand(Keyspace.prototype, 'Keyspace');

@@ -1,7 +1,8 @@
 // terms.ts: what every adapter that keeps answers is told: where, for whom, for how long.
 
-import { Cache } from '../cache.js';
+import type { Cache } from '../cache.js';
 import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
+import { isBranded } from '../kinds.js';
 import type { ModelTerms } from '../model/terms.js';
 import { type Duration, durationOption, optionsObject, textOption, typeError } from '../options.js';
 
@@ -35,9 +36,9 @@ export function adapterTerms(
   if (options === undefined) throw typeError('options', 'an object with cache and scope', options);
   const given = optionsObject('options', options, [...TERMS, ...others]);
   const { cache, scope, domain, ttl } = given;
-  if (!(cache instanceof Cache)) throw typeError('options.cache', 'a cache, as open() gives', cache);
+  if (!isBranded(cache, 'Cache')) throw typeError('options.cache', 'a cache, as open() gives', cache);
   return {
-    cache,
+    cache: cache as Cache,
     scope: scope === PUBLIC ? PUBLIC : textOption('options.scope', scope, 1024, 1),
     domain: domain === undefined ? '' : textOption('options.domain', domain),
     life: ttl === undefined ? {} : { ttl: durationOption('options.ttl', ttl) },

@@ -7,8 +7,9 @@
 // has them may write to them; for the next one it is opened anew.
 
 import { createHash } from 'node:crypto';
+import { isBranded } from '../kinds.js';
 import { optionsObject, textOption, typeError } from '../options.js';
-import { Blobs, type MappedBlob } from '../weights/blobs.js';
+import type { Blobs, MappedBlob } from '../weights/blobs.js';
 
 export interface TransformersCacheOptions {
   /** Nothing is found that was stored with another one: for models whose `revision` has moved. Default `''`. */
@@ -132,7 +133,7 @@ export type TransformersCache = BlobCache;
  * @example Object.assign(env, { useCustomCache: true, customCache: transformersCache(cache.blobs) })
  */
 export function transformersCache(blobs: Blobs, options?: TransformersCacheOptions): TransformersCache {
-  if (!(blobs instanceof Blobs)) throw typeError('blobs', 'the blobs of a cache', blobs);
+  if (!isBranded(blobs, 'Blobs')) throw typeError('blobs', 'the blobs of a cache', blobs);
   const { version } = optionsObject('options', options, OPTIONS);
   return new BlobCache(blobs, version === undefined ? '' : textOption('options.version', version, NAME_BYTES_MAX));
 }

@@ -9,6 +9,7 @@ import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { brand } from '../kinds.js';
 import { native } from '../native.js';
 import { isWellFormed, optionsObject, textOption, typeError } from '../options.js';
 import { removeDrafts } from './atomic-file.js';
@@ -221,3 +222,5 @@ function bytesOf(content: unknown): Uint8Array {
   if (typeof content === 'string' && isWellFormed(content)) return new Uint8Array(Buffer.from(content));
   throw typeError('what load returned', 'a Uint8Array or a well-formed string', content);
 }
+
+brand(Blobs.prototype, 'Blobs');
