@@ -75,6 +75,73 @@ describe('a Keyv', () => {
     expect(spaceOf(cache, 'other').has('one:k')).toBe(true);
   });
 
+  describe.each([{}, { useKeyPrefix: false }])('with a namespace and %j', (over) => {
+    const ofNamespace = (space: ReturnType<typeof spaceOf>, namespace: string) =>
+      new Keyv({ store: keyvStore(space), namespace, ...over });
+
+    async function entriesOf(keyv: Keyv): Promise<[string, unknown][]> {
+      const entries: [string, unknown][] = [];
+      for await (const [key, value] of keyv.iterator!(undefined)) entries.push([key as string, value]);
+      return entries.sort();
+    }
+
+    test('iterates over its own keys as it was given them, and clears them alone', async () => {
+      const space = spaceOf(openCache());
+      const [a, b] = [ofNamespace(space, 'a'), ofNamespace(space, 'b')];
+      const keys = ['x', 'y:z', 'c:x', '']; // keyv 5 itself takes `a:x` for `x` of the namespace a
+      for (const key of keys) {
+        await a.set(key, `a ${key}`);
+        await b.set(key, `b ${key}`);
+      }
+      for (const key of keys) expect([await a.get(key), await b.get(key)]).toEqual([`a ${key}`, `b ${key}`]);
+      expect(await entriesOf(a)).toEqual(keys.sort().map((key) => [key, `a ${key}`]));
+      await a.clear();
+      expect(await entriesOf(a)).toEqual([]);
+      expect(await b.getMany(['x', 'y:z'])).toEqual(['b x', 'b y:z']);
+      expect(await b.delete('x')).toBe(true);
+      expect([await b.has('x'), await b.has('y:z')]).toEqual([false, true]);
+    });
+
+    test('clears what another Keyv of that namespace stored, before it has stored anything itself', async () => {
+      const space = spaceOf(openCache());
+      await ofNamespace(space, 'a').set('x', 1);
+      await ofNamespace(space, 'a').clear();
+      expect([...space.keys()]).toEqual([]);
+    });
+  });
+
+  test('that leaves namespaces to the store keeps apart keys that begin with one (keyv#1431)', async () => {
+    const keyv = new Keyv({ store: keyvStore(spaceOf(openCache())), namespace: 'web', useKeyPrefix: false });
+    for (const key of ['web:x', 'x', 'web:web:x', ':x']) await keyv.set(key, key);
+    for (const key of ['web:x', 'x', 'web:web:x', ':x']) expect(await keyv.get(key)).toBe(key);
+  });
+
+  test('on a store that another has, too, never clears the other’s keys: it says why not (keyv#1142)', async () => {
+    const space = spaceOf(openCache());
+    const store = keyvStore(space);
+    const [a, b] = ['a', 'b'].map((namespace) => new Keyv({ store, namespace, throwOnErrors: true })) as [Keyv, Keyv];
+    await a.set('x', 'of a');
+    await b.set('x', 'of b');
+    for (const keyv of [a, b]) await expect(keyv.clear()).rejects.toMatchObject({ code: 'ERR_CACHE_OPTIONS' });
+    await expect(async () => {
+      for await (const _ of a.iterator!(undefined));
+    }).rejects.toThrow(/namespaces "a" and "b" have one store.*give each Keyv a store of its own/);
+    expect([await a.get('x'), await b.get('x')]).toEqual(['of a', 'of b']);
+    expect([await a.delete('x'), await a.has('x'), await b.has('x')]).toEqual([true, false, true]);
+    const bare = [1, 2].map((n) => new Keyv({ store, namespace: `${n}`, useKeyPrefix: false, throwOnErrors: true }));
+    await expect(bare[0]!.set('x', 1)).rejects.toMatchObject({ code: 'ERR_CACHE_OPTIONS' });
+  });
+
+  test('that is given another namespace goes on with that', async () => {
+    const keyv = new Keyv({ store: keyvStore(spaceOf(openCache())), namespace: 'a', throwOnErrors: true });
+    await keyv.set('x', 1);
+    keyv.namespace = 'b';
+    await keyv.set('x', 2);
+    await keyv.clear();
+    keyv.namespace = 'a';
+    expect(await keyv.get('x')).toBe(1);
+  });
+
   test('deletes many, and says whether all of them were there', async () => {
     const keyv = new Keyv({ store: keyvStore(spaceOf(openCache())) });
     for (const key of ['a', 'b', 'c']) await keyv.set(key, key);
@@ -130,6 +197,11 @@ describe('keyvStore', () => {
     }
     expect(keys.sort()).toEqual(['a:1', 'a:2']);
     expect(space.stats().hits).toBe(hits);
+  });
+
+  test('takes a keyspace of another copy of the library', () => {
+    const foreign = Object.create(null, { [Symbol.for('zerohop.Keyspace')]: { value: true } });
+    expect(typeof keyvStore(anything(foreign)).get).toBe('function');
   });
 
   test.each([undefined, {}, new Map(), 'keyv'])('of what is no keyspace is refused (%#)', (wrong) => {
