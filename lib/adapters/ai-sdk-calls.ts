@@ -3,7 +3,7 @@
 
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { isPlain } from '../fingerprint/plain.js';
+import { nameable } from './nameable.js';
 
 /** What of a call is looked at; all its other members count for the fingerprint. */
 export interface CallParams {
@@ -11,52 +11,55 @@ export interface CallParams {
   headers?: object | undefined;
 }
 
-/** Models at hand; beyond that the oldest is opened again when it is used. */
-const MODELS_MAX = 256;
+/** What the SDK says of a model. */
+export interface ModelId {
+  readonly provider: string;
+  readonly modelId: string;
+}
+
+/** Things at hand; beyond that the oldest is made again when it is used. */
+const MADE_MAX = 256;
 
 /** Names parameters of a call; whose they are, and of which model, is said by the model they are asked of. */
 const paramsNamer = fingerprinter({ scope: PUBLIC, model: 'zerohop/ai-sdk parameters' });
 
+/** Headers that say who asks. Others, such as a trace's id, differ from call to call and change no answer. */
+const CREDENTIALS = /^(proxy-)?authorization$|^cookie$|api-?key$|(auth|access|session|security)-?token$/i;
+
 /** Characters of a name. @internal */
 export const NAME_LENGTH = 64;
 
-/** Models of one kind, each opened when it is first asked. @internal */
-export class Models<M, Rest extends unknown[]> {
-  readonly #open: (version: string, ...rest: Rest) => M;
-  readonly #models = new Map<string, M>();
+/** Things by name, each made when it is first asked for. @internal */
+export class Made<T> {
+  readonly #made = new Map<string, T>();
 
-  constructor(open: (version: string, ...rest: Rest) => M) {
-    this.#open = open;
-  }
-
-  of({ provider, modelId }: { provider: string; modelId: string }, ...rest: Rest): M {
-    const version = JSON.stringify([provider, modelId]);
-    const name = JSON.stringify([version, ...rest]);
-    const known = this.#models.get(name);
+  of(name: string, make: () => T): T {
+    const known = this.#made.get(name);
     if (known !== undefined) return known;
-    const model = this.#open(version, ...rest);
-    this.#models.set(name, model);
-    if (this.#models.size > MODELS_MAX) this.#models.delete(this.#models.keys().next().value!);
-    return model;
+    const made = make();
+    this.#made.set(name, made);
+    if (this.#made.size > MADE_MAX) this.#made.delete(this.#made.keys().next().value!);
+    return made;
   }
 }
 
+/** Provider and model id in one text. @internal */
+export function versionOf({ provider, modelId }: ModelId): string {
+  return JSON.stringify([provider, modelId]);
+}
+
 /** What counts of the parameters, in one word of fixed length; undefined if it has none. @internal */
-export function nameOf(params: object): string | undefined {
+export function nameOf({ abortSignal: _, headers, ...params }: CallParams): string | undefined {
   try {
-    return paramsNamer.of(nameable(params)).hex;
+    return paramsNamer.of(nameable([params, credentialsOf(headers)])).hex;
   } catch {
     return undefined;
   }
 }
 
-/** Without members that are undefined, which no provider sends, and with URLs as a kind of their own. */
-function nameable(value: unknown): unknown {
-  if (value instanceof URL) return new Map([['URL', value.href]]);
-  if (Array.isArray(value)) return value.map(nameable);
-  if (typeof value !== 'object' || value === null || !isPlain(value)) return value;
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return Object.fromEntries(members.map(([name, member]) => [name, nameable(member)]));
+function credentialsOf(headers: object | undefined): object {
+  const credentials = Object.entries(headers ?? {}).filter(([name]) => CREDENTIALS.test(name));
+  return Object.fromEntries(credentials.map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** As options of a model of ours. @internal */

@@ -1,9 +1,10 @@
 // ai-sdk-embeddings.ts: embeddings of the AI SDK, value by value: what is missing goes on to the model, in one call.
 
-import { isWellFormed } from '../options.js';
+import type { Model } from '../model/model.js';
 import { float32 } from '../vectors.js';
-import { type CallParams, Models, NAME_LENGTH, nameOf, signalOf } from './ai-sdk-calls.js';
-import { numbersOf, vectorsOf } from './embeddings.js';
+import type { ReadonlyFloat32Array } from '../views.js';
+import { type CallParams, Made, NAME_LENGTH, nameOf, signalOf, versionOf } from './ai-sdk-calls.js';
+import { areWellFormed, numbersOf, Vectors } from './embeddings.js';
 import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
 
 export interface EmbedParams extends CallParams {
@@ -40,48 +41,49 @@ const BATCH_MAX = 2 ** 20;
  * Keeps embeddings, as float32: of a call, only the values that are missing go on to the model, each once. The same value
  * in concurrent calls is computed once. `usage` counts what was computed for the call, and nothing for what was known.
  *
- * All parameters count but `abortSignal` and `headers`. A call with a text that has no fingerprint (a lone surrogate) goes
- * to the model as it is, and is not kept.
+ * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with a text that has
+ * no fingerprint (a lone surrogate) goes to the model as it is, and is not kept.
  *
- * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, with the abort's reason,
- *   or with a CacheError `ERR_MODEL_RESULT` for a value that the model gave no array of finite numbers for.
+ * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, with the abort's reason, with
+ *   a TypeError for a value that is no string, or with a CacheError `ERR_MODEL_RESULT` that names a value: for it the model gave
+ *   an empty vector, one of another length than most, or numbers that float32 cannot hold. Such a vector is not kept.
  * @example wrapEmbeddingModel({ model, middleware: embeddingMiddleware({ cache, scope: PUBLIC }) })
  */
 export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddleware {
   const terms = adapterTerms(options);
   type Call = EmbedCall<EmbedResult>;
-  type Caller = Pick<Call, 'model' | 'params'> & { computed: EmbedResult[] };
+  type Caller = Pick<Call, 'model' | 'params'> & { computed: EmbedResult[]; vectors: Vectors };
   // Whose missing values are about to be run: predictMany starts its runs before it returns.
   let caller: Caller | undefined;
 
-  async function run(inputs: string[], { signal }: { signal: AbortSignal }): Promise<Float32Array[]> {
-    const { model, params, computed } = caller!;
+  async function run(inputs: string[], { signal }: { signal: AbortSignal }): Promise<(Float32Array | Error)[]> {
+    const { model, params, computed, vectors } = caller!;
     const values = inputs.map((input) => input.slice(NAME_LENGTH));
     const result = await model.doEmbed({ ...params, values, abortSignal: signal });
     computed.push(result);
-    return vectorsOf(result.embeddings);
+    return vectors.of(result.embeddings, values);
   }
 
-  const models = new Models((version, limit: number) =>
-    terms.cache.model({
-      ...modelTerms(terms, 'ai-sdk embeddings', version),
-      maxBatch: limit,
-      codec: float32(),
-      run,
-    }),
-  );
+  const models = new Made<Model<string, Float32Array | ReadonlyFloat32Array, ReadonlyFloat32Array>>();
+  const lengths = new Made<Vectors>(); // by model and parameters
 
   async function embed(call: Call): Promise<EmbedResult> {
-    const { values, abortSignal, headers: _, ...rest } = call.params;
-    const name = nameOf(rest);
-    if (name === undefined || !values.every(isWellFormed)) return call.doEmbed();
-    const model = models.of(call.model, batchOf(await call.model.maxEmbeddingsPerCall));
+    const { values, ...params } = call.params;
+    const isNameable = areWellFormed('values', values);
+    const name = isNameable ? nameOf(params) : undefined;
+    if (name === undefined) return call.doEmbed();
+    const version = versionOf(call.model);
+    const maxBatch = batchOf(await call.model.maxEmbeddingsPerCall);
+    const model = models.of(`${maxBatch} ${version}`, () =>
+      terms.cache.model({ ...modelTerms(terms, 'ai-sdk embeddings', version), maxBatch, codec: float32(), run }),
+    );
+    const vectors = lengths.of(name + version, () => new Vectors(() => model.clear()));
     const computed: EmbedResult[] = [];
-    caller = { ...call, computed };
+    caller = { ...call, computed, vectors };
     // An input is both: the name of the parameters, of fixed length, and the value.
     const predicted = model.predictMany(
       values.map((value) => name + value),
-      signalOf(abortSignal),
+      signalOf(params.abortSignal),
     );
     caller = undefined;
     const embeddings = (await predicted).map(numbersOf);

@@ -1,6 +1,9 @@
 // The ES module face of `zerohop/ai-sdk`; see index.mts.
 export {
   type AdapterOptions,
+  type Answer,
+  type AnswerPart,
+  type CallOptions,
   type CallParams,
   type EmbedCall,
   type EmbeddingMiddleware,
@@ -8,6 +11,7 @@ export {
   type EmbedResult,
   embeddingMiddleware,
   type GenerateParams,
+  isComplete,
   type LanguageCall,
   type LanguageMiddleware,
   type LanguageMiddlewareOptions,

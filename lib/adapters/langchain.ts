@@ -3,24 +3,12 @@
 
 import { bytes } from '../codecs.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { isWellFormed, textOption, typeError } from '../options.js';
-import { float32 } from '../vectors.js';
-import { numbersOf, vectorsOf } from './embeddings.js';
+import { isWellFormed, typeError } from '../options.js';
 import { pack, unpack } from './packed.js';
-import { type AdapterOptions, adapterTerms, keyspaceOf, modelTerms } from './terms.js';
+import { type AdapterOptions, adapterTerms, keyspaceOf } from './terms.js';
 
+export { type CachedEmbeddingsOptions, cachedEmbeddings, type EmbeddingsLike } from './langchain-embeddings.js';
 export type { AdapterOptions } from './terms.js';
-
-/** LangChain's Embeddings. */
-export interface EmbeddingsLike {
-  embedDocuments(documents: string[]): Promise<number[][]>;
-  embedQuery(document: string): Promise<number[]>;
-}
-
-export interface CachedEmbeddingsOptions extends AdapterOptions {
-  /** The model's name, and whatever else changes its vectors, such as dimensions: other words, other vectors. */
-  model: string;
-}
 
 /** One of a model's answers. */
 export interface GenerationLike {
@@ -41,51 +29,6 @@ export interface LangChainCaches<Base extends object> {
   BaseCache: abstract new () => Base;
   serializeGeneration(generation: never): object;
   deserializeStoredGeneration(stored: never): object;
-}
-
-/** As many as LangChain's own batches are made from. */
-const BATCH_MAX = 2 ** 20;
-
-/**
- * Embeddings that are kept, as float32: of documents, only those that are missing reach `embeddings`, each once, in one call;
- * what is asked for at the same time is computed once. Queries are kept apart from documents, since some models embed
- * them otherwise.
- *
- * Texts that have no fingerprint (a lone surrogate) are embedded together with the rest of their call, and not kept.
- *
- * @throws {TypeError | RangeError} `embeddings` is none, an option is missing or wrong. Calls reject as `embeddings` does, or
- *   with a CacheError `ERR_MODEL_RESULT` for a text that it gave no array of finite numbers for.
- * @example const kept = cachedEmbeddings(new OpenAIEmbeddings({ model }), { cache, scope: PUBLIC, model })
- */
-export function cachedEmbeddings(embeddings: EmbeddingsLike, options: CachedEmbeddingsOptions): EmbeddingsLike {
-  const { embedDocuments, embedQuery } = Object(embeddings) as Partial<EmbeddingsLike>;
-  if (typeof embedDocuments !== 'function' || typeof embedQuery !== 'function')
-    throw typeError('embeddings', 'an object with embedDocuments and embedQuery', embeddings);
-  const terms = adapterTerms(options, ['model']);
-  const { cache } = terms;
-  const version = textOption('options.model', terms.given['model'], 255, 1);
-  const documents = cache.model({
-    ...modelTerms(terms, 'langchain documents', version),
-    codec: float32(),
-    maxBatch: BATCH_MAX, // embeddings make batches of their own
-    run: async (texts: string[]) => vectorsOf(await embeddings.embedDocuments(texts)),
-  });
-  const queries = cache.model({
-    ...modelTerms(terms, 'langchain queries', version),
-    codec: float32(),
-    maxBatch: 1,
-    run: async ([text]: string[]) => vectorsOf([await embeddings.embedQuery(text!)]),
-  });
-  return {
-    async embedDocuments(texts) {
-      if (!texts.every(isWellFormed)) return embeddings.embedDocuments(texts);
-      return (await documents.predictMany(texts)).map(numbersOf);
-    },
-    async embedQuery(text) {
-      if (!isWellFormed(text)) return embeddings.embedQuery(text);
-      return numbersOf(await queries.predict(text));
-    },
-  };
 }
 
 /**

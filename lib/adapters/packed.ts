@@ -1,8 +1,10 @@
 // packed.ts: answers as bytes: plain data, with dates, bytes, and members that are undefined, as V8 writes them for its
 // own threads. Unlike JSON it loses nothing of that. Read by the process that wrote it, and by no other.
 
+import { types } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { isPlain } from '../fingerprint/plain.js';
+import { isUint8Array } from '../kinds.js';
 
 const DEPTH_MAX = 500;
 
@@ -19,10 +21,39 @@ export function unpack(bytes: ArrayLike<number>): unknown {
   return deserialize(new Uint8Array(bytes));
 }
 
+/** Whether two values are the same plain data, of whatever realms; a member that is undefined is as one that is not there. @internal */
+export function isSameData(one: unknown, other: unknown, depth = 0): boolean {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (depth === DEPTH_MAX) return false;
+  if (isUint8Array(one)) return isUint8Array(other) && Buffer.compare(one, other) === 0;
+  if (types.isDate(one)) return types.isDate(other) && one.getTime() === other.getTime();
+  const areAlike = Array.isArray(one)
+    ? Array.isArray(other) && one.length === other.length
+    : isPlain(one) && !Array.isArray(other) && isPlain(other);
+  if (!areAlike) return false;
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...names].every((name) => isSameData(one[name as never], other[name as never], depth + 1));
+}
+
 function isData(value: unknown, depth: number): boolean {
   if (typeof value === 'function' || typeof value === 'symbol') return false;
   if (typeof value !== 'object' || value === null) return true;
-  if (value instanceof Date || value instanceof Uint8Array) return true;
-  if (depth === DEPTH_MAX || !(Array.isArray(value) || isPlain(value))) return false; // a circle ends here, too
-  return Object.values(value).every((each) => isData(each, depth + 1));
+  // An instance of a subclass comes back as one of the base: it has more prototypes.
+  if (isUint8Array(value)) return Buffer.isBuffer(value) || prototypesOf(value) === 3;
+  if (types.isDate(value)) return prototypesOf(value) === 2 && Reflect.ownKeys(value).length === 0;
+  if (depth === DEPTH_MAX || prototypesOf(value) === 0) return false; // a circle ends here, too
+  if (Array.isArray(value) ? prototypesOf(value) !== 2 : !isPlain(value)) return false;
+  const hidden = Array.isArray(value) ? 1 : 0; // its length
+  const names = Object.keys(value);
+  return (
+    Reflect.ownKeys(value).length === names.length + hidden &&
+    names.every((name) => isData(value[name as never], depth + 1))
+  );
+}
+
+function prototypesOf(value: object): number {
+  let count = 0;
+  for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) count++;
+  return count;
 }

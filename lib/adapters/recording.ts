@@ -18,32 +18,29 @@ type Part = { readonly packed: Uint8Array } | { readonly original: unknown };
 /** One part is made at a time, when it is asked for. */
 const ON_DEMAND = { highWaterMark: 0 };
 
+/** What becomes of a stream. */
+export interface Keeping {
+  /** Each part, in order. */
+  take(part: object): void;
+  /** Asked at the end: whether the parts are to be kept. What it throws, the readers' streams fail with. */
+  isKept(): boolean;
+  /** Called once: with the packed parts of a stream that is to be kept, else with undefined. */
+  settled(parts: Uint8Array[] | undefined): void;
+}
+
 export class Recording {
   readonly #opened: Promise<Streamed>;
   readonly #abort = new AbortController();
-  readonly #isError: (part: object) => boolean;
-  readonly #settled: (parts: Uint8Array[] | undefined) => void;
+  readonly #keeping: Keeping;
   readonly #parts: Part[] = [];
   #source: ReadableStreamDefaultReader | undefined;
   #reading: Promise<void> | undefined;
   #readers = 0;
   #isOver = false;
-  #finished = false;
-  #failed = false;
 
-  /**
-   * Opens the stream at once.
-   *
-   * @param isError  whether a part tells of a failure; such a stream is not kept.
-   * @param settled  called once: with the packed parts of a stream that ended well, else with undefined.
-   */
-  constructor(
-    open: (signal: AbortSignal) => PromiseLike<Streamed>,
-    isError: (part: object) => boolean,
-    settled: (parts: Uint8Array[] | undefined) => void,
-  ) {
-    this.#isError = isError;
-    this.#settled = settled;
+  /** Opens the stream at once. */
+  constructor(open: (signal: AbortSignal) => PromiseLike<Streamed>, keeping: Keeping) {
+    this.#keeping = keeping;
     this.#opened = this.#open(open);
     this.#opened.catch(() => {}); // each reader hears of it
   }
@@ -124,19 +121,18 @@ export class Recording {
     try {
       const { done, value } = await this.#source!.read();
       if (!done) return this.#take(value);
+      const packed = this.#parts.flatMap((part) => ('packed' in part ? part.packed : []));
+      const isKept = this.#keeping.isKept() && packed.length === this.#parts.length;
+      this.#isOver = true;
+      this.#settle(isKept ? packed : undefined);
     } catch (reason) {
       this.#settle(undefined);
       throw reason;
     }
-    this.#isOver = true;
-    const packed = this.#parts.flatMap((part) => ('packed' in part ? part.packed : []));
-    const isKept = this.#finished && !this.#failed && packed.length === this.#parts.length;
-    this.#settle(isKept ? packed : undefined);
   }
 
   #take(part: object): void {
-    this.#failed ||= this.#isError(part);
-    this.#finished ||= (part as { type?: unknown }).type === 'finish';
+    this.#keeping.take(part);
     const packed = pack(part);
     this.#parts.push(packed === undefined ? { original: part } : { packed });
   }
@@ -152,7 +148,7 @@ export class Recording {
   #settle(parts: Uint8Array[] | undefined): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.#settled(parts);
+    this.#keeping.settled(parts);
   }
 }
 

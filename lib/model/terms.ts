@@ -94,7 +94,8 @@ export interface PredictOptions {
   cache?: CacheMode;
 }
 
-const MODES = ['default', 'no-store', 'reload', 'only-if-cached'] as const;
+/** @internal */
+export const MODES = ['default', 'no-store', 'reload', 'only-if-cached'] as const;
 const WINDOW_MS_MAX = 60_000;
 const REPLICAS_MAX = 1024;
 const INPUTS_MAX = 2 ** 20;

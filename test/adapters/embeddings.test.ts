@@ -132,6 +132,9 @@ describe('what fails', () => {
     ['text', ['AAAA']],
     ['too few', []],
     ['no array', {}],
+    ['an empty vector', [[]]],
+    ['a hole in a vector', [Object.assign([1], { length: 3 })]],
+    ['a number that float32 cannot hold', [[1e300]]],
   ])('because of %s: ERR_MODEL_RESULT, and nothing is kept', async (_, embeddings) => {
     let answer: unknown = embeddings;
     const { model } = wrapped(openCache(), { answer: () => answer });
@@ -139,6 +142,70 @@ describe('what fails', () => {
     answer = [[4]];
     expect((await embed({ model, value: 'a' })).embedding).toEqual([4]);
   });
+
+  test.each([[[]], [[1]]])(
+    'a vector of %j among longer ones is refused with the name of its value; the others are kept',
+    async (bad) => {
+      let isBad = true;
+      const { model, values } = wrapped(openCache(), {
+        maxEmbeddingsPerCall: null,
+        answer: (asked) => asked.map((text) => (isBad && text === 'b' ? bad : vectorOf(text))),
+      });
+      await expect(model.doEmbed({ values: ['a', 'b', 'c'] })).rejects.toMatchObject({
+        code: 'ERR_MODEL_RESULT',
+        message: expect.stringContaining('the embedding of "b"'),
+      });
+      await expect(model.doEmbed({ values: ['b'] })).rejects.toMatchObject({ code: 'ERR_MODEL_RESULT' }); // alone, too
+      isBad = false;
+      expect((await model.doEmbed({ values: ['a', 'b', 'c'] })).embeddings).toEqual(['a', 'b', 'c'].map(vectorOf));
+      expect(values()).toEqual([['a', 'b', 'c'], ['b'], ['b']]);
+    },
+  );
+
+  test('a short vector that came first is not served once longer ones are there', async () => {
+    let isBad = true;
+    const { model } = wrapped(openCache(), {
+      maxEmbeddingsPerCall: null,
+      answer: (asked) => asked.map((text) => (isBad ? [1] : vectorOf(text))),
+    });
+    expect((await model.doEmbed({ values: ['a'] })).embeddings).toEqual([[1]]);
+    isBad = false;
+    await model.doEmbed({ values: ['b', 'c'] });
+    expect((await model.doEmbed({ values: ['a', 'b'] })).embeddings).toEqual([vectorOf('a'), vectorOf('b')]);
+  });
+
+  test('of two lengths that are as frequent none is kept, and the next call begins anew', async () => {
+    let isBad = true;
+    const { model } = wrapped(openCache(), { answer: (asked) => asked.map((text) => (isBad ? [1] : vectorOf(text))) });
+    await model.doEmbed({ values: ['a'] });
+    isBad = false;
+    await expect(model.doEmbed({ values: ['b'] })).rejects.toMatchObject({ code: 'ERR_MODEL_RESULT' });
+    expect((await model.doEmbed({ values: ['b'] })).embeddings).toEqual([vectorOf('b')]);
+    expect((await model.doEmbed({ values: ['a'] })).embeddings).toEqual([vectorOf('a')]);
+  });
+
+  test('other parameters may ask for another length', async () => {
+    const cache = openCache();
+    const long = wrapped(cache, { answer: (asked) => asked.map(() => [1, 2, 3]) });
+    const other = wrapped(cache, { answer: (asked) => asked.map(() => [1]) });
+    for (let round = 0; round < 2; ++round) {
+      expect((await long.model.doEmbed({ values: ['a'] })).embeddings).toEqual([[1, 2, 3]]);
+      const providerOptions = { mine: { dimensions: 1 } };
+      expect((await other.model.doEmbed({ values: ['a'], providerOptions })).embeddings).toEqual([[1]]);
+    }
+  });
+
+  test.each([[[1]], [[null]], ['text'], [undefined]])(
+    'values that are no strings: a TypeError that says which (%j)',
+    async (given) => {
+      const { model, calls } = wrapped(openCache());
+      await expect(model.doEmbed(anything({ values: given }))).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARG_TYPE',
+        message: expect.stringMatching(/^values(\[0\])?: expected (a string|an array of strings), received /),
+      });
+      expect(calls).toEqual([]);
+    },
+  );
 
   test('an abort takes one caller out; when all are out, the model hears of it', async () => {
     const { model, calls } = wrapped(openCache(), {});
@@ -203,6 +270,15 @@ describe('never mixed are', () => {
     await model.doEmbed({ values: ['a'], headers: { who: 'two' }, abortSignal: new AbortController().signal });
     await model.doEmbed(anything({ values: ['a'], providerOptions: undefined }));
     expect(calls).toHaveLength(1);
+  });
+
+  test('callers with other credentials', async () => {
+    const { model, calls } = wrapped(openCache());
+    for (let round = 0; round < 2; ++round)
+      for (const headers of [{}, { Authorization: 'one' }, { authorization: 'two' }, { 'x-api-key': 'one' }])
+        await model.doEmbed(anything({ values: ['a'], headers }));
+    await model.doEmbed({ values: ['a'], headers: { AUTHORIZATION: 'one', traceparent: '1' } });
+    expect(calls).toHaveLength(4);
   });
 
   test('two middlewares over one cache share what they may', async () => {

@@ -1,0 +1,87 @@
+// ai-sdk-answers.ts: what the AI SDK's language models answer: whole results, and the parts of streams put together; which of
+// them are worth keeping.
+
+import { hasContent } from './complete.js';
+
+/** A part of an answer: a text, a tool call, a file, a source, or another `type`. */
+export interface AnswerPart {
+  type: string;
+  text?: string;
+}
+
+/** A whole answer, however it came. */
+export interface Answer {
+  content: readonly AnswerPart[];
+  /** Why the model stopped: `stop`, `length`, `content-filter`, `tool-calls`, `error`, `other` or `unknown`. */
+  finishReason: string;
+}
+
+/**
+ * Whether an answer is whole: the model stopped because it had said everything (`stop`, `tool-calls`), and there is a text, a
+ * tool call, or content of another kind.
+ *
+ * @example languageMiddleware({ cache, scope, keep: (answer) => isComplete(answer) && parses(answer) })
+ */
+export function isComplete({ content, finishReason }: Answer): boolean {
+  return (finishReason === 'stop' || finishReason === 'tool-calls') && hasContent(content);
+}
+
+/** Of a result as `doGenerate` gives it, or of a `finish` part. A reason is a text, or since v3 an object with one. */
+function reasonOf({ finishReason }: { finishReason?: unknown }): string {
+  const reason = (finishReason as { unified?: unknown } | undefined)?.unified ?? finishReason;
+  return typeof reason === 'string' ? reason : 'unknown';
+}
+
+/** @internal */
+export function answerOf(result: object): Answer {
+  const { content } = result as { content?: unknown };
+  return { content: Array.isArray(content) ? content : [], finishReason: reasonOf(result) };
+}
+
+/** @internal */
+export const isFailed = ({ finishReason }: Answer): boolean => finishReason === 'error';
+
+/** Parts that are no content. */
+const BOOKKEEPING = /^(stream-start|response-metadata|raw|finish|error|(text|reasoning|tool-input)-(start|delta|end))$/;
+
+/** What streamed, put together. @internal */
+export class Assembly {
+  readonly #content: { type: string; text?: string }[] = [];
+  readonly #open = new Map<string, { type: string; text: string }>();
+  #finishReason: string | undefined;
+  #failed = false;
+
+  take(part: object): void {
+    const { type, id, delta } = part as { type?: unknown; id?: unknown; delta?: unknown };
+    if (typeof type !== 'string') return;
+    if (type === 'error') this.#failed = true;
+    else if (type === 'finish') this.#finishReason = reasonOf(part);
+    else if (/^(text|reasoning)-(start|delta)$/.test(type)) this.#say(type.slice(0, type.indexOf('-')), id, delta);
+    else if (!BOOKKEEPING.test(type)) this.#content.push(part as AnswerPart);
+  }
+
+  /** Undefined for a stream that failed, or did not finish. */
+  get answer(): Answer | undefined {
+    if (this.#failed || this.#finishReason === undefined) return undefined;
+    return { content: this.#content, finishReason: this.#finishReason };
+  }
+
+  #say(type: string, id: unknown, delta: unknown): void {
+    const name = `${type} ${String(id)}`;
+    let said = this.#open.get(name);
+    if (said === undefined) {
+      said = { type, text: '' };
+      this.#open.set(name, said);
+      this.#content.push(said);
+    }
+    if (typeof delta === 'string') said.text += delta;
+  }
+}
+
+/** Without what is of the request that was made, and of none that is answered from the cache. @internal */
+export function withoutTransport(result: object): object {
+  const { request: _, response, ...rest } = result as { request?: unknown; response?: object };
+  if (response === undefined) return rest;
+  const { headers: __, body: ___, ...metadata } = response as { headers?: unknown; body?: unknown };
+  return { ...rest, response: metadata };
+}

@@ -1,0 +1,84 @@
+// ai-sdk-generate.ts: whole answers of the AI SDK's language models. Equal calls at one time are one call of the model.
+
+import { bytes } from '../codecs.js';
+import type { Model } from '../model/model.js';
+import type { ReadonlyUint8Array } from '../views.js';
+import { type Answer, answerOf, isFailed, withoutTransport } from './ai-sdk-answers.js';
+import { type CallParams, Made, type ModelId, signalOf, versionOf } from './ai-sdk-calls.js';
+import type { CallTerms } from './calls.js';
+import { pack, unpack } from './packed.js';
+import { type AdapterTerms, modelTerms } from './terms.js';
+
+type Generating = Model<string, Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array>;
+
+interface Generator extends ModelId {
+  doGenerate(params: CallParams): PromiseLike<object>;
+}
+
+interface Caller {
+  readonly model: Generator;
+  readonly params: CallParams;
+  readonly tags: readonly string[];
+  result?: object;
+}
+
+/** A result that is to be given, but not kept. */
+class Unkept {
+  constructor(readonly result: object) {}
+}
+
+export class Generated {
+  readonly #terms: AdapterTerms;
+  readonly #keeps: (answer: Answer) => boolean;
+  readonly #models = new Made<Generating>();
+  /** Those that were asked: of `#models` the oldest are let go of. */
+  readonly #versions = new Set<string>();
+  #caller: Caller | undefined; // predict starts a run before it returns, since each is of one call
+
+  constructor(terms: AdapterTerms, keeps: (answer: Answer) => boolean) {
+    this.#terms = terms;
+    this.#keeps = keeps;
+  }
+
+  async answer(name: string, model: Generator, params: CallParams, { mode, tags }: CallTerms): Promise<unknown> {
+    const version = versionOf(model);
+    this.#versions.add(version);
+    const own: Caller = { model, params, tags };
+    this.#caller = own;
+    const predicted = this.#modelOf(version).predict(name, { ...signalOf(params.abortSignal), cache: mode });
+    this.#caller = undefined;
+    try {
+      const packed = await predicted;
+      return own.result ?? unpack(packed);
+    } catch (reason) {
+      if (reason instanceof Unkept) return reason.result;
+      if (own.result !== undefined) return own.result; // it is there, and could not be stored
+      throw reason;
+    }
+  }
+
+  forget(tag: string): number {
+    return [...this.#versions].reduce((count, version) => count + this.#modelOf(version).invalidateByTag(tag), 0);
+  }
+
+  #modelOf(version: string): Generating {
+    return this.#models.of(version, () =>
+      this.#terms.cache.model({
+        ...modelTerms(this.#terms, 'ai-sdk generate', version),
+        maxBatch: 1,
+        codec: bytes,
+        tags: () => this.#caller?.tags ?? [],
+        run: (_: string[], { signal }) => this.#run(this.#caller!, signal),
+      }),
+    );
+  }
+
+  async #run(own: Caller, signal: AbortSignal): Promise<Uint8Array[]> {
+    const result = await own.model.doGenerate({ ...own.params, abortSignal: signal });
+    const answer = answerOf(result);
+    const packed = !isFailed(answer) && this.#keeps(answer) ? pack(withoutTransport(result)) : undefined;
+    if (packed === undefined) throw new Unkept(result);
+    own.result = result;
+    return [packed];
+  }
+}

@@ -1,0 +1,85 @@
+// ai-sdk-stream.ts: streams of the AI SDK's language models: all parts in order; whoever asks while they stream joins in, and
+// reads at a pace of its own.
+
+import { bytes } from '../codecs.js';
+import { CacheError } from '../errors.js';
+import { fingerprinter } from '../fingerprint/native.js';
+import type { Keyspace } from '../keyspace.js';
+import { joins, looks } from '../model/terms.js';
+import type { ReadonlyUint8Array } from '../views.js';
+import { type Answer, Assembly, isFailed } from './ai-sdk-answers.js';
+import type { CallParams, ModelId } from './ai-sdk-calls.js';
+import type { CallTerms } from './calls.js';
+import { pack, unpack } from './packed.js';
+import { Recording, replayed, type Streamed } from './recording.js';
+import { type AdapterTerms, keyspaceOf } from './terms.js';
+
+interface Streamer extends ModelId {
+  doStream(params: CallParams): PromiseLike<Streamed>;
+}
+
+/** A stream under way, and the names that it is forgotten by. */
+interface UnderWay {
+  readonly recording: Recording;
+  readonly tags: readonly string[];
+}
+
+export class Streams {
+  readonly #terms: AdapterTerms;
+  readonly #keeps: (answer: Answer) => boolean;
+  readonly #answers: Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array>;
+  readonly #underWay = new Map<string, UnderWay>();
+
+  constructor(terms: AdapterTerms, keeps: (answer: Answer) => boolean) {
+    const space = keyspaceOf('ai-sdk stream', terms.scope);
+    this.#terms = terms;
+    this.#keeps = keeps;
+    this.#answers = terms.cache.keyspace(space.label, { codec: bytes, ...space.terms, ...terms.life });
+  }
+
+  async answer(name: string, model: Streamer, params: CallParams, { mode, tags }: CallTerms): Promise<unknown> {
+    const { abortSignal } = params;
+    abortSignal?.throwIfAborted();
+    const { scope, domain } = this.#terms;
+    const key = fingerprinter({ scope, domain, model: ['ai-sdk stream', model.provider, model.modelId] }).of(name);
+    const known = looks(mode) ? this.#answers.get(key) : undefined;
+    if (known !== undefined) return { stream: replayed(unpack(known) as Uint8Array[], abortSignal) };
+    if (mode === 'only-if-cached')
+      throw new CacheError('ERR_MODEL_NOT_CACHED', "no stream is kept for a call, and cache is 'only-if-cached'");
+    const underWay = joins(mode) ? this.#underWay.get(key.hex) : undefined;
+    const open = (signal: AbortSignal) => model.doStream({ ...params, abortSignal: signal });
+    return (underWay?.recording ?? this.#record(key, tags, open)).join(abortSignal);
+  }
+
+  /** Those under way, too, which go on for their readers. */
+  forget(tag: string): number {
+    for (const [id, { tags }] of this.#underWay) if (tags.includes(tag)) this.#underWay.delete(id);
+    return this.#answers.deleteByTag(tag);
+  }
+
+  #record(
+    key: Uint8Array & { hex: string },
+    tags: readonly string[],
+    open: (signal: AbortSignal) => PromiseLike<Streamed>,
+  ): Recording {
+    const begun = performance.now();
+    const assembly = new Assembly();
+    const recording = new Recording(open, {
+      take: (part) => assembly.take(part),
+      isKept: () => assembly.answer !== undefined && !isFailed(assembly.answer) && this.#keeps(assembly.answer),
+      settled: (parts) => {
+        if (this.#underWay.get(key.hex)?.recording !== recording) return; // forgotten, or asked for anew
+        this.#underWay.delete(key.hex);
+        const packed = parts && pack(parts);
+        if (packed === undefined) return;
+        try {
+          this.#answers.set(key, packed, { cost: performance.now() - begun, tags });
+        } catch {
+          // Too large for the cache, or the cache was closed. Those who read the stream have it.
+        }
+      },
+    });
+    this.#underWay.set(key.hex, { recording, tags });
+    return recording;
+  }
+}

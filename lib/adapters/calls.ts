@@ -1,0 +1,32 @@
+// calls.ts: what a caller may say of one call of a language model, beside what the model is told.
+
+import { type CacheMode, MODES } from '../model/terms.js';
+import { choiceOption, optionsObject, tagsOption } from '../options.js';
+
+export interface CallOptions {
+  /**
+   * As fetch's `cache`. `reload` asks the model, and keeps the new answer in place of the old one; `no-store` asks it and keeps
+   * nothing; `only-if-cached` rejects with a CacheError `ERR_MODEL_NOT_CACHED` if nothing is kept. Default `default`.
+   */
+  cache?: CacheMode;
+  /** Names by which `forget` finds the answer: at most 16, of 1 to 255 bytes. They do not count for what is kept. */
+  tags?: readonly string[];
+}
+
+/** Checked. @internal */
+export interface CallTerms {
+  readonly mode: CacheMode;
+  readonly tags: readonly string[];
+}
+
+const AS_USUAL: CallTerms = { mode: 'default', tags: [] };
+
+/** @throws {TypeError | RangeError} `options`, called `name`, are wrong. @internal */
+export function callTerms(name: string, options: unknown): CallTerms {
+  if (options === undefined) return AS_USUAL;
+  const { cache, tags } = optionsObject(name, options, ['cache', 'tags']);
+  return {
+    mode: cache === undefined ? 'default' : choiceOption(`${name}.cache`, cache, MODES),
+    tags: tags === undefined ? [] : tagsOption(`${name}.tags`, tags),
+  };
+}

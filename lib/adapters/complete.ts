@@ -1,0 +1,38 @@
+// complete.ts: which answers of language models have something to say.
+
+import { types } from 'node:util';
+import { typeError } from '../options.js';
+
+/** Parts of an answer that go with another one, and are none alone. */
+const ASIDES = new Set(['reasoning', 'thinking', 'redacted_thinking', 'source', 'source-url', 'source-document']);
+
+/** Whether a text says nothing: it is empty, or white space. @internal */
+export function isBlank(text: unknown): boolean {
+  return typeof text !== 'string' || text.trim() === '';
+}
+
+/** Whether one of the parts is a text that says something, a tool call, a file, or of another kind. @internal */
+export function hasContent(parts: readonly unknown[]): boolean {
+  return parts.some((part) => {
+    if (typeof part !== 'object' || part === null) return !isBlank(part);
+    const { type, text } = part as { type?: unknown; text?: unknown };
+    if (type === 'text' || type === 'text-plain') return !isBlank(text);
+    return typeof type === 'string' && !ASIDES.has(type);
+  });
+}
+
+/**
+ * The caller's predicate as an option, else `usual`. @internal
+ *
+ * @throws {TypeError} it is no function; what is returned throws for an answer that is neither true nor false.
+ */
+export function keepOption<Answer>(keep: unknown, usual: (answer: Answer) => boolean): (answer: Answer) => boolean {
+  if (keep === undefined) return usual;
+  if (typeof keep !== 'function' || types.isAsyncFunction(keep))
+    throw typeError('options.keep', 'a function of an answer that gives true or false', keep);
+  return (answer) => {
+    const kept: unknown = keep(answer);
+    if (typeof kept !== 'boolean') throw typeError('what keep returned', 'true or false', kept);
+    return kept;
+  };
+}

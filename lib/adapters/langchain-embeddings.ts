@@ -1,0 +1,66 @@
+// langchain-embeddings.ts: LangChain's embeddings, text by text: what is missing goes on to the model, in one call.
+
+import { isWellFormed, textOption, typeError } from '../options.js';
+import { float32 } from '../vectors.js';
+import { areWellFormed, checkText, numbersOf, Vectors } from './embeddings.js';
+import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
+
+/** LangChain's Embeddings. */
+export interface EmbeddingsLike {
+  embedDocuments(documents: string[]): Promise<number[][]>;
+  embedQuery(document: string): Promise<number[]>;
+}
+
+export interface CachedEmbeddingsOptions extends AdapterOptions {
+  /** The model's name, and whatever else changes its vectors, such as dimensions: other words, other vectors. */
+  model: string;
+}
+
+/** As many as LangChain's own batches are made from. */
+const BATCH_MAX = 2 ** 20;
+
+/**
+ * Embeddings that are kept, as float32: of documents, only those that are missing reach `embeddings`, each once, in one call;
+ * what is asked for at the same time is computed once. Queries are kept apart from documents, since some models embed
+ * them otherwise.
+ *
+ * Texts that have no fingerprint (a lone surrogate) are embedded together with the rest of their call, and not kept.
+ *
+ * @throws {TypeError | RangeError} `embeddings` is none, an option is missing or wrong. Calls reject as `embeddings` does, with a
+ *   TypeError for what is no string, or with a CacheError `ERR_MODEL_RESULT` that names a text: for it `embeddings` gave an
+ *   empty vector, one of another length than most, or numbers that float32 cannot hold. Such a vector is not kept.
+ * @example const kept = cachedEmbeddings(new OpenAIEmbeddings({ model }), { cache, scope: PUBLIC, model })
+ */
+export function cachedEmbeddings(embeddings: EmbeddingsLike, options: CachedEmbeddingsOptions): EmbeddingsLike {
+  const { embedDocuments, embedQuery } = Object(embeddings) as Partial<EmbeddingsLike>;
+  if (typeof embedDocuments !== 'function' || typeof embedQuery !== 'function')
+    throw typeError('embeddings', 'an object with embedDocuments and embedQuery', embeddings);
+  const terms = adapterTerms(options, ['model']);
+  const { cache } = terms;
+  const version = textOption('options.model', terms.given['model'], 255, 1);
+  const documents = cache.model({
+    ...modelTerms(terms, 'langchain documents', version),
+    codec: float32(),
+    maxBatch: BATCH_MAX, // embeddings make batches of their own
+    run: async (texts: string[]) => documentVectors.of(await embeddings.embedDocuments(texts), texts),
+  });
+  const queries = cache.model({
+    ...modelTerms(terms, 'langchain queries', version),
+    codec: float32(),
+    maxBatch: 1,
+    run: async (texts: string[]) => queryVectors.of([await embeddings.embedQuery(texts[0]!)], texts),
+  });
+  const documentVectors = new Vectors(() => documents.clear());
+  const queryVectors = new Vectors(() => queries.clear());
+  return {
+    async embedDocuments(texts) {
+      if (!areWellFormed('documents', texts)) return embeddings.embedDocuments(texts);
+      return (await documents.predictMany(texts)).map(numbersOf);
+    },
+    async embedQuery(text) {
+      checkText('document', text);
+      if (!isWellFormed(text)) return embeddings.embedQuery(text);
+      return numbersOf(await queries.predict(text));
+    },
+  };
+}

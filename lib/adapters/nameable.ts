@@ -1,0 +1,27 @@
+// nameable.ts: what callers of a library hand over, as data that a fingerprint takes.
+
+import { types } from 'node:util';
+import { isPlain } from '../fingerprint/plain.js';
+
+/**
+ * Without members that are undefined, which no provider sends. URLs are a kind of their own: a Map that says so, which no other
+ * Map is, since theirs say that they are Maps. @internal
+ */
+export function nameable(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(nameable);
+  if (types.isMap(value)) return new Map([['Map', value]]);
+  if (isUrl(value)) return new Map([['URL', value.href]]);
+  if (!isPlain(value)) return value;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(members.map(([name, member]) => [name, nameable(member)]));
+}
+
+/** A URL of any realm, without members of its own that would not count. */
+function isUrl(value: object): value is URL {
+  return (
+    Object.prototype.toString.call(value) === '[object URL]' &&
+    typeof (value as URL).href === 'string' &&
+    Object.keys(value).length === 0
+  );
+}
