@@ -2,11 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as caches from '@langchain/core/caches';
 import { Embeddings } from '@langchain/core/embeddings';
-import { AIMessage, isAIMessage } from '@langchain/core/messages';
+import { BaseChatModel } from '@langchain/core/language_models/chat_models';
+import { AIMessage, AIMessageChunk, HumanMessage, isAIMessage } from '@langchain/core/messages';
 import { FakeListChatModel, FakeLLM } from '@langchain/core/utils/testing';
 import { describe, expect, test } from 'vitest';
 import { type Cache, PUBLIC } from 'zerohop';
-import { cachedEmbeddings, type EmbeddingsLike, llmCache } from 'zerohop/langchain';
+import { areComplete, cachedEmbeddings, type EmbeddingsLike, type GenerationLike, llmCache } from 'zerohop/langchain';
 import { anything, errorOf, openCache } from '../fixtures/opened.js';
 
 const vectorOf = (text: string) => [text.length, 0.5];
@@ -105,6 +106,46 @@ describe('embeddings', () => {
     await expect(kept.embedQuery('a')).rejects.toMatchObject({ code: 'ERR_MODEL_RESULT' });
   });
 
+  test('an empty or short vector is refused with the name of its text; the others are kept (dify#41476)', async () => {
+    const asked: string[][] = [];
+    let bad: number[] | undefined = [];
+    const inner = {
+      async embedDocuments(texts: string[]) {
+        asked.push(texts);
+        return texts.map((text) => (text === 'b' && bad !== undefined ? bad : vectorOf(text)));
+      },
+      embedQuery: async () => bad ?? [1],
+    };
+    const kept = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
+    const refused = { code: 'ERR_MODEL_RESULT', message: expect.stringContaining('the embedding of "b"') };
+    await expect(kept.embedDocuments(['a', 'b', 'c'])).rejects.toMatchObject(refused);
+    await expect(kept.embedQuery('b')).rejects.toMatchObject(refused);
+    bad = [1];
+    await expect(kept.embedDocuments(['a', 'b', 'c'])).rejects.toMatchObject(refused);
+    bad = undefined;
+    expect(await kept.embedDocuments(['a', 'b', 'c'])).toEqual(['a', 'b', 'c'].map(vectorOf));
+    expect(asked).toEqual([['a', 'b', 'c'], ['b'], ['b']]);
+  });
+
+  test('what is no text, or no array of them, is a TypeError that says which', async () => {
+    const inner = new Asked();
+    const kept = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
+    const code = 'ERR_INVALID_ARG_TYPE';
+    await expect(kept.embedDocuments(anything(['a', 1]))).rejects.toMatchObject({
+      code,
+      message: 'documents[1]: expected a string, received number 1',
+    });
+    await expect(kept.embedDocuments(anything('a'))).rejects.toMatchObject({
+      code,
+      message: 'documents: expected an array of strings, received string "a"',
+    });
+    await expect(kept.embedQuery(anything(undefined))).rejects.toMatchObject({
+      code,
+      message: 'document: expected a string, received undefined',
+    });
+    expect([inner.documents, inner.queries]).toEqual([[], []]);
+  });
+
   test.each([
     ['models', { model: 'other' }],
     ['scopes', { scope: 'tenant' }],
@@ -184,10 +225,6 @@ describe('a cache of language models', () => {
       found[0]!.message.content = 'mine';
       found[0]!.generationInfo.finish_reason = 'mine';
     }
-    await own.update('p', 'empty', []);
-    expect(await own.lookup('p', 'empty')).toEqual([]);
-    await own.update('p', 'falsy', [{ text: '' }]);
-    expect(await own.lookup('p', 'falsy')).toEqual([{ text: '' }]);
   });
 
   test('tells prompts and models apart, also where they read alike together', async () => {
@@ -222,6 +259,144 @@ describe('a cache of language models', () => {
     await own.update('p', 'k', [{ text: '1', generationInfo: { call: () => 1 } }]);
     expect([await own.lookup('\ud83d', 'k'), await own.lookup('p', 'k')]).toEqual([null, null]);
     expect(cache.stats().sets).toBe(sets);
+  });
+
+  /** A chat model that answers in turn. */
+  class Answering extends BaseChatModel {
+    asked = 0;
+    answer: (count: number) => { message: AIMessage; generationInfo?: Record<string, unknown> };
+
+    constructor(answer: Answering['answer'], fields: object) {
+      super(fields);
+      this.answer = answer;
+    }
+
+    override _llmType(): string {
+      return 'answering';
+    }
+
+    override async _generate() {
+      const given = this.answer(++this.asked);
+      return { generations: [{ text: given.message.text, ...given }] };
+    }
+  }
+
+  const blocks = {
+    images: { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+    'images of the standard kind': { type: 'image', mimeType: 'image/png', data: 'AAAA' },
+    'images of Anthropic': { type: 'document', source: { type: 'base64', data: 'AAAA' } },
+    audio: { type: 'input_audio', input_audio: { data: 'AAAA', format: 'wav' } },
+    video: { type: 'video', data: 'AAAA' },
+    files: { type: 'file', data: 'AAAA' },
+    'plain texts of no text': { type: 'text-plain', data: 'AAAA' },
+    'kinds that nobody knows yet': { type: 'hologram.2', data: 'AAAA' },
+  };
+
+  test.each(Object.entries(blocks))(
+    'two prompts with one text and other %s get two answers (langchainjs#10092)',
+    async (_, block) => {
+      const model = new Answering((count) => ({ message: new AIMessage(`${count}`) }), { cache: cacheOf(openCache()) });
+      const ask = async (data: string) => {
+        const content = [JSON.parse(JSON.stringify(block).replace('AAAA', data)), { type: 'text', text: 'Describe' }];
+        return (await model.invoke([new HumanMessage({ content })])).content;
+      };
+      expect([await ask('AAAA'), await ask('BBBB')]).toEqual(['1', '2']);
+    },
+  );
+
+  test('calls with tools that JSON does not show are not kept', async () => {
+    const own = cacheOf(openCache());
+    const llmKey = 'tools:[{"lc":1,"type":"not_implemented","id":["langchain","tools","DynamicTool"]}]';
+    await own.update('p', llmKey, [{ text: '1' }]);
+    expect(await own.lookup('p', llmKey)).toBeNull();
+  });
+
+  test('a completion model’s prompt is all text: words in brackets count as they are', async () => {
+    let asked = 0;
+    class Counting extends FakeLLM {
+      override async _call(prompt: string): Promise<string> {
+        return `${prompt} ${++asked}`;
+      }
+    }
+    const model = new Counting({ cache: cacheOf(openCache()) });
+    for (let round = 0; round < 2; ++round) expect(await model.invoke('[INST] a [/INST]')).toBe('[INST] a [/INST] 1');
+  });
+
+  test.each([
+    ['bytes', { message: new AIMessage({ content: [anything({ type: 'image', data: Uint8Array.of(1, 2) })] }) }],
+    ['a Date', { message: new AIMessage({ content: 'a', response_metadata: { at: new Date(0) } }) }],
+    ['a Map', { message: new AIMessage({ content: 'a', additional_kwargs: { at: new Map([[1, 2]]) } }) }],
+    ['a function', { message: new AIMessage({ content: 'a', response_metadata: { f: () => 1 } }) }],
+    [
+      'an instance of a class',
+      { message: new AIMessage({ content: 'a', response_metadata: { at: new URL('http://a.b') } }) },
+    ],
+    ['a message of another class', { message: new AIMessageChunk('a') }],
+    ['a member that the message was given later', { message: Object.assign(new AIMessage('a'), { later: 1 }) }],
+    ['a Map beside the message', { message: new AIMessage('a'), generationInfo: { at: new Map() } }],
+  ])(
+    'an answer with %s is given, and not kept, since it would come back as another (langchainjs#10132)',
+    async (_, answer) => {
+      const model = new Answering(() => answer, { cache: cacheOf(openCache()) });
+      const both = [await model.invoke('q'), await model.invoke('q')];
+      for (const message of both) {
+        expect(message.constructor).toBe(answer.message.constructor);
+        expect(message.content).toEqual(answer.message.content);
+      }
+      expect(model.asked).toBe(2);
+    },
+  );
+
+  test.each([
+    ['cut short', { generationInfo: { finish_reason: 'length' } }],
+    ['cut short, as Anthropic says it', { response_metadata: { stop_reason: 'max_tokens' } }],
+    ['cut short, as Google says it', { response_metadata: { finishReason: 'MAX_TOKENS' } }],
+    ['not completed', { response_metadata: { status: 'incomplete' } }],
+    ['filtered', { generationInfo: { finish_reason: 'content_filter' } }],
+    ['refused', { response_metadata: { stop_reason: 'refusal' } }],
+    ['empty', { content: '' }],
+    ['empty but for thoughts', { content: [{ type: 'reasoning', reasoning: 'hm' }] }],
+  ])(
+    'an answer that is %s is not kept, unless keep says so',
+    async (_, { generationInfo, ...fields }: Record<string, object | string>) => {
+      const answer = () => ({
+        message: new AIMessage(anything({ content: 'a', ...fields })),
+        ...anything(generationInfo && { generationInfo }),
+      });
+      const model = new Answering(answer, { cache: cacheOf(openCache()) });
+      const keeping = new Answering(answer, { cache: cacheOf(openCache(), { keep: () => true }) });
+      for (const one of [model, keeping]) for (let round = 0; round < 2; ++round) await one.invoke('q');
+      expect([model.asked, keeping.asked]).toEqual([2, 1]);
+    },
+  );
+
+  test.each([
+    ['stop', { response_metadata: { finish_reason: 'stop' } }],
+    ['STOP', { response_metadata: { finishReason: 'STOP' } }],
+    ['end_turn', { response_metadata: { stopReason: 'end_turn' } }],
+    [
+      'tool calls',
+      {
+        content: '',
+        tool_calls: [{ id: '1', name: 'f', args: {} }],
+        response_metadata: { finish_reason: 'tool_calls' },
+      },
+    ],
+  ])('an answer that ended with %s is kept', async (_, fields) => {
+    const model = new Answering(() => ({ message: new AIMessage(anything({ content: 'a', ...fields })) }), {
+      cache: cacheOf(openCache()),
+    });
+    for (let round = 0; round < 2; ++round) await model.invoke('q');
+    expect(model.asked).toBe(1);
+  });
+
+  test('keep may go by the answers, beside the default', async () => {
+    const keep = (answers: readonly GenerationLike[]) => areComplete(answers) && answers[0]!.text.startsWith('{');
+    const model = new Answering((count) => ({ message: new AIMessage(count === 1 ? 'sorry' : '{}') }), {
+      cache: cacheOf(openCache(), { keep }),
+    });
+    for (let round = 0; round < 3; ++round) await model.invoke('q');
+    expect(model.asked).toBe(2);
   });
 
   test('an answer that is too large for the cache does not fail the call', async () => {

@@ -3,35 +3,52 @@ import { env } from '@huggingface/transformers';
 import type { BaseCache } from '@langchain/core/caches';
 import * as caches from '@langchain/core/caches';
 import type { EmbeddingsInterface } from '@langchain/core/embeddings';
+import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
+import type { FakeListChatModel } from '@langchain/core/utils/testing';
 import type { EmbeddingModelMiddleware, LanguageModelMiddleware } from 'ai';
 import Keyv, { type KeyvStoreAdapter } from 'keyv';
 import { InferenceSession } from 'onnxruntime-node';
 import { type Cache, float32, json, PUBLIC, utf8, type Weights } from 'zerohop';
-import { embeddingMiddleware, languageMiddleware } from 'zerohop/ai-sdk';
+import { type CallOptions, embeddingMiddleware, isComplete, languageMiddleware } from 'zerohop/ai-sdk';
 import { keyvStore } from 'zerohop/keyv';
-import { cachedEmbeddings, llmCache } from 'zerohop/langchain';
+import { areComplete, cachedEmbeddings, keepAnswers, llmCache } from 'zerohop/langchain';
 import { transformersCache } from 'zerohop/transformers';
 
 export function aiSdk(cache: Cache): void {
   const embeddings: EmbeddingModelMiddleware = embeddingMiddleware({ cache, scope: PUBLIC, ttl: '1h' });
   const language: LanguageModelMiddleware = languageMiddleware({ cache, scope: 'tenant', allowDrawn: true });
+  const keep = ({ content, finishReason }: Parameters<typeof isComplete>[0]) =>
+    isComplete({ content, finishReason }) && content.some(({ text }) => text?.startsWith('{'));
+  const forgotten: number = languageMiddleware({ cache, scope: PUBLIC, keep }).forget('tag');
+  const call: CallOptions = { cache: 'reload', tags: ['tag'] };
+  // @ts-expect-error: there and then
+  languageMiddleware({ cache, scope: PUBLIC, keep: async () => true });
   // @ts-expect-error: whose answers they are is to be said
   embeddingMiddleware({ cache });
   // @ts-expect-error: embeddings draw nothing
   embeddingMiddleware({ cache, scope: PUBLIC, allowDrawn: true });
   // @ts-expect-error: not the other's middleware
   const wrong: LanguageModelMiddleware = embeddings;
-  void [language, wrong];
+  void [language, wrong, forgotten, call];
 }
 
-export function langChain(cache: Cache, inner: EmbeddingsInterface): void {
+export function langChain(
+  cache: Cache,
+  inner: EmbeddingsInterface,
+  chat: BaseChatModel,
+  fake: FakeListChatModel,
+): void {
   const embeddings: EmbeddingsInterface = cachedEmbeddings(inner, { cache, scope: PUBLIC, model: 'm' });
   const llm: BaseCache = llmCache(caches, { cache, scope: PUBLIC });
+  keepAnswers(chat, caches, { cache, scope: PUBLIC, keep: (answers) => areComplete(answers) });
+  const kept: FakeListChatModel = keepAnswers(fake, caches, { cache, scope: PUBLIC });
+  // @ts-expect-error: whose answers they are is to be said
+  keepAnswers(chat, caches, { cache });
   // @ts-expect-error: which model's embeddings they are is to be said
   cachedEmbeddings(inner, { cache, scope: PUBLIC });
   // @ts-expect-error: the module itself, and not a path to it
   llmCache('@langchain/core/caches', { cache, scope: PUBLIC });
-  void [embeddings, llm];
+  void [embeddings, llm, kept];
 }
 
 export function keyv(cache: Cache): void {

@@ -1,0 +1,122 @@
+// langchain-answers.ts: what LangChain's language models answer, as bytes and back; and which answers are worth keeping.
+
+import { typeError } from '../options.js';
+import { hasContent, isBlank } from './complete.js';
+import { isSameData, pack, unpack } from './packed.js';
+
+/** One of a model's answers. */
+export interface GenerationLike {
+  text: string;
+  generationInfo?: Record<string, unknown>;
+}
+
+/** What is used of the module `@langchain/core/caches`. */
+export interface LangChainCaches<Base extends object> {
+  BaseCache: abstract new () => Base;
+  serializeGeneration(generation: never): object;
+  deserializeStoredGeneration(stored: never): object;
+}
+
+/** What is used of a message. */
+interface MessageLike {
+  content?: unknown;
+  tool_calls?: unknown;
+  response_metadata?: Record<string, unknown>;
+}
+
+/** Reasons to stop that the providers give to a whole answer, in small letters. */
+const WHOLE =
+  /^(stop|end|eos|end_turn|stop_sequence|eos_token|tool_calls?|tool_use|function_call|completed?|finished|success)$/;
+const REASONS = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'] as const;
+
+/**
+ * Whether all generations are whole: no provider said that it stopped for another reason than having said everything, such as
+ * a limit of tokens or a filter, and each has a text, a tool call, or content of another kind.
+ *
+ * @example llmCache(caches, { cache, scope: PUBLIC, keep: (answers) => areComplete(answers) && parses(answers[0].text) })
+ */
+export function areComplete(generations: readonly GenerationLike[]): boolean {
+  return generations.length > 0 && generations.every(isComplete);
+}
+
+function isComplete(generation: GenerationLike): boolean {
+  const { text, generationInfo, message } = generation as GenerationLike & { message?: MessageLike };
+  for (const told of [generationInfo, message?.response_metadata]) {
+    for (const name of REASONS) {
+      const reason = told?.[name];
+      if (typeof reason === 'string' && !WHOLE.test(spelt(reason))) return false;
+    }
+    if (told?.['status'] === 'incomplete' || told?.['status'] === 'failed') return false; // OpenAI's responses
+  }
+  if (!isBlank(text)) return true;
+  const { content, tool_calls: calls } = message ?? {};
+  return (Array.isArray(calls) && calls.length > 0) || (Array.isArray(content) && hasContent(content));
+}
+
+/** `toolUse`, `TOOL-USE` and `tool_use` are one reason. */
+function spelt(reason: string): string {
+  return reason
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replaceAll('-', '_');
+}
+
+/** Answers as bytes, by LangChain's own functions. @internal */
+export class Answers {
+  readonly #caches: LangChainCaches<object>;
+
+  /** @throws {TypeError} `caches` is not that module. */
+  constructor(caches: LangChainCaches<object>) {
+    const { BaseCache, serializeGeneration, deserializeStoredGeneration } = Object(caches) as LangChainCaches<object>;
+    for (const each of [BaseCache, serializeGeneration, deserializeStoredGeneration])
+      if (typeof each !== 'function') throw typeError('caches', "the module '@langchain/core/caches'", caches);
+    this.#caches = caches;
+  }
+
+  /** Undefined if they would not come back as they are: of the same classes, with the same members. */
+  pack(generations: readonly GenerationLike[], more?: unknown): Uint8Array | undefined {
+    try {
+      const stored = generations.map((generation) => ({
+        stored: this.#caches.serializeGeneration(generation as never),
+        generationInfo: generation.generationInfo,
+      }));
+      const packed = pack([stored, more]);
+      if (packed === undefined) return undefined;
+      const { generations: restored } = this.unpack(packed);
+      return generations.every((one, i) => isSame(one, restored[i]!)) ? packed : undefined;
+    } catch {
+      return undefined; // LangChain has no way to store such a message
+    }
+  }
+
+  /** Made anew for each caller; with what else was packed. */
+  unpack(packed: ArrayLike<number>): { generations: GenerationLike[]; more: unknown } {
+    const [stored, more] = unpack(packed) as [(GenerationLike & { stored: never })[], unknown];
+    const generations = stored.map(
+      ({ stored, generationInfo }) =>
+        ({
+          ...this.#caches.deserializeStoredGeneration(stored),
+          ...(generationInfo && { generationInfo }), // which LangChain does not serialize
+        }) as GenerationLike,
+    );
+    return { generations, more };
+  }
+}
+
+function isSame(one: object, other: object): boolean {
+  const { message, ...rest } = one as { message?: object };
+  const { message: restored, ...others } = other as { message?: object };
+  if (classOf(one) !== classOf(other) || !isSameData(rest, others)) return false;
+  if (message === undefined || restored === undefined) return message === restored;
+  return message.constructor === restored.constructor && isSameData(membersOf(message), membersOf(restored));
+}
+
+/** The name of its class: of plain objects, which come from any realm, the same. */
+function classOf(value: object): string | undefined {
+  return value.constructor?.name;
+}
+
+/** Without what LangChain notes of how the message was made. */
+function membersOf(message: object): object {
+  return Object.fromEntries(Object.entries(message).filter(([name]) => !name.startsWith('lc_')));
+}

@@ -1,0 +1,179 @@
+// langchain-model.ts: a chat model of LangChain's whose answers are kept. It is asked where LangChain hands the model the whole
+// messages, so that images, documents and tools count as they are, and equal calls at one time are one call of the model.
+
+import { bytes } from '../codecs.js';
+import { PUBLIC } from '../fingerprint/fingerprint.js';
+import { fingerprinter } from '../fingerprint/native.js';
+import { typeError } from '../options.js';
+import { type CallOptions, callTerms } from './calls.js';
+import { keepOption } from './complete.js';
+import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
+import { nameable } from './nameable.js';
+import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
+
+/** What is used of a chat model of LangChain's. */
+export interface ChatModelLike {
+  // biome-ignore lint/suspicious/noExplicitAny: LangChain says of what types messages, options and results are
+  _generate(messages: any[], options: any, runManager?: any): Promise<any>;
+  _modelType(): string;
+}
+
+export interface KeepAnswersOptions extends AdapterOptions {
+  /**
+   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result that is
+   * neither true nor false, the call rejects with.
+   */
+  keep?: (generations: readonly GenerationLike[]) => boolean;
+}
+
+interface ChatResult {
+  generations: GenerationLike[];
+  llmOutput?: unknown;
+}
+
+interface CallParams extends Record<string, unknown> {
+  signal?: AbortSignal;
+  promptIndex?: number;
+  zerohop?: CallOptions;
+}
+
+/** What is used of a model beside what the caller is told. */
+interface Inner extends ChatModelLike {
+  withConfig?(...given: unknown[]): object;
+  defaultOptions?: unknown;
+  _getSerializedCacheKeyParametersForCall(options: object): string;
+}
+
+interface Caller {
+  readonly ask: (signal: AbortSignal | undefined) => Promise<ChatResult>;
+  result?: ChatResult;
+}
+
+const callNamer = fingerprinter({ scope: PUBLIC, model: 'zerohop/langchain call' });
+
+/** The model gave an answer that is not to be kept. */
+class Unkept extends Error {}
+
+/**
+ * Keeps what a chat model answers, by its whole messages, its parameters and the options of the call; at whatever temperature.
+ * The model is changed, and returned: its `_generate` is replaced, and that of models which its `withConfig` makes, as `bindTools`
+ * does. Equal calls at one time are one call of the model, which is aborted when all of them are.
+ *
+ * Streams go to the model, and so do calls under a callback handler that prefers streams. So do messages and options that have
+ * no fingerprint, such as instances of classes. Not kept are answers that would not come back as they are, such as bytes and
+ * dates in messages, and those that are cut short, filtered or empty (`keep`). A hit says the `usage_metadata` of the call that
+ * was made. A call may say more in its options: `{ zerohop: { cache: 'reload' } }`.
+ *
+ * @param chat whose parameters are what LangChain says of it (`_identifyingParams`); where that leaves something out, say so in
+ *   `domain`.
+ * @param caches the module `@langchain/core/caches`.
+ * @throws {TypeError | RangeError} `chat` is no chat model, `caches` is no such module, an option is missing or wrong. Calls
+ *   reject as the model does, or with the abort's reason.
+ * @example const chat = keepAnswers(new ChatOpenAI({ model, temperature: 0 }), caches, { cache, scope: PUBLIC })
+ */
+export function keepAnswers<Chat extends ChatModelLike>(
+  chat: Chat,
+  caches: LangChainCaches<object>,
+  options: KeepAnswersOptions,
+): Chat {
+  const inner = chat as unknown as Inner;
+  if (typeof Object(inner)._generate !== 'function' || inner._modelType?.() !== 'base_chat_model')
+    throw typeError('chat', 'a chat model of LangChain', chat);
+  const packing = new Answers(caches);
+  const terms = adapterTerms(options, ['keep']);
+  const keeps = keepOption(terms.given['keep'], areComplete);
+  let caller: Caller | undefined; // predict starts a run before it returns, since each is of one call
+
+  const answers = terms.cache.model({
+    ...modelTerms(terms, 'langchain chat', '1'),
+    maxBatch: 1,
+    codec: bytes,
+    async run(_: string[], { signal }) {
+      const own = caller!;
+      const result = await own.ask(signal);
+      const { generations, llmOutput, ...more } = result;
+      const isKept = Object.keys(more).length === 0 && keeps(generations);
+      const packed = isKept ? packing.pack(generations, llmOutput) : undefined;
+      own.result = result;
+      if (packed === undefined) throw new Unkept();
+      return [packed];
+    },
+  });
+
+  async function answer(ask: Caller['ask'], name: string, { signal, zerohop }: CallParams): Promise<ChatResult> {
+    const { mode } = callTerms('options.zerohop', zerohop);
+    const own: Caller = { ask };
+    caller = own;
+    const predicted = answers.predict(name, { ...(signal && { signal }), cache: mode });
+    caller = undefined;
+    try {
+      const packed = await predicted;
+      if (own.result !== undefined) return own.result;
+      const { generations, more } = packing.unpack(packed);
+      return { generations, llmOutput: more };
+    } catch (reason) {
+      if (own.result !== undefined) return own.result; // it is there, and is not to be stored, or could not be
+      // LangChain changes what it is given, so an answer that cannot be copied is not shared: each asks for one of its own.
+      if (reason instanceof Unkept) return ask(signal);
+      throw reason;
+    }
+  }
+
+  function keep(model: Inner): void {
+    const { _generate: generate, withConfig } = model;
+    replace(model, '_generate', (messages: object[], given: CallParams = {}, runManager: unknown) => {
+      const { zerohop: _, ...params } = given;
+      const ask: Caller['ask'] = (signal) => generate.call(model, messages, { ...params, signal }, runManager);
+      const name = nameOf(model, messages, params);
+      return name === undefined ? generate.call(model, messages, params, runManager) : answer(ask, name, given);
+    });
+    if (typeof withConfig !== 'function') return;
+    replace(model, 'withConfig', (...given: unknown[]) => {
+      const made = withConfig.apply(model, given) as Inner;
+      // Others are bound to this model.
+      if (Object.getPrototypeOf(made) === Object.getPrototypeOf(model)) keep(made);
+      return made;
+    });
+  }
+
+  keep(inner);
+  return chat;
+}
+
+function replace(model: object, name: string, method: unknown): void {
+  Object.defineProperty(model, name, { value: method, configurable: true, writable: true });
+}
+
+/** Options of a call that say where it is made, by LangChain and LangGraph. No provider sees them. */
+const CIRCUMSTANCES = new Set([
+  'signal',
+  'promptIndex',
+  'writer',
+  'interrupt',
+  'control',
+  'executionInfo',
+  'serverInfo',
+]);
+
+/** What counts of a call; undefined if it has no name. */
+function nameOf(model: Inner, messages: readonly object[], params: CallParams): string | undefined {
+  const counting = Object.fromEntries(Object.entries(params).filter(([name]) => !CIRCUMSTANCES.has(name)));
+  const identity = [model._getSerializedCacheKeyParametersForCall({}), model.defaultOptions];
+  try {
+    return callNamer.of(nameable([identity, counting, messages.map(membersOf)])).hex;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A message's own members, without what LangChain notes of how it was made. An id counts if a provider gave it, which may know it
+ * again: LangChain and LangGraph give new ones to what has none.
+ */
+function membersOf(message: object): object {
+  const { id, type: own, _getType: typeOf } = message as { id?: unknown; type?: unknown; _getType?: () => unknown };
+  const type = own ?? typeOf?.call(message);
+  const isGiven = type === 'ai' && typeof id === 'string' && !/^(lc_)?run-/.test(id);
+  const members = Object.entries(message).filter(([name]) => !name.startsWith('lc_'));
+  return Object.fromEntries([...members, ['type', type], ['id', isGiven ? id : undefined]]);
+}
