@@ -1,5 +1,5 @@
-// ai-sdk-answers.ts: what the AI SDK's language models answer: whole results, and the parts of streams put together; which of
-// them are worth keeping.
+// ai-sdk-answers.ts: what the AI SDK's language models answer: whole results, and the parts of streams put together;
+// which of them are worth keeping.
 
 import { hasContent } from './complete.js';
 
@@ -17,8 +17,8 @@ export interface Answer {
 }
 
 /**
- * Whether an answer is whole: the model stopped because it had said everything (`stop`, `tool-calls`), and there is a text, a
- * tool call, or content of another kind.
+ * Whether an answer is whole: the model stopped because it had said everything (`stop`, `tool-calls`), and there is a
+ * text, a tool call, or content of another kind.
  *
  * @example languageMiddleware({ cache, scope, keep: (answer) => isComplete(answer) && parses(answer) })
  */

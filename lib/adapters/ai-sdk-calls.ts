@@ -1,5 +1,5 @@
-// ai-sdk-calls.ts: what a call of the AI SDK is kept by: a name for all that counts of its parameters, asked of a model of
-// ours that stands for provider and model id.
+// ai-sdk-calls.ts: what a call of the AI SDK is kept by: a name for all that counts of its parameters, asked of a
+// model of ours that stands for provider and model id.
 
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';

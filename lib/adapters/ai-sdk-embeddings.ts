@@ -38,15 +38,17 @@ export interface EmbeddingMiddleware {
 const BATCH_MAX = 2 ** 20;
 
 /**
- * Keeps embeddings, as float32: of a call, only the values that are missing go on to the model, each once. The same value
- * in concurrent calls is computed once. `usage` counts what was computed for the call, and nothing for what was known.
+ * Keeps embeddings, as float32: of a call, only the values that are missing go on to the model, each once. The same
+ * value in concurrent calls is computed once. `usage` counts what was computed for the call, and nothing for what was
+ * known.
  *
- * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with a text that has
- * no fingerprint (a lone surrogate) goes to the model as it is, and is not kept.
+ * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with a text
+ * that has no fingerprint (a lone surrogate) goes to the model as it is, and is not kept.
  *
- * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, with the abort's reason, with
- *   a TypeError for a value that is no string, or with a CacheError `ERR_MODEL_RESULT` that names a value: for it the model gave
- *   an empty vector, one of another length than most, or numbers that float32 cannot hold. Such a vector is not kept.
+ * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, with the abort's
+ *   reason, with a TypeError for a value that is no string, or with a CacheError `ERR_MODEL_RESULT` that names a
+ *   value: for it the model gave an empty vector, one of another length than most, or numbers that float32 cannot
+ *   hold. Such a vector is not kept.
  * @example wrapEmbeddingModel({ model, middleware: embeddingMiddleware({ cache, scope: PUBLIC }) })
  */
 export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddleware {

@@ -1,7 +1,6 @@
 // ai-sdk-language.ts: middleware that keeps answers of the AI SDK's language models.
 //
-//   ai-sdk-generate.ts   whole results, without what belongs to the request alone: its body, and the headers and body of the
-//                        response
+//   ai-sdk-generate.ts   whole results, without the request's body, and the headers and body of the response
 //   ai-sdk-stream.ts     streams, part by part
 //   ai-sdk-answers.ts    which of both are worth keeping
 
@@ -42,8 +41,8 @@ export interface LanguageMiddleware {
     call: LanguageCall<Generated, Streamed>,
   ): Promise<Streamed>;
   /**
-   * Forgets the answers that were asked for with `tag` in `providerOptions.zerohop.tags`; those under way are not kept. Returns
-   * how many were kept.
+   * Forgets the answers that were asked for with `tag` in `providerOptions.zerohop.tags`; those under way are not
+   * kept. Returns how many were kept.
    *
    * @throws {TypeError | RangeError} `tag` is no text of 1 to 255 bytes.
    */
@@ -52,13 +51,14 @@ export interface LanguageMiddleware {
 
 export interface LanguageMiddlewareOptions extends AdapterOptions {
   /**
-   * Keeps answers of models that draw as well: calls with a `temperature` other than 0, or with none, since providers then
-   * draw by default, and without a `seed`. One answer is then served to all. Default false: such calls are not kept.
+   * Keeps answers of models that draw as well: calls with a `temperature` other than 0, or with none, since providers
+   * then draw by default, and without a `seed`. One answer is then served to all. Default false: such calls are not
+   * kept.
    */
   allowDrawn?: boolean;
   /**
-   * Whether to keep an answer: asked in place of the default rule, {@link isComplete}, for all but failures. What it throws, or
-   * a result that is neither true nor false, the call rejects with.
+   * Whether to keep an answer: asked in place of the default rule, {@link isComplete}, for all but failures. What it
+   * throws, or a result that is neither true nor false, the call rejects with.
    */
   keep?: (answer: Answer) => boolean;
 }
@@ -70,17 +70,20 @@ interface Kept extends CallTerms {
 }
 
 /**
- * Keeps what a language model answers, `doGenerate` and `doStream` apart. What is kept of a stream streams again part by part.
- * Equal calls at one time are one call of the model; it is aborted when all of them are.
+ * Keeps what a language model answers, `doGenerate` and `doStream` apart. What is kept of a stream streams again part
+ * by part. Equal calls at one time are one call of the model; it is aborted when all of them are.
  *
- * Nothing is kept of what fails, is aborted, or ends with the reason `error`; nor, unless `keep` says so, of what is cut short,
- * filtered or empty ({@link isComplete}). A call may say more in `providerOptions: { zerohop: { cache, tags } }`.
+ * Nothing is kept of what fails, is aborted, or ends with the reason `error`; nor, unless `keep` says so, of what is
+ * cut short, filtered or empty ({@link isComplete}). A call may say more in `providerOptions.zerohop`,
+ * see {@link CallOptions}.
  *
- * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with parameters that
- * have no fingerprint (an instance of a class, a lone surrogate) goes to the model as it is, and is not kept. What is kept has no
- * `request`, and no headers or body of the `response`; its `usage` is that of the call that was made.
+ * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with
+ * parameters that have no fingerprint (an instance of a class, a lone surrogate) goes to the model as it is, and is
+ * not kept. What is kept has no `request`, and no headers or body of the `response`; its `usage` is that of the call
+ * that was made.
  *
- * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, or with the abort's reason.
+ * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, or with the abort's
+ *   reason.
  * @example wrapLanguageModel({ model, middleware: languageMiddleware({ cache, scope: PUBLIC }) })
  */
 export function languageMiddleware(options: LanguageMiddlewareOptions): LanguageMiddleware {

@@ -1,5 +1,5 @@
-// ai-sdk-stream.ts: streams of the AI SDK's language models: all parts in order; whoever asks while they stream joins in, and
-// reads at a pace of its own.
+// ai-sdk-stream.ts: streams of the AI SDK's language models: all parts in order; whoever asks while they stream joins
+// in, and reads at a pace of its own.
 
 import { bytes } from '../codecs.js';
 import { CacheError } from '../errors.js';

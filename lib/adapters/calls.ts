@@ -5,8 +5,9 @@ import { choiceOption, optionsObject, tagsOption } from '../options.js';
 
 export interface CallOptions {
   /**
-   * As fetch's `cache`. `reload` asks the model, and keeps the new answer in place of the old one; `no-store` asks it and keeps
-   * nothing; `only-if-cached` rejects with a CacheError `ERR_MODEL_NOT_CACHED` if nothing is kept. Default `default`.
+   * As fetch's `cache`. `reload` asks the model, and keeps the new answer in place of the old one; `no-store` asks it
+   * and keeps nothing; `only-if-cached` rejects with a CacheError `ERR_MODEL_NOT_CACHED` if nothing is kept. Default
+   * `default`.
    */
   cache?: CacheMode;
   /** Names by which `forget` finds the answer: at most 16, of 1 to 255 bytes. They do not count for what is kept. */

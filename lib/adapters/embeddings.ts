@@ -24,9 +24,9 @@ export function checkText(name: string, text: unknown): void {
 }
 
 /**
- * Vectors of one model. A provider that fails now and then gives an empty vector, or a short one, among good ones; kept, it
- * would be served for ever. The length that most vectors have is the right one. A text with another gets an error in the place
- * of its vector.
+ * Vectors of one model. A provider that fails now and then gives an empty vector, or a short one, among good ones;
+ * kept, it would be served for ever. The length that most vectors have is the right one. A text with another gets an
+ * error in the place of its vector.
  *
  * @internal
  */
@@ -40,7 +40,10 @@ export class Vectors {
     this.#forget = forget;
   }
 
-  /** A vector for each text; for what is no array of finite numbers, or of the wrong length, a CacheError that names the text. */
+  /**
+   * A vector for each text; for what is no array of finite numbers, or of the wrong length, a CacheError that names
+   * the text.
+   */
   of(embeddings: unknown, texts: readonly string[]): (Float32Array | CacheError)[] {
     if (!Array.isArray(embeddings)) throw resultError(`expected an array of vectors, received ${received(embeddings)}`);
     if (embeddings.length !== texts.length)

@@ -1,14 +1,16 @@
-// keyv.ts: a storage adapter for keyv, over a keyspace of the caller's: the package's entry `zerohop/keyv`. keyv 5, and 6
-// by its bridge for the adapters of 5. keyv is described here by what is used of it, and nothing of it is imported.
+// keyv.ts: a storage adapter for keyv, over a keyspace of the caller's: the package's entry `zerohop/keyv`. keyv 5,
+// and 6 by its bridge for the adapters of 5. keyv is described here by what is used of it, and nothing of it is
+// imported.
 //
-// keyv 5 tells a store its namespace, and nothing more: not whether it writes that before its keys, and not which Keyv calls.
+// keyv 5 tells a store its namespace, and nothing more: not whether it writes that before its keys, and not which
+// Keyv calls.
 //
 //   key as keyv gives it       as it lies in the keyspace
 //   web:user:1                 web:user:1                  keyv wrote the namespace before it
 //   user:1                     web<NUL>user:1              useKeyPrefix: false leaves that to the store
 //
-// What begins with the namespace is never changed, so the two cannot meet. keyv 6 tells a store of ours no namespace, and
-// writes its own, with two colons.
+// What begins with the namespace is never changed, so the two cannot meet. keyv 6 tells a store of ours no namespace,
+// and writes its own, with two colons.
 
 import { CacheError } from '../errors.js';
 import type { Keyspace } from '../keyspace.js';
@@ -16,11 +18,11 @@ import { isBranded } from '../kinds.js';
 import { DURATION_MS_MAX, typeError } from '../options.js';
 
 /**
- * What keyv calls; ttl in ms. What is not here keyv makes of what is: deleting many is answered otherwise by each of its
- * versions.
+ * What keyv calls; ttl in ms. What is not here keyv makes of what is: deleting many is answered otherwise by each of
+ * its versions.
  *
- * Methods reject as those of the keyspace throw, which keyv emits as `error`; and with a CacheError `ERR_CACHE_OPTIONS` where
- * several namespaces have one store, and it cannot be told whose call it is.
+ * Methods reject as those of the keyspace throw, which keyv emits as `error`; and with a CacheError
+ * `ERR_CACHE_OPTIONS` where several namespaces have one store, and it cannot be told whose call it is.
  */
 class Store {
   /** keyv 5 iterates over the stores that it knows by dialect, and is content with this. */
@@ -47,8 +49,8 @@ class Store {
   }
 
   /**
-   * Stores the value for `ttl` ms, or as long as the keyspace says if there is none; false if the cache refused it. A time
-   * that has passed already deletes.
+   * Stores the value for `ttl` ms, or as long as the keyspace says if there is none; false if the cache refused it. A
+   * time that has passed already deletes.
    */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const stored = this.#stored(key);
@@ -76,8 +78,8 @@ class Store {
   }
 
   /**
-   * Keys, as keyv gave them, and values of a namespace. keyv 5 takes this function when a Keyv is made, and calls it with the
-   * store's namespace, which by then may be that of another Keyv.
+   * Keys, as keyv gave them, and values of a namespace. keyv 5 takes this function when a Keyv is made, and calls it
+   * with the store's namespace, which by then may be that of another Keyv.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   get iterator(): (namespace?: string) => AsyncGenerator<[string, any], void> {
@@ -138,9 +140,9 @@ export type KeyvStore = Store;
 /**
  * A store for keyv. Its entries are those of the keyspace, evicted like any others; closing the cache is the caller's.
  *
- * Give each Keyv a store of its own; they may share a keyspace. keyv 5 does not tell a store which Keyv calls: with two namespaces
- * on one store `clear` and the iterator are refused. Namespaces of one keyspace differ by what stands before the first colon:
- * `a` and `a:b` are one within the other.
+ * Give each Keyv a store of its own; they may share a keyspace. keyv 5 does not tell a store which Keyv calls: with
+ * two namespaces on one store `clear` and the iterator are refused. Namespaces of one keyspace differ by what stands
+ * before the first colon: `a` and `a:b` are one within the other.
  *
  * @param keyspace with the codec `utf8`, or `json` where keyv is not to serialize.
  * @throws {TypeError} `keyspace` is no keyspace.

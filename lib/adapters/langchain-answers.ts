@@ -1,4 +1,5 @@
-// langchain-answers.ts: what LangChain's language models answer, as bytes and back; and which answers are worth keeping.
+// langchain-answers.ts: what LangChain's language models answer, as bytes and back; and which answers are worth
+// keeping.
 
 import { typeError } from '../options.js';
 import { hasContent, isBlank } from './complete.js';
@@ -30,10 +31,10 @@ const WHOLE =
 const REASONS = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'] as const;
 
 /**
- * Whether all generations are whole: no provider said that it stopped for another reason than having said everything, such as
- * a limit of tokens or a filter, and each has a text, a tool call, or content of another kind.
+ * Whether all generations are whole: no provider said that it stopped for another reason than having said everything,
+ * such as a limit of tokens or a filter, and each has a text, a tool call, or content of another kind.
  *
- * @example llmCache(caches, { cache, scope: PUBLIC, keep: (answers) => areComplete(answers) && parses(answers[0].text) })
+ * @example llmCache(caches, { ...terms, keep: (answers) => areComplete(answers) && parses(answers[0].text) })
  */
 export function areComplete(generations: readonly GenerationLike[]): boolean {
   return generations.length > 0 && generations.every(isComplete);

@@ -20,15 +20,16 @@ export interface CachedEmbeddingsOptions extends AdapterOptions {
 const BATCH_MAX = 2 ** 20;
 
 /**
- * Embeddings that are kept, as float32: of documents, only those that are missing reach `embeddings`, each once, in one call;
- * what is asked for at the same time is computed once. Queries are kept apart from documents, since some models embed
- * them otherwise.
+ * Embeddings that are kept, as float32: of documents, only those that are missing reach `embeddings`, each once, in
+ * one call; what is asked for at the same time is computed once. Queries are kept apart from documents, since some
+ * models embed them otherwise.
  *
  * Texts that have no fingerprint (a lone surrogate) are embedded together with the rest of their call, and not kept.
  *
- * @throws {TypeError | RangeError} `embeddings` is none, an option is missing or wrong. Calls reject as `embeddings` does, with a
- *   TypeError for what is no string, or with a CacheError `ERR_MODEL_RESULT` that names a text: for it `embeddings` gave an
- *   empty vector, one of another length than most, or numbers that float32 cannot hold. Such a vector is not kept.
+ * @throws {TypeError | RangeError} `embeddings` is none, an option is missing or wrong. Calls reject as `embeddings`
+ *   does, with a TypeError for what is no string, or with a CacheError `ERR_MODEL_RESULT` that names a text: for it
+ *   `embeddings` gave an empty vector, one of another length than most, or numbers that float32 cannot hold. Such a
+ *   vector is not kept.
  * @example const kept = cachedEmbeddings(new OpenAIEmbeddings({ model }), { cache, scope: PUBLIC, model })
  */
 export function cachedEmbeddings(embeddings: EmbeddingsLike, options: CachedEmbeddingsOptions): EmbeddingsLike {

@@ -1,7 +1,8 @@
 // langchain-llm.ts: a cache for the `cache` option of LangChain's language models.
 //
-// LangChain asks such a cache with texts alone: what a prompt looks like when it is printed, and the parameters as JSON. What is
-// an image, an audio or a document there is `[image]`, so two prompts may have one text. These are not kept.
+// LangChain asks such a cache with texts alone: what a prompt looks like when it is printed, and the parameters as
+// JSON. What is an image, an audio or a document there is `[image]`, so two prompts may have one text. These are not
+// kept.
 
 import { bytes } from '../codecs.js';
 import { fingerprinter } from '../fingerprint/native.js';
@@ -20,8 +21,8 @@ export interface LlmCache {
 
 export interface LlmCacheOptions extends AdapterOptions {
   /**
-   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result that is
-   * neither true nor false, the call rejects with.
+   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result
+   * that is neither true nor false, the call rejects with.
    */
   keep?: (generations: readonly GenerationLike[]) => boolean;
 }
@@ -34,15 +35,16 @@ const TAKES_TEXT = /(?:^|,)_model:"base_llm"(?:,|$)/;
 const UNPRINTABLE = '"type":"not_implemented"';
 
 /**
- * A cache for the `cache` option of LangChain's language models: an instance of `caches.BaseCache`. Which calls are looked up is
- * LangChain's to say: all of a model that was given a cache, at whatever temperature, but no streams.
+ * A cache for the `cache` option of LangChain's language models: an instance of `caches.BaseCache`. Which calls are
+ * looked up is LangChain's to say: all of a model that was given a cache, at whatever temperature, but no streams.
  *
- * LangChain hands a cache the prompt as text, and waits for no other call. So prompts of chat models with a word in brackets,
- * such as `[image]`, are not kept: they may stand for something that is not in the text. Nor are calls with tools that JSON
- * does not show. Equal calls at one time each reach the model. {@link keepAnswers} has neither limit.
+ * LangChain hands a cache the prompt as text, and waits for no other call. So prompts of chat models with a word in
+ * brackets, such as `[image]`, are not kept: they may stand for something that is not in the text. Nor are calls with
+ * tools that JSON does not show. Equal calls at one time each reach the model. {@link keepAnswers} has neither limit.
  *
- * Not kept either are: prompts that have no fingerprint (a lone surrogate); answers that would not come back as they are, such
- * as bytes, dates or chunks in messages; answers that are cut short, filtered or empty (`keep`); those too large for the cache.
+ * Not kept either are: prompts that have no fingerprint (a lone surrogate); answers that would not come back as they
+ * are, such as bytes, dates or chunks in messages; answers that are cut short, filtered or empty (`keep`); those too
+ * large for the cache.
  *
  * @param caches the module `@langchain/core/caches`.
  * @throws {TypeError | RangeError} `caches` is no such module, an option is missing or wrong.

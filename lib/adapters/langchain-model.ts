@@ -1,5 +1,6 @@
-// langchain-model.ts: a chat model of LangChain's whose answers are kept. It is asked where LangChain hands the model the whole
-// messages, so that images, documents and tools count as they are, and equal calls at one time are one call of the model.
+// langchain-model.ts: a chat model of LangChain's whose answers are kept. It is asked where LangChain hands the model
+// the whole messages, so that images, documents and tools count as they are, and equal calls at one time are one call
+// of the model.
 
 import { bytes } from '../codecs.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
@@ -20,8 +21,8 @@ export interface ChatModelLike {
 
 export interface KeepAnswersOptions extends AdapterOptions {
   /**
-   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result that is
-   * neither true nor false, the call rejects with.
+   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result
+   * that is neither true nor false, the call rejects with.
    */
   keep?: (generations: readonly GenerationLike[]) => boolean;
 }
@@ -55,20 +56,21 @@ const callNamer = fingerprinter({ scope: PUBLIC, model: 'zerohop/langchain call'
 class Unkept extends Error {}
 
 /**
- * Keeps what a chat model answers, by its whole messages, its parameters and the options of the call; at whatever temperature.
- * The model is changed, and returned: its `_generate` is replaced, and that of models which its `withConfig` makes, as `bindTools`
- * does. Equal calls at one time are one call of the model, which is aborted when all of them are.
+ * Keeps what a chat model answers, by its whole messages, its parameters and the options of the call; at whatever
+ * temperature. The model is changed, and returned: its `_generate` is replaced, and that of models which its
+ * `withConfig` makes, as `bindTools` does. Equal calls at one time are one call of the model, which is aborted when
+ * all of them are.
  *
- * Streams go to the model, and so do calls under a callback handler that prefers streams. So do messages and options that have
- * no fingerprint, such as instances of classes. Not kept are answers that would not come back as they are, such as bytes and
- * dates in messages, and those that are cut short, filtered or empty (`keep`). A hit says the `usage_metadata` of the call that
- * was made. A call may say more in its options: `{ zerohop: { cache: 'reload' } }`.
+ * Streams go to the model, and so do calls under a callback handler that prefers streams. So do messages and options
+ * that have no fingerprint, such as instances of classes. Not kept are answers that would not come back as they are,
+ * such as bytes and dates in messages, and those that are cut short, filtered or empty (`keep`). A hit says the
+ * `usage_metadata` of the call that was made. A call may say more in its options: `{ zerohop: { cache: 'reload' } }`.
  *
- * @param chat whose parameters are what LangChain says of it (`_identifyingParams`); where that leaves something out, say so in
- *   `domain`.
+ * @param chat whose parameters are what LangChain says of it (`_identifyingParams`); where that leaves something out,
+ *   say so in `domain`.
  * @param caches the module `@langchain/core/caches`.
- * @throws {TypeError | RangeError} `chat` is no chat model, `caches` is no such module, an option is missing or wrong. Calls
- *   reject as the model does, or with the abort's reason.
+ * @throws {TypeError | RangeError} `chat` is no chat model, `caches` is no such module, an option is missing or
+ *   wrong. Calls reject as the model does, or with the abort's reason.
  * @example const chat = keepAnswers(new ChatOpenAI({ model, temperature: 0 }), caches, { cache, scope: PUBLIC })
  */
 export function keepAnswers<Chat extends ChatModelLike>(
@@ -113,7 +115,8 @@ export function keepAnswers<Chat extends ChatModelLike>(
       return { generations, llmOutput: more };
     } catch (reason) {
       if (own.result !== undefined) return own.result; // it is there, and is not to be stored, or could not be
-      // LangChain changes what it is given, so an answer that cannot be copied is not shared: each asks for one of its own.
+      // LangChain changes what it is given, so an answer that cannot be copied is not shared: each asks for one of
+      // its own.
       if (reason instanceof Unkept) return ask(signal);
       throw reason;
     }
@@ -167,8 +170,8 @@ function nameOf(model: Inner, messages: readonly object[], params: CallParams): 
 }
 
 /**
- * A message's own members, without what LangChain notes of how it was made. An id counts if a provider gave it, which may know it
- * again: LangChain and LangGraph give new ones to what has none.
+ * A message's own members, without what LangChain notes of how it was made. An id counts if a provider gave it, which
+ * may know it again: LangChain and LangGraph give new ones to what has none.
  */
 function membersOf(message: object): object {
   const { id, type: own, _getType: typeOf } = message as { id?: unknown; type?: unknown; _getType?: () => unknown };

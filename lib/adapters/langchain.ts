@@ -1,5 +1,5 @@
-// langchain.ts: caches for LangChain.js: the package's entry `zerohop/langchain`. LangChain is described here by what is used of
-// it, and nothing of it is imported.
+// langchain.ts: caches for LangChain.js: the package's entry `zerohop/langchain`. LangChain is described here by what
+// is used of it, and nothing of it is imported.
 //
 //   langchain-embeddings.ts   embeddings that are kept, text by text
 //   langchain-model.ts        a chat model whose answers are kept, by its whole messages

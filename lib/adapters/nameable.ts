@@ -4,15 +4,19 @@ import { types } from 'node:util';
 import { isPlain } from '../fingerprint/plain.js';
 
 /**
- * Without members that are undefined, which no provider sends. URLs are a kind of their own: a Map that says so, which no other
- * Map is, since theirs say that they are Maps. @internal
+ * Without members that are undefined, which no provider sends. URLs are a kind of their own: a Map that says so,
+ * which no other Map is, since theirs say that they are Maps.
+ *
+ * @throws {TypeError} there is a getter. @internal
  */
 export function nameable(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(nameable);
+  if (Array.isArray(value)) return Object.keys(value).length === value.length ? value.map(nameable) : value;
   if (types.isMap(value)) return new Map([['Map', value]]);
   if (isUrl(value)) return new Map([['URL', value.href]]);
   if (!isPlain(value)) return value;
+  for (const { get } of Object.values(Object.getOwnPropertyDescriptors(value)))
+    if (get !== undefined) throw new TypeError('a getter may say something else to the model than to the cache');
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(members.map(([name, member]) => [name, nameable(member)]));
 }

@@ -14,14 +14,17 @@ export function pack(value: unknown): Uint8Array | undefined {
 }
 
 /**
- * A value of the caller's own. The bytes are copied first: what is unpacked may lie over them, and the cache's memory is not
- * to be written to. @internal
+ * A value of the caller's own. The bytes are copied first: what is unpacked may lie over them, and the cache's memory
+ * is not to be written to. @internal
  */
 export function unpack(bytes: ArrayLike<number>): unknown {
   return deserialize(new Uint8Array(bytes));
 }
 
-/** Whether two values are the same plain data, of whatever realms; a member that is undefined is as one that is not there. @internal */
+/**
+ * Whether two values are the same plain data, of whatever realms; a member that is undefined is as one that is not
+ * there. @internal
+ */
 export function isSameData(one: unknown, other: unknown, depth = 0): boolean {
   if (Object.is(one, other)) return true;
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;

@@ -3,8 +3,8 @@
 //   source ──read by whoever is ahead──► parts, packed ──each reader at its own pace──► streams
 //                                        └─ at the end, unless it failed: handed over to be stored
 //
-// A reader gets copies of its own: nobody's change reaches another, or what is stored. Nothing is read before somebody asks
-// for it, and the source is cancelled when the last reader has left.
+// A reader gets copies of its own: nobody's change reaches another, or what is stored. Nothing is read before
+// somebody asks for it, and the source is cancelled when the last reader has left.
 
 import { pack, unpack } from './packed.js';
 
@@ -45,7 +45,10 @@ export class Recording {
     this.#opened.catch(() => {}); // each reader hears of it
   }
 
-  /** What the model gave, with a stream of the reader's own. Rejects if it could not be opened, or with `signal`'s reason. */
+  /**
+   * What the model gave, with a stream of the reader's own. Rejects if it could not be opened, or with `signal`'s
+   * reason.
+   */
   async join(signal: AbortSignal | undefined): Promise<Streamed> {
     this.#readers++;
     let controller: ReadableStreamDefaultController | undefined;

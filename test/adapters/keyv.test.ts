@@ -1,5 +1,5 @@
-// keyv over a keyspace: its own test suite, and what that leaves out. Of what the suite depends on, package.json overrides
-// what it does not use: a database, and a tool that measures coverage.
+// keyv over a keyspace: its own test suite, and what that leaves out. Of what the suite depends on, package.json
+// overrides what it does not use: a database, and a tool that measures coverage.
 import { setTimeout as sleep } from 'node:timers/promises';
 import keyvTestSuite, { keyvIteratorTests } from '@keyv/test-suite';
 import Keyv from 'keyv';

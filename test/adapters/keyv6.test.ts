@@ -1,4 +1,4 @@
-// keyv 6 over a keyspace, by its bridge for the adapters of 5; it writes namespaces before its keys by itself, with two colons.
+// keyv 6 over a keyspace, by its bridge for the adapters of 5; it writes namespaces before its keys by itself.
 import { Keyv } from 'keyv6';
 import { describe, expect, test } from 'vitest';
 import { utf8 } from 'zerohop';

@@ -718,7 +718,13 @@ describe('never mixed are', () => {
   test('parameters that have no fingerprint: they go to the model, each time', async () => {
     const circle: Record<string, unknown> = {};
     circle['self'] = circle;
-    for (const mine of [{ at: new (class Mine {})() }, { call: () => 1 }, { half: '\ud83d' }, circle]) {
+    const getter = {
+      get at() {
+        return 1;
+      },
+    };
+    const longer = { list: Object.assign([1], { more: 1 }) };
+    for (const mine of [{ at: new (class Mine {})() }, { call: () => 1 }, { half: '\ud83d' }, circle, getter, longer]) {
       const { model, calls } = wrapped(openCache());
       const params = { ...PARAMS, providerOptions: { mine: anything(mine) } };
       for (let round = 0; round < 2; ++round) {
