@@ -1,5 +1,6 @@
 // Embeddings of the AI SDK, through its own wrapEmbeddingModel: value by value, each computed once, nothing mixed.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { embed, embedMany, wrapEmbeddingModel } from 'ai';
 import { MockEmbeddingModelV3 } from 'ai/test';
 import { describe, expect, test } from 'vitest';
@@ -94,6 +95,15 @@ describe('embedMany', () => {
     expect(first[0]).toBe(second[0]);
     expect(Array.isArray(second)).toBe(true);
   });
+
+  test.each(['[1, 2]', 'Float32Array.of(1, 2)', 'Float64Array.of(1, 2)'])(
+    'takes vectors of another realm: %s',
+    async (made) => {
+      const { model, calls } = wrapped(openCache(), { answer: (values) => values.map(() => runInNewContext(made)) });
+      for (let round = 0; round < 2; ++round) expect((await embed({ model, value: 'a' })).embedding).toEqual([1, 2]);
+      expect(calls).toHaveLength(1);
+    },
+  );
 
   test('gives each call its own headers, and the model a signal', async () => {
     const { model, calls } = wrapped(openCache());

@@ -1,5 +1,6 @@
 // Which answers of the AI SDK's language models are kept, by a program's own word and by that of a call.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import type { LanguageModelV3CallOptions } from '@ai-sdk/provider';
 import { generateObject, jsonSchema, wrapLanguageModel } from 'ai';
 import { describe, expect, test } from 'vitest';
@@ -100,6 +101,23 @@ describe('keep', () => {
     for (let round = 0; round < 2; ++round) expect((await generateObject(call)).object).toEqual({ name: 1 });
     expect(calls).toHaveLength(2);
   });
+});
+
+test('answers and parameters made in another realm are kept, as in a test runner', async () => {
+  const foreign = () =>
+    runInNewContext(
+      '({ at: new Date(5), list: [1, { a: undefined }], bytes: Uint8Array.of(1), where: new Map([[1, 2]]) })',
+    );
+  const { where: _, ...metadata } = foreign();
+  const { model, calls } = wrapped(openCache(), {
+    generate: () => ({ ...answerOf('a'), providerMetadata: { mine: metadata } }),
+  });
+  for (let round = 0; round < 2; ++round) {
+    const { providerMetadata } = await model.doGenerate(anything({ ...PARAMS, providerOptions: { mine: foreign() } }));
+    const { at, list, bytes } = providerMetadata!['mine'] as ReturnType<typeof foreign>;
+    expect([at.getTime(), list[1], [...bytes]]).toEqual([5, {}, [1]]);
+  }
+  expect(calls).toHaveLength(1);
 });
 
 describe('a call may ask', () => {
