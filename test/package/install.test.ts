@@ -192,8 +192,11 @@ describe('installed with scripts blocked', () => {
         "if (typeof of === 'function') console.log(name);",
       );
     const expected = [
+      'areComplete',
       'cachedEmbeddings',
       'embeddingMiddleware',
+      'isComplete',
+      'keepAnswers',
       'keyvStore',
       'languageMiddleware',
       'llmCache',
