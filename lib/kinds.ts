@@ -4,7 +4,11 @@
 // make one for each test file) fails it. So does an object of a second copy of this library. Everything that a user
 // hands over is judged here instead: by internal slots where the language shows them, by a brand for our own classes.
 
-const types = (globalThis as { process?: NodeJS.Process }).process?.getBuiltinModule?.('node:util')?.types;
+const util = (globalThis as { process?: NodeJS.Process }).process?.getBuiltinModule?.('node:util');
+
+/** Node's; undefined where there is no Node. */
+export const types = util?.types;
+export const inspect = util?.inspect;
 
 /** The name of a typed array's class, such as `'Float32Array'`; undefined for everything else. Runs no user code. */
 export const typedArrayName: (value: unknown) => string | undefined = uncurried(

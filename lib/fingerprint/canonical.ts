@@ -1,4 +1,4 @@
-// canonical.ts: values as text, one way to write each (RFC 8785), with forms for what JSON has not:
+// canonical.ts: values as JSON, one way to write each (RFC 8785), with forms for what JSON has not:
 //
 //   undefined  {"$undefined":true}      NaN, Infinity  {"$number":"NaN"}     bigint   {"$bigint":"12"}
 //   Date       {"$date":"2026-…Z"}      Map            {"$map":[[k,v],…]}    Set      {"$set":[…]}
@@ -9,157 +9,265 @@
 //
 // Numbers and strings are written as JSON.stringify does, which RFC 8785 is made from. The libraries for it were tried:
 // they leave what has a member `toJSON` unsorted, and all below it.
+//
+// One walk reads each member and each element once, and writes its bytes at once. It takes a time in proportion to the
+// input, whatever its shape: no kind of object is found out by an exception, and paths are made for errors alone.
 
 import { isWellFormed, rangeError, typeError } from '../options.js';
-import { isPlain } from './plain.js';
-import { rawBytesOf, type Tensor, tensorOf } from './tensors.js';
+import { hasMembers } from './arrays.js';
+import { Output } from './output.js';
+import { builtInOf, isArrayPrototype, isBuiltInPrototype, isPlain, isPlainPrototype } from './plain.js';
+import { fits, type Shape, shapeOf } from './shapes.js';
+import { rawBytesOf, type Tensor, tensorOf, tensorOfParts } from './tensors.js';
 
 export interface CanonicalRules {
+  /** How many values an input may have within it, and how deep. */
+  readonly maxNodes: number;
+  readonly maxDepth: number;
   /** Digests in hex, for data within objects. */
   digest(bytes: Uint8Array | Tensor): string;
   text(text: string): string;
 }
 
-const DEPTH_MAX = 500;
 const NONE: ReadonlySet<string> = new Set();
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
 
-/** `excluded`: names of members of the value itself that do not count. */
-export function canonicalText(
+const dateText = Date.prototype.toISOString;
+const dateTime = Date.prototype.getTime;
+const eachOfMap = Map.prototype.forEach;
+const eachOfSet = Set.prototype.forEach;
+
+/** The value's JSON. `excluded`: names of members of the value itself that do not count. */
+export function canonicalJson(
   value: unknown,
-  path: string,
+  path: () => string,
   rules: CanonicalRules,
   excluded: ReadonlySet<string> = NONE,
-): string {
-  return new Writer(rules).textOf(value, path, excluded);
+): Uint8Array {
+  const out = new Output();
+  new Writer(out, rules, path).write(value, 0, excluded);
+  return out.end();
 }
 
 class Writer {
+  readonly #out: Output;
   readonly #rules: CanonicalRules;
+  readonly #root: () => string;
+  /** Where the walk is: by depth, the object, and the member or element of it that is being written. */
   readonly #within: object[] = [];
+  readonly #place: (string | number)[] = [];
+  /** By depth: the shape of the last object there. */
+  readonly #shapes: (Shape | undefined)[] = [];
+  /** How many more values there may be. */
+  #left: number;
 
-  constructor(rules: CanonicalRules) {
+  constructor(out: Output, rules: CanonicalRules, root: () => string) {
+    this.#out = out;
     this.#rules = rules;
+    this.#root = root;
+    this.#left = rules.maxNodes;
   }
 
-  textOf(value: unknown, path: string, excluded: ReadonlySet<string> = NONE): string {
+  /** @param depth  how many objects the value is in */
+  write(value: unknown, depth: number, excluded: ReadonlySet<string> = NONE): void {
+    if (--this.#left < 0) throw this.#tooMany(depth);
     switch (typeof value) {
       case 'string':
-        return this.#quoted(value, path);
-      case 'boolean':
-        return String(value);
+        if (!this.#out.plainText(value)) this.#text(value, depth);
+        return;
       case 'number':
-        return Number.isFinite(value) ? JSON.stringify(value) : `{"$number":"${value}"}`;
-      case 'bigint':
-        return `{"$bigint":"${value}"}`;
-      case 'undefined':
-        return '{"$undefined":true}';
+        if (value - value === 0) this.#out.number(value);
+        else this.#out.ascii(`{"$number":"${value}"}`);
+        return;
+      case 'boolean':
+        this.#out.ascii(value ? 'true' : 'false');
+        return;
       case 'object':
-        return value === null ? 'null' : this.#objectText(value, path, excluded);
+        if (value === null) this.#out.ascii('null');
+        else this.#object(value, depth, excluded);
+        return;
+      case 'undefined':
+        this.#out.ascii('{"$undefined":true}');
+        return;
+      case 'bigint':
+        this.#out.ascii(`{"$bigint":"${value}"}`);
+        return;
       default:
-        throw typeError(path, 'a value that can be hashed', value);
+        throw typeError(this.#pathTo(depth), 'a value that can be hashed', value);
     }
   }
 
-  #quoted(text: string, path: string): string {
-    if (!isWellFormed(text)) throw typeError(path, 'text without lone surrogates', text);
-    return JSON.stringify(this.#rules.text(text));
+  #text(text: string, depth: number): void {
+    if (!isWellFormed(text)) throw typeError(this.#pathTo(depth), 'text without lone surrogates', text);
+    this.#out.text(this.#rules.text(text));
   }
 
-  #objectText(value: object, path: string, excluded: ReadonlySet<string>): string {
-    if (this.#within.includes(value)) throw typeError(path, 'no object within itself', value);
-    if (this.#within.length === DEPTH_MAX) throw rangeError(path, `at most ${DEPTH_MAX} levels`, DEPTH_MAX + 1);
-    this.#within.push(value);
-    const text =
-      this.#dataText(value, path) ??
-      (Array.isArray(value) ? this.#arrayText(value, path) : undefined) ??
-      this.#builtInText(value, path) ??
-      this.#membersText(value, path, excluded);
-    this.#within.pop();
-    return text;
+  #object(value: object, depth: number, excluded: ReadonlySet<string>): void {
+    if (depth >= this.#rules.maxDepth) throw this.#tooDeep(value, depth);
+    this.#within[depth] = value;
+    const prototype: object | null = Object.getPrototypeOf(value);
+    if (Array.isArray(value)) this.#array(value, prototype, depth);
+    else if (prototype === Object.prototype || (isPlainPrototype(prototype) && isPlain(value)))
+      this.#members(value as Record<string, unknown>, depth, excluded);
+    else this.#instance(value, prototype, depth);
   }
 
-  #dataText(value: object, path: string): string | undefined {
-    const tensor = tensorOf(value, path);
-    if (tensor !== undefined)
-      return `{"$tensor":["${tensor.dtype}",[${tensor.shape.join(',')}],"${this.#rules.digest(tensor)}"]}`;
-    const bytes = rawBytesOf(value, path);
-    return bytes && `{"$bytes":"${this.#rules.digest(bytes)}"}`;
-  }
-
-  #arrayText(value: readonly unknown[], path: string): string {
+  #array(value: readonly unknown[], prototype: object | null, depth: number): void {
     const { length } = value;
-    if (Object.keys(value).length !== length) throw typeError(path, 'an array without holes or members', value);
-    let text = '[';
-    for (let i = 0; i < length; ++i) text += (i === 0 ? '' : ',') + this.textOf(value[i], `${path}[${i}]`);
-    return `${text}]`;
+    if (!isArrayPrototype(prototype) || hasMembers(value)) throw this.#noArray(value, depth);
+    const out = this.#out;
+    out.byte(OPEN_ARRAY);
+    for (let i = 0; i < length; ++i) {
+      if (i > 0) out.byte(COMMA);
+      this.#place[depth] = i;
+      const each = value[i];
+      if (each === undefined && !Object.hasOwn(value, i)) throw this.#noArray(value, depth);
+      this.write(each, depth + 1);
+    }
+    out.byte(CLOSE_ARRAY);
   }
 
-  #builtInText(value: object, path: string): string | undefined {
-    const kind = kindOf(value);
-    if (kind === undefined) return undefined;
+  #noArray(value: object, depth: number): TypeError {
+    return typeError(this.#pathTo(depth), 'an array without holes or members, of no subclass', value);
+  }
+
+  #members(value: Record<string, unknown>, depth: number, excluded: ReadonlySet<string>): void {
+    this.#refuseSymbols(value, depth);
+    const shape = this.#shapeOf(Object.keys(value), depth, excluded);
+    if (shape.tensor === undefined) this.#membersBy(shape, value, depth);
+    else this.#tensorOrMembers(value, shape, depth);
+  }
+
+  #membersBy({ sorted, written }: Shape, value: Record<string, unknown>, depth: number): void {
+    const out = this.#out;
+    out.byte(OPEN);
+    for (let i = 0; i < sorted.length; ++i) {
+      if (i > 0) out.byte(COMMA);
+      const name = sorted[i]!;
+      if (!out.plainText(written[i]!)) out.text(written[i]!);
+      out.byte(COLON);
+      this.#place[depth] = name;
+      this.write(value[name], depth + 1);
+    }
+    out.byte(CLOSE);
+  }
+
+  #shapeOf(names: readonly string[], depth: number, excluded: ReadonlySet<string>): Shape {
+    const last = this.#shapes[depth];
+    if (last !== undefined && fits(last, names)) return last;
+    const shape = shapeOf(names, this.#rules, excluded, () => this.#pathTo(depth));
+    this.#shapes[depth] = shape;
+    return shape;
+  }
+
+  /** An object with the names of a tensor: one, or an object like others. Its members are read once for both. */
+  #tensorOrMembers(value: Record<string, unknown>, shape: Shape, depth: number): void {
+    const parts: Record<string, unknown> = {};
+    for (const name of shape.names) parts[name] = value[name];
+    const [type, dims] = shape.tensor === 'dtype' ? ['dtype', 'shape'] : ['type', 'dims'];
+    const tensor = tensorOfParts(parts[type!], parts[dims!], parts['data'], () => this.#pathTo(depth));
+    if (tensor !== undefined) this.#tensor(tensor);
+    else this.#membersBy(shape, parts, depth);
+  }
+
+  #tensor(tensor: Tensor): void {
+    const { dtype, shape } = tensor;
+    this.#out.ascii(`{"$tensor":["${dtype}",[${shape.join(',')}],"${this.#rules.digest(tensor)}"]}`);
+  }
+
+  /** Of a class: a tensor, bytes, a Date, a Map, a Set. */
+  #instance(value: object, prototype: object | null, depth: number): void {
+    const path = () => this.#pathTo(depth);
+    const tensor = tensorOf(value, path);
+    if (tensor !== undefined) {
+      this.#tensor(tensor);
+      return;
+    }
+    const bytes = rawBytesOf(value, path);
+    if (bytes !== undefined) {
+      this.#out.ascii(`{"$bytes":"${this.#rules.digest(bytes)}"}`);
+      return;
+    }
+    const kind = builtInOf(value);
+    if (kind === undefined) throw typeError(path(), 'a plain object, or one of the kinds that can be hashed', value);
     // Of a class of the caller's, or with members of its own: what of that counts is not known.
-    if (!isNoSubclass(value) || Object.keys(value).length > 0)
-      throw typeError(path, `a ${kind} with no members of its own`, value);
-    if (kind === 'Date') {
-      if (Number.isNaN((value as Date).getTime())) throw typeError(path, 'a valid Date', value);
-      return `{"$date":"${(value as Date).toISOString()}"}`;
-    }
-    if (kind === 'Set') {
-      const elements = Array.from(value as Set<unknown>, (each, i) => this.textOf(each, `${path}.value(${i})`));
-      return `{"$set":[${elements.join(',')}]}`;
-    }
-    const pairs = Array.from(value as Map<unknown, unknown>, ([key, each], i) => {
-      const first = this.textOf(key, `${path}.key(${i})`);
-      return `[${first},${this.textOf(each, `${path}.value(${i})`)}]`;
+    if (!isBuiltInPrototype(prototype) || Object.keys(value).length > 0)
+      throw typeError(path(), `a ${kind} with no members of its own`, value);
+    this.#refuseSymbols(value, depth);
+    if (kind === 'Date') this.#date(value, depth);
+    else if (kind === 'Set') this.#set(value, depth);
+    else this.#map(value, depth);
+  }
+
+  #date(value: object, depth: number): void {
+    if (Number.isNaN(dateTime.call(value as Date))) throw typeError(this.#pathTo(depth), 'a valid Date', value);
+    this.#out.ascii(`{"$date":"${dateText.call(value as Date)}"}`);
+  }
+
+  #set(value: object, depth: number): void {
+    const out = this.#out;
+    let i = 0;
+    out.ascii('{"$set":[');
+    eachOfSet.call(value as Set<unknown>, (each) => {
+      if (i > 0) out.byte(COMMA);
+      this.#place[depth] = `value(${i++})`;
+      this.write(each, depth + 1);
     });
-    return `{"$map":[${pairs.join(',')}]}`;
+    out.ascii(']}');
   }
 
-  #membersText(value: object, path: string, excluded: ReadonlySet<string>): string {
-    if (!isPlain(value)) throw typeError(path, 'a plain object, or one of the kinds that can be hashed', value);
-    for (const symbol of Object.getOwnPropertySymbols(value))
-      if (Object.prototype.propertyIsEnumerable.call(value, symbol))
-        throw typeError(path, 'members with names', symbol);
-    const members = new Map<string, string>();
-    for (const name of Object.keys(value)) {
-      if (!isWellFormed(name)) throw typeError(`${path}.${name}`, 'text without lone surrogates', name);
-      const written = this.#rules.text(name);
-      if (excluded.has(written)) continue;
-      if (members.has(written)) throw typeError(path, 'names that stay different when they are normalized', name);
-      members.set(written, this.textOf((value as Record<string, unknown>)[name], `${path}.${name}`));
+  #map(value: object, depth: number): void {
+    const out = this.#out;
+    let i = 0;
+    out.ascii('{"$map":[');
+    eachOfMap.call(value as Map<unknown, unknown>, (each, key) => {
+      out.ascii(i > 0 ? ',[' : '[');
+      this.#place[depth] = `key(${i})`;
+      this.write(key, depth + 1);
+      out.byte(COMMA);
+      this.#place[depth] = `value(${i++})`;
+      this.write(each, depth + 1);
+      out.byte(CLOSE_ARRAY);
+    });
+    out.ascii(']}');
+  }
+
+  #refuseSymbols(value: object, depth: number): void {
+    const symbols = Object.getOwnPropertySymbols(value);
+    if (symbols.length > 0) throw typeError(this.#pathTo(depth), 'members with names', symbols[0]);
+  }
+
+  /** The path of the value that is `depth` objects deep. */
+  #pathTo(depth: number): string {
+    let path = this.#root();
+    for (const place of this.#place.slice(0, depth)) path += typeof place === 'number' ? `[${place}]` : `.${place}`;
+    return path;
+  }
+
+  #tooMany(depth: number): RangeError {
+    const { maxNodes } = this.#rules;
+    return rangeError(
+      this.#root(),
+      `at most ${maxNodes} values (option maxNodes), by ${this.#pathTo(depth)}`,
+      maxNodes + 1,
+    );
+  }
+
+  /** What has no end is within itself: that is looked for here, where each such object comes to. */
+  #tooDeep(value: object, depth: number): Error {
+    this.#within[depth] = value;
+    const seen = new Set<object>();
+    for (let i = 0; i <= depth; ++i) {
+      const each = this.#within[i]!;
+      if (seen.has(each)) return typeError(this.#pathTo(i), 'no object within itself', each);
+      seen.add(each);
     }
-    const parts = Array.from(members, ([name, text]): [string, string] => [
-      name.startsWith('$') ? `$${name}` : name,
-      text,
-    ]);
-    // By units of UTF-16, as `<` compares strings.
-    parts.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${parts.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`;
+    const { maxDepth } = this.#rules;
+    return rangeError(this.#root(), `at most ${maxDepth} levels (option maxDepth)`, maxDepth + 1);
   }
-}
-
-/** By what the object is, not by what it says of itself; of whatever realm. */
-function kindOf(value: object): 'Date' | 'Map' | 'Set' | undefined {
-  for (const [kind, probe] of PROBES) {
-    try {
-      probe.call(value);
-      return kind;
-    } catch {
-      // Not that.
-    }
-  }
-  return undefined;
-}
-
-const PROBES = [
-  ['Date', Date.prototype.getTime],
-  ['Map', Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get!],
-  ['Set', Object.getOwnPropertyDescriptor(Set.prototype, 'size')!.get!],
-] as const;
-
-/** Its class is a built-in one: behind it is Object's prototype, and nothing more. */
-function isNoSubclass(value: object): boolean {
-  const own: object | null = Object.getPrototypeOf(value);
-  const base: object | null = own && Object.getPrototypeOf(own);
-  return base !== null && Object.getPrototypeOf(base) === null;
 }

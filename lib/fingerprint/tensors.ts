@@ -1,8 +1,9 @@
 // tensors.ts: what is a tensor, and what of it counts: element type, shape and data, in that order.
 
+import { typedArrayName } from '../kinds.js';
 import { rangeError, typeError } from '../options.js';
 import { concat, framed, leftEncode, utf8 } from './framing.js';
-import { isPlain } from './plain.js';
+import { builtInOf, getterOf, isPlain } from './plain.js';
 
 /** An element type by its usual name. */
 export type DType =
@@ -77,88 +78,141 @@ export interface Tensor {
 
 const TENSOR = 'T'.charCodeAt(0);
 const BYTES_KIND = 'b'.charCodeAt(0);
-const typedArrayName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!
-  .get as (this: unknown) => string | undefined;
+/** A path is made for errors alone. */
+type Path = () => string;
 
 const PLAIN_KEYS = ['data,dtype,shape', 'data,dims,type'];
 
-/** The tensor that the value is, or undefined. `path` names it in errors. */
-export function tensorOf(value: object, path: string): Tensor | undefined {
-  const array = typedArrayName.call(value);
-  const plain = array === undefined ? undefined : OF_ARRAYS[array];
-  if (plain !== undefined) {
-    const bytes = bytesOf(value as Float32Array, path);
-    return { dtype: plain, shape: [bytes.length / ELEMENT_BYTES[plain]], bytes, nans: NANS[plain] ?? NO_NANS };
-  }
-  if (array !== undefined || ArrayBuffer.isView(value) || Array.isArray(value)) return undefined;
-  const found = partsOf(value);
-  if (found === undefined) return undefined;
-  const [name, extent, data] = found;
+/** As many as files of weights and tables have. */
+const DIMENSIONS_MAX = 64;
+
+/** Own members of onnxruntime's tensors. Those behind `data` say where else the data are, and do not count. */
+const INSTANCE_MEMBERS = new Set([
+  ...['type', 'dims', 'size', 'data', 'cpuData', 'dataLocation', 'gpuTextureData', 'gpuBufferData', 'mlTensorData'],
+  ...['downloader', 'isDownloading', 'disposer'],
+]);
+
+/** The tensor that the value is, or undefined. */
+export function tensorOf(value: object, path: Path): Tensor | undefined {
+  if (ArrayBuffer.isView(value)) return typedTensorOf(value, path);
+  if (Array.isArray(value)) return undefined;
+  if (!isPlain(value)) return builtInOf(value) === undefined ? instanceTensorOf(value, path) : undefined;
+  const names = Object.keys(value);
+  if (names.length !== 3 || !PLAIN_KEYS.includes(names.sort().join())) return undefined;
+  const of = value as Record<string, unknown>;
+  return names.includes('dtype')
+    ? tensorOfParts(of['dtype'], of['shape'], of['data'], path)
+    : tensorOfParts(of['type'], of['dims'], of['data'], path);
+}
+
+/** A typed array as a tensor of one dimension; undefined: its elements are bytes. */
+export function typedTensorOf(value: ArrayBufferView, path: Path): Tensor | undefined {
+  const array = typedArrayName(value);
+  const dtype = array === undefined ? undefined : OF_ARRAYS[array];
+  if (dtype === undefined) return undefined;
+  const bytes = bytesOf(value, path);
+  return { dtype, shape: [bytes.length / ELEMENT_BYTES[dtype]], bytes, nans: NANS[dtype] ?? NO_NANS };
+}
+
+/** The tensor with these parts, or undefined if they are other things that are called so. */
+export function tensorOfParts(name: unknown, dims: unknown, data: unknown, path: Path): Tensor | undefined {
+  if (!(typeof name === 'string' && Array.isArray(dims) && ArrayBuffer.isView(data))) return undefined;
   const element = Object.hasOwn(ELEMENT_BYTES, name) ? ELEMENT_BYTES[name as DType] : undefined;
-  if (element === undefined) throw rangeError(`${path}.dtype`, `one of ${Object.keys(ELEMENT_BYTES).join(', ')}`, name);
+  if (element === undefined)
+    throw rangeError(`${path()}.dtype`, `one of ${Object.keys(ELEMENT_BYTES).join(', ')}`, name);
   const dtype = name as DType;
-  const held = typedArrayName.call(data);
+  const held = typedArrayName(data);
   const holds = held === undefined ? undefined : OF_ARRAYS[held];
   // Bytes may be of any type; half floats are kept as whole numbers, too.
   if (holds !== undefined && holds !== dtype && !(holds === 'uint16' && /^b?float16$/.test(dtype)))
-    throw rangeError(`${path}.data`, `elements of ${dtype}, or bytes`, holds);
-  const shape: number[] = [];
-  for (let i = 0; i < extent.length; ++i) {
-    const dim: unknown = extent[i];
-    if (typeof dim !== 'number') throw typeError(`${path}.shape`, 'whole numbers', dim);
-    if (!Number.isSafeInteger(dim) || dim < 0) throw rangeError(`${path}.shape`, 'whole numbers', dim);
-    shape.push(dim);
-  }
-  const bytes = bytesOf(data, `${path}.data`);
+    throw rangeError(`${path()}.data`, `elements of ${dtype}, or bytes`, holds);
+  const shape = shapeOf(dims, path);
+  const bytes = bytesOf(data, () => `${path()}.data`);
   const wanted = shape.reduce((product, dim) => product * dim, element);
   if (bytes.length !== wanted)
-    throw rangeError(`${path}.data`, `${wanted} bytes for ${dtype}[${shape.join(', ')}]`, bytes.length);
+    throw rangeError(`${path()}.data`, `${wanted} bytes for ${dtype}[${shape.join(', ')}]`, bytes.length);
   return { dtype, shape, bytes, nans: NANS[dtype] ?? NO_NANS };
 }
 
-/** Type, shape and data, where these are all that there is to it. */
-function partsOf(value: object): [string, readonly unknown[], ArrayBufferView] | undefined {
-  const { dtype, shape, type, dims, data, stride, strides, offset } = value as Record<string, unknown>;
-  if (!ArrayBuffer.isView(data)) return undefined;
-  const isOwn = Object.hasOwn(value, 'data') && PLAIN_KEYS.includes(Object.keys(value).sort().join());
-  // Of a class: onnxruntime's. One that steps through its data has another order than they have.
-  const isOnnx =
-    typeof type === 'string' &&
-    stride === undefined &&
-    strides === undefined &&
-    offset === undefined &&
-    !isPlain(value);
-  if (isOwn && dtype !== undefined && typeof dtype === 'string' && Array.isArray(shape)) return [dtype, shape, data];
-  return (isOwn || isOnnx) && typeof type === 'string' && Array.isArray(dims) ? [type, dims, data] : undefined;
+function shapeOf(dims: readonly unknown[], path: Path): number[] {
+  const { length } = dims;
+  if (length > DIMENSIONS_MAX) throw rangeError(`${path()}.shape`, `at most ${DIMENSIONS_MAX} dimensions`, length);
+  const shape: number[] = [];
+  for (let i = 0; i < length; ++i) {
+    const dim: unknown = dims[i];
+    if (typeof dim !== 'number') throw typeError(`${path()}.shape`, 'whole numbers', dim);
+    if (!Number.isSafeInteger(dim) || dim < 0) throw rangeError(`${path()}.shape`, 'whole numbers', dim);
+    shape.push(dim);
+  }
+  return shape;
 }
+
+/**
+ * Of a class: onnxruntime's tensor, or transformers.js's, which holds one of those. Its members are its own, and known:
+ * one that is not, such as a scale, might change what the tensor means.
+ */
+function instanceTensorOf(value: object, path: Path): Tensor | undefined {
+  const names = Object.keys(value);
+  if (names.length === 1 && names[0] === 'ort_tensor') {
+    const held: unknown = (value as { ort_tensor: unknown }).ort_tensor;
+    return typeof held === 'object' && held !== null ? instanceTensorOf(held, path) : undefined;
+  }
+  const own = (name: string) => (names.includes(name) ? (value as Record<string, unknown>)[name] : undefined);
+  const type = own('type');
+  const dims = own('dims');
+  const data = own('cpuData') ?? own('data');
+  if (!(typeof type === 'string' && Array.isArray(dims) && ArrayBuffer.isView(data))) return undefined;
+  const stranger = names.find((name) => !INSTANCE_MEMBERS.has(name)) ?? Object.getOwnPropertySymbols(value)[0];
+  if (stranger !== undefined)
+    throw typeError(`${path()}.${String(stranger)}`, `a tensor with no members but ${KNOWN_MEMBERS}`, value);
+  const dataLocation = own('dataLocation') ?? 'cpu';
+  if (dataLocation !== 'cpu' && dataLocation !== 'cpu-pinned')
+    throw typeError(`${path()}.dataLocation`, 'a tensor whose data are in memory (getData)', dataLocation);
+  return tensorOfParts(type, dims, data, path);
+}
+
+const KNOWN_MEMBERS = [...INSTANCE_MEMBERS].join(', ');
 
 /** Bytes that are nothing else: a Uint8Array, Buffer, Uint8ClampedArray, DataView, ArrayBuffer or SharedArrayBuffer. */
-export function rawBytesOf(value: object, path: string): Uint8Array | undefined {
+export function rawBytesOf(value: object, path: Path): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return bytesOf(value, path);
-  for (const lengthOf of BUFFER_LENGTHS) {
-    let length: number;
-    try {
-      length = lengthOf.call(value) as number;
-    } catch {
-      continue; // none of these
-    }
-    return bytesOf({ buffer: value as ArrayBuffer, byteOffset: 0, byteLength: length }, path);
-  }
-  return undefined;
+  const kind = builtInOf(value);
+  if (kind !== 'ArrayBuffer' && kind !== 'SharedArrayBuffer') return undefined;
+  return bytesFrom(() => new Uint8Array(value as ArrayBuffer), value, path);
 }
 
-const BUFFER_LENGTHS = [ArrayBuffer, ...(typeof SharedArrayBuffer === 'function' ? [SharedArrayBuffer] : [])].map(
-  (each) => Object.getOwnPropertyDescriptor(each.prototype, 'byteLength')!.get!,
-);
+/** By what the language says of the view: members of its own that are called so may say something else. */
+const PLACE_OF_ARRAYS = placeGetters(Object.getPrototypeOf(Uint8Array.prototype));
+const PLACE_OF_DATA_VIEWS = placeGetters(DataView.prototype);
 const elementAt = Uint8Array.prototype.at as (this: unknown, i: number) => unknown;
 
-function bytesOf(view: ArrayBufferView, path: string): Uint8Array {
+function placeGetters(prototype: object) {
+  const [buffer, byteOffset, byteLength] = ['buffer', 'byteOffset', 'byteLength'].map((name) =>
+    getterOf(prototype, name),
+  ) as [(this: unknown) => ArrayBuffer, (this: unknown) => number, (this: unknown) => number];
+  return { buffer, byteOffset, byteLength };
+}
+
+function bytesOf(view: ArrayBufferView, path: Path): Uint8Array {
+  const isTyped = typedArrayName(view) !== undefined;
+  const { buffer, byteOffset, byteLength } = isTyped ? PLACE_OF_ARRAYS : PLACE_OF_DATA_VIEWS;
+  return bytesFrom(
+    () => {
+      const length = byteLength.call(view);
+      // Of memory that shrank under an array the length is 0: it would be hashed as if it were empty.
+      if (length === 0 && isTyped) elementAt.call(view, 0);
+      return new Uint8Array(buffer.call(view), byteOffset.call(view), length);
+    },
+    view,
+    path,
+  );
+}
+
+function bytesFrom(make: () => Uint8Array, of: object, path: Path): Uint8Array {
   try {
-    // Of memory that shrank under an array the length is 0: it would be hashed as if it were empty.
-    if (view.byteLength === 0 && typedArrayName.call(view) !== undefined) elementAt.call(view, 0);
-    return new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+    return make();
   } catch {
-    throw typeError(path, 'memory that is not detached, and has not shrunk', view);
+    throw typeError(path(), 'memory that is not detached, and has not shrunk', of);
   }
 }
 

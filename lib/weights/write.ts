@@ -109,7 +109,7 @@ function listedOf(pair: readonly [string, WritableTensor]): Listed {
   const label = textOption('name', name, 65_535);
   if (label === '__metadata__') throw rangeError('name', 'another name than __metadata__', name);
   if (typeof value !== 'object' || value === null) throw typeError(`tensors.${label}`, 'a tensor', value);
-  const tensor = tensorOf(value, `tensors.${label}`);
+  const tensor = tensorOf(value, () => `tensors.${label}`);
   if (tensor !== undefined) {
     const [dtype, element] = DTYPES[tensor.dtype];
     return { name: label, dtype, element, shape: tensor.shape, bytes: tensor.bytes };

@@ -6,7 +6,7 @@ import { canonicalize } from 'json-canonicalize';
 import { describe, expect, test } from 'vitest';
 import * as addon from 'zerohop';
 import * as pure from 'zerohop/fingerprint';
-import { canonicalText } from '../../lib/fingerprint/canonical.js';
+import { canonicalJson } from '../../lib/fingerprint/canonical.js';
 import { errorOf, openCache } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 import { VECTORS_FILE, vectors } from './vectors.js';
@@ -27,12 +27,12 @@ describe('canonical text', () => {
       if (kind === 5) return parts;
       return Object.fromEntries(parts.map((part, i) => [`${String.fromCharCode(random() * 0xd7ff)}${i}`, part]));
     };
-    const rules = { digest: () => '', text: (text: string) => text };
+    const rules = { digest: () => '', text: (text: string) => text, maxNodes: 1e6, maxDepth: 500 };
     for (let i = 0; i < 2000; ++i) {
       const value = any(0);
       const text = canonicalize(value);
       if (/"\$/.test(text)) continue; // names that are escaped
-      expect(canonicalText(value, 'input', rules)).toBe(text);
+      expect(Buffer.from(canonicalJson(value, () => 'input', rules)).toString()).toBe(text);
     }
   });
 });

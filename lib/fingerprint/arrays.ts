@@ -1,0 +1,29 @@
+// arrays.ts: whether an array is its elements and nothing more.
+
+import { inspect } from '../kinds.js';
+
+/** Object.keys makes a text of each index: of more than these it takes longer than `inspect` takes to look. */
+const KEYS_MAX = 256;
+const WITHOUT_ELEMENTS = {
+  maxArrayLength: 0,
+  depth: 0,
+  customInspect: false,
+  getters: false,
+  showHidden: false,
+  colors: false,
+  numericSeparator: false,
+} as const;
+/** How an array of two elements looks. */
+const BARE = inspect?.([0, 0], WITHOUT_ELEMENTS);
+
+/**
+ * Whether an array has members beside its elements: enumerable ones, or named by symbols. Of arrays up to 256 long, holes
+ * are found, too. Takes a time that does not depend on the length.
+ */
+export function hasMembers(array: readonly unknown[]): boolean {
+  const { length } = array;
+  if (Object.getOwnPropertySymbols(array).length > 0) return true;
+  // Shown without its elements, it looks as any other of its length.
+  if (length > KEYS_MAX && inspect?.(array, WITHOUT_ELEMENTS) === BARE?.replace('2', `${length}`)) return false;
+  return Object.keys(array).length !== length;
+}

@@ -1,0 +1,165 @@
+// output.ts: JSON as bytes of UTF-8, written one token after another.
+//
+// Most tokens are a few ASCII characters. To put their bytes into an array takes a fraction of what joining strings and
+// encoding them does.
+
+import { rangeError } from '../options.js';
+
+const POOL_BYTES = 2 ** 16;
+/** Longer texts are escaped and encoded by the engine. */
+const UNITS_ONE_BY_ONE_MAX = 256;
+const UTF8_BYTES_PER_UNIT = 3;
+const ESCAPED_BYTES_PER_UNIT = 6; // \u0000
+/** Enough for a text that is written unit by unit, and its quotes. */
+const TEXT_BYTES_MAX = ESCAPED_BYTES_PER_UNIT * UNITS_ONE_BY_ONE_MAX + 2;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+
+const encoder = new TextEncoder();
+/** Of ASCII, what JSON.stringify writes. */
+const ESCAPED: readonly string[] = Array.from({ length: 128 }, (_, code) =>
+  JSON.stringify(String.fromCharCode(code)).slice(1, -1),
+);
+
+/** What is left of the memory that outputs lie in, one behind the other; none while somebody writes. */
+let pool: Uint8Array | undefined;
+
+/** The bytes of one value. {@link Output.end} gives the rest of the memory to the next. */
+export class Output {
+  #bytes: Uint8Array;
+  #at = 0;
+
+  constructor() {
+    // Reading a value may run code of the caller's, which may write another: it takes memory of its own.
+    this.#bytes = pool ?? new Uint8Array(new ArrayBuffer(POOL_BYTES));
+    pool = undefined;
+  }
+
+  /** What was written. Nothing else will be written there. */
+  end(): Uint8Array {
+    const at = this.#at;
+    const written = this.#bytes.subarray(0, at);
+    if (this.#bytes.length - at > TEXT_BYTES_MAX) pool = this.#bytes.subarray(at);
+    return written;
+  }
+
+  /** One ASCII character. */
+  byte(code: number): void {
+    if (this.#at === this.#bytes.length) this.#grow(1);
+    this.#bytes[this.#at++] = code;
+  }
+
+  /** ASCII, without quotes. */
+  ascii(text: string): void {
+    const { length } = text;
+    this.#room(length);
+    const to = this.#bytes;
+    const at = this.#at;
+    for (let i = 0; i < length; ++i) to[at + i] = text.charCodeAt(i);
+    this.#at = at + length;
+  }
+
+  /** A finite number, as JSON.stringify writes it. */
+  number(value: number): void {
+    if ((value | 0) !== value) {
+      this.ascii(`${value}`);
+      return;
+    }
+    this.#room(11);
+    const to = this.#bytes;
+    let left = value;
+    if (left < 0) {
+      to[this.#at++] = MINUS;
+      left = -left;
+    }
+    let digits = 1;
+    for (let limit = 10; left >= limit; limit *= 10) ++digits;
+    for (let at = this.#at + digits - 1; at >= this.#at; --at) {
+      const rest = Math.floor(left / 10);
+      to[at] = ZERO + (left - 10 * rest);
+      left = rest;
+    }
+    this.#at += digits;
+  }
+
+  /** A text in quotes, escaped as by JSON.stringify, if it is short ASCII without anything to escape; else false. */
+  plainText(text: string): boolean {
+    const { length } = text;
+    if (length > UNITS_ONE_BY_ONE_MAX) return false;
+    this.#room(length + 2);
+    const to = this.#bytes;
+    const at = this.#at + 1;
+    for (let i = 0; i < length; ++i) {
+      const code = text.charCodeAt(i);
+      if (code < 0x20 || code > 0x7f || code === QUOTE || code === BACKSLASH) return false;
+      to[at + i] = code;
+    }
+    to[at - 1] = QUOTE;
+    to[at + length] = QUOTE;
+    this.#at = at + length + 1;
+    return true;
+  }
+
+  /** Any text in quotes that has no lone surrogates, escaped as by JSON.stringify. */
+  text(text: string): void {
+    if (text.length > UNITS_ONE_BY_ONE_MAX) this.#longText(text);
+    else this.#shortText(text);
+  }
+
+  #shortText(text: string): void {
+    this.#room(TEXT_BYTES_MAX);
+    const to = this.#bytes;
+    let at = this.#at;
+    to[at++] = QUOTE;
+    for (let i = 0; i < text.length; ++i) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x20 && code < 0x80 && code !== QUOTE && code !== BACKSLASH) to[at++] = code;
+      else if (code < 0x80) {
+        const escaped = ESCAPED[code]!;
+        for (let n = 0; n < escaped.length; ++n) to[at++] = escaped.charCodeAt(n);
+      } else if (code < 0x800) {
+        to[at++] = 0xc0 | (code >> 6);
+        to[at++] = 0x80 | (code & 63);
+      } else if (code < 0xd800 || code > 0xdfff) {
+        to[at++] = 0xe0 | (code >> 12);
+        to[at++] = 0x80 | ((code >> 6) & 63);
+        to[at++] = 0x80 | (code & 63);
+      } else {
+        const point = text.codePointAt(i++)!;
+        to[at++] = 0xf0 | (point >> 18);
+        to[at++] = 0x80 | ((point >> 12) & 63);
+        to[at++] = 0x80 | ((point >> 6) & 63);
+        to[at++] = 0x80 | (point & 63);
+      }
+    }
+    to[at++] = QUOTE;
+    this.#at = at;
+  }
+
+  #longText(text: string): void {
+    const escaped = JSON.stringify(text);
+    this.#room(escaped.length);
+    let { read, written } = encoder.encodeInto(escaped, this.#bytes.subarray(this.#at));
+    this.#at += written;
+    if (read === escaped.length) return;
+    const rest = escaped.slice(read);
+    this.#room(rest.length * UTF8_BYTES_PER_UNIT);
+    ({ read, written } = encoder.encodeInto(rest, this.#bytes.subarray(this.#at)));
+    this.#at += written;
+  }
+
+  #room(count: number): void {
+    if (this.#bytes.length - this.#at < count) this.#grow(count);
+  }
+
+  #grow(count: number): void {
+    const needed = this.#at + count;
+    if (needed > 2 ** 32 - 1) throw rangeError('input', 'at most 4 GB of JSON', needed);
+    const bytes = new Uint8Array(new ArrayBuffer(Math.max(2 * needed, POOL_BYTES)));
+    bytes.set(this.#bytes.subarray(0, this.#at));
+    this.#bytes = bytes;
+  }
+}
