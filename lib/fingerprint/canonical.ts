@@ -30,6 +30,8 @@ export interface CanonicalRules {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const JSON_KIND = 'j'.charCodeAt(0);
+
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN = 0x7b;
@@ -42,7 +44,7 @@ const dateTime = Date.prototype.getTime;
 const eachOfMap = Map.prototype.forEach;
 const eachOfSet = Set.prototype.forEach;
 
-/** The value's JSON. `excluded`: names of members of the value itself that do not count. */
+/** The value's JSON as `"j" ‖ string(JSON)` (docs/FINGERPRINT.md). `excluded`: names of members of the value itself that do not count. */
 export function canonicalJson(
   value: unknown,
   path: () => string,
@@ -51,7 +53,7 @@ export function canonicalJson(
 ): Uint8Array {
   const out = new Output();
   new Writer(out, rules, path).write(value, 0, excluded);
-  return out.end();
+  return out.end(JSON_KIND);
 }
 
 class Writer {

@@ -6,6 +6,7 @@
 import { rangeError } from '../options.js';
 
 const POOL_BYTES = 2 ** 16;
+const BYTES_MAX = 2 ** 31;
 /** Longer texts are escaped and encoded by the engine. */
 const UNITS_ONE_BY_ONE_MAX = 256;
 const UTF8_BYTES_PER_UNIT = 3;
@@ -24,26 +25,42 @@ const ESCAPED: readonly string[] = Array.from({ length: 128 }, (_, code) =>
   JSON.stringify(String.fromCharCode(code)).slice(1, -1),
 );
 
-/** What is left of the memory that outputs lie in, one behind the other; none while somebody writes. */
+/** Memory that outputs lie in, one behind the other, and where the next one begins; none while somebody writes. */
 let pool: Uint8Array | undefined;
+let poolAt = 0;
+
+/** What stands before the bytes: their kind, and their length (framing.ts) in up to 8 bytes behind how many these are. */
+const HEAD_BYTES_MAX = 10;
 
 /** The bytes of one value. {@link Output.end} gives the rest of the memory to the next. */
 export class Output {
   #bytes: Uint8Array;
-  #at = 0;
+  #start: number;
+  #at: number;
 
   constructor() {
     // Reading a value may run code of the caller's, which may write another: it takes memory of its own.
     this.#bytes = pool ?? new Uint8Array(new ArrayBuffer(POOL_BYTES));
+    this.#start = (pool === undefined ? 0 : poolAt) + HEAD_BYTES_MAX;
+    this.#at = this.#start;
     pool = undefined;
   }
 
-  /** What was written. Nothing else will be written there. */
-  end(): Uint8Array {
-    const at = this.#at;
-    const written = this.#bytes.subarray(0, at);
-    if (this.#bytes.length - at > TEXT_BYTES_MAX) pool = this.#bytes.subarray(at);
-    return written;
+  /** What was written, behind its kind and its length. Nothing else will be written there. */
+  end(kind: number): Uint8Array {
+    const bytes = this.#bytes;
+    const end = this.#at;
+    let from = this.#start;
+    for (let bits = 8 * (end - this.#start); bits > 0 || from === this.#start; bits = Math.floor(bits / 256))
+      bytes[--from] = bits % 256;
+    const count = this.#start - from;
+    bytes[--from] = count;
+    bytes[--from] = kind;
+    if (bytes.length - end > TEXT_BYTES_MAX) {
+      pool = bytes;
+      poolAt = end;
+    }
+    return bytes.subarray(from, end);
   }
 
   /** One ASCII character. */
@@ -156,10 +173,13 @@ export class Output {
   }
 
   #grow(count: number): void {
-    const needed = this.#at + count;
-    if (needed > 2 ** 32 - 1) throw rangeError('input', 'at most 4 GB of JSON', needed);
+    const from = this.#start - HEAD_BYTES_MAX;
+    const needed = this.#at - from + count;
+    if (needed > BYTES_MAX) throw rangeError('input', `at most ${BYTES_MAX} bytes of JSON`, needed);
     const bytes = new Uint8Array(new ArrayBuffer(Math.max(2 * needed, POOL_BYTES)));
-    bytes.set(this.#bytes.subarray(0, this.#at));
+    bytes.set(this.#bytes.subarray(from, this.#at));
     this.#bytes = bytes;
+    this.#at -= from;
+    this.#start = HEAD_BYTES_MAX;
   }
 }

@@ -3,7 +3,7 @@
 import { booleanOption, countOption, isWellFormed, rangeError, typeError } from '../options.js';
 import { type CanonicalRules, canonicalJson } from './canonical.js';
 import type { Field } from './explain.js';
-import { concat, framed, leftEncode, utf8 } from './framing.js';
+import { concat, framed, utf8 } from './framing.js';
 import { hexOf } from './names.js';
 import { isPlain } from './plain.js';
 import { bytesHead, type Nans, NO_NANS, rawBytesOf, type Tensor, tensorHead, tensorOf } from './tensors.js';
@@ -45,7 +45,8 @@ type Path = () => string;
 type Digest = (data: Uint8Array, nans: Nans) => Uint8Array;
 
 export const TEXT = 's'.charCodeAt(0);
-const OBJECT = 'j'.charCodeAt(0);
+/** JSON comes with its own. */
+const NO_HEAD = new Uint8Array(0);
 const NORMALIZATIONS = ['NFC', 'NFD', 'NFKC', 'NFKD'];
 const NODES_DEFAULT = 1_000_000;
 const NODES_MAX = 2 ** 32;
@@ -100,15 +101,14 @@ export class Rules implements CanonicalRules {
       const bytes = rawBytesOf(value, path);
       if (bytes !== undefined) return dataValue(bytesHead(bytes), bytes, NO_NANS);
     }
-    const json = canonicalJson(value, path, this, this.excluded);
-    return dataValue(concat([Uint8Array.of(OBJECT), leftEncode(json.length * 8)]), json, NO_NANS);
+    return dataValue(NO_HEAD, canonicalJson(value, path, this, this.excluded), NO_NANS);
   }
 
   /** The value as bytes, for what all inputs begin with; data by their digests, as within objects. */
   bytesOf(value: unknown, path: Path, excluded?: ReadonlySet<string>): Uint8Array {
-    if (typeof value !== 'string') return framedAs(OBJECT, canonicalJson(value, path, this, excluded));
+    if (typeof value !== 'string') return canonicalJson(value, path, this, excluded);
     if (!isWellFormed(value)) throw typeError(path(), 'text without lone surrogates', value);
-    return framedAs(TEXT, utf8(this.text(value)));
+    return concat([Uint8Array.of(TEXT), framed(utf8(this.text(value)))]);
   }
 
   /** What `explain` compares. */
@@ -132,10 +132,6 @@ export class Rules implements CanonicalRules {
 export function ownMember(of: object, name: string, fallback?: unknown): unknown {
   const member = Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
   return member === undefined ? fallback : member;
-}
-
-function framedAs(kind: number, bytes: Uint8Array): Uint8Array {
-  return concat([Uint8Array.of(kind), framed(bytes)]);
 }
 
 function dataValue(head: Uint8Array, data: Uint8Array, nans: Nans): DataValue {

@@ -14,6 +14,21 @@ import { VECTORS_FILE, vectors } from './vectors.js';
 const { Fingerprint, PUBLIC } = pure;
 const TERMS = { scope: PUBLIC, model: 'm@1' } as const;
 
+/** What RFC 8785 makes of JSON, framed as docs/FINGERPRINT.md says. */
+function expectJson(value: unknown, text: string = canonicalize(value)): void {
+  const rules = { digest: () => '', text: (each: string) => each, maxNodes: 1e6, maxDepth: 500 };
+  const made = canonicalJson(value, () => 'input', rules);
+  expect(Buffer.concat([Buffer.from('j'), framed(text)]).equals(made), text.slice(0, 200)).toBe(true);
+}
+
+function framed(content: string | Buffer): Buffer {
+  const bytes = Buffer.from(content as string);
+  const digits: number[] = [];
+  for (let left = 8 * bytes.length; left > 0; left >>= 8) digits.unshift(left & 255);
+  if (digits.length === 0) digits.push(0);
+  return Buffer.concat([Buffer.from([digits.length, ...digits]), bytes]);
+}
+
 describe('canonical text', () => {
   test('is what a library for RFC 8785 makes of JSON', () => {
     const random = randomFrom(11);
@@ -27,12 +42,43 @@ describe('canonical text', () => {
       if (kind === 5) return parts;
       return Object.fromEntries(parts.map((part, i) => [`${String.fromCharCode(random() * 0xd7ff)}${i}`, part]));
     };
-    const rules = { digest: () => '', text: (text: string) => text, maxNodes: 1e6, maxDepth: 500 };
     for (let i = 0; i < 2000; ++i) {
       const value = any(0);
       const text = canonicalize(value);
       if (/"\$/.test(text)) continue; // names that are escaped
-      expect(Buffer.from(canonicalJson(value, () => 'input', rules)).toString()).toBe(text);
+      expectJson(value, text);
+    }
+  });
+
+  test('is so for texts of all kinds and lengths, for all lengths of integers, and for many names in any order', () => {
+    const random = randomFrom(12);
+    const units = [
+      'a',
+      '"',
+      '\\',
+      '\u0000',
+      '\n',
+      '\u007f',
+      'é',
+      '\u07ff',
+      '\u0800',
+      '漢',
+      '\uffff',
+      '😀',
+      '\u{10ffff}',
+    ];
+    const textOf = (length: number) =>
+      Array.from({ length }, () => units[Math.floor(random() * random() * units.length)]).join('');
+    for (let length = 0; length < 400; ++length) expectJson([textOf(length), 'x'.repeat(length)]);
+    for (const unit of units) for (const length of [1, 255, 256, 257, 40_000]) expectJson(unit.repeat(length));
+    for (let power = 0; power < 60; ++power)
+      for (const sum of [-1, 0, 1])
+        for (const sign of [1, -1]) expectJson([sign * (2 ** power + sum), sign * 10 ** power]);
+    expectJson([-0, 0.1, 5e-324, Number.MAX_VALUE, 1e21, 1e-7, 123456.789]);
+    for (const count of [0, 1, 2, 11, 12, 13, 14, 300, 5000]) {
+      const names = Array.from({ length: count }, (_, i) => (i % 3 === 0 ? `${i}` : textOf(1 + (i % 5)) + i));
+      expectJson(Object.fromEntries(names.map((name, i) => [name, i])));
+      expectJson(names.map((name) => ({ [name]: 1, b: 2, a: 3 })));
     }
   });
 });
@@ -66,14 +112,6 @@ describe('the hash', () => {
       expect(Buffer.from(sha3_256(message)).toString('hex')).toBe(wanted);
     }
   });
-
-  function framed(content: string | Buffer): Buffer {
-    const bits = 8 * content.length;
-    const digits: number[] = [];
-    for (let left = bits; left > 0; left >>= 8) digits.unshift(left & 255);
-    if (digits.length === 0) digits.push(0);
-    return Buffer.concat([Buffer.from([digits.length, ...digits]), Buffer.from(content as string)]);
-  }
 
   test('agrees with an implementation in Python, of hashlib alone', ({ skip }) => {
     const script = new URL('./fingerprint.py', import.meta.url).pathname;

@@ -1,4 +1,5 @@
 // What a stranger may hand over as an input, or who has put something on Object.prototype.
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createContext, runInContext } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -8,6 +9,19 @@ import { errorOf } from '../fixtures/opened.js';
 
 const { PUBLIC } = pure;
 const TERMS = { scope: PUBLIC, model: 'm@1' } as const;
+
+/** One of each kind that is told apart by more than its type, as code. */
+const KINDS = [
+  'new Date(1e12)',
+  'new Map([["k", new Set([1, [2]])]])',
+  'new ArrayBuffer(5)',
+  'new SharedArrayBuffer(6)',
+  'Uint8Array.of(1, 2)',
+  'Float32Array.of(1, NaN)',
+  'Array.from({ length: 1000 }, (_, i) => i)',
+  'new (class Tensor { type = "int8"; dims = [1]; cpuData = Int8Array.of(7) })()',
+];
+const REFUSED = ['new Error("x")', 'new WeakMap()', 'Object.assign(Array.from({ length: 1000 }, () => 1), { a: 1 })'];
 
 /** Beside vitest's own realm, whose classes they would be. */
 const require = createRequire(import.meta.url);
@@ -315,4 +329,23 @@ describe.each([
       );
     });
   });
+});
+
+test('without Node, as in a browser, fingerprints and refusals are the same', () => {
+  const script = `
+    delete globalThis.process;
+    const { fingerprint, PUBLIC } = await import('zerohop/fingerprint');
+    const made = [${[...KINDS, ...REFUSED].join()}].map((input) => {
+      try {
+        return fingerprint({ scope: PUBLIC, model: 'm@1', input: [input] }).hex;
+      } catch (error) {
+        return error.name + error.code;
+      }
+    });
+    console.log(JSON.stringify(made));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  // biome-ignore lint/security/noGlobalEval: the same code in this process
+  const here = KINDS.map((code) => addon.fingerprint({ ...TERMS, input: [globalThis.eval(`(${code})`)] }).hex);
+  expect(JSON.parse(stdout)).toEqual([...here, ...REFUSED.map(() => 'TypeErrorERR_INVALID_ARG_TYPE')]);
 });
