@@ -24,6 +24,7 @@ export function hasMembers(array: readonly unknown[]): boolean {
   const { length } = array;
   if (Object.getOwnPropertySymbols(array).length > 0) return true;
   // Shown without its elements, it looks as any other of its length.
-  if (length > KEYS_MAX && inspect?.(array, WITHOUT_ELEMENTS) === BARE?.replace('2', `${length}`)) return false;
+  if (length > KEYS_MAX && inspect !== undefined && BARE !== undefined)
+    if (inspect(array, WITHOUT_ELEMENTS) === BARE.replace('2', `${length}`)) return false;
   return Object.keys(array).length !== length;
 }

@@ -63,8 +63,9 @@ class Writer {
   /** Where the walk is: by depth, the object, and the member or element of it that is being written. */
   readonly #within: object[] = [];
   readonly #place: (string | number)[] = [];
-  /** By depth: the shape of the last object there. */
+  /** By depth: the shapes of the last objects there, of which there are often two in turn. */
   readonly #shapes: (Shape | undefined)[] = [];
+  readonly #olderShapes: (Shape | undefined)[] = [];
   /** How many more values there may be. */
   #left: number;
 
@@ -162,7 +163,12 @@ class Writer {
   #shapeOf(names: readonly string[], depth: number, excluded: ReadonlySet<string>): Shape {
     const last = this.#shapes[depth];
     if (last !== undefined && fits(last, names)) return last;
-    const shape = shapeOf(names, this.#rules, excluded, () => this.#pathTo(depth));
+    const older = this.#olderShapes[depth];
+    const shape =
+      older !== undefined && fits(older, names)
+        ? older
+        : shapeOf(names, this.#rules, excluded, () => this.#pathTo(depth));
+    this.#olderShapes[depth] = last;
     this.#shapes[depth] = shape;
     return shape;
   }
