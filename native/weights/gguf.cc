@@ -5,10 +5,11 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
-#include "base/constants.h"
 #include "base/utf8.h"
 #include "weights/ggml_types.h"
 
@@ -56,7 +57,8 @@ class GgufParser {
         header_bytes_max_(std::min(file_bytes, kGgufHeaderBytesMax)) {}
 
   Parsed<GgufHeader> Parse() {
-    if (ReadPreamble() && ReadMetadata() && ReadAlignment() && ReadSplit() && ReadTensors() && PlaceTensors()) {
+    if (ReadPreamble() && ReadMetadata() && ReadAlignment() && ReadSplit() && ReadTensors() && PutInOrder() &&
+        PlaceTensors()) {
       return std::move(header_);
     }
     return std::move(refusal_);
@@ -76,6 +78,7 @@ class GgufParser {
   bool ReadName(std::string_view& name);
   bool ReadShape(Tensor& tensor);
   bool ReadPlace(Tensor& tensor);
+  bool PutInOrder();
   bool PlaceTensors();
 
   // Whether the file has so many bytes more, and the head has them too.
@@ -90,14 +93,18 @@ class GgufParser {
   bool Differ(const char* what);
   const GgufValue* Find(std::string_view key) const;
   bool Refuse(const char* code, std::string message, uint64_t offset);
+  // REQUIRES: at most kGgufBytesMax.
+  uint64_t Padded(uint64_t bytes) const {
+    return (bytes + header_.alignment - 1) / header_.alignment * header_.alignment;
+  }
 
   const std::span<const std::byte> head_;
   const uint64_t file_bytes_;
   const uint64_t header_bytes_max_;
-  uint64_t at_ = 0;          // the next byte to read; never beyond head_
-  uint64_t data_bytes_ = 0;  // of the tensors read so far, padded
+  uint64_t at_ = 0;  // the next byte to read; never beyond head_
   uint64_t value_count_ = 0, tensor_count_ = 0;
-  std::vector<GgufName> names_;  // of the keys, then of the tensors
+  std::vector<GgufName> names_;   // of the keys, then of the tensors
+  std::vector<uint64_t> places_;  // where the file says of each tensor where it begins
   GgufHeader header_;
   Refusal refusal_;
 };
@@ -303,9 +310,7 @@ bool GgufParser::ReadAlignment() {
                   value->begin);
   }
   header_.alignment = At<uint32_t>(value->begin);
-  if (std::has_single_bit(header_.alignment)) return true;
-  return Refuse("ERR_WEIGHTS_ALIGNMENT",
-                "general.alignment is " + std::to_string(header_.alignment) + ", not a power of two", value->begin);
+  return header_.alignment != 0 || Refuse("ERR_WEIGHTS_ALIGNMENT", "general.alignment is 0", value->begin);
 }
 
 // The types are those that the tool that splits files gives them; it leaves a count of 0 where files were merged again.
@@ -352,6 +357,7 @@ bool GgufParser::ReadSplit() {
 bool GgufParser::ReadTensors() {
   names_.clear();
   header_.tensors.reserve(static_cast<size_t>(tensor_count_));
+  places_.reserve(static_cast<size_t>(tensor_count_));
   for (uint64_t i = 0; i < tensor_count_; ++i) {
     if (!ReadTensor()) return false;
   }
@@ -429,28 +435,54 @@ bool GgufParser::ReadPlace(Tensor& tensor) {
   if (blocks > kGgufBytesMax / block_bytes) {
     return Refuse("ERR_WEIGHTS_SIZE", "tensor " + quoted + " has more than 2^63 - 1 bytes", at_ - 4);
   }
+  places_.push_back(at_);
   const auto offset = Take<uint64_t>();
-  if (offset != data_bytes_) {
+  if (offset % header_.alignment != 0) {
     return Refuse("ERR_WEIGHTS_OFFSETS",
-                  "tensor " + quoted + " begins at " + std::to_string(offset) + " of the data, not at " +
-                      std::to_string(data_bytes_),
-                  at_ - 8);
+                  "tensor " + quoted + " begins at " + std::to_string(offset) + " of the data, no multiple of " +
+                      std::to_string(header_.alignment),
+                  places_.back());
   }
   const uint64_t bytes = blocks * block_bytes;
-  const uint64_t padded = AlignUp(bytes, header_.alignment);
-  if (padded > kGgufBytesMax - data_bytes_) {
-    return Refuse("ERR_WEIGHTS_SIZE", "with tensor " + quoted + ", the data has more than 2^63 - 1 bytes", at_ - 8);
+  if (offset > kGgufBytesMax || bytes > kGgufBytesMax - offset) {
+    return Refuse("ERR_WEIGHTS_SIZE", "with tensor " + quoted + ", the data has more than 2^63 - 1 bytes",
+                  places_.back());
   }
   tensor.begin = offset;
   tensor.end = offset + bytes;
-  data_bytes_ += padded;
+  return true;
+}
+
+// One behind the other, whatever their order in the header.  Bytes that no tensor has may lie between them.
+bool GgufParser::PutInOrder() {
+  std::vector<Tensor>& tensors = header_.tensors;
+  std::vector<size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&tensors](size_t one, size_t other) {
+    return std::tie(tensors[one].begin, tensors[one].end, one) <
+           std::tie(tensors[other].begin, tensors[other].end, other);
+  });
+  std::vector<Tensor> ordered;
+  ordered.reserve(tensors.size());
+  for (const size_t which : order) {
+    const Tensor& tensor = tensors[which];
+    if (!ordered.empty() && tensor.begin < ordered.back().end) {
+      return Refuse("ERR_WEIGHTS_OFFSETS",
+                    "tensor " + GgufQuoted(tensor.name) + " begins at " + std::to_string(tensor.begin) +
+                        " of the data, where " + GgufQuoted(ordered.back().name) + " lies",
+                    places_[which]);
+    }
+    ordered.push_back(std::move(tensors[which]));
+  }
+  tensors.swap(ordered);
   return true;
 }
 
 // Only now is it known where the data starts.
 bool GgufParser::PlaceTensors() {
-  const uint64_t start = AlignUp(at_, header_.alignment);
+  const uint64_t start = Padded(at_);
   header_.data_start = header_.tensors.empty() ? std::min(start, file_bytes_) : start;
+  const uint64_t data_bytes = header_.tensors.empty() ? 0 : Padded(header_.tensors.back().end);
   for (Tensor& tensor : header_.tensors) {
     tensor.begin += start;
     tensor.end += start;
@@ -461,7 +493,7 @@ bool GgufParser::PlaceTensors() {
                     std::min(tensor.begin, file_bytes_));
     }
   }
-  header_.trailing = file_bytes_ - std::min(file_bytes_, start + data_bytes_);
+  header_.trailing = file_bytes_ - std::min(file_bytes_, start + data_bytes);
   return true;
 }
 

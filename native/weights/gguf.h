@@ -3,7 +3,7 @@
 //   preamble   "GGUF" | u32 version | i64 tensors | i64 values                                    all little-endian
 //   values     string key | u32 type | the value, or: u32 element type | u64 count | elements
 //   tensors    string name | u32 dimensions | i64 each, innermost first | u32 type | u64 offset from the data's start
-//   data       at the next multiple of the alignment; each tensor at the end of the one before, padded to it
+//   data       at the next multiple of the alignment; each tensor at a multiple of it
 //   string     u64 bytes | text
 //
 // Whatever a file claims, nothing outside of it is read, and memory and time are bounded by the header's bytes: a count
@@ -22,16 +22,17 @@
 //   ERR_WEIGHTS_NAME          a tensor's name of 64 bytes or more, with a NUL, or not UTF-8
 //   ERR_WEIGHTS_DUPLICATE     two equal keys, or two equal names
 //   ERR_WEIGHTS_VALUE         an unknown type of value, an array of arrays, a bool other than 0 and 1
-//   ERR_WEIGHTS_ALIGNMENT     general.alignment is no UINT32 that is a power of two
+//   ERR_WEIGHTS_ALIGNMENT     general.alignment is no UINT32, or 0
 //   ERR_WEIGHTS_SPLIT         split.no, split.count and split.tensors.count contradict each other, or have other types
 //   ERR_WEIGHTS_DTYPE         an unknown type of tensor
 //   ERR_WEIGHTS_SHAPE         over 4 dimensions, a negative one, too many elements, a row that ends within a block
-//   ERR_WEIGHTS_OFFSETS       a tensor that is not where the one before ends: a hole, an overlap, another order
+//   ERR_WEIGHTS_OFFSETS       a tensor that begins at no multiple of the alignment, or within another one
 //   ERR_WEIGHTS_SIZE          bytes, or their sum, beyond what a file can have; a header beyond kGgufHeaderBytesMax
 //
-// As the reference reader, and other than the specification: keys need not be lower case, the alignment need not be a
-// multiple of 8, a dimension may be 0, bytes may follow the last tensor.  Other than the reference reader: bools are
-// checked, and the last tensor need not be padded, as those who map files do not look at what is behind it.
+// As the reference readers, and other than the specification: keys need not be lower case, the alignment need not be a
+// multiple of 8, a dimension may be 0, bytes may follow the last tensor.  Where the two differ (in C++, in Python) the
+// laxer one counts: any alignment but 0, tensors in any order, bytes of no tensor between them.  Other than both: bools
+// are checked, tensors do not overlap, and the last one need not be padded.
 //
 // Invariants of a header   (I1) values: one behind the other, all before data_start; keys differ
 //                          (I2) tensors: one behind the other, each at a multiple of the alignment, within the file;
@@ -101,7 +102,7 @@ struct GgufSplit {
 struct GgufHeader {
   uint32_t version = 0;
   uint64_t alignment = kGgufAlignment;
-  std::vector<Tensor> tensors;      // as in the file
+  std::vector<Tensor> tensors;      // in the order of their data
   std::vector<GgufValue> metadata;  // as in the file
   uint64_t data_start = 0;          // where tensors begin, or would if there were any
   uint64_t trailing = 0;            // bytes behind the last tensor and its padding, of no meaning

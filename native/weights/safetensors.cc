@@ -51,12 +51,18 @@ bool RoomForMore(JsonReader& json, uint64_t count, uint64_t most, const char* wh
          json.Refuse("ERR_WEIGHTS_COUNT", json.offset(), "expected at most " + std::to_string(most) + " " + what);
 }
 
+// The JSON of a header.  Some writers fill it up with NULs in place of spaces.
+std::span<const std::byte> WithoutPadding(std::span<const std::byte> text) {
+  while (!text.empty() && text.back() == std::byte{0}) text = text.first(text.size() - 1);
+  return text;
+}
+
 // One header: read tensor by tensor, then checked as they lie in the file.  Offsets are relative until all is known.
 class SafetensorsReader {
  public:
   // `text` begins behind the length, and ends before the data.
   SafetensorsReader(std::span<const std::byte> text, uint64_t file_bytes)
-      : json_(text, kSafetensorsLengthBytes, kHeaderCodes), file_bytes_(file_bytes) {
+      : json_(WithoutPadding(text), kSafetensorsLengthBytes, kHeaderCodes), file_bytes_(file_bytes) {
     header_.data_start = kSafetensorsLengthBytes + text.size();
   }
 

@@ -6,8 +6,9 @@
 //
 // Offsets count from the data's beginning.  The checks are those of the reference reader [ST], in its order, and three
 // more, where it is lax: no name twice in an object, no tensor called __metadata__, no more than our limits.  As there,
-// white space may stand around the JSON, unknown fields of a tensor are skipped, and a tensor may have no
-// dimensions (it is one element) or no elements.  Nothing is said of alignment: the format promises none.
+// white space may stand around the JSON (and NULs behind it, as some writers fill it up), unknown fields of a tensor
+// are skipped, and a tensor may have no dimensions (it is one element) or no elements.  Nothing is said of alignment:
+// the format promises none.
 //
 // Refused with, in the order of the checks:
 //

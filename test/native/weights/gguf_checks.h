@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -99,7 +98,9 @@ inline const char* WrongTensors(const GgufHeader& header, uint64_t file_bytes) {
     if (tensor.name.size() > 63 || tensor.name.find('\0') != std::string::npos) return "a name has up to 63 bytes";
     if (!names.insert(tensor.name).second) return "names differ";
     if (tensor.dtype == nullptr || tensor.shape.size() > 4) return "a tensor has a type, and up to 4 dimensions";
-    if (tensor.begin != end || tensor.begin % header.alignment != 0) return "tensors are one behind the other, aligned";
+    if (tensor.begin < end || (tensor.begin - header.data_start) % header.alignment != 0) {
+      return "tensors are one behind the other, aligned";
+    }
     if (tensor.end < tensor.begin || tensor.end > file_bytes) return "tensors are in the file";
     Wide elements = 1;
     bool empty = false;
@@ -114,8 +115,10 @@ inline const char* WrongTensors(const GgufHeader& header, uint64_t file_bytes) {
     if (elements / tensor.dtype->block_elements * tensor.dtype->block_bits != Wide{tensor.end - tensor.begin} * 8) {
       return "the bytes are those of the shape";
     }
-    end = (Wide{tensor.end} + header.alignment - 1) / header.alignment * header.alignment;
+    end = tensor.end;
   }
+  const Wide data_bytes = end - header.data_start;
+  end = header.data_start + (data_bytes + header.alignment - 1) / header.alignment * header.alignment;
   if (header.trailing != (end < file_bytes ? file_bytes - static_cast<uint64_t>(end) : 0)) {
     return "what is behind the tensors trails";
   }
@@ -125,7 +128,7 @@ inline const char* WrongTensors(const GgufHeader& header, uint64_t file_bytes) {
 // What is wrong with a header that was believed; null if nothing is.  `file`: at least the header's bytes.
 inline const char* Wrong(const GgufHeader& header, std::span<const std::byte> file, uint64_t file_bytes) {
   if (header.version != 2 && header.version != 3) return "the version is 2 or 3";
-  if (!std::has_single_bit(header.alignment) || header.alignment > UINT32_MAX) return "an alignment is a power of two";
+  if (header.alignment == 0 || header.alignment > UINT32_MAX) return "an alignment is a number of 32 bits";
   if (header.data_start > file_bytes) return "the data starts in the file";
   if (!header.tensors.empty() && header.data_start % header.alignment != 0) return "the data is aligned";
   if (const char* const wrong = WrongValues(header, file)) return wrong;

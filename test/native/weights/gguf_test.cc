@@ -286,7 +286,7 @@ TEST(GgufValue, RefusesAStringThatEndsBehindTheFile) {
 // Alignment.
 
 TEST(GgufAlignment, IsThatOfTheFile) {
-  for (const uint32_t alignment : {1u, 2u, 8u, 64u, 4096u}) {
+  for (const uint32_t alignment : {1u, 2u, 8u, 24u, 33u, 64u, 4096u}) {
     const GgufHeader header =
         Taken({.values = {Alignment(alignment)}, .tensors = {{.name = "a"}, {.name = "b"}}, .alignment = alignment});
     CHECK_EQ(header.alignment, uint64_t{alignment});
@@ -294,9 +294,10 @@ TEST(GgufAlignment, IsThatOfTheFile) {
   }
 }
 
-TEST(GgufAlignment, RefusesWhatIsNoPowerOfTwo) {
-  for (const uint32_t alignment : {0u, 3u, 13u, 31u, 33u, 0x7fffffffu, 0xffffffffu}) {
-    CHECK_EQ(Said(OfValue(Alignment(alignment))), std::string("ALIGNMENT at 53"));
+TEST(GgufAlignment, IsAnyNumberBut0) {
+  CHECK_EQ(Said(OfValue(Alignment(0))), std::string("ALIGNMENT at 53"));
+  for (const uint32_t alignment : {3u, 13u, 31u, 33u, 0x7fffffffu, 0xffffffffu}) {
+    CHECK_EQ(Said(OfValue(Alignment(alignment))), std::string("accepted"));
   }
 }
 
@@ -436,17 +437,40 @@ TEST(GgufTensor, RefusesARowThatEndsWithinABlock) {
   }
 }
 
-TEST(GgufTensor, RefusesAnOffsetOtherThanTheEndOfTheOneBefore) {
-  for (const uint64_t offset : {UINT64_MAX, uint64_t{1} << 63, uint64_t{1}, uint64_t{31}, uint64_t{32}, uint64_t{64}}) {
+TEST(GgufTensor, RefusesAnOffsetThatIsNoMultipleOfTheAlignment) {
+  for (const uint64_t offset : {UINT64_MAX, (uint64_t{1} << 63) + 1, uint64_t{1}, uint64_t{31}, uint64_t{33}}) {
     CHECK_EQ(Said(OfTensor({.offset = offset})), std::string("OFFSETS at 49"));
-  }
-  // An overlap, a misaligned place, a hole, beyond the file.
-  const uint64_t offsets[] = {0, 1, 31, 33, 64, uint64_t{1} << 40, UINT64_MAX - 31};
-  for (const uint64_t offset : offsets) {
     CHECK_EQ(Said({.tensors = {{.name = "a"}, {.name = "b", .offset = offset}}}), std::string("OFFSETS at 82"));
   }
-  // Another order.
-  CHECK_EQ(Said({.tensors = {{.name = "a", .offset = 32}, {.name = "b", .offset = 0}}}), std::string("OFFSETS at 49"));
+}
+
+TEST(GgufTensor, RefusesAnOffsetBeyondWhatAFileCanHave) {
+  for (const uint64_t offset : {uint64_t{1} << 63, UINT64_MAX - 31, uint64_t{0x7fffffffffffffe0}}) {
+    CHECK_EQ(Said(OfTensor({.offset = offset})), std::string("SIZE at 49"));
+  }
+  CHECK_EQ(Said(OfTensor({.offset = uint64_t{1} << 40})), std::string("TRUNCATED at 96"));
+}
+
+TEST(GgufTensor, RefusesAPlaceWithinAnother) {
+  CHECK_EQ(Said({.tensors = {{.name = "a"}, {.name = "b", .offset = 0}}}), std::string("OFFSETS at 82"));
+  const WrittenTensor wide = {.name = "a", .dimensions = {16}, .bytes = 64}, empty = {.dimensions = {0}, .bytes = 0};
+  WrittenTensor within = empty;
+  within.offset = 32;
+  CHECK_EQ(Said({.tensors = {wide, within}}), std::string("OFFSETS at 82"));
+  // The first in the header may be the second in the file.
+  CHECK_EQ(Said({.tensors = {within, wide}}), std::string("OFFSETS at 49"));
+}
+
+TEST(GgufTensor, LiesAnywhereAndIsShownInTheOrderOfTheData) {
+  const GgufHeader header =
+      Taken({.tensors = {{.name = "a", .offset = 64}, {.name = "b", .offset = 0}, {.name = "c", .offset = 32}}});
+  std::string names;
+  for (const Tensor& tensor : header.tensors) names += tensor.name;
+  CHECK_EQ(names, std::string("bca"));
+  // Bytes of no tensor lie before and between these.
+  const GgufHeader holes = Taken({.tensors = {{.name = "a", .dimensions = {0}, .bytes = 96, .offset = 32},
+                                              {.name = "b", .dimensions = {0}, .bytes = 0, .offset = 96}}});
+  CHECK_EQ(holes.tensors[1].begin - holes.tensors[0].begin, uint64_t{64});
 }
 
 TEST(GgufTensor, RefusesOffsetsOfAnotherAlignment) {
@@ -465,8 +489,8 @@ TEST(GgufTensor, RefusesSumsThatWrap) {
   b.name = "b";
   b.offset = 0x7fffffffffffffc0;
   CHECK_EQ(Said({.tensors = {a, b}}), std::string("SIZE at 82"));
-  // As its padding alone does, if it is beyond the last multiple.
-  CHECK_EQ(Said(OfTensor({.dimensions = {INT64_MAX}, .type = 24, .bytes = 0})), std::string("SIZE at 49"));
+  // Its padding alone ends beyond.
+  CHECK_EQ(Said(OfTensor({.dimensions = {INT64_MAX}, .type = 24, .bytes = 0})), std::string("TRUNCATED at 64"));
   CHECK_EQ(Said(OfTensor({.dimensions = {0x7fffffffffffffc0}, .type = 24, .bytes = 0})),
            std::string("TRUNCATED at 64"));
 }
@@ -656,7 +680,7 @@ RandomFile MakeRandomFile(check::Random& random) {
     file.values.push_back(std::move(expected));
   }
   if (random.OneIn(2)) {
-    const uint32_t alignment = 1u << random.Below(10);
+    const uint32_t alignment = 1 + static_cast<uint32_t>(random.Below(600));
     file.written.alignment = alignment;
     file.written.values.push_back(Alignment(alignment));
     file.values.push_back({"general.alignment", 4, 4, 1, Plain(alignment)});

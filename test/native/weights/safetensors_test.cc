@@ -221,7 +221,8 @@ TEST(Safetensors, RefusesAHeaderThatIsNoJson) {
   for (const char* json : {"^", "{^", "^[]", "^null", "^\"\"", "{}^{}", "{}^x", "{\"a\":^}", "^\xEF\xBB\xBF{}"}) {
     CHECK_EQ(Lie(json, 0), "ERR_WEIGHTS_HEADER_JSON");
   }
-  CHECK_EQ(Lie(std::string("{}^\0", 4), 0), "ERR_WEIGHTS_HEADER_JSON");
+  CHECK_EQ(Lie(std::string("{}^\0x", 5), 0), "ERR_WEIGHTS_HEADER_JSON");
+  CHECK_EQ(Lie(std::string("^\0\0", 3), 0), "ERR_WEIGHTS_HEADER_JSON");
 }
 
 TEST(Safetensors, RefusesATensorOfAnotherForm) {

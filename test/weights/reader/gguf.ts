@@ -125,7 +125,7 @@ function alignmentOf(value: Value | undefined): bigint {
   if (value === undefined) return 32n;
   need(value.type === UINT32, 'has an alignment of another type');
   const alignment = value.bytes.readUInt32LE();
-  need(alignment > 0 && Number.isInteger(Math.log2(alignment)), 'has an alignment that is no power of two');
+  need(alignment > 0, 'has an alignment of 0');
   return BigInt(alignment);
 }
 
@@ -148,7 +148,6 @@ function readTensors(front: Front, count: bigint, alignment: bigint): ReadTensor
   const padded = (bytes: bigint) => ((bytes + alignment - 1n) / alignment) * alignment;
   const found: { name: string; dtype: string; shape: bigint[]; begin: bigint; end: bigint }[] = [];
   const names = new Set<string>();
-  let data = 0n;
   for (let i = 0n; i < count; ++i) {
     const name = nameOf(front.text());
     need(!names.has(name), 'has a tensor twice');
@@ -167,11 +166,14 @@ function readTensors(front: Front, count: bigint, alignment: bigint): ReadTensor
     const [dtype, blockElements, blockBytes] = type;
     need((sizes[0] ?? 1n) % BigInt(blockElements) === 0n, 'has a row that ends within a block');
     const bytes = sizes.includes(0n) ? 0n : (elements / BigInt(blockElements)) * BigInt(blockBytes);
-    need(front.u64() === data, 'has a tensor that is not where the one before ends');
-    found.push({ name, dtype, shape: sizes.reverse(), begin: data, end: data + bytes });
-    data += padded(bytes);
-    need(data <= INT64_MAX, 'has too many bytes');
+    const begin = front.u64();
+    need(begin % alignment === 0n, 'has a tensor at no multiple of the alignment');
+    need(begin + bytes <= INT64_MAX, 'has too many bytes');
+    found.push({ name, dtype, shape: sizes.reverse(), begin, end: begin + bytes });
   }
+  // Array.prototype.sort is stable: of those at one place the first of the header comes first.
+  found.sort((a, b) => compare(a.begin, b.begin) || compare(a.end, b.end));
+  for (const [i, { begin }] of found.entries()) need(i === 0 || begin >= found[i - 1]!.end, 'has tensors that overlap');
   const start = padded(BigInt(front.at));
   for (const { end } of found) need(start + end <= front.file.length, 'ends within its data');
   return found.map(({ name, dtype, shape, begin, end }) => ({
@@ -182,6 +184,8 @@ function readTensors(front: Front, count: bigint, alignment: bigint): ReadTensor
     end: Number(start + end),
   }));
 }
+
+const compare = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0);
 
 function nameOf(bytes: Buffer): string {
   need(bytes.length < 64, 'has a tensor of too long a name');

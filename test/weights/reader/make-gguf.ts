@@ -70,7 +70,7 @@ export function makeGguf(random: Random): GgufFile {
   file.put('u64', 'number of values', u64(values.length));
   for (const [key, type, bytes] of values) file.value(key, type, bytes());
   const data: Buffer[] = [];
-  let at = 0;
+  const offsets: Part[] = [];
   for (let i = 0; i < count; ++i) {
     const number = oneOf(random, Object.keys(GGUF_TYPES).map(Number));
     const [, elements, bytes] = GGUF_TYPES[number]!;
@@ -80,12 +80,20 @@ export function makeGguf(random: Random): GgufFile {
     file.put('u32', 'dimensions', u32(sizes.length));
     for (const size of sizes) file.put('u64', 'dimension', u64(size));
     file.put('u32', 'type', u32(number));
-    file.put('u64', 'offset', u64(at));
+    file.put('u64', 'offset', u64(0));
+    offsets.push(file.parts.at(-1)!);
     const own = Buffer.alloc((sizes.reduce((all, size) => all * size, 1) / elements) * bytes, 1);
     data.push(own);
-    at += Math.ceil(own.length / file.alignment) * file.alignment;
   }
-  for (const bytes of data) file.put('pad', 'data', bytes);
+  // Their data stand in any order.
+  const order = data.map((_, i) => i);
+  if (random() < 0.3) order.sort(() => random() - 0.5);
+  let at = 0;
+  for (const i of order) {
+    offsets[i]!.bytes = u64(at);
+    file.put('pad', 'data', data[i]!);
+    at += Math.ceil(data[i]!.length / file.alignment) * file.alignment;
+  }
   return file;
 }
 

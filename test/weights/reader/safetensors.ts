@@ -31,7 +31,7 @@ export function readSafetensors(file: Buffer): ReadTensor[] {
   need(length <= HEADER_MAX, 'has too long a header');
   need(8n + length <= file.length, 'ends within the header');
   const start = 8 + Number(length);
-  const entries = entriesOf(textOf(file.subarray(8, start)));
+  const entries = entriesOf(textOf(withoutNuls(file.subarray(8, start))));
   // Array.prototype.sort is stable: of those at one place the first of the header comes first.
   entries.sort((a, b) => compare(a.begin, b.begin) || compare(a.end, b.end));
   let at = 0n;
@@ -51,6 +51,20 @@ export function readSafetensors(file: Buffer): ReadTensor[] {
     begin: start + Number(begin),
     end: start + Number(end),
   }));
+}
+
+/** Of a file that `readSafetensors` took. */
+export function metadataOf(file: Buffer): Map<string, Json> {
+  const header = readJson(textOf(withoutNuls(file.subarray(8, 8 + Number(file.readBigUInt64LE())))));
+  const metadata = (header as Map<string, Json>).get('__metadata__');
+  return metadata instanceof Map ? metadata : new Map();
+}
+
+/** Some writers fill a header up with them. */
+function withoutNuls(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) --end;
+  return bytes.subarray(0, end);
 }
 
 function textOf(bytes: Uint8Array): string {
