@@ -2,6 +2,7 @@
 
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Target } from './paths.js';
 
 /** Of one write: the system takes 2 GiB at most, and a signal is looked at in between. */
 const PIECE = 2 ** 26;
@@ -62,9 +63,23 @@ export class GrowingFile {
   }
 }
 
+/** Makes a draft as the file that it takes the place of: its permissions; its owner and group where the system lets us. */
+async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['kept']>): Promise<void> {
+  const own = await file.stat();
+  const same = own.uid === uid && own.gid === gid;
+  const given =
+    same ||
+    (await file
+      .chown(uid, gid)
+      .then(() => true)
+      .catch(() => false));
+  // To another group no more than to all others.
+  await file.chmod(given || own.gid === gid ? mode : (mode & 0o707) | ((mode & 0o007) << 3));
+}
+
 /**
  * Whoever opens `path` sees what was there before, or all that `write` wrote: it is written beside it, synchronised with
- * the disk, and renamed. If it fails, nothing is left of it.
+ * the disk, and renamed. If it fails, nothing is left of it. `kept`: of the file that it takes the place of.
  *
  * Rejects with what `write` rejects with, `signal`'s reason, and errors of the file system as they are.
  */
@@ -72,12 +87,14 @@ export async function writeAtomically(
   path: string,
   write: (file: GrowingFile) => Promise<void>,
   signal?: AbortSignal,
+  kept?: Target['kept'],
 ): Promise<void> {
   signal?.throwIfAborted();
   const own = draftOf(path);
-  const file = await open(own, 'wx', 0o644);
+  const file = await open(own, 'wx', kept === undefined ? 0o644 : kept.mode & 0o700);
   try {
     try {
+      if (kept !== undefined) await keep(file, kept);
       await write(new GrowingFile(file, signal));
       await file.sync();
     } finally {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
 import { writeAtomically } from './atomic-file.js';
+import { digestPlaceOf } from './digest-place.js';
 import type { WeightsFile } from './file.js';
 import { job, type Load } from './job.js';
 
@@ -41,12 +42,10 @@ export async function treeOf(
   return Buffer.from(await job<ArrayBuffer>(file, signal, report, start));
 }
 
-const sidecarOf = (file: WeightsFile) => `${file.path}.zerohop-digest`;
-
 /** What an earlier run found, if the file is the same still. */
 function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
   try {
-    const [version, identity, root] = readFileSync(sidecarOf(file), 'utf8').split('\n');
+    const [version, identity, root] = readFileSync(digestPlaceOf(file.path), 'utf8').split('\n');
     if (version !== VERSION || identity !== file.identity || !/^[0-9a-f]{64}$/.test(root ?? '')) return undefined;
     return Buffer.from(root!, 'hex');
   } catch {
@@ -62,6 +61,10 @@ async function rootOf(
   const root = await treeOf(file, 0, file.size, load, report);
   const text = `${VERSION}\n${file.identity}\n${root.toString('hex')}\n`;
   // As best it can: the folder may be read-only.
-  await writeAtomically(sidecarOf(file), (sidecar) => sidecar.append(utf8(text))).catch(() => {});
+  try {
+    await writeAtomically(digestPlaceOf(file.path), (sidecar) => sidecar.append(utf8(text)));
+  } catch {
+    // It is computed again the next time.
+  }
   return root;
 }

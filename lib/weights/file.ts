@@ -43,9 +43,10 @@ export class WeightsFile {
   /** Called before the first window is made. */
   onFirstWindow: (() => void) | undefined;
 
-  constructor(path: string, strategy: WeightsStrategy, follow = true) {
-    const opened = native.weightsOpen(path, STRATEGIES.indexOf(strategy), follow);
-    if (typeof opened === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', opened.replace(`${path}: `, ''), path);
+  /** `place`: the file itself, where `path` is a link to it that was judged. */
+  constructor(path: string, strategy: WeightsStrategy, follow = true, place = path) {
+    const opened = native.weightsOpen(place, STRATEGIES.indexOf(strategy), follow);
+    if (typeof opened === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', opened.replace(`${place}: `, ''), path);
     this.path = path;
     this.#file = opened;
     const { size, mapped, identity } = native.weightsFacts(opened);

@@ -1,7 +1,5 @@
-// formats.ts: what files of weights say of themselves, as native code read it; and which files make a checkpoint.
+// formats.ts: what files of weights say of themselves, as native code read it.
 
-import { readFileSync, readlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { type NativeHeader, native } from '../native.js';
 import { WeightsError } from './error.js';
 import type { TensorPlace, WeightsFile } from './file.js';
@@ -73,49 +71,5 @@ export function checkSplit(files: readonly { path: string }[], headers: readonly
       if (typeof said === 'number' && said !== there)
         throw new WeightsError('ERR_WEIGHTS_SPLIT', `${key} is ${said}, by the files it is ${there}`, files[no]!.path);
     }
-  }
-}
-
-const INDEX_BYTES_MAX = 100_000_000;
-
-/** The files of a checkpoint, in order; and in which of them each tensor is to be, where an index says so. */
-export function shardsOf(path: string): { paths: string[]; wanted: Map<string, string> | undefined } {
-  const split = path.endsWith('.gguf') ? native.weightsSplitNames(basename(path)) : undefined;
-  if (split !== undefined) return { paths: split.map((name) => placeOf(join(dirname(path), name))), wanted: undefined };
-  if (!path.endsWith('.index.json')) return { paths: [path], wanted: undefined };
-  let text: Buffer;
-  try {
-    text = readFileSync(path);
-  } catch (error) {
-    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
-  }
-  if (text.length > INDEX_BYTES_MAX)
-    throw new WeightsError(
-      'ERR_WEIGHTS_INDEX_SIZE',
-      `an index of ${text.length} bytes, at most ${INDEX_BYTES_MAX}`,
-      path,
-    );
-  const parsed = native.weightsParseIndex(text);
-  if (typeof parsed[0] === 'string') {
-    const [code, message, offset] = parsed as [string, string, number];
-    throw new WeightsError(code, message, path, offset);
-  }
-  const shards = new Map<string, string>();
-  for (const shard of [...new Set((parsed as [string, string][]).map(([, shard]) => shard))].sort())
-    shards.set(shard, placeOf(join(dirname(path), shard)));
-  const wanted = new Map((parsed as [string, string][]).map(([name, shard]) => [name, shards.get(shard)!]));
-  return { paths: [...shards.values()], wanted };
-}
-
-/** How the Hugging Face hub's cache links from a snapshot to its files: from there to nowhere else. */
-const HUB_LINK = /^\.\.\/\.\.\/blobs\/[0-9a-zA-Z]+$/;
-
-/** The file itself where a shard is such a link; other links are left as they are, and then not followed. */
-function placeOf(shard: string): string {
-  try {
-    const link = readlinkSync(shard);
-    return HUB_LINK.test(link) ? join(dirname(shard), link) : shard;
-  } catch {
-    return shard; // no link, or nothing at all
   }
 }

@@ -1,14 +1,15 @@
 // weights.ts: the weights of a model, mapped: a checkpoint of one file or of several.
 
-import { statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { native } from '../native.js';
-import { booleanOption, choiceOption, optionsObject, textOption } from '../options.js';
+import { booleanOption, choiceOption, optionsObject } from '../options.js';
+import { checkpointOf } from './checkpoint.js';
 import { digestOf } from './digest.js';
 import { WeightsError } from './error.js';
 import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
-import { checkSplit, type Header, headerOf, shardsOf } from './formats.js';
+import { checkSplit, type Header, headerOf } from './formats.js';
 import { job, type LoadOptions, loadFile, loadOptions } from './job.js';
+import { type FilePath, pathOption } from './paths.js';
 import { WeightTensor } from './tensor.js';
 import { showAll } from './windows.js';
 import { type WritableTensors, type WriteOptions, writeWeights } from './write.js';
@@ -43,19 +44,20 @@ export class Weights implements Iterable<WeightTensor> {
   #digest: string | undefined;
 
   /**
-   * Opens a checkpoint: one `.safetensors` or `.gguf`; a `model.safetensors.index.json` with its shards, or the folder it
-   * lies in. Nothing but headers is read.
+   * Opens a checkpoint: one `.safetensors` or `.gguf`; an `…index.json` with its shards; or the folder of a
+   * `model.safetensors`, `diffusion_pytorch_model.safetensors`, `adapter_model.safetensors`, `adapters.safetensors` or
+   * `weights.safetensors`, the first of these, or of its index. Nothing but headers is read. A path, or a `file:` URL.
    *
    * Rejects with a WeightsError whose `code`, `path` and `offset` say what is wrong with which file, and where.
    * @example const weights = await Weights.open('model/', { digest: true })
    */
-  static async open(path: string, options?: WeightsOptions): Promise<Weights> {
+  static async open(path: FilePath, options?: WeightsOptions): Promise<Weights> {
     const given = optionsObject('options', options, OPTIONS);
     const strategy =
       given['strategy'] === undefined ? 'auto' : choiceOption('options.strategy', given['strategy'], STRATEGIES);
     const load = loadOptions(given['signal'] === undefined ? undefined : { signal: given['signal'] as AbortSignal });
     const digest = given['digest'] === undefined ? false : booleanOption('options.digest', given['digest']);
-    const weights = new Weights(textOption('path', path, 4096, 1), strategy);
+    const weights = new Weights(pathOption(path), strategy);
     try {
       for (const file of weights.#files) if (!file.mapped) await loadFile(file, load);
       if (digest) await weights.computeDigest(load.signal && { signal: load.signal });
@@ -68,13 +70,14 @@ export class Weights implements Iterable<WeightTensor> {
 
   /**
    * Writes tensors to a safetensors file, atomically: whoever opens `path` sees the old file or the new one, never a part.
-   * The tensors must not change until it is done.
+   * The tensors must not change until it is done. Elements are written as they are, also those that are no finite numbers.
+   * Over a link, the file that it leads to is written; over a file, its permissions stay.
    *
    * Rejects with a TypeError or RangeError for a name or a tensor that is none, `signal`'s reason, and errors of the file
    * system as they are.
    * @example await Weights.write('model.safetensors', { weight: { dtype: 'float32', shape: [2, 3], data } })
    */
-  static async write(path: string, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
+  static async write(path: FilePath, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
     await writeWeights(path, tensors, options);
   }
 
@@ -86,10 +89,9 @@ export class Weights implements Iterable<WeightTensor> {
     const metadata = Object.create(null) as Record<string, unknown>;
     const headers: Header[] = [];
     try {
-      const { paths, wanted } = shardsOf(pathOfCheckpoint(path));
-      for (const one of paths) {
-        // A link that the caller named is followed, and none that a file names.
-        const file = new WeightsFile(one, strategy, wanted === undefined && paths.length === 1);
+      const { shards, follow, wanted } = checkpointOf(path);
+      for (const shard of shards) {
+        const file = new WeightsFile(shard.path, strategy, follow, shard.place);
         files.push(file);
         headers.push(headerOf(file));
       }
@@ -153,7 +155,8 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Computes `digest`, or takes it from the file `<path>.zerohop-digest` that an earlier one left, if neither inode, size nor
+   * Computes `digest`, or takes it from the file `<path>.zerohop-digest` that an earlier one left (of a file that is
+   * reached by a link: from the user's cache folder), if neither inode, size nor
    * time of the file has changed since.
    *
    * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`: the file was cut or written to meanwhile.
@@ -239,16 +242,6 @@ export class Weights implements Iterable<WeightTensor> {
   }
 }
 
-function pathOfCheckpoint(path: string): string {
-  try {
-    if (!statSync(path).isDirectory()) return path;
-    const index = join(path, 'model.safetensors.index.json');
-    return statSync(index, { throwIfNoEntry: false })?.isFile() ? index : join(path, 'model.safetensors');
-  } catch (error) {
-    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
-  }
-}
-
 function addTensor(
   tensors: Map<string, WeightTensor>,
   place: TensorPlace,
@@ -256,13 +249,9 @@ function addTensor(
   wanted: ReadonlyMap<string, string> | undefined,
 ): void {
   const { name } = place;
+  // The index says which tensors there are, and of which shard: what else a shard holds is not there.
+  if (wanted !== undefined && wanted.get(name) !== file.path) return;
   if (tensors.has(name))
     throw new WeightsError('ERR_WEIGHTS_DUPLICATE', `holds the tensor ${name}, as a shard before it does`, file.path);
-  if (wanted !== undefined && wanted.get(name) !== file.path)
-    throw new WeightsError(
-      'ERR_WEIGHTS_SHARD',
-      `holds the tensor ${name}, which the index ${wanted.has(name) ? 'says another shard does' : 'does not know'}`,
-      file.path,
-    );
   tensors.set(name, new WeightTensor(place, file));
 }

@@ -2,8 +2,10 @@
 // each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the disk.
 
 import { type DType, type TensorLike, tensorOf } from '../fingerprint/tensors.js';
+import { isAbortSignal, isUint8Array } from '../kinds.js';
 import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../options.js';
 import { writeAtomically } from './atomic-file.js';
+import { type FilePath, pathOption, targetOf } from './paths.js';
 
 /** A tensor to write: a typed array, or `{ dtype, shape, data }`. */
 export type WritableTensor = ArrayBufferView | TensorLike;
@@ -54,7 +56,7 @@ export interface TensorEntry {
 }
 
 /** `Weights.write`. */
-export async function writeWeights(path: string, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
+export async function writeWeights(path: FilePath, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
   const given = optionsObject('options', options, ['metadata', 'onProgress', 'signal']);
   const { onProgress, signal } = controlOf<{ bytes: number; total: number }>(given);
   if (typeof tensors !== 'object' || tensors === null) throw typeError('tensors', 'tensors by name', tensors);
@@ -74,14 +76,16 @@ export async function writeWeights(path: string, tensors: WritableTensors, optio
     written += bytes;
     onProgress?.({ bytes: written, total });
   };
+  const target = await targetOf(pathOption(path));
   await writeAtomically(
-    textOption('path', path, 4096, 1),
+    target.path,
     async (file) => {
       await file.append(header);
       for (const { bytes } of listed) await file.append(bytes, onPiece);
       checkWritten('tensors', file.end - header.length, total);
     },
     signal,
+    target.kept,
   );
 }
 
@@ -98,8 +102,7 @@ export function controlOf<Progress>(given: Record<string, unknown>): {
   const { onProgress, signal } = given;
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw typeError('options.onProgress', 'a function', onProgress);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw typeError('options.signal', 'an AbortSignal', signal);
+  if (signal !== undefined && !isAbortSignal(signal)) throw typeError('options.signal', 'an AbortSignal', signal);
   return { onProgress: onProgress as ((progress: Progress) => void) | undefined, signal };
 }
 
@@ -114,14 +117,13 @@ function listedOf(pair: readonly [string, WritableTensor]): Listed {
     const [dtype, element] = DTYPES[tensor.dtype];
     return { name: label, dtype, element, shape: tensor.shape, bytes: tensor.bytes };
   }
-  if (!(value instanceof Uint8Array))
-    throw typeError(`tensors.${label}`, 'a typed array, or { dtype, shape, data }', value);
+  if (!isUint8Array(value)) throw typeError(`tensors.${label}`, 'a typed array, or { dtype, shape, data }', value);
   return { name: label, dtype: 'U8', shape: [value.length], bytes: value, element: 1 };
 }
 
 function metadataOf(metadata: unknown): Record<string, string> | undefined {
   if (metadata === undefined) return undefined;
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata) || metadata instanceof Map)
+  if (typeof metadata !== 'object' || metadata === null || Symbol.iterator in metadata)
     throw typeError('options.metadata', 'an object of texts', metadata);
   const texts = { ...(metadata as Record<string, string>) };
   for (const [name, text] of Object.entries(texts))

@@ -1,0 +1,117 @@
+// checkpoint.ts: which files make a checkpoint, and in which of them each tensor is to be.
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { native } from '../native.js';
+import { WeightsError } from './error.js';
+
+/** What a folder's checkpoint is called, by its conventions: transformers and mlx, diffusers, PEFT, mlx's adapters. */
+const NAMES = [
+  'model.safetensors',
+  'diffusion_pytorch_model.safetensors',
+  'adapter_model.safetensors',
+  'adapters.safetensors',
+  'weights.safetensors',
+];
+/** Also of a variant: `model.safetensors.index.fp16.json`. */
+const INDEX = /\.index(\.[\w-]+)?\.json$/;
+const INDEX_BYTES_MAX = 100_000_000;
+
+export interface Checkpoint {
+  /** In order. `path`: the name in the checkpoint's folder; `place`: the file itself, which the name may be a link to. */
+  readonly shards: readonly { readonly path: string; readonly place: string }[];
+  /** A link that the caller named is followed, and none that a file names. */
+  readonly follow: boolean;
+  /** Of each tensor the `path` of its shard, where an index says so. */
+  readonly wanted: ReadonlyMap<string, string> | undefined;
+}
+
+/** @throws {WeightsError} there is none, or its index is wrong. */
+export function checkpointOf(path: string): Checkpoint {
+  const file = isFolder(path) ? fileIn(path) : path;
+  const split = file.endsWith('.gguf') ? native.weightsSplitNames(basename(file)) : undefined;
+  if (split !== undefined) {
+    const shards = shardsIn(dirname(file), split);
+    return { shards, follow: shards.length === 1, wanted: undefined };
+  }
+  if (!INDEX.test(file)) return { shards: [{ path: file, place: file }], follow: true, wanted: undefined };
+  const listed = readIndex(file);
+  const shards = shardsIn(dirname(file), [...new Set(listed.map(([, shard]) => shard))].sort());
+  const wanted = new Map(listed.map(([name, shard]) => [name, join(dirname(file), shard)]));
+  return { shards, follow: false, wanted };
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
+  }
+}
+
+function fileIn(folder: string): string {
+  for (const name of NAMES)
+    for (const one of [`${name}.index.json`, name])
+      if (statSync(join(folder, one), { throwIfNoEntry: false })?.isFile()) return join(folder, one);
+  const message = `holds none of ${NAMES.join(', ')}, nor an index of one (<name>.index.json); name the file itself`;
+  throw new WeightsError('ERR_WEIGHTS_OPEN', message, folder);
+}
+
+function readIndex(path: string): [tensor: string, shard: string][] {
+  const parsed = native.weightsParseIndex(readSmallFile(path));
+  if (typeof parsed[0] !== 'string') return parsed as [string, string][];
+  const [code, message, offset] = parsed as [string, string, number];
+  throw new WeightsError(code, message, path, offset);
+}
+
+/** Waits for nobody, as the opening of a pipe would, and reads no more than an index may have. */
+function readSmallFile(path: string): Buffer {
+  let file: number | undefined;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const facts = fstatSync(file);
+    if (!facts.isFile()) throw new Error('is no regular file');
+    if (facts.size <= INDEX_BYTES_MAX) return readFileSync(file);
+    const message = `an index of ${facts.size} bytes, at most ${INDEX_BYTES_MAX}`;
+    throw new WeightsError('ERR_WEIGHTS_INDEX_SIZE', message, path);
+  } catch (error) {
+    if (error instanceof WeightsError) throw error;
+    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function shardsIn(folder: string, names: readonly string[]): Checkpoint['shards'] {
+  return names.map((name) => join(folder, name)).map((path) => ({ path, place: placeOf(path) }));
+}
+
+/** How the Hugging Face hub's cache links from a snapshot, or a folder in one, to its files. */
+const HUB_LINK = /^(?:\.\.\/){2,}blobs\/[0-9a-zA-Z]+$/;
+
+/** The file itself where a shard is such a link; other links are left as they are, and then not followed. */
+function placeOf(shard: string): string {
+  try {
+    const link = readlinkSync(shard);
+    if (!HUB_LINK.test(link)) return shard;
+    const folder = realpathSync(dirname(shard));
+    const blob = resolve(folder, link);
+    const blobs = dirname(blob);
+    // `<hub>/snapshots/<revision>/…` leads to `<hub>/blobs`, and that is a folder: it does not lead on.
+    const [snapshots, revision] = relative(dirname(blobs), folder).split(sep);
+    const known = snapshots === 'snapshots' && revision !== undefined && lstatSync(blobs).isDirectory();
+    return known ? blob : shard;
+  } catch {
+    return shard; // no link, or nothing at all
+  }
+}

@@ -1,0 +1,19 @@
+// digest-place.ts: where the digest of a file is kept.
+
+import { createHash } from 'node:crypto';
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Beside the file. Of one that is reached by a link, in the user's cache folder, by the name of the file that the link
+ * leads to: its folder is somebody else's, as the `blobs` of the Hugging Face hub's cache, and nothing is written there.
+ *
+ * @throws errors of the file system.
+ */
+export function digestPlaceOf(path: string): string {
+  if (!lstatSync(path).isSymbolicLink()) return `${path}.zerohop-digest`;
+  const folder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zerohop', 'digests');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return join(folder, createHash('sha256').update(realpathSync(path)).digest('hex').slice(0, 32));
+}
