@@ -274,6 +274,8 @@ export interface Native {
     words: Int32Array,
     rows: number,
     wide: boolean,
+    key0: number,
+    key1: number,
     ids: Int32Array | Uint32Array | Float64Array,
     places: Int32Array,
   ): void;

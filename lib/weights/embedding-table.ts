@@ -2,10 +2,13 @@
 // process that opens it.
 
 import { availableParallelism } from 'node:os';
+import { isFloat32Array, isTypedArray } from '../kinds.js';
 import { native } from '../native.js';
 import { countOption, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
 import type { IdIndex } from './id-index.js';
+import type { FilePath } from './paths.js';
+import { firstOf } from './row-encoders.js';
 import { openTable, type TableFile, type TableRow } from './table-file.js';
 import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
 
@@ -29,7 +32,7 @@ export class EmbeddingTable {
    * Rejects with a WeightsError: what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is no table.
    * @example const items = await EmbeddingTable.open('items.safetensors')
    */
-  static async open(path: string): Promise<EmbeddingTable> {
+  static async open(path: FilePath): Promise<EmbeddingTable> {
     return new EmbeddingTable(await openTable(path));
   }
 
@@ -37,12 +40,14 @@ export class EmbeddingTable {
    * Writes a table, atomically: whoever opens `path` sees the old file or the new one. Of pairs no more than some MiB are in
    * memory at a time, but ids: some 30 bytes each, and texts themselves. The contents must not change until it is done.
    *
+   * Over a link, the file that it leads to is written; over a file, its permissions stay.
+   *
    * Rejects with a TypeError or RangeError for ids and vectors of different numbers, vectors of different dimensions, an id
-   * twice; `signal`'s reason; what the iterable throws; errors of the file system as they are.
+   * twice, numbers that are not finite as elements of the table (see `nonFinite`); `signal`'s reason; what the iterable throws; errors of the file system as they are.
    * @example await EmbeddingTable.write('items.safetensors', { ids, vectors, dimensions: 384 })
    * @example await EmbeddingTable.write('items.safetensors', rowsOfTheDatabase(), { dtype: 'I8', onProgress })
    */
-  static async write(path: string, contents: TableContents | TableRows, options?: TableWriteOptions): Promise<void> {
+  static async write(path: FilePath, contents: TableContents | TableRows, options?: TableWriteOptions): Promise<void> {
     await writeTable(path, contents, options);
   }
 
@@ -115,7 +120,7 @@ export class EmbeddingTable {
       throw typeError('options.missing', "'zero', 'mean' or 'leave'", how);
     if (how === 'mean' && array !== Float32Array)
       throw rangeError('options.missing', "'zero' or 'leave' of what is not F32", how);
-    if (!(out instanceof array)) throw typeError('out', `a ${array.name}`, out);
+    if (!isTypedArray(out, array.name)) throw typeError('out', `a ${array.name}`, out);
     const least = countOf(ids) * dimensions;
     if (out.length < least) throw rangeError('out.length', `at least ${least}`, out.length);
     const missing: number[] = [];
@@ -134,14 +139,14 @@ export class EmbeddingTable {
 
   /**
    * Dot products of `query` with the vectors of many ids, computed where those lie; `out[i]` is that of `ids[i]`, NaN if it is
-   * missing. With lengths of 1, the cosine. Of I8 they are of the elements times their scale.
+   * missing, or if the product is no finite number. With lengths of 1, the cosine. Of I8 they are of the elements times their scale.
    *
-   * @throws {TypeError | RangeError} `query` has other dimensions; `out` is too short.
+   * @throws {TypeError | RangeError} `query` has other dimensions, or a number that is not finite; `out` is too short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
    */
   dot(query: Float32Array, ids: ArrayLike<TableId>, out = new Float32Array(countOf(ids))): Float32Array {
     this.#checkQuery(query);
-    if (!(out instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
+    if (!isFloat32Array(out)) throw typeError('out', 'a Float32Array', out);
     if (out.length < countOf(ids)) throw rangeError('out.length', `at least ${countOf(ids)}`, out.length);
     const places = this.#placesOf(ids);
     const vectors = this.#file.native(); // after the ids, a getter of which may have closed it
@@ -158,6 +163,7 @@ export class EmbeddingTable {
 
   /**
    * The `k` vectors with the highest dot product, best first, of all or of some ids: exact. Of equal ones the earlier row.
+   * Vectors whose product is no finite number are none of them.
    *
    * `threads`: by default as many as the machine runs at once, 8 at most, where all of a table of 32 MB and more is scored;
    * the caller waits for them.
@@ -198,8 +204,10 @@ export class EmbeddingTable {
 
   #checkQuery(query: Float32Array): void {
     const { dimensions } = this.#file;
-    if (!(query instanceof Float32Array)) throw typeError('query', 'a Float32Array', query);
+    if (!isFloat32Array(query)) throw typeError('query', 'a Float32Array', query);
     if (query.length !== dimensions) throw rangeError('query.length', `${dimensions}`, query.length);
+    const wrong = firstOf(query, 0, dimensions, Number.isFinite);
+    if (wrong >= 0) throw rangeError(`query[${wrong}]`, 'a finite number', query[wrong]);
   }
 
   /** Runs native code over the file's pages; says which file was cut, or that a getter closed it meanwhile. */
@@ -224,7 +232,7 @@ export class EmbeddingTable {
    * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then. With
    * `ERR_WEIGHTS_CLOSED`, also if it was closed meanwhile: what was closed stays so.
    */
-  async swap(path: string): Promise<void> {
+  async swap(path: FilePath): Promise<void> {
     this.#file.native();
     const next = await openTable(path);
     try {
@@ -256,7 +264,7 @@ export class EmbeddingTable {
     const closed = () => {
       throw new WeightsError('ERR_WEIGHTS_CLOSED', 'it was closed', weights.path);
     };
-    const index = { slots: new Int32Array(0), rowOf: closed, rowsOf: closed };
+    const index = { slots: new Int32Array(0), seed: '', rowOf: closed, rowsOf: closed };
     this.#file = { ...this.#file, index, native: closed };
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);

@@ -3,17 +3,26 @@
 //   integers  the id's lower half, row + 1; ids that have an upper half are told apart by the list of ids
 //   texts     a hash of the UTF-8, row + 1; told apart by their bytes
 //
+// A seed chooses the slots: whoever chooses some of a table's ids does not choose them. It comes from all ids, so that the
+// same table makes the same file. An id lies at most PROBES_MAX slots behind its first one, or another seed is taken.
 // At most half of the slots are used, so that a probe seldom goes beyond its line. A slot's row is checked against the
-// size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others.
+// size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others, and no long searches.
 
+import { createHash } from 'node:crypto';
+import { typedArrayName } from '../kinds.js';
 import { native } from '../native.js';
 import { isWellFormed, rangeError, typeError } from '../options.js';
 
-const GOLDEN = 0x9e3779b1;
 const LOWER = 2 ** 32;
+/** As in native/weights/id_slots.h. */
+const PROBES_MAX = 128;
+/** With a seed by chance one that does not do is rarer than one in 10 000; so many in a row are none. */
+const SEEDS_MAX = 8;
+/** Node takes less than 2 GiB. */
+const HASHED_AT_ONCE = 2 ** 30;
 
 /** Words of the slots for so many ids. */
-export function slotsFor(count: number): Int32Array<ArrayBuffer> {
+function slotsFor(count: number): Int32Array<ArrayBuffer> {
   const capacity = 2 ** Math.max(1, Math.ceil(Math.log2(Math.max(1, count) * 2)));
   return new Int32Array(new ArrayBuffer(8 * capacity));
 }
@@ -26,17 +35,44 @@ export function areSlots(words: number): boolean {
 
 const shiftOf = (slots: Int32Array) => 33 - Math.log2(slots.length);
 
-export interface IdIndex<Id> {
+/** Slots, and the seed that they were filled by, as 16 hexadecimal digits. */
+export interface IdSlots {
   readonly slots: Int32Array;
+  readonly seed: string;
+}
+
+export interface IdIndex<Id> extends IdSlots {
   /** -1 if there is none. */
   rowOf(id: Id): number;
   /** Of many ids, some of which may be no ids at all: those are a TypeError. */
   rowsOf(ids: ArrayLike<unknown>): Int32Array;
 }
 
+/** A text that may be a seed. */
+export const isSeed = (text: unknown): text is string => typeof text === 'string' && /^[0-9a-f]{16}$/.test(text);
+
+const keyOf = (seed: string) => [Number.parseInt(seed.slice(0, 8), 16) | 0, Number.parseInt(seed.slice(8), 16) | 0];
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Slots that `fill` filled: it says false where an id finds no place, and is then called with others. */
+function filled(count: number, ids: readonly Uint8Array[], fill: (given: IdSlots) => boolean): IdSlots {
+  for (let attempt = 0; attempt < SEEDS_MAX; ++attempt) {
+    const hash = createHash('sha256');
+    for (const part of [...ids, Uint8Array.of(attempt)])
+      for (let at = 0; at < part.length; at += HASHED_AT_ONCE) hash.update(part.subarray(at, at + HASHED_AT_ONCE));
+    const given = { slots: slotsFor(count), seed: hash.digest('hex').slice(0, 16) };
+    if (fill(given)) return given;
+  }
+  throw rangeError('ids', 'ids that an index can hold', `${count} of them`);
+}
+
 /** Of whole numbers; `words`: two of each id, the lower one first. */
 export class IntegerIndex implements IdIndex<number> {
   readonly slots: Int32Array;
+  readonly seed: string;
+  readonly #key0: number;
+  readonly #key1: number;
   readonly #words: Int32Array;
   readonly #shift: number;
   readonly #mask: number;
@@ -45,16 +81,18 @@ export class IntegerIndex implements IdIndex<number> {
   readonly #wide: boolean;
 
   /** @throws {RangeError} an id twice, where the slots are to be filled. */
-  constructor(words: Int32Array, given?: Int32Array) {
+  constructor(words: Int32Array, given?: IdSlots) {
     this.#words = words;
     this.#count = words.length / 2;
-    this.slots = given ?? slotsFor(this.#count);
-    this.#shift = shiftOf(this.slots);
-    this.#mask = this.slots.length / 2 - 1;
+    const { slots, seed } = given ?? filled(this.#count, [bytesOf(words)], (empty) => addIntegers(words, empty));
+    this.slots = slots;
+    this.seed = seed;
+    [this.#key0, this.#key1] = keyOf(seed) as [number, number];
+    this.#shift = shiftOf(slots);
+    this.#mask = slots.length / 2 - 1;
     let wide = false;
     for (let row = 0; row < this.#count && !wide; ++row) wide = words[2 * row + 1] !== 0;
     this.#wide = wide;
-    if (given === undefined) for (let row = 0; row < this.#count; ++row) this.#add(row);
   }
 
   rowOf(id: number): number {
@@ -62,8 +100,8 @@ export class IntegerIndex implements IdIndex<number> {
     const high = Math.floor(id / LOWER) | 0;
     if (high !== 0 && !this.#wide) return -1;
     const { slots } = this;
-    let slot = Math.imul(low ^ Math.imul(high, GOLDEN), GOLDEN) >>> this.#shift;
-    for (let probes = 0; probes <= this.#mask; ++probes, slot = (slot + 1) & this.#mask) {
+    let slot = hashOfInteger(low, high, this.#key0, this.#key1) >>> this.#shift;
+    for (let probes = 0; probes < PROBES_MAX; ++probes, slot = (slot + 1) & this.#mask) {
       const row = slots[2 * slot + 1]! - 1;
       if (row < 0) return -1;
       if (slots[2 * slot] !== low || row >= this.#count) continue;
@@ -74,54 +112,69 @@ export class IntegerIndex implements IdIndex<number> {
 
   rowsOf(ids: ArrayLike<unknown>): Int32Array {
     const rows = new Int32Array(ids.length);
-    native.tableFind(this.slots, this.#words, this.#count, this.#wide, numbersOf(ids), rows);
+    const numbers = numbersOf(ids);
+    native.tableFind(this.slots, this.#words, this.#count, this.#wide, this.#key0, this.#key1, numbers, rows);
     return rows;
   }
+}
 
-  #add(row: number): void {
-    const low = this.#words[2 * row]!;
-    const high = this.#words[2 * row + 1]!;
-    const { slots } = this;
-    let slot = Math.imul(low ^ Math.imul(high, GOLDEN), GOLDEN) >>> this.#shift;
-    for (; slots[2 * slot + 1] !== 0; slot = (slot + 1) & this.#mask) {
+function addIntegers(words: Int32Array, { slots, seed }: IdSlots): boolean {
+  const [key0, key1] = keyOf(seed) as [number, number];
+  const shift = shiftOf(slots);
+  const mask = slots.length / 2 - 1;
+  for (let row = 0; row < words.length / 2; ++row) {
+    const low = words[2 * row]!;
+    const high = words[2 * row + 1]!;
+    let slot = hashOfInteger(low, high, key0, key1) >>> shift;
+    let probes = 0;
+    for (; slots[2 * slot + 1] !== 0; slot = (slot + 1) & mask) {
+      if (++probes === PROBES_MAX) return false;
       const other = slots[2 * slot + 1]! - 1;
-      if (slots[2 * slot] === low && this.#words[2 * other + 1] === high)
+      if (slots[2 * slot] === low && words[2 * other + 1] === high)
         throw rangeError('ids', 'each id once', `${high * LOWER + (low >>> 0)} in rows ${other} and ${row}`);
     }
     slots[2 * slot] = low;
     slots[2 * slot + 1] = row + 1;
   }
+  return true;
 }
 
 /** Of texts: their bytes back to back, and where each ends. */
 export class TextIndex implements IdIndex<string> {
   readonly slots: Int32Array;
+  readonly seed: string;
+  readonly #key: readonly number[];
   readonly #bytes: Uint8Array;
   readonly #ends: Float64Array;
   readonly #shift: number;
   readonly #mask: number;
 
-  constructor(bytes: Uint8Array, ends: Float64Array, given?: Int32Array) {
+  /** @throws {RangeError} an id twice, where the slots are to be filled. */
+  constructor(bytes: Uint8Array, ends: Float64Array, given?: IdSlots) {
     this.#bytes = bytes;
     this.#ends = ends;
-    this.slots = given ?? slotsFor(ends.length);
-    this.#shift = shiftOf(this.slots);
-    this.#mask = this.slots.length / 2 - 1;
-    if (given !== undefined) return;
-    for (let row = 0; row < ends.length; ++row) {
-      const text = this.#textOf(row);
-      const hash = hashOf(text);
-      const found = this.#find(text, hash);
-      if (found.row >= 0) throw rangeError('ids', 'each id once', `the ids of rows ${found.row} and ${row}`);
-      this.slots[2 * found.slot] = hash;
-      this.slots[2 * found.slot + 1] = row + 1;
-    }
+    const { slots, seed } =
+      given ?? filled(ends.length, [bytes, bytesOf(ends)], (empty) => addTexts(bytes, ends, empty));
+    this.slots = slots;
+    this.seed = seed;
+    this.#key = keyOf(seed);
+    this.#shift = shiftOf(slots);
+    this.#mask = slots.length / 2 - 1;
   }
 
   rowOf(id: string): number {
     if (!isWellFormed(id)) return -1; // UTF-8 would make it another text, which may be there
     const text = Buffer.from(id);
-    return this.#find(text, hashOf(text)).row;
+    const { slots } = this;
+    const hash = hashOfText(text, this.#key[0]!, this.#key[1]!);
+    let slot = hash >>> this.#shift;
+    for (let probes = 0; probes < PROBES_MAX; ++probes, slot = (slot + 1) & this.#mask) {
+      const row = slots[2 * slot + 1]! - 1;
+      if (row < 0) return -1;
+      if (slots[2 * slot] !== hash || row >= this.#ends.length) continue;
+      if (Buffer.compare(textAt(this.#bytes, this.#ends, row), text) === 0) return row;
+    }
+    return -1;
   }
 
   rowsOf(ids: ArrayLike<unknown>): Int32Array {
@@ -133,26 +186,83 @@ export class TextIndex implements IdIndex<string> {
     }
     return rows;
   }
-
-  #textOf(row: number): Uint8Array {
-    return this.#bytes.subarray(row === 0 ? 0 : this.#ends[row - 1]!, this.#ends[row]!);
-  }
-
-  #find(text: Uint8Array, hash: number): { row: number; slot: number } {
-    const { slots } = this;
-    let slot = Math.imul(hash, GOLDEN) >>> this.#shift;
-    for (let probes = 0; probes <= this.#mask; ++probes, slot = (slot + 1) & this.#mask) {
-      const row = slots[2 * slot + 1]! - 1;
-      if (row < 0) return { row: -1, slot };
-      if (slots[2 * slot] === hash && row < this.#ends.length && Buffer.compare(this.#textOf(row), text) === 0)
-        return { row, slot };
-    }
-    return { row: -1, slot };
-  }
 }
 
+const textAt = (bytes: Uint8Array, ends: Float64Array, row: number) =>
+  bytes.subarray(row === 0 ? 0 : ends[row - 1]!, ends[row]!);
+
+function addTexts(bytes: Uint8Array, ends: Float64Array, { slots, seed }: IdSlots): boolean {
+  const [key0, key1] = keyOf(seed) as [number, number];
+  const shift = shiftOf(slots);
+  const mask = slots.length / 2 - 1;
+  for (let row = 0; row < ends.length; ++row) {
+    const text = textAt(bytes, ends, row);
+    const hash = hashOfText(text, key0, key1);
+    let slot = hash >>> shift;
+    let probes = 0;
+    for (; slots[2 * slot + 1] !== 0; slot = (slot + 1) & mask) {
+      if (++probes === PROBES_MAX) return false;
+      const other = slots[2 * slot + 1]! - 1;
+      if (slots[2 * slot] === hash && Buffer.compare(textAt(bytes, ends, other), text) === 0)
+        throw rangeError('ids', 'each id once', `the ids of rows ${other} and ${row}`);
+    }
+    slots[2 * slot] = hash;
+    slots[2 * slot + 1] = row + 1;
+  }
+  return true;
+}
+
+/** As native code finds them. Numbers that differ only above the lower half of one differ in the second step. */
+function hashOfInteger(low: number, high: number, key0: number, key1: number): number {
+  const hash = mixed(low ^ key0, key1);
+  return high === 0 ? hash : mixed(hash ^ high, key1);
+}
+
+function mixed(word: number, key: number): number {
+  const first = (Math.imul(word ^ (word >>> 16), 0x7feb352d) + key) | 0;
+  const second = Math.imul(first ^ (first >>> 15), 0x846ca68b);
+  return second ^ (second >>> 16);
+}
+
+/** HalfSipHash-1-3 [Aumasson, Bernstein]: of texts nobody finds two of one hash who does not know the key. */
+function hashOfText(text: Uint8Array, key0: number, key1: number): number {
+  let v0 = key0;
+  let v1 = key1;
+  let v2 = key0 ^ 0x6c796765;
+  let v3 = key1 ^ 0x74656462;
+  const words = (text.length >>> 2) + 1; // the last one has the length, too
+  for (let i = 0; i < words + 3; ++i) {
+    const word = i < words ? wordAt(text, i) : 0;
+    if (i === words) v2 ^= 0xff;
+    v3 ^= word;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= word;
+  }
+  return v1 ^ v3;
+}
+
+/** Four bytes of a text; of what is left behind the last four, with the length above. */
+function wordAt(text: Uint8Array, i: number): number {
+  const at = 4 * i;
+  if (at + 4 <= text.length) return text[at]! | (text[at + 1]! << 8) | (text[at + 2]! << 16) | (text[at + 3]! << 24);
+  let word = text.length << 24;
+  for (let left = at; left < text.length; ++left) word |= text[left]! << (8 * (left - at));
+  return word;
+}
+
+const NUMBERS = ['Int32Array', 'Uint32Array', 'Float64Array'];
+
 function numbersOf(ids: ArrayLike<unknown>): Int32Array | Uint32Array | Float64Array {
-  if (ids instanceof Int32Array || ids instanceof Uint32Array || ids instanceof Float64Array) return ids;
+  if (NUMBERS.includes(typedArrayName(ids)!)) return ids as Int32Array;
   const numbers = new Float64Array(ids.length);
   for (let i = 0; i < numbers.length; ++i) {
     const id = ids[i];
@@ -160,11 +270,4 @@ function numbersOf(ids: ArrayLike<unknown>): Int32Array | Uint32Array | Float64A
     numbers[i] = id;
   }
   return numbers;
-}
-
-/** FNV-1a [Fowler, Noll, Vo]. */
-function hashOf(text: Uint8Array): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = 0; i < text.length; ++i) hash = Math.imul(hash ^ text[i]!, 0x01000193);
-  return hash;
 }

@@ -6,19 +6,21 @@ export type RowDType = 'F32' | 'F16' | 'BF16' | 'I8';
 
 type Elements = Float32Array | Uint16Array | Int8Array;
 
-interface RowEncoder {
+export interface RowEncoder {
   readonly array: new (length: number) => Elements;
   /** As `Weights.write` calls it. */
   readonly bytes: number;
   /** Writes one vector's elements at `at`; returns what they are to be multiplied by. */
   encode(vector: ArrayLike<number>, out: Elements, at: number): number;
+  /** Whether an element stands for a finite number. */
+  finite(element: number): boolean;
 }
 
 export const ROW_ENCODERS: Record<RowDType, RowEncoder> = {
-  F32: { array: Float32Array, bytes: 4, encode: eachBy((x) => x) },
-  F16: { array: Uint16Array, bytes: 2, encode: eachBy(halfOf) },
-  BF16: { array: Uint16Array, bytes: 2, encode: eachBy(bfloatOf) },
-  I8: { array: Int8Array, bytes: 1, encode: scaledBytes },
+  F32: { array: Float32Array, bytes: 4, encode: eachBy((x) => x), finite: Number.isFinite },
+  F16: { array: Uint16Array, bytes: 2, encode: eachBy(halfOf), finite: (bits) => (bits & 0x7c00) !== 0x7c00 },
+  BF16: { array: Uint16Array, bytes: 2, encode: eachBy(bfloatOf), finite: (bits) => (bits & 0x7f80) !== 0x7f80 },
+  I8: { array: Int8Array, bytes: 1, encode: scaledBytes, finite: () => true },
 };
 
 function eachBy(convert: (x: number) => number): RowEncoder['encode'] {
@@ -28,15 +30,40 @@ function eachBy(convert: (x: number) => number): RowEncoder['encode'] {
   };
 }
 
-/** By the largest element, which becomes 127 or -127: an error of at most half of the scale an element. */
+/**
+ * By the largest element, which becomes 127 or -127: an error of at most half of the scale an element. The scale is no
+ * finite number where an element, or the scale itself, is none.
+ */
 function scaledBytes(vector: ArrayLike<number>, out: Elements, at: number): number {
   let largest = 0;
   for (let i = 0; i < vector.length; ++i) largest = Math.max(largest, Math.abs(vector[i]!));
-  if (!Number.isFinite(largest)) throw rangeError('vectors', 'finite numbers, for I8', largest);
   const scale = Math.fround(largest / 127);
   for (let i = 0; i < vector.length; ++i)
     out[at + i] = scale === 0 ? 0 : Math.max(-127, Math.min(127, Math.round(vector[i]! / scale)));
   return scale;
+}
+
+/** The first place from `from` to `to` that is not `good`; -1: all are. */
+export function firstOf(
+  elements: ArrayLike<number>,
+  from: number,
+  to: number,
+  good: (element: number) => boolean,
+): number {
+  for (let i = from; i < to; ++i) if (!good(elements[i]!)) return i;
+  return -1;
+}
+
+/** What an element is that is no finite number. */
+export function numberOf(element: number, dtype: RowDType): number {
+  if (dtype === 'F32') return element;
+  if ((element & (dtype === 'F16' ? 0x03ff : 0x7f)) !== 0) return Number.NaN;
+  return element < 0x8000 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+}
+
+export function notFinite(name: string, dtype: RowDType, id: unknown, value: number): RangeError {
+  const instead = dtype === 'I8' ? '' : "; { nonFinite: 'keep' } writes others";
+  return rangeError(name, `a number that is finite as ${dtype} for the id ${String(id).slice(0, 80)}${instead}`, value);
 }
 
 const float = new Float32Array(1);

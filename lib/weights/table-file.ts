@@ -4,13 +4,15 @@
 //   scales         [N] of F32, of I8 vectors: what each element is to be multiplied by
 //   ids            [N] of U32 or I64; or the UTF-8 of texts, back to back, with
 //   ids.ends       [N] of F64: where each ends
-//   index          [S, 2] of I32, if the file was written here: id-index.ts; else it is made when the file is opened
+//   index          [S, 2] of I32, if the file was written here: id-index.ts, by the seed that its metadata have as
+//                  `index.seed`; else it is made when the file is opened
 
 import type { NativeVectors } from '../native.js';
 import { WeightsError } from './error.js';
 import { WINDOW_BYTES } from './file.js';
-import { areSlots, type IdIndex, IntegerIndex, TextIndex } from './id-index.js';
-import type { TableId } from './table-write.js';
+import { areSlots, type IdIndex, type IdSlots, IntegerIndex, isSeed, TextIndex } from './id-index.js';
+import type { FilePath } from './paths.js';
+import { INDEX_SEED, type TableId } from './table-write.js';
 import type { WeightTensor } from './tensor.js';
 import { Weights } from './weights.js';
 
@@ -47,7 +49,7 @@ const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
 const ARRAYS: readonly TableFile['array'][] = [Float32Array, Uint16Array, Uint16Array, Int8Array];
 
 /** Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is no table. */
-export async function openTable(path: string): Promise<TableFile> {
+export async function openTable(path: FilePath): Promise<TableFile> {
   const weights = await Weights.open(path);
   try {
     return readTable(weights);
@@ -69,7 +71,7 @@ function readTable(weights: Weights): TableFile {
       `vectors: expected [N, D] of ${DTYPES.join(', ')}, found ${vectors.dtype} [${vectors.shape.join(', ')}]`,
     );
   const scales = scalesOf(weights.tensors.get('scales'), vectors.dtype, size, wrong);
-  const given = slotsOf(weights.tensors.get('index'), wrong);
+  const given = slotsOf(weights, wrong);
   const type = DTYPES.indexOf(vectors.dtype);
   const { begin } = vectors.place;
   const scaled = scales === undefined ? 0 : weights.tensor('scales').place.begin;
@@ -180,10 +182,13 @@ function scalesOf(
   return scales.data as Float32Array;
 }
 
-function slotsOf(index: WeightTensor | undefined, wrong: (message: string) => WeightsError): Int32Array | undefined {
-  if (index === undefined) return undefined;
+/** None where the file has none, or does not say how it was filled. */
+function slotsOf(weights: Weights, wrong: (message: string) => WeightsError): IdSlots | undefined {
+  const index = weights.tensors.get('index');
+  const seed = weights.metadata[INDEX_SEED];
+  if (index === undefined || !isSeed(seed)) return undefined;
   const words = index.bytes / 4;
   if (index.dtype !== 'I32' || index.shape.length !== 2 || index.shape[1] !== 2 || !areSlots(words))
     throw wrong(`index: expected I32 [a power of two, 2], found ${index.dtype} [${index.shape.join(', ')}]`);
-  return index.data as Int32Array;
+  return { slots: index.data as Int32Array, seed };
 }

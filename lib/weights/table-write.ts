@@ -2,10 +2,12 @@
 // of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the index
 // can be made when the last row is known.
 
-import { countOption, isWellFormed, optionsObject, rangeError, textOption, typeError } from '../options.js';
+import { isFloat32Array, typedArrayName } from '../kinds.js';
+import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../options.js';
 import { type GrowingFile, writeAtomically } from './atomic-file.js';
 import { IntegerIndex, TextIndex } from './id-index.js';
-import { ROW_ENCODERS, type RowDType } from './row-encoders.js';
+import { type FilePath, pathOption, targetOf } from './paths.js';
+import { firstOf, notFinite, numberOf, ROW_ENCODERS, type RowDType } from './row-encoders.js';
 import { checkWritten, controlOf, headerOf, type TensorEntry } from './write.js';
 
 export type TableId = number | string;
@@ -34,6 +36,12 @@ export interface TableWriteOptions {
    * row, by its largest element.
    */
   dtype?: RowDType;
+  /**
+   * What becomes of vectors with NaN, an Infinity, or a number that is one as an element of the table (70 000 as F16,
+   * 1e300 as F32): refused by default; `'keep'` writes them as they are. No search finds such a row. I8 has no way to
+   * write them.
+   */
+  nonFinite?: 'refuse' | 'keep';
   /** Told after each some MiB; `total` where it is known. */
   onProgress?: (progress: { rows: number; total?: number }) => void;
   /** Gives up: nothing is left then. */
@@ -41,14 +49,24 @@ export interface TableWriteOptions {
 }
 
 const DTYPES: readonly RowDType[] = ['F32', 'F16', 'BF16', 'I8'];
-const METADATA = { format: 'zerohop embedding table 1' };
+/** Where the metadata have the seed of `index`. */
+export const INDEX_SEED = 'index.seed';
+const metadataOf = (seed: string) => ({ format: 'zerohop embedding table 1', [INDEX_SEED]: seed });
+/** As long as any. */
+const SOME_SEED = '0'.repeat(16);
 const PIECE_BYTES = 2 ** 22;
 
 /** Rows as they are written: some at a time. */
 interface Piece {
   readonly ids: ArrayLike<TableId | bigint>;
-  readonly bytes: Uint8Array;
+  readonly elements: ArrayLike<number> & ArrayBufferView;
   readonly scales?: Float32Array | undefined;
+}
+
+/** What is to be made of numbers. */
+interface Wanted {
+  readonly dtype: RowDType | undefined;
+  readonly keep: boolean;
 }
 
 interface Source {
@@ -61,16 +79,21 @@ interface Source {
 
 /** `EmbeddingTable.write`. */
 export async function writeTable(
-  path: string,
+  path: FilePath,
   contents: TableContents | TableRows,
   options?: TableWriteOptions,
 ): Promise<void> {
-  const given = optionsObject('options', options, ['dtype', 'onProgress', 'signal']);
+  const given = optionsObject('options', options, ['dtype', 'nonFinite', 'onProgress', 'signal']);
   const { onProgress, signal } = controlOf<{ rows: number; total?: number }>(given);
-  const dtype = dtypeOf('options.dtype', given['dtype']);
+  const { nonFinite } = given;
+  const wanted: Wanted = {
+    dtype: dtypeOf('options.dtype', given['dtype']),
+    keep: nonFinite !== undefined && choiceOption('options.nonFinite', nonFinite, ['refuse', 'keep']) === 'keep',
+  };
+  const target = await targetOf(pathOption(path));
   // Nobody's iterator is begun before there is a file for it: it would be left open.
-  const write = async (file: GrowingFile) => writeSource(file, await sourceOf(contents, dtype), onProgress);
-  await writeAtomically(textOption('path', path, 4096, 1), write, signal);
+  const write = async (file: GrowingFile) => writeSource(file, await sourceOf(contents, wanted), onProgress);
+  await writeAtomically(target.path, write, signal, target.kept);
 }
 
 async function writeSource(
@@ -79,17 +102,17 @@ async function writeSource(
   onProgress: TableWriteOptions['onProgress'],
 ): Promise<void> {
   const { dtype, dimensions, total } = source;
-  const room = headerOf(entriesOf(source, Number.MAX_SAFE_INTEGER, true), METADATA).length;
+  const room = headerOf(entriesOf(source, Number.MAX_SAFE_INTEGER, true), metadataOf(SOME_SEED)).length;
   file.skip(room);
   const ids = new IdList();
   const scales: Float32Array[] = [];
   for await (const piece of source.pieces) {
     for (let i = 0; i < piece.ids.length; ++i) ids.add(piece.ids[i]!);
     if (piece.scales !== undefined) scales.push(piece.scales);
-    await file.append(piece.bytes);
+    await file.append(bytesOf(piece.elements));
     onProgress?.({ rows: ids.count, ...(total !== undefined && { total }) });
   }
-  const parts = ids.parts();
+  const { seed, parts } = ids.finish();
   for (const { bytes } of parts) await file.append(bytes);
   for (const part of scales) await file.append(bytesOf(part));
   const entries: TensorEntry[] = [
@@ -100,7 +123,7 @@ async function writeSource(
   if (ids.count !== (total ?? ids.count)) throw rangeError('ids', `${total} until all are written`, ids.count);
   const expected = entries.reduce((sum, { bytes }) => sum + bytes, 0);
   checkWritten('contents', file.end - room, expected);
-  await file.writeAt(0, headerOf(entries, METADATA, room));
+  await file.writeAt(0, headerOf(entries, metadataOf(seed), room));
 }
 
 /** The entries of the longest header that may come of it. */
@@ -120,16 +143,15 @@ const vectorsOf = (dtype: RowDType, dimensions: number, rows: number): TensorEnt
 });
 const scalesOf = (rows: number): TensorEntry => ({ name: 'scales', dtype: 'F32', shape: [rows], bytes: 4 * rows });
 
-async function sourceOf(contents: unknown, dtype: RowDType | undefined): Promise<Source> {
+async function sourceOf(contents: unknown, wanted: Wanted): Promise<Source> {
   if (typeof contents !== 'object' || contents === null)
     throw typeError('contents', 'ids and vectors, or pairs of them', contents);
   if (Symbol.iterator in contents || Symbol.asyncIterator in contents)
-    return sourceOfRows(contents as TableRows, dtype ?? 'F32');
+    return sourceOfRows(contents as TableRows, wanted);
   const lists = contents as TableContents;
-  const own = dtypeOf('dtype', lists.dtype);
-  const wanted = dtype ?? own;
+  const both = { ...wanted, dtype: wanted.dtype ?? dtypeOf('dtype', lists.dtype) };
   if (typeof lists.ids !== 'object' || lists.ids === null) throw typeError('ids', 'a list of ids', lists.ids);
-  return Array.isArray(lists.vectors) ? sourceOfVectors(lists, wanted ?? 'F32') : sourceOfElements(lists, wanted);
+  return Array.isArray(lists.vectors) ? sourceOfVectors(lists, both) : sourceOfElements(lists, both);
 }
 
 function dtypeOf(name: string, dtype: unknown): RowDType | undefined {
@@ -139,7 +161,7 @@ function dtypeOf(name: string, dtype: unknown): RowDType | undefined {
   return found;
 }
 
-async function sourceOfRows(rows: TableRows, dtype: RowDType): Promise<Source> {
+async function sourceOfRows(rows: TableRows, { dtype = 'F32', keep }: Wanted): Promise<Source> {
   const iterator = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]();
   // The first row says how long all are.
   const first = await iterator.next();
@@ -158,7 +180,7 @@ async function sourceOfRows(rows: TableRows, dtype: RowDType): Promise<Source> {
       if (!next.done) await iterator.return?.(); // it was left early
     }
   }
-  return { dtype, dimensions, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions) };
+  return { dtype, dimensions, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions, keep) };
 }
 
 function pairOf(pair: unknown, row: number): readonly [TableId, ArrayLike<number>] {
@@ -168,7 +190,7 @@ function pairOf(pair: unknown, row: number): readonly [TableId, ArrayLike<number
   return [id, vector];
 }
 
-function sourceOfVectors(contents: TableContents, dtype: RowDType): Source {
+function sourceOfVectors(contents: TableContents, { dtype = 'F32', keep }: Wanted): Source {
   const vectors = contents.vectors as readonly ArrayLike<number>[];
   const { ids } = contents;
   const dimensions = dimensionsOf(contents.dimensions ?? vectors[0]?.length ?? 1);
@@ -176,38 +198,44 @@ function sourceOfVectors(contents: TableContents, dtype: RowDType): Source {
   function* all() {
     for (let row = 0; row < ids.length; ++row) yield pairOf([ids[row] as TableId, vectors[row]], row);
   }
-  const pieces = encoded(all(), dtype, dimensions);
+  const pieces = encoded(all(), dtype, dimensions, keep);
   return { dtype, dimensions, total: ids.length, scaled: dtype === 'I8', pieces };
 }
 
 /** Vectors in one array: as they are, or float32 made narrower. */
-function sourceOfElements(contents: TableContents, wanted: RowDType | undefined): Source {
+function sourceOfElements(contents: TableContents, wanted: Wanted): Source {
   const { ids, scales } = contents;
   const vectors = contents.vectors as Float32Array | Int8Array | Uint16Array;
   const natural = naturalOf(vectors);
   const dimensions = dimensionsOf(contents.dimensions);
   checkLength(vectors.length, ids.length, dimensions);
-  const dtype = vectors instanceof Uint16Array ? (wanted ?? 'F16') : (wanted ?? natural[0]!);
-  if (scales !== undefined && (!(scales instanceof Float32Array) || scales.length !== ids.length))
-    throw rangeError('scales', `a Float32Array of ${ids.length}`, scales.length ?? scales);
+  const dtype = wanted.dtype ?? natural[0]!;
+  if (scales !== undefined && (!isFloat32Array(scales) || scales.length !== ids.length))
+    throw rangeError('scales', `a Float32Array of ${ids.length}`, (scales as Float32Array).length ?? scales);
   const common = { dtype, dimensions, total: ids.length };
   if (natural.includes(dtype)) {
     const scaled = scales !== undefined && dtype === 'I8';
-    return { ...common, scaled, pieces: slices(ids, vectors, dimensions, scaled ? scales : undefined) };
+    const pieces = slices(ids, vectors, dimensions, scaled ? scales : undefined);
+    return { ...common, scaled, pieces: wanted.keep ? pieces : checked(pieces, dtype, dimensions) };
   }
-  if (!(vectors instanceof Float32Array)) throw typeError('dtype', `${natural.join(' or ')} of such vectors`, dtype);
+  if (!isFloat32Array(vectors)) throw typeError('dtype', `${natural.join(' or ')} of such vectors`, dtype);
   function* all(): Generator<readonly [TableId, ArrayLike<number>]> {
     for (let row = 0; row < ids.length; ++row)
       yield [ids[row] as TableId, vectors.subarray(row * dimensions, (row + 1) * dimensions)];
   }
-  return { ...common, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions) };
+  return { ...common, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions, wanted.keep) };
 }
+
+const NATURAL: Record<string, readonly RowDType[] | undefined> = {
+  Float32Array: ['F32'],
+  Int8Array: ['I8'],
+  Uint16Array: ['F16', 'BF16'],
+};
 
 /** What the elements of an array may be called without a change. */
 function naturalOf(vectors: unknown): readonly RowDType[] {
-  if (vectors instanceof Float32Array) return ['F32'];
-  if (vectors instanceof Int8Array) return ['I8'];
-  if (vectors instanceof Uint16Array) return ['F16', 'BF16'];
+  const natural = NATURAL[typedArrayName(vectors) ?? ''];
+  if (natural !== undefined) return natural;
   throw typeError('vectors', 'a Float32Array, Int8Array or Uint16Array, or a list of vectors', vectors);
 }
 
@@ -237,9 +265,26 @@ function* slices(
     const to = Math.min(ids.length, from + rows);
     yield {
       ids: ids.slice(from, to),
-      bytes: bytesOf(vectors.subarray(from * dimensions, to * dimensions)),
+      elements: vectors.subarray(from * dimensions, to * dimensions),
       scales: scales?.subarray(from, to),
     };
+  }
+}
+
+/** Refuses what is no finite number. */
+function* checked(pieces: Iterable<Piece>, dtype: RowDType, dimensions: number): Generator<Piece> {
+  const { finite } = ROW_ENCODERS[dtype];
+  let row = 0;
+  for (const piece of pieces) {
+    const { ids, elements, scales } = piece;
+    const wrong = firstOf(elements, 0, elements.length, finite);
+    const at = Math.floor(wrong / dimensions);
+    if (wrong >= 0)
+      throw notFinite(`vectors[${row + at}][${wrong % dimensions}]`, dtype, ids[at], numberOf(elements[wrong]!, dtype));
+    const scale = scales === undefined ? -1 : firstOf(scales, 0, scales.length, Number.isFinite);
+    if (scale >= 0) throw notFinite(`scales[${row + scale}]`, 'F32', ids[scale], scales![scale]!);
+    row += ids.length;
+    yield piece;
   }
 }
 
@@ -247,8 +292,9 @@ async function* encoded(
   rows: Iterable<readonly [TableId, ArrayLike<number>]> | AsyncIterable<readonly [TableId, ArrayLike<number>]>,
   dtype: RowDType,
   dimensions: number,
+  keep: boolean,
 ): AsyncGenerator<Piece> {
-  const { array, bytes, encode } = ROW_ENCODERS[dtype];
+  const { array, bytes, encode, finite } = ROW_ENCODERS[dtype];
   const most = Math.max(1, Math.floor(PIECE_BYTES / (dimensions * bytes)));
   let elements = new array(most * dimensions);
   let ids: TableId[] = [];
@@ -256,12 +302,18 @@ async function* encoded(
   let row = 0;
   const piece = () => ({
     ids,
-    bytes: bytesOf(elements.subarray(0, ids.length * dimensions)),
+    elements: elements.subarray(0, ids.length * dimensions),
     scales: dtype === 'I8' ? Float32Array.from(scales) : undefined,
   });
   for await (const [id, vector] of rows) {
     if (vector.length !== dimensions) throw rangeError(`vectors[${row}].length`, `${dimensions}`, vector.length);
-    scales.push(encode(vector, elements, ids.length * dimensions));
+    const at = ids.length * dimensions;
+    const scale = encode(vector, elements, at);
+    const wrong = Number.isFinite(scale)
+      ? firstOf(elements, at, at + (keep ? 0 : dimensions), finite) - at
+      : firstOf(vector, 0, dimensions, (x) => Number.isFinite(Math.fround(x)));
+    if (wrong >= 0) throw notFinite(`vectors[${row}][${wrong}]`, dtype, id, vector[wrong]!);
+    scales.push(scale);
     ids.push(id);
     ++row;
     if (ids.length < most) continue;
@@ -302,12 +354,13 @@ class IdList {
   }
 
   /** The tensors that they are, with their index. @throws {RangeError} an id twice. */
-  parts(): { name: string; dtype: string; shape: number[]; bytes: Uint8Array }[] {
+  finish(): { seed: string; parts: { name: string; dtype: string; shape: number[]; bytes: Uint8Array }[] } {
     const texts = this.#texts;
     if (texts === undefined) {
       const words = this.#words.subarray(0, 2 * this.count);
       const ids = { name: 'ids', dtype: 'I64', shape: [this.count], bytes: bytesOf(words) };
-      return [indexOf(new IntegerIndex(words).slots), ids];
+      const { seed, slots } = new IntegerIndex(words);
+      return { seed, parts: [indexOf(slots), ids] };
     }
     const bytes = new Uint8Array(Buffer.concat(texts));
     let at = 0;
@@ -315,11 +368,13 @@ class IdList {
       at += length;
       return at;
     });
-    return [
-      indexOf(new TextIndex(bytes, ends).slots),
+    const { seed, slots } = new TextIndex(bytes, ends);
+    const parts = [
+      indexOf(slots),
       { name: 'ids', dtype: 'U8', shape: [bytes.length], bytes },
       { name: 'ids.ends', dtype: 'F64', shape: [this.count], bytes: bytesOf(ends) },
     ];
+    return { seed, parts };
   }
 }
 

@@ -119,8 +119,8 @@ napi_value LockRelease(napi_env env, napi_callback_info info);
 // tensorFloat32(file, begin, end, dtype, out?): how many elements there are, converted to `out` if that is given; -1:
 // they can not be; a text: what is wrong with the file.
 napi_value TensorFloat32(napi_env env, napi_callback_info info);
-// tableFind(slots, words, rows, wide, ids, places): for each of the ids, an Int32Array, Uint32Array or Float64Array,
-// its row or -1; slots and words are lib/weights/id-index.ts's.
+// tableFind(slots, words, rows, wide, key0, key1, ids, places): for each of the ids, an Int32Array, Uint32Array or
+// Float64Array, its row or -1; slots and words are lib/weights/id-index.ts's.
 napi_value TableFind(napi_env env, napi_callback_info info);
 // Of these the first six are a table's vectors: file, begin, type (0 F32, 1 F16, 2 BF16, 3 I8), dimensions, rows, where
 // the scales begin or 0.  An error ERR_WEIGHTS_CHANGED: the file was cut.

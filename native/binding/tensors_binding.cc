@@ -140,23 +140,29 @@ napi_value TensorFloat32(napi_env env, napi_callback_info info) {
 }
 
 napi_value TableFind(napi_env env, napi_callback_info info) {
-  const Arguments<6> args(env, info);
+  const Arguments<8> args(env, info);
   Elements slots, words, ids;
   uint64_t rows = 0;
+  int32_t key[2] = {};
   bool wide = false;
   if (!slots.Read(env, args[0], "slots") || !words.Read(env, args[1], "words") || !ReadCount(env, args[2], &rows) ||
-      napi_get_value_bool(env, args[3], &wide) != napi_ok || !ids.Read(env, args[4], "ids")) {
+      napi_get_value_bool(env, args[3], &wide) != napi_ok || napi_get_value_int32(env, args[4], &key[0]) != napi_ok ||
+      napi_get_value_int32(env, args[5], &key[1]) != napi_ok || !ids.Read(env, args[6], "ids")) {
     return nullptr;
   }
-  auto* const out = static_cast<int32_t*>(ReadArrayOf(env, args[5], napi_int32_array, ids.count, "places"));
+  auto* const out = static_cast<int32_t*>(ReadArrayOf(env, args[7], napi_int32_array, ids.count, "places"));
   if (ids.count == 0) return nullptr;
   const size_t capacity = slots.count / 2;
   const bool fits = slots.type == napi_int32_array && words.type == napi_int32_array && slots.count % 2 == 0 &&
                     std::has_single_bit(capacity) && capacity >= 2 && (!wide || words.count / 2 >= rows);
   if (out == nullptr) return nullptr;
   if (!fits) return ThrowRange(env, "slots: expected a power of two, and two words for each row");
-  const IdSlots index{slots.of<int32_t>().data(), static_cast<unsigned>(std::countr_zero(capacity)),
-                      words.of<int32_t>().data(), rows, wide};
+  const IdSlots index{slots.of<int32_t>().data(),
+                      static_cast<unsigned>(std::countr_zero(capacity)),
+                      words.of<int32_t>().data(),
+                      rows,
+                      wide,
+                      {static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1])}};
   bool known = true, cut = false;
   const auto find = [&] {
     switch (ids.type) {
@@ -230,8 +236,9 @@ napi_value TableDot(napi_env env, napi_callback_info info) {
   }
   vectors.Watch(env, [&] {
     DotMany(vectors.type, query, vectors.dimensions, rows.data(), count, out);
-    if (vectors.scales == nullptr) return;
-    for (size_t i = 0; i < count; ++i) out[i] *= ScaleOf(vectors.scales, static_cast<size_t>(places[i]));
+    for (size_t i = 0; i < count; ++i) {
+      out[i] = FiniteOrNan(out[i] * ScaleOf(vectors.scales, static_cast<size_t>(places[i])));
+    }
   });
   return nullptr;
 }

@@ -5,7 +5,6 @@
 namespace zerohop {
 namespace {
 
-constexpr uint32_t kGolden = 0x9e3779b1;
 constexpr size_t kAhead = 16;  // as many misses as a processor has at a time, and some
 
 struct Halves {
@@ -23,15 +22,23 @@ Halves HalvesOf(double id) {
   return {static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32), static_cast<double>(whole) == id};
 }
 
+uint32_t Mixed(uint32_t word, uint32_t key) {
+  word = (word ^ word >> 16) * 0x7feb352d + key;
+  word = (word ^ word >> 15) * 0x846ca68b;
+  return word ^ word >> 16;
+}
+
 size_t FirstSlot(const IdSlots& index, const Halves& id) {
-  return ((id.low ^ (id.high * kGolden)) * kGolden) >> (32 - index.bits);
+  uint32_t hash = Mixed(id.low ^ index.key[0], index.key[1]);
+  if (id.high != 0) hash = Mixed(hash ^ id.high, index.key[1]);
+  return hash >> (32 - index.bits);
 }
 
 int32_t FindRow(const IdSlots& index, const Halves& id) {
   if (!id.whole || (id.high != 0 && !index.wide)) return -1;
   const size_t mask = (size_t{1} << index.bits) - 1;
   size_t slot = FirstSlot(index, id);
-  for (size_t probes = 0; probes <= mask; ++probes, slot = (slot + 1) & mask) {
+  for (size_t probes = 0; probes < kProbesMax; ++probes, slot = (slot + 1) & mask) {
     const int32_t row = index.slots[2 * slot + 1];
     if (row <= 0) return -1;
     if (static_cast<uint32_t>(index.slots[2 * slot]) != id.low || static_cast<uint64_t>(row) > index.rows) continue;

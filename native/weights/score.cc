@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/constants.h"
 #include "weights/narrow_floats.h"
@@ -88,10 +89,11 @@ class BestRows {
   // Rows come in the order of their indices: one that only equals the worst is none of the best.
   void Offer(const ScoredRow& row) {
     if (filled_ == room_.size() && row.score <= room_.front().score) return;
+    if (!std::isfinite(row.score)) return;
     if (filled_ < room_.size()) {
       room_[filled_++] = row;
       std::push_heap(room_.data(), room_.data() + filled_, IsBetterRow);
-    } else if (IsBetterRow(row, room_.front())) {
+    } else {
       std::pop_heap(room_.data(), room_.data() + filled_, IsBetterRow);
       room_[filled_ - 1] = row;
       std::push_heap(room_.data(), room_.data() + filled_, IsBetterRow);
@@ -111,10 +113,10 @@ class BestRows {
 }  // namespace
 
 bool IsBetterRow(const ScoredRow& a, const ScoredRow& b) {
-  if (std::isnan(a.score) != std::isnan(b.score)) return std::isnan(b.score);
-  if (!std::isnan(a.score) && a.score != b.score) return a.score > b.score;
-  return a.index < b.index;
+  return a.score != b.score ? a.score > b.score : a.index < b.index;
 }
+
+float FiniteOrNan(float score) { return std::isfinite(score) ? score : std::numeric_limits<float>::quiet_NaN(); }
 
 float Dot(RowType type, const float* query, const std::byte* row, size_t dimensions) {
   float score;

@@ -63,11 +63,14 @@ struct ScoredRow {
   float score;
 };
 
-// Of equal scores the lower index is better; NaN is worse than any number.
+// Of equal scores the lower index is better.
 bool IsBetterRow(const ScoredRow& a, const ScoredRow& b);
 
-// The best.size() rows of the highest scores, best first; all of them where there are fewer.  Returns how many were
-// written.
+// A score, or NaN where it is no finite number: of such vectors nobody knows how near they are.
+float FiniteOrNan(float score);
+
+// The best.size() rows of the highest scores, best first; all of them where there are fewer.  Rows whose score is no
+// finite number are none of them.  Returns how many were written.
 size_t TopK(const float* query, const RowMatrix& rows, std::span<ScoredRow> best);
 
 }  // namespace zerohop

@@ -13,6 +13,12 @@
 namespace zerohop {
 namespace {
 
+uint32_t Mixed(uint32_t word, uint32_t key) {
+  word = (word ^ word >> 16) * 0x7feb352du + key;
+  word = (word ^ word >> 15) * 0x846ca68bu;
+  return word ^ word >> 16;
+}
+
 // Filled as lib/weights/id-index.ts does it.
 struct Table {
   explicit Table(const std::vector<int64_t>& ids) : words(2 * ids.size()) {
@@ -25,13 +31,15 @@ struct Table {
       words[2 * row] = static_cast<int32_t>(low);
       words[2 * row + 1] = static_cast<int32_t>(high);
       wide = wide || high != 0;
-      size_t slot = ((low ^ (high * 0x9e3779b1u)) * 0x9e3779b1u) >> (32 - bits);
+      uint32_t hash = Mixed(low ^ key[0], key[1]);
+      if (high != 0) hash = Mixed(hash ^ high, key[1]);
+      size_t slot = hash >> (32 - bits);
       while (slots[2 * slot + 1] != 0) slot = (slot + 1) & mask;
       slots[2 * slot] = static_cast<int32_t>(low);
       slots[2 * slot + 1] = static_cast<int32_t>(row + 1);
     }
   }
-  IdSlots index() const { return {slots.data(), bits, words.data(), words.size() / 2, wide}; }
+  IdSlots index() const { return {slots.data(), bits, words.data(), words.size() / 2, wide, {key[0], key[1]}}; }
   template <class Id>
   std::vector<int32_t> Find(const std::vector<Id>& ids) const {
     std::vector<int32_t> rows(ids.size(), 4711);
@@ -40,6 +48,7 @@ struct Table {
   }
 
   unsigned bits = 1;
+  uint32_t key[2] = {0x01234567, 0x89abcdef};
   bool wide = false;
   std::vector<int32_t> slots, words;
 };
@@ -88,6 +97,20 @@ TEST(IdSlots, HasNoRowForWhatIsNoWholeNumber) {
   const std::vector<double> asked = {0.5, kNan, INFINITY, -INFINITY, 0x1p53, -0x1p53, 1e300, -0.0, -1, 0x1p40};
   CHECK((table.Find(asked) == std::vector<int32_t>{-1, -1, -1, -1, -1, -1, -1, 0, 2, 3}));
   CHECK(table.Find(std::vector<double>{}).empty());
+}
+
+TEST(IdSlots, LooksNoFartherThanAnIdMayLie) {
+  Table table({5});
+  table.bits = 10;
+  // No slot is empty, and the only one of the id is far away, whatever its first one.
+  table.slots.assign(size_t{2} << table.bits, 1);
+  for (size_t slot = 0; slot < 1024; ++slot) table.slots[2 * slot] = 4;
+  const size_t first = Mixed(5 ^ table.key[0], table.key[1]) >> (32 - table.bits);
+  const auto put = [&](size_t away) { table.slots[2 * ((first + away) & 1023)] = 5; };
+  put(kProbesMax);
+  CHECK((table.Find(std::vector<int32_t>{5, 6}) == std::vector<int32_t>{-1, -1}));
+  put(kProbesMax - 1);
+  CHECK((table.Find(std::vector<int32_t>{5, 6}) == std::vector<int32_t>{0, -1}));
 }
 
 TEST(IdSlots, BelievesNoRowThatIsNone) {

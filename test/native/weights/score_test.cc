@@ -91,12 +91,11 @@ std::vector<size_t> Indices(const std::vector<ScoredRow>& rows) {
 
 // As score.h words it, by sorting all of them.
 std::vector<size_t> BestBySorting(const std::vector<float>& scores, size_t wanted) {
-  std::vector<size_t> order(scores.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    if (std::isnan(scores[b])) return !std::isnan(scores[a]);
-    return scores[a] > scores[b];
-  });
+  std::vector<size_t> order;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (std::isfinite(scores[i])) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
   order.resize(std::min(wanted, order.size()));
   return order;
 }
@@ -230,12 +229,12 @@ TEST(TopK, MultipliesRowsOfBytesByTheirScales) {
   for (const ScoredRow& row : best) CHECK(SameScore(row.score, scores[row.index]));
 }
 
-TEST(TopK, PrefersTheLowerIndexOfEqualScoresAndPutsNaNsLast) {
+TEST(TopK, PrefersTheLowerIndexOfEqualScoresAndTakesNoneThatIsNotFinite) {
   const float nan = kNoNumber, inf = INFINITY;
   CHECK((Indices(ScoresGiven({1, 2, 2, 1, 2}).Best(4)) == std::vector<size_t>{1, 2, 4, 0}));
-  CHECK((Indices(ScoresGiven({nan, -inf, nan, 5, inf}).Best(4)) == std::vector<size_t>{4, 3, 1, 0}));
-  CHECK((Indices(ScoresGiven({nan, nan, nan}).Best(2)) == std::vector<size_t>{0, 1}));
-  CHECK((Indices(ScoresGiven({nan, nan, -inf}).Best(1)) == std::vector<size_t>{2}));
+  CHECK((Indices(ScoresGiven({nan, -inf, nan, 5, inf}).Best(4)) == std::vector<size_t>{3}));
+  CHECK((Indices(ScoresGiven({nan, nan, nan}).Best(2)).empty()));
+  CHECK((Indices(ScoresGiven({nan, inf, -1, -inf}).Best(1)) == std::vector<size_t>{2}));
   CHECK((Indices(ScoresGiven({-0.0f, 0.0f}).Best(2)) == std::vector<size_t>{0, 1}));  // they are equal
 }
 

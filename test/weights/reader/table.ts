@@ -1,6 +1,6 @@
 // table.ts: an embedding table, read once more from what docs/WEIGHTS.md says of it: no index, every id compared.
 import { need, type ReadTensor } from './answer.js';
-import { readSafetensors } from './safetensors.js';
+import { metadataOf, readSafetensors } from './safetensors.js';
 
 export interface ReadTable {
   dtype: string;
@@ -28,7 +28,9 @@ export function readTable(file: Buffer): ReadTable {
   need(shape.length === 2 && dimensions! > 0 && Object.hasOwn(ELEMENT, dtype), 'has vectors that are none');
   const scales = dtype === 'I8' ? tensors.get('scales') : undefined;
   need(scales === undefined || is(scales, 'F32', size!), 'has scales that are none');
-  const index = tensors.get('index');
+  // Without the seed it was filled by it is not looked at.
+  const seed = metadataOf(file).get('index.seed');
+  const index = typeof seed === 'string' && /^[0-9a-f]{16}$/.test(seed) ? tensors.get('index') : undefined;
   if (index !== undefined) {
     const slots = index.shape[0]!;
     const fits = index.shape.length === 2 && is(index, 'I32', slots, 2);

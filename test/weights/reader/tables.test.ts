@@ -9,7 +9,7 @@ import { randomFrom } from '../../fixtures/values.mjs';
 import { Refused } from './answer.js';
 import { BYTE_CHANGES } from './bytes.js';
 import { below, fileOf, oneOf, type Random } from './make-safetensors.js';
-import { readSafetensors } from './safetensors.js';
+import { metadataOf, readSafetensors } from './safetensors.js';
 import { type ReadTable, readTable, rowIn } from './table.js';
 
 const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'zerohop-'));
@@ -31,6 +31,9 @@ const IDS: Record<string, (random: Random, i: number) => number | string> = {
   texts: (random, i) => ['', 'é', `user ${i}`, `${Math.floor(random() * 1e6)}`][i < 2 ? i : 2 + (i % 2)]!,
 };
 
+/** Of the table that was made last; undefined: its file does not say it. */
+let seed: string | undefined;
+
 /** Tensors of a table at random, without an index or with the one that is written here. */
 async function makeTable(random: Random, kind: string): Promise<Part[]> {
   const size = below(random, 20);
@@ -47,6 +50,7 @@ async function makeTable(random: Random, kind: string): Promise<Part[]> {
   ])();
   await EmbeddingTable.write(path, { ids, dimensions, ...contents } as never);
   const file = readFileSync(path);
+  seed = metadataOf(file).get('index.seed') as string;
   const parts = readSafetensors(file).map(({ name, dtype, shape, begin, end }) => ({
     name,
     dtype,
@@ -68,6 +72,7 @@ function written(parts: readonly Part[]): Buffer {
     at += bytes.length;
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [at - bytes.length, at] })}`;
   });
+  if (seed !== undefined) entries.unshift(`"__metadata__":{"index.seed":"${seed}"}`);
   return fileOf(`{${entries.join()}}`, Buffer.concat(parts.map(({ bytes }) => bytes)));
 }
 
@@ -110,6 +115,10 @@ const CHANGES: Record<string, (parts: Part[], random: Random) => Buffer> = {
     withIndex(parts, (slots) => {
       for (let i = 0; i < slots.length; i += 2) slots.set([random() < 0.5 ? 0 : 3, 1 + below(random, 20)], i);
     }),
+  'the index has another seed, or none': (parts, random) => {
+    seed = oneOf(random, [undefined, '', '0123', '0'.repeat(16), 'F'.repeat(16), 'f'.repeat(16)]);
+    return written(parts);
+  },
   'the index is of another size': (parts, random) => {
     const index = parts.find(({ name }) => name === 'index');
     if (index !== undefined) {
