@@ -1,19 +1,10 @@
 // checkpoint.ts: which files make a checkpoint, and in which of them each tensor is to be.
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { native } from '../native.js';
 import { WeightsError } from './error.js';
+import { readSmallFile, type SmallFile } from './small-file.js';
 
 /** What a folder's checkpoint is called, by its conventions: transformers and mlx, diffusers, PEFT, mlx's adapters. */
 const NAMES = [
@@ -68,27 +59,25 @@ function fileIn(folder: string): string {
 }
 
 function readIndex(path: string): [tensor: string, shard: string][] {
-  const parsed = native.weightsParseIndex(readSmallFile(path));
+  const parsed = native.weightsParseIndex(indexAt(path));
   if (typeof parsed[0] !== 'string') return parsed as [string, string][];
   const [code, message, offset] = parsed as [string, string, number];
   throw new WeightsError(code, message, path, offset);
 }
 
-/** Waits for nobody, as the opening of a pipe would, and reads no more than an index may have. */
-function readSmallFile(path: string): Buffer {
-  let file: number | undefined;
+function indexAt(path: string): Uint8Array {
+  const { bytes, facts } = indexFile(path);
+  if (bytes !== undefined) return bytes;
+  const message = `an index of ${facts.size} bytes, at most ${INDEX_BYTES_MAX}`;
+  throw new WeightsError('ERR_WEIGHTS_INDEX_SIZE', message, path);
+}
+
+function indexFile(path: string): SmallFile {
   try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const facts = fstatSync(file);
-    if (!facts.isFile()) throw new Error('is no regular file');
-    if (facts.size <= INDEX_BYTES_MAX) return readFileSync(file);
-    const message = `an index of ${facts.size} bytes, at most ${INDEX_BYTES_MAX}`;
-    throw new WeightsError('ERR_WEIGHTS_INDEX_SIZE', message, path);
+    return readSmallFile(path, INDEX_BYTES_MAX, true);
   } catch (error) {
-    if (error instanceof WeightsError) throw error;
-    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
-  } finally {
-    if (file !== undefined) closeSync(file);
+    const { code, message } = error as WeightsError;
+    throw code === 'ERR_WEIGHTS_OPEN' ? error : new WeightsError('ERR_WEIGHTS_OPEN', message, path);
   }
 }
 
