@@ -11,6 +11,7 @@ export {
   type CacheErrorCode,
   type CacheMode,
   type CacheStats,
+  type CloseOptions,
   type Codec,
   type Comparison,
   type Computation,

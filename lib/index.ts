@@ -66,7 +66,7 @@ export {
   type Missing,
 } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
-export type { WeightsStrategy } from './weights/file.js';
+export type { CloseOptions, WeightsStrategy } from './weights/file.js';
 export type { LoadOptions } from './weights/job.js';
 export type { RowDType } from './weights/row-encoders.js';
 export type { TableRow } from './weights/table-file.js';

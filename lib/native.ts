@@ -87,6 +87,22 @@ export interface NativeStats extends NativeCounts {
 export type NativeKey = string | Uint8Array | number;
 export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float64Array;
 
+/** What the system says of a file of weights. */
+export interface NativeFileFacts {
+  size: number;
+  /** False: it is to be read into memory of its own. */
+  mapped: boolean;
+  /** Since it was opened. */
+  changed: boolean;
+  /** Another one after each write, whatever time a program set. */
+  identity: string;
+  /** The user's number, and the permission bits. */
+  owner: number;
+  mode: number;
+  /** When its inode changed last, in ms since 1970. */
+  changedMs: number;
+}
+
 /** What a header of weights says. */
 export interface NativeHeader {
   names: string[];
@@ -242,7 +258,7 @@ export interface Native {
   ): number;
   /** Weights: native/binding/functions.h. A text in place of an answer says what is wrong. */
   weightsOpen(path: string, strategy: number, follow: boolean): unknown;
-  weightsFacts(file: unknown): { size: number; mapped: boolean; changed: boolean; identity: string };
+  weightsFacts(file: unknown): NativeFileFacts;
   weightsParse(file: unknown): NativeHeader | [code: string, message: string, offset: number];
   weightsParseIndex(text: Uint8Array): [string, string][] | [code: string, message: string, offset: number];
   weightsSplitNames(name: string): string[] | undefined;
@@ -250,8 +266,9 @@ export interface Native {
   /** Tells V8 of so many bytes more, or fewer: only what was told before. */
   accountExternal(bytes: number): void;
   weightsDetach(buffer: ArrayBuffer): boolean;
-  weightsRelease(file: unknown): void;
+  weightsRelease(file: unknown, discard: boolean): void;
   weightsRead(file: unknown, from: number, out: Uint8Array): string | undefined;
+  weightsCopy(file: unknown, from: number, out: Uint8Array): string | undefined;
   weightsResident(file: unknown): number;
   weightsAdvise(file: unknown, from: number, bytes: number): boolean;
   weightsLock(file: unknown): string | undefined;
@@ -266,7 +283,7 @@ export interface Native {
   weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | string>;
   weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
   bytesDigest(bytes: Uint8Array): ArrayBuffer;
-  lockTake(path: string): unknown;
+  lockTake(path: string, shared: boolean): unknown;
   lockRelease(lock: unknown): void;
   tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
   tableFind(

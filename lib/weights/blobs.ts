@@ -15,7 +15,7 @@ import { isWellFormed, optionsObject, textOption, typeError } from '../options.j
 import { removeDrafts } from './atomic-file.js';
 import { treeOf } from './digest.js';
 import { WeightsError } from './error.js';
-import { WeightsFile } from './file.js';
+import { type CloseOptions, closeNow, WeightsFile } from './file.js';
 import { headerOf } from './formats.js';
 import { loadFile, loadOptions } from './job.js';
 import { writeWeights } from './write.js';
@@ -65,10 +65,13 @@ export class MappedBlob {
   }
 
   /**
-   * The bytes, over the mapping itself; one copy in memory for all processes. Writing to them changes this mapping alone.
-   * Empty after `close`.
+   * The bytes, over the mapping itself; one copy in memory for all processes. Writing to them changes this mapping alone. A
+   * view stays as it is after `close`.
+   *
+   * @throws {WeightsError} `ERR_WEIGHTS_CLOSED`: asked for after `close`.
    */
   get bytes(): Uint8Array {
+    void this.#file.handle; // throws after `close`
     this.#bytes ??= this.#view();
     return this.#bytes;
   }
@@ -90,13 +93,19 @@ export class MappedBlob {
 
   /** The bytes as text. @throws {WeightsError} `ERR_WEIGHTS_CLOSED`. */
   text(): string {
-    void this.#file.handle; // throws after `close`, whose empty bytes are no empty text
     return Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString();
   }
 
-  /** Empties `bytes` and gives the address space back. Without it: when they are collected. */
-  close(): void {
-    this.#file.close();
+  /**
+   * Gives the file up. `bytes` that were handed out stay as they are, and keep the memory until they are collected. Again: no
+   * effect.
+   *
+   * @throws {TypeError} an option that is none.
+   */
+  close(options?: CloseOptions): void {
+    const now = closeNow(options);
+    this.#bytes = undefined;
+    this.#file.close(now);
   }
 
   [Symbol.dispose](): void {
@@ -131,7 +140,7 @@ export class Blobs {
       const found = await this.find(name, version);
       if (found !== undefined) return found;
       mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-      const lock = native.lockTake(`${path}.lock`);
+      const lock = native.lockTake(`${path}.lock`, false);
       if (typeof lock === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', lock, path);
       if (lock === undefined) {
         await sleep(waitMs);

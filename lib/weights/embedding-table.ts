@@ -2,10 +2,11 @@
 // process that opens it.
 
 import { availableParallelism } from 'node:os';
-import { isFloat32Array, isTypedArray } from '../kinds.js';
+import { brand, isFloat32Array, isTypedArray } from '../kinds.js';
 import { native } from '../native.js';
 import { countOption, optionsObject, rangeError, typeError } from '../options.js';
 import { WeightsError } from './error.js';
+import type { CloseOptions } from './file.js';
 import type { IdIndex } from './id-index.js';
 import type { FilePath } from './paths.js';
 import { firstOf } from './row-encoders.js';
@@ -73,7 +74,7 @@ export class EmbeddingTable {
 
   /**
    * The vector of an id, over the file's own memory, or undefined. It stays as it is for as long as it is held, also after
-   * `swap`; after `close` it is empty. Of F16 and BF16 the bits. One view may be given out several times.
+   * `swap` and `close`. Of F16 and BF16 the bits. One view may be given out several times.
    */
   row(id: TableId): TableRow | undefined {
     const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text, which no number there equals
@@ -226,8 +227,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Goes over to another file: from now on every call answers from it. Rows that are held stay as they are, and their file
-   * stays mapped until the last of them goes.
+   * Goes over to another file: from now on every call answers from it. Rows that are held stay as they are, and the memory of
+   * their file stays until the last of them goes.
    *
    * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then. With
    * `ERR_WEIGHTS_CLOSED`, also if it was closed meanwhile: what was closed stays so.
@@ -238,10 +239,12 @@ export class EmbeddingTable {
     try {
       this.#checkSwap(next);
     } catch (error) {
-      next.weights.close();
+      next.weights.close({ now: true }); // nobody has seen a view of it
       throw error;
     }
+    const last = this.#file;
     this.#file = next;
+    last.weights.close();
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);
   }
@@ -257,15 +260,21 @@ export class EmbeddingTable {
       );
   }
 
-  /** Empties all rows of the file that is in use, and gives its address space back. */
-  close(): void {
+  /**
+   * Gives the file up: every call that would look into it throws `ERR_WEIGHTS_CLOSED`. Rows that were handed out stay as they
+   * are, and keep the memory until the last of them is collected. Again: no effect.
+   *
+   * @throws {TypeError} an option that is none.
+   */
+  close(options?: CloseOptions): void {
     const { weights } = this.#file;
-    weights.close();
+    weights.close(options);
     const closed = () => {
       throw new WeightsError('ERR_WEIGHTS_CLOSED', 'it was closed', weights.path);
     };
     const index = { slots: new Int32Array(0), seed: '', rowOf: closed, rowsOf: closed };
-    this.#file = { ...this.#file, index, native: closed };
+    // Nothing that keeps the memory.
+    this.#file = { ...this.#file, index, scales: undefined, viewOf: closed, idOf: closed, native: closed };
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);
   }
@@ -285,6 +294,8 @@ export class EmbeddingTable {
     return (index as IdIndex<number>).rowOf(id);
   }
 }
+
+brand(EmbeddingTable.prototype, 'EmbeddingTable');
 
 /** @throws {TypeError} they are no list: a Set, which has no length. */
 function countOf(ids: ArrayLike<TableId>): number {

@@ -1,6 +1,7 @@
 // file.ts: one file of weights: its mapping, windows over it, and what its header says.
 
 import { native } from '../native.js';
+import { booleanOption, optionsObject } from '../options.js';
 import { WeightsError } from './error.js';
 
 /**
@@ -28,15 +29,41 @@ export const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2
 const WINDOW_STEP = 2 ** 30;
 const ALIGNMENT = 64;
 
+/** What keeps the addresses of a detached buffer taken. */
+const rangeOf = new WeakMap<ArrayBuffer, unknown>();
+
+/** How `close` is to go. */
+export interface CloseOptions {
+  /**
+   * True: views are empty at once, and memory, disk space and addresses of a file that nobody else has open are given
+   * back. An operation that still works on a view then reads zeros, or fails, or ends the process: Node checks the
+   * lengths of views between its steps. Use it when nothing reads them any more. Default: the memory goes with the last
+   * view.
+   */
+  now?: boolean;
+}
+
+/** @throws {TypeError} an option that is none. */
+export function closeNow(options: CloseOptions | undefined): boolean {
+  const { now } = optionsObject('options', options, ['now']);
+  return now === undefined ? false : booleanOption('options.now', now);
+}
+
 export class WeightsFile {
   readonly path: string;
   readonly size: number;
   readonly mapped: boolean;
   /** The same as long as nobody cut or wrote to it. */
   readonly identity: string;
+  readonly owner: number;
+  readonly mode: number;
+  /** When the system last noted a change, in ms since 1970. */
+  readonly changedMs: number;
+  /** Told when it is closed, in order to end work on it. */
+  readonly onClose = new Set<() => void>();
   readonly #file: unknown;
   #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
-  /** Buffers over parts, which are nobody's window: gone with their views, or emptied when the file is closed. */
+  /** Buffers over parts, which are nobody's window. */
   #parts: WeakRef<ArrayBuffer>[] = [];
   #partsSwept = 64;
   #open = true;
@@ -49,10 +76,13 @@ export class WeightsFile {
     if (typeof opened === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', opened.replace(`${place}: `, ''), path);
     this.path = path;
     this.#file = opened;
-    const { size, mapped, identity } = native.weightsFacts(opened);
+    const { size, mapped, identity, owner, mode, changedMs } = native.weightsFacts(opened);
     this.size = size;
     this.mapped = mapped;
     this.identity = identity;
+    this.owner = owner;
+    this.mode = mode;
+    this.changedMs = changedMs;
   }
 
   /** @internal */
@@ -69,6 +99,7 @@ export class WeightsFile {
 
   /** A buffer that shows this part, and where in it the part begins. */
   window(begin: number, end: number): { buffer: ArrayBuffer; offset: number } {
+    void this.handle; // throws after `close`
     if (this.#windows.length === 0) this.onFirstWindow?.();
     for (const { from, bytes, buffer } of this.#windows)
       if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
@@ -113,17 +144,32 @@ export class WeightsFile {
     if (failure !== undefined) throw new WeightsError('ERR_WEIGHTS_CHANGED', failure, this.path, from);
   }
 
-  close(): void {
+  /** As `read`, from the pages: what a table finds its rows by. */
+  copy(from: number, out: Uint8Array): void {
+    const failure = native.weightsCopy(this.handle, from, out);
+    if (failure !== undefined) throw new WeightsError('ERR_WEIGHTS_CHANGED', failure, this.path, from);
+  }
+
+  /**
+   * Ends work on it, and gives up what it holds. Its buffers are not detached: whatever Node still does with a view of one,
+   * on another thread or in a later step, relies on the view's length and on its memory, and either the view or the
+   * memory's own count keeps that memory. It is unmapped when V8 frees the last buffer over it.
+   *
+   * `now`: the buffers are detached, and the memory is given back. The range of addresses stays taken until the detached
+   * buffers are collected, which whoever reads them keeps from happening.
+   */
+  close(now = false): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const { buffer } of this.#windows) native.weightsDetach(buffer);
-    for (const part of this.#parts) {
-      const buffer = part.deref();
-      if (buffer !== undefined) native.weightsDetach(buffer);
+    for (const end of this.onClose) end();
+    native.weightsRelease(this.#file, now);
+    if (now) {
+      const parts = this.#parts.map((part) => part.deref());
+      for (const buffer of [...this.#windows.map(({ buffer }) => buffer), ...parts])
+        if (buffer !== undefined && native.weightsDetach(buffer)) rangeOf.set(buffer, this.#file);
     }
     this.#windows = [];
     this.#parts = [];
-    native.weightsRelease(this.#file);
   }
 
   #checkWindow(begin: number, end: number, instead: string): void {

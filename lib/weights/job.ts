@@ -44,7 +44,7 @@ const giveAllUp = () => {
   for (const giveUp of underWay) giveUp();
 };
 
-/** Runs native work beside the event loop; `control` is how it is told to give up, and tells how far it is. */
+/** Runs native work beside the event loop, until the file is closed; `control` is how it is told to give up, and tells how far it is. */
 export async function job<T>(
   file: WeightsFile,
   signal: AbortSignal | undefined,
@@ -57,6 +57,7 @@ export async function job<T>(
   signal?.addEventListener('abort', giveUp, { once: true });
   if (underWay.size === 0) process.on('exit', giveAllUp);
   underWay.add(giveUp);
+  file.onClose.add(giveUp);
   let thrown: { error: unknown } | undefined;
   const tell = () => {
     try {
@@ -71,12 +72,14 @@ export async function job<T>(
     const done = await start(control);
     if (thrown !== undefined) throw thrown.error;
     signal?.throwIfAborted();
+    void file.handle; // throws if it was closed meanwhile
     if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, file.path);
     return done;
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', giveUp);
     underWay.delete(giveUp);
+    file.onClose.delete(giveUp);
     if (underWay.size === 0) process.off('exit', giveAllUp);
   }
 }

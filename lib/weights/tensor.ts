@@ -1,5 +1,6 @@
 // tensor.ts: a tensor of a checkpoint: its elements over the mapping, as float32, or read from the file.
 
+import { isFloat32Array, isUint8Array } from '../kinds.js';
 import { native } from '../native.js';
 import { countOption, rangeError, typeError } from '../options.js';
 import { arrayOf } from './dtypes.js';
@@ -45,11 +46,12 @@ export class WeightTensor {
 
   /**
    * The elements, over the mapping itself: the typed array of the type; of F16 a Float16Array where the runtime has one,
-   * of BF16 the bits in a Uint16Array; of what has no array, the bytes. Empty after the weights were closed.
+   * of BF16 the bits in a Uint16Array; of what has no array, the bytes. A view stays as it is after the weights were closed.
    *
    * Writing to it changes this mapping alone: neither the file, nor another worker's view. Cost: a typed array, once.
    *
    * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: longer than one buffer may be (4 GiB on Node 20); take {@link part}s.
+   * `ERR_WEIGHTS_CLOSED`: asked for after `close`.
    */
   get data(): ArrayBufferView {
     this.#data ??= this.part(0, this.bytes);
@@ -58,6 +60,7 @@ export class WeightTensor {
 
   /** As {@link data}, of the bytes from `begin` to `end` of the tensor, which are whole elements. */
   part(begin: number, end: number): ArrayBufferView {
+    void this.#file.handle; // throws after `close`
     const { array, bytes } = arrayOf(this.dtype);
     countOption('begin', begin, 0, this.bytes);
     countOption('end', end, begin, this.bytes);
@@ -68,6 +71,11 @@ export class WeightTensor {
     if (from % bytes !== 0) return new array(this.#file.part(from, from + end - begin), 0, (end - begin) / bytes);
     const { buffer, offset } = this.#file.window(from, from + end - begin);
     return new array(buffer, offset, (end - begin) / bytes);
+  }
+
+  /** Gives up its view, which keeps the memory of a closed file. @internal */
+  forget(): void {
+    this.#data = undefined;
   }
 
   /** @internal */
@@ -94,7 +102,7 @@ export class WeightTensor {
       throw rangeError('end', `whole blocks of ${this.dtype}`, end - begin);
     }
     const floats = out ?? new Float32Array(count);
-    if (!(floats instanceof Float32Array)) throw typeError('out', 'a Float32Array', out);
+    if (!isFloat32Array(floats)) throw typeError('out', 'a Float32Array', out);
     if (floats.length < count) throw rangeError('out.length', `at least ${count}`, floats.length);
     const done = native.tensorFloat32(this.#file.handle, from, to, this.dtype, floats);
     if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, this.#file.path, from);
@@ -104,7 +112,7 @@ export class WeightTensor {
   /** Copies its bytes from the file into `out`, which may hold fewer; a file that was cut meanwhile is an error. */
   read(out: Uint8Array, from = 0): void {
     countOption('from', from, 0, this.bytes);
-    if (!(out instanceof Uint8Array)) throw typeError('out', 'a Uint8Array', out);
+    if (!isUint8Array(out)) throw typeError('out', 'a Uint8Array', out);
     this.#file.read(this.#begin + from, out.subarray(0, Math.min(out.length, this.bytes - from)));
   }
 }

@@ -1,12 +1,20 @@
 // weights.ts: the weights of a model, mapped: a checkpoint of one file or of several.
 
 import { basename } from 'node:path';
+import { brand } from '../kinds.js';
 import { native } from '../native.js';
 import { booleanOption, choiceOption, optionsObject } from '../options.js';
 import { checkpointOf } from './checkpoint.js';
 import { digestOf } from './digest.js';
 import { WeightsError } from './error.js';
-import { STRATEGIES, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
+import {
+  type CloseOptions,
+  closeNow,
+  STRATEGIES,
+  type TensorPlace,
+  WeightsFile,
+  type WeightsStrategy,
+} from './file.js';
 import { checkSplit, type Header, headerOf } from './formats.js';
 import { job, type LoadOptions, loadFile, loadOptions } from './job.js';
 import { type FilePath, pathOption } from './paths.js';
@@ -159,8 +167,8 @@ export class Weights implements Iterable<WeightTensor> {
    * reached by a link: from the user's cache folder), if neither inode, size nor
    * time of the file has changed since.
    *
-   * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`: the file was cut or written to meanwhile.
-   * Cost: some 1 s for a GB by one thread, where it is in memory.
+   * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`: the file was cut or written to meanwhile;
+   * `ERR_WEIGHTS_CLOSED`. Cost: some 1 s for a GB by one thread, where it is in memory.
    */
   async computeDigest(options?: LoadOptions): Promise<string> {
     this.#digest = await digestOf(this.#files, this.bytes, loadOptions(options));
@@ -171,8 +179,8 @@ export class Weights implements Iterable<WeightTensor> {
    * The files, for a model whose initializers lie in them: its `external_data` says `location`, the file's name, and `offset` and
    * `length`, which are `place.begin` and `bytes` of the tensor.
    *
-   * Nothing is copied here. onnxruntime 1.30 copies what it needs while the session is made: keep the weights open until
-   * then, and close them when you like. A session that finds them closed is refused.
+   * Nothing is copied here. onnxruntime 1.30 copies what it needs while the session is made. The weights may be closed at any
+   * time: what this gave keeps the memory.
    *
    * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: a file longer than one buffer may be (4 GiB on Node 20).
    * @example const session = await ort.InferenceSession.create(model, { externalData: weights.externalData() })
@@ -186,7 +194,7 @@ export class Weights implements Iterable<WeightTensor> {
    * Loads tensors into memory, all of them by default, with large reads by several threads: at the device's speed, which
    * touching them does not reach.
    *
-   * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`.
+   * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`, `ERR_WEIGHTS_CLOSED`.
    */
   async prefetch(names?: Iterable<string>, options?: LoadOptions): Promise<void> {
     const { threads, signal, onProgress } = loadOptions(options);
@@ -232,15 +240,25 @@ export class Weights implements Iterable<WeightTensor> {
     for (const file of this.#files) file.check();
   }
 
-  /** Empties all views, and gives the address space back once no work on it is under way. Again: no effect. */
-  close(): void {
-    for (const file of this.#files) file.close();
+  /**
+   * Ends `prefetch` and `computeDigest` that are under way, which reject with `ERR_WEIGHTS_CLOSED`; gives back the files'
+   * descriptors, and what `lock` kept in memory. Views that were handed out stay as they are, and keep the memory until
+   * the last of them is collected. Again: no effect.
+   *
+   * @throws {TypeError} an option that is none.
+   */
+  close(options?: CloseOptions): void {
+    const now = closeNow(options);
+    for (const tensor of this.tensors.values()) tensor.forget();
+    for (const file of this.#files) file.close(now);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 }
+
+brand(Weights.prototype, 'Weights');
 
 function addTensor(
   tensors: Map<string, WeightTensor>,

@@ -287,6 +287,7 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
       {"weightsDetach", Guarded<WeightsDetach>},
       {"weightsRelease", Guarded<WeightsRelease>},
       {"weightsRead", Guarded<WeightsRead>},
+      {"weightsCopy", Guarded<WeightsCopy>},
       {"weightsResident", Guarded<WeightsResident>},
       {"weightsAdvise", Guarded<WeightsAdvise>},
       {"weightsLock", Guarded<WeightsLock>},

@@ -77,7 +77,7 @@ napi_value FindManyData(napi_env env, napi_callback_info info);
 //
 // weightsOpen(path, strategy, follow): the file, as an external value; or what is wrong with it.
 napi_value WeightsOpen(napi_env env, napi_callback_info info);
-// weightsFacts(file): { size, mapped, changed, identity }.
+// weightsFacts(file): { size, mapped, changed, identity, owner, mode, changedMs }.
 napi_value WeightsFacts(napi_env env, napi_callback_info info);
 // weightsParse(file): { names, dtypes, shapes, places, metadata }; or [code, message, offset].
 napi_value WeightsParse(napi_env env, napi_callback_info info);
@@ -85,16 +85,20 @@ napi_value WeightsParse(napi_env env, napi_callback_info info);
 napi_value WeightsParseIndex(napi_env env, napi_callback_info info);
 // weightsSplitNames(name): all files of a split GGUF, by the name of one; undefined: it is the name of none.
 napi_value WeightsSplitNames(napi_env env, napi_callback_info info);
-// weightsWindow(file, from, bytes): an ArrayBuffer over the mapping, which it keeps.
+// weightsWindow(file, from, bytes): an ArrayBuffer over the mapping, which stays as long as the buffer's memory is
+// used.
 napi_value WeightsWindow(napi_env env, napi_callback_info info);
 // accountExternal(bytes): tells V8 of so many bytes more that this holds, or fewer.
 napi_value AccountExternal(napi_env env, napi_callback_info info);
 // weightsDetach(buffer): empties it and all views of it.
 napi_value WeightsDetach(napi_env env, napi_callback_info info);
-// weightsRelease(file): neither the external value nor windows keep the file any more. REQUIRES: all windows detached.
+// weightsRelease(file, discard): the external value keeps the file no more.  `discard`: of the pages nothing but zeros
+// is left, and their range is not given to others while the value lives.
 napi_value WeightsRelease(napi_env env, napi_callback_info info);
 // weightsRead(file, from, out): undefined, or what is wrong.
 napi_value WeightsRead(napi_env env, napi_callback_info info);
+// weightsCopy(file, from, out): as weightsRead, from the pages: what a program wrote to them, or was read into them.
+napi_value WeightsCopy(napi_env env, napi_callback_info info);
 napi_value WeightsResident(napi_env env, napi_callback_info info);
 // weightsAdvise(file, from, bytes): whether the system could be told.
 napi_value WeightsAdvise(napi_env env, napi_callback_info info);
@@ -109,7 +113,8 @@ napi_value WeightsDigest(napi_env env, napi_callback_info info);
 // weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
 napi_value WeightsWarm(napi_env env, napi_callback_info info);
 
-// lockTake(path): a lock for one process; undefined while another has it, a text if it can not be had.
+// lockTake(path, shared): a lock for one process; undefined while another has it, a text if it can not be had.
+// `shared`: its file is for other users, too.
 napi_value LockTake(napi_env env, napi_callback_info info);
 // lockRelease(lock).  It is also given back when the value is collected, and when the process ends.
 napi_value LockRelease(napi_env env, napi_callback_info info);

@@ -21,6 +21,7 @@
 #include "binding/job.h"
 #include "binding/weights_file.h"
 #include "weights/digest.h"
+#include "weights/fault_guard.h"
 #include "weights/file_lock.h"
 #include "weights/gguf.h"
 #include "weights/gguf_split.h"
@@ -192,9 +193,9 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   }
   Result<File> file = MappedFile::Open(path, static_cast<MapStrategy>(strategy), follow);
   if (!file.ok()) return Text(env, file.status().detail());
-  auto owned = std::make_unique<SharedFile>(std::make_shared<File>(std::move(file.value())));
+  auto owned = std::make_unique<OpenedFile>(OpenedFile{std::move(file.value()), nullptr});
   napi_value value;
-  const auto drop = [](napi_env, void* data, void*) { delete static_cast<SharedFile*>(data); };
+  const auto drop = [](napi_env, void* data, void*) { delete static_cast<OpenedFile*>(data); };
   if (napi_create_external(env, owned.get(), drop, nullptr, &value) != napi_ok) return nullptr;
   static_cast<void>(owned.release());  // the external value has it
   return value;
@@ -209,9 +210,13 @@ napi_value WeightsFacts(napi_env env, napi_callback_info info) {
   facts.Set("size", Napi::Number::New(env, static_cast<double>((*file)->size())));
   facts.Set("mapped", Napi::Boolean::New(env, (*file)->mapped()));
   facts.Set("changed", Napi::Boolean::New(env, (*file)->Changed()));
+  facts.Set("owner", Napi::Number::New(env, (*file)->owner()));
+  facts.Set("mode", Napi::Number::New(env, (*file)->mode()));
+  facts.Set("changedMs", Napi::Number::New(env, static_cast<double>(identity.changed_ns) / 1e6));
   facts.Set("identity",
             Napi::String::New(env, std::to_string(identity.device) + ":" + std::to_string(identity.inode) + ":" +
-                                       std::to_string(identity.size) + ":" + std::to_string(identity.modified_ns)));
+                                       std::to_string(identity.size) + ":" + std::to_string(identity.modified_ns) +
+                                       ":" + std::to_string(identity.changed_ns)));
   return facts;
 }
 
@@ -255,10 +260,12 @@ napi_value WeightsWindow(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   if (from > (*file)->size() || bytes > (*file)->size() - from) return ThrowRange(env, "window: beyond the file");
-  auto owner = std::make_unique<SharedFile>(*ReadSharedFile(env, args[0]));
+  // The pages and not the file: the buffer may outlive it, and holds no descriptor then.
+  using Owner = std::shared_ptr<FilePages>;
+  auto owner = std::make_unique<Owner>((*file)->pages());
   napi_value buffer;
   // On this environment's thread, and touching nothing of it.
-  const auto drop = [](napi_env, void*, void* hint) { delete static_cast<SharedFile*>(hint); };
+  const auto drop = [](napi_env, void*, void* hint) { delete static_cast<Owner*>(hint); };
   if (napi_create_external_arraybuffer(env, (*file)->bytes() + from, bytes, drop, owner.get(), &buffer) != napi_ok) {
     bool pending = false;
     napi_is_exception_pending(env, &pending);
@@ -282,8 +289,20 @@ napi_value WeightsDetach(napi_env env, napi_callback_info info) {
 }
 
 napi_value WeightsRelease(napi_env env, napi_callback_info info) {
-  const Arguments<1> args(env, info);
-  if (File* const file = ReadFile(env, args[0])) file->reset();
+  const Arguments<2> args(env, info);
+  bool discard = false;
+  OpenedFile* const opened = ReadOpenedFile(env, args[0]);
+  if (opened == nullptr || opened->file == nullptr) return nullptr;
+  if (napi_get_value_bool(env, args[1], &discard) != napi_ok)
+    return ThrowType(env, "weightsRelease: expected a boolean");
+  const std::shared_ptr<FilePages> pages = opened->file->pages();
+  opened->file.reset();
+  if (discard) {
+    pages->Discard();
+    opened->kept = pages;
+  } else {
+    pages->Unlock();
+  }
   return nullptr;
 }
 
@@ -298,6 +317,21 @@ napi_value WeightsRead(napi_env env, napi_callback_info info) {
   if (from > (*file)->size() || out.size() > (*file)->size() - from) return ThrowRange(env, "read: beyond the file");
   const Status status = (*file)->Read(from, {const_cast<std::byte*>(out.data()), out.size()});
   return status.ok() ? nullptr : Text(env, status.detail());
+}
+
+napi_value WeightsCopy(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  File* const file = ReadFile(env, args[0]);
+  uint64_t from = 0;
+  Bytes out;
+  if (file == nullptr || *file == nullptr || !ReadCount(env, args[1], &from) || !ReadView(env, args[2], "out", &out)) {
+    return nullptr;
+  }
+  if (from > (*file)->size() || out.size() > (*file)->size() - from) return ThrowRange(env, "copy: beyond the file");
+  const std::byte* const pages = (*file)->bytes() + from;
+  auto* const to = const_cast<std::byte*>(out.data());
+  const bool whole = ReadGuarded(pages, out.size(), [&] { std::memcpy(to, pages, out.size()); });
+  return whole ? nullptr : Text(env, "the file was cut since it was opened");
 }
 
 napi_value WeightsResident(napi_env env, napi_callback_info info) {
@@ -392,10 +426,12 @@ napi_value WeightsWarm(napi_env env, napi_callback_info info) {
 }
 
 napi_value LockTake(napi_env env, napi_callback_info info) {
-  const Arguments<1> args(env, info);
+  const Arguments<2> args(env, info);
   std::string path;
+  bool shared = false;
   if (!ReadString(env, args[0], &path)) return nullptr;
-  auto lock = FileLock::TryTake(path);
+  if (napi_get_value_bool(env, args[1], &shared) != napi_ok) return ThrowType(env, "lockTake: expected a boolean");
+  auto lock = FileLock::TryTake(path, shared);
   if (!lock.ok()) return Text(env, lock.status().detail());
   if (lock.value() == nullptr) return nullptr;
   napi_value value;

@@ -12,8 +12,11 @@
 namespace zerohop::binding {
 
 using File = std::shared_ptr<MappedFile>;
-// The external value and all windows have this in common: it is null for all of them once the file was released.
-using SharedFile = std::shared_ptr<File>;
+
+struct OpenedFile {
+  File file;                        // null once it was released
+  std::shared_ptr<FilePages> kept;  // of a file that was discarded: its range, for as long as the value lives
+};
 
 inline napi_value Text(napi_env env, const std::string& text) {
   napi_value value = nullptr;
@@ -22,12 +25,12 @@ inline napi_value Text(napi_env env, const std::string& text) {
 }
 
 // Null, and an exception pending, for anything else.
-inline SharedFile* ReadSharedFile(napi_env env, napi_value value) {
+inline OpenedFile* ReadOpenedFile(napi_env env, napi_value value) {
   void* file = nullptr;
   napi_valuetype type = napi_undefined;
   if (napi_typeof(env, value, &type) == napi_ok && type == napi_external &&
       napi_get_value_external(env, value, &file) == napi_ok && file != nullptr) {
-    return static_cast<SharedFile*>(file);
+    return static_cast<OpenedFile*>(file);
   }
   ThrowType(env, "file: expected what weightsOpen gave");
   return nullptr;
@@ -35,8 +38,8 @@ inline SharedFile* ReadSharedFile(napi_env env, napi_value value) {
 
 // Likewise.  What it holds is null once it was released.
 inline File* ReadFile(napi_env env, napi_value value) {
-  SharedFile* const shared = ReadSharedFile(env, value);
-  return shared == nullptr ? nullptr : shared->get();
+  OpenedFile* const opened = ReadOpenedFile(env, value);
+  return opened == nullptr ? nullptr : &opened->file;
 }
 
 inline bool ReadCount(napi_env env, napi_value value, uint64_t* count) {

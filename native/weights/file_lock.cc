@@ -10,13 +10,25 @@
 #include <utility>
 
 namespace zerohop {
+namespace {
 
-Result<std::unique_ptr<FileLock>> FileLock::TryTake(const std::string& path) {
+int OpenLock(const std::string& path, bool shared) {
+  // Nor wait for the other end of a pipe.
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | kFlags, shared ? 0666 : 0600);
+  if (file >= 0 || !shared || errno != EACCES) return file;
+  // Another user's, which a lock need not write to.
+  return ::open(path.c_str(), O_RDONLY | kFlags);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileLock>> FileLock::TryTake(const std::string& path, bool shared) {
   const auto failure = [&](int error) {
     return Status(Code::kIo, path + ": " + std::system_category().message(error));
   };
   for (;;) {
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int file = OpenLock(path, shared);
     if (file < 0) return failure(errno);
     std::unique_ptr<FileLock> lock(new FileLock({}, file));
     if (::flock(file, LOCK_EX | LOCK_NB) != 0) {

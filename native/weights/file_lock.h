@@ -13,8 +13,9 @@ namespace zerohop {
 
 class FileLock {
  public:
-  // Null where somebody else holds it, in this process or another: nothing is waited for.
-  static Result<std::unique_ptr<FileLock>> TryTake(const std::string& path);
+  // Null where somebody else holds it, in this process or another: nothing is waited for.  `shared`: other users may
+  // take it, too, as far as the process's umask allows.
+  static Result<std::unique_ptr<FileLock>> TryTake(const std::string& path, bool shared);
 
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;

@@ -26,19 +26,19 @@ std::string ErrorText(int error) { return std::system_category().message(error);
 
 #if defined(__APPLE__)
 constexpr int kUncharged = 0;  // nothing is charged there
-int64_t ModifiedNs(const struct stat& facts) {
-  return int64_t{facts.st_mtimespec.tv_sec} * 1'000'000'000 + facts.st_mtimespec.tv_nsec;
-}
+const timespec& Modified(const struct stat& facts) { return facts.st_mtimespec; }
+const timespec& StatusChanged(const struct stat& facts) { return facts.st_ctimespec; }
 #else
 constexpr int kUncharged = MAP_NORESERVE;
-int64_t ModifiedNs(const struct stat& facts) {
-  return int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
-}
+const timespec& Modified(const struct stat& facts) { return facts.st_mtim; }
+const timespec& StatusChanged(const struct stat& facts) { return facts.st_ctim; }
 #endif
+
+int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 MappedFile::Identity IdentityOf(const struct stat& facts) {
   return {static_cast<uint64_t>(facts.st_dev), static_cast<uint64_t>(facts.st_ino),
-          static_cast<uint64_t>(facts.st_size), ModifiedNs(facts)};
+          static_cast<uint64_t>(facts.st_size), Nanoseconds(Modified(facts)), Nanoseconds(StatusChanged(facts))};
 }
 
 // The same file once more, read past the page cache; -1 where that can not be had.
@@ -76,17 +76,20 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   if (::fstat(file, &facts) != 0) return Status(Code::kIo, path + ": " + ErrorText(errno));
   if (!S_ISREG(facts.st_mode)) return Status(Code::kIo, path + ": expected a regular file");
   opened->identity_ = IdentityOf(facts);
-  opened->size_ = opened->identity_.size;
-  if (opened->size_ == 0) return Status(Code::kIo, path + ": expected a file of weights, found an empty one");
+  opened->names_ = facts.st_nlink;
+  opened->owner_ = facts.st_uid;
+  opened->mode_ = facts.st_mode & 07777;
+  const uint64_t size = opened->size();
+  if (size == 0) return Status(Code::kIo, path + ": expected a file of weights, found an empty one");
   const bool read = strategy == MapStrategy::kRead || strategy == MapStrategy::kDirect ||
                     (strategy == MapStrategy::kAuto && OnNetwork(file));
   const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kUncharged;
-  void* const at = ::mmap(nullptr, opened->size_, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
+  void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
   if (at == MAP_FAILED) return Status(Code::kNoMemory, path + ": no address space for it: " + ErrorText(errno));
-  opened->bytes_ = static_cast<std::byte*>(at);
+  opened->pages_ = std::make_shared<FilePages>(static_cast<std::byte*>(at), size);
   opened->mapped_ = !read;
 #if defined(MADV_DONTDUMP)
-  ::madvise(at, opened->size_, MADV_DONTDUMP);  // as best it can
+  ::madvise(at, size, MADV_DONTDUMP);  // as best it can
 #endif
   if (strategy == MapStrategy::kDirect) opened->direct_file_ = OpenDirect(file);
   // It may have been cut between the two.
@@ -94,8 +97,16 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   return opened;
 }
 
+FilePages::~FilePages() { ::munmap(bytes_, size_); }
+
+void FilePages::Discard() const {
+  // In one step: at no moment is there nothing.  Where the system refuses, the memory goes with the last owner.
+  ::mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | kUncharged, -1, 0);
+}
+
+void FilePages::Unlock() const { ::munlock(bytes_, size_); }
+
 MappedFile::~MappedFile() {
-  if (bytes_ != nullptr) ::munmap(bytes_, size_);
   for (const int file : {file_, direct_file_}) {
     if (file >= 0) ::close(file);
   }
@@ -103,7 +114,11 @@ MappedFile::~MappedFile() {
 
 bool MappedFile::Changed() const {
   struct stat facts;
-  return ::fstat(file_, &facts) != 0 || !(IdentityOf(facts) == identity_);
+  if (::fstat(file_, &facts) != 0) return true;
+  Identity now = IdentityOf(facts);
+  // Whoever replaces a file by renaming takes the name of the old one, and that sets its time.
+  if (facts.st_nlink != names_) now.changed_ns = identity_.changed_ns;
+  return now != identity_;
 }
 
 Status MappedFile::Read(uint64_t from, std::span<std::byte> out) const {
@@ -138,32 +153,32 @@ Status MappedFile::ReadPages(uint64_t from, std::span<std::byte> out) const {
 }
 
 bool MappedFile::WillNeed(uint64_t from, uint64_t bytes) const {
-  if (!mapped_ || from >= size_) return !mapped_;
+  if (!mapped_ || from >= size()) return !mapped_;
   const uint64_t start = from / kPage * kPage;
-  return ::madvise(bytes_ + start, std::min(bytes, size_ - from) + (from - start), MADV_WILLNEED) == 0;
+  return ::madvise(this->bytes() + start, std::min(bytes, size() - from) + (from - start), MADV_WILLNEED) == 0;
 }
 
 Status MappedFile::Lock() const {
-  if (::mlock(bytes_, size_) == 0) return {};
+  if (::mlock(bytes(), size()) == 0) return {};
   return {Code::kNoMemory,
-          "the system does not keep " + std::to_string(size_) + " bytes in memory: " + ErrorText(errno)};
+          "the system does not keep " + std::to_string(size()) + " bytes in memory: " + ErrorText(errno)};
 }
 
 uint64_t MappedFile::ResidentBytes() const {
   constexpr size_t kPagesAtOnce = size_t{1} << 16;
   std::vector<unsigned char> pages(kPagesAtOnce);
   uint64_t resident = 0;
-  for (uint64_t at = 0; at < size_; at += kPagesAtOnce * kPage) {
-    const uint64_t bytes = std::min<uint64_t>(size_ - at, kPagesAtOnce * kPage);
+  for (uint64_t at = 0; at < size(); at += kPagesAtOnce * kPage) {
+    const uint64_t bytes = std::min<uint64_t>(size() - at, kPagesAtOnce * kPage);
 #if defined(__APPLE__)
     auto* const vector = reinterpret_cast<char*>(pages.data());
 #else
     auto* const vector = pages.data();
 #endif
-    if (::mincore(bytes_ + at, bytes, vector) != 0) return resident;
+    if (::mincore(this->bytes() + at, bytes, vector) != 0) return resident;
     for (uint64_t page = 0; page * kPage < bytes; ++page) resident += (pages[page] & 1) != 0 ? kPage : 0;
   }
-  return std::min(resident, size_);
+  return std::min(resident, size());
 }
 
 }  // namespace zerohop

@@ -4,10 +4,12 @@
 // file nor another process nor another mapping of it, and is not charged before it happens (MAP_NORESERVE).  Where a
 // file may vanish under its pages (network file systems) it has memory of its own instead, which LoadFile fills.
 //
-// What goes through here can not fault: Read uses the file, not the pages (fault_guard.h is for who reads those).  A
-// file that was cut or replaced since is told by Changed.
+// Read cannot fault: it uses the file, not the pages (fault_guard.h is for who reads those).  Changed tells of a file
+// that was cut or written to since.
 //
-// Lifetime  counted (std::shared_ptr); unmapped with the last owner, on whatever thread.
+// Lifetime  counted (std::shared_ptr), on whatever thread.  The descriptors go with the last owner of the file: a
+//           JavaScript handle, or work under way.  The pages go with the last owner of the mapping, which may be a
+//           buffer that outlives the file.
 // Threads   any.
 #pragma once
 
@@ -28,6 +30,28 @@ struct FileRange {
   uint64_t begin, end;
 };
 
+// Pages of the address space, unmapped with their last owner.
+class FilePages {
+ public:
+  FilePages(std::byte* bytes, uint64_t size) : bytes_(bytes), size_(size) {}
+  FilePages(const FilePages&) = delete;
+  FilePages& operator=(const FilePages&) = delete;
+  ~FilePages();
+
+  std::byte* bytes() const { return bytes_; }
+  uint64_t size() const { return size_; }
+
+  // Gives the memory back and leaves zeros.  The range stays taken: whoever reads it yet finds neither a fault nor
+  // another file.
+  void Discard() const;
+  // The pages may leave memory again.
+  void Unlock() const;
+
+ private:
+  std::byte* bytes_;
+  uint64_t size_;
+};
+
 class MappedFile {
  public:
   // A regular file of at least one byte.  `follow`: whether the last part of the path may be a link.  Where it is not
@@ -38,18 +62,24 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();
 
-  std::byte* bytes() const { return bytes_; }
-  uint64_t size() const { return size_; }
+  const std::shared_ptr<FilePages>& pages() const { return pages_; }
+  std::byte* bytes() const { return pages_->bytes(); }
+  uint64_t size() const { return identity_.size; }
   bool mapped() const { return mapped_; }
 
-  // What it is, beside its path: the same as long as nobody replaced or wrote to it.
+  // What it is, beside its path: the same as long as nobody replaced or wrote to it.  Programs set the time of
+  // modification as they like; that of the last change of the inode is the system's.
   struct Identity {
     uint64_t device, inode, size;
-    int64_t modified_ns;
+    int64_t modified_ns, changed_ns;
     bool operator==(const Identity&) const = default;
   };
   const Identity& identity() const { return identity_; }
-  // The file is not what it was when it was opened.
+  uint32_t owner() const { return owner_; }
+  // Permission bits.
+  uint32_t mode() const { return mode_; }
+  // The file is not what it was when it was opened.  Another mode or owner counts as a change, since the system does
+  // not tell it from a write whose time was set back.  A name that came or went does not count.
   bool Changed() const;
 
   // Copies from the file, not from the pages.  kIo: the file was cut, or can not be read.
@@ -69,10 +99,11 @@ class MappedFile {
 
   int file_ = -1;
   int direct_file_ = -1;  // the same, past the page cache
-  std::byte* bytes_ = nullptr;
-  uint64_t size_ = 0;
+  std::shared_ptr<FilePages> pages_;
   bool mapped_ = false;
   Identity identity_{};
+  uint64_t names_ = 0;
+  uint32_t owner_ = 0, mode_ = 0;
 };
 
 }  // namespace zerohop

@@ -29,7 +29,7 @@ describe('externalData', () => {
       expect(data.byteOffset + tensor.place.begin).toBe(tensor.data.byteOffset);
     }
     weights.close();
-    expect(first!.data.length).toBe(0);
+    expect(first!.data.length).toBeGreaterThan(0); // who was given it may still read it
     expect(errorOf(() => weights.externalData()).code).toBe('ERR_WEIGHTS_CLOSED');
   });
 
@@ -57,7 +57,7 @@ describe('externalData', () => {
 // Of onnxruntime-node 1.30: the documentation says so, and a version that does otherwise must not come unnoticed.
 describe.skipIf(!glibc)('a session of onnxruntime-node', () => {
   test('computes with the weights it was made with, whatever becomes of them', async () => {
-    const kept = { open: ['right', true], written: 'right', closed: [0, true, 'right'] };
+    const kept = { open: ['right', true], written: 'right', closed: [true, 'right'] };
     expect(await answer('onnx-weights.mjs', { args: [ownFolder()] })).toEqual({
       small: kept,
       smallUnpacked: kept,
@@ -67,9 +67,12 @@ describe.skipIf(!glibc)('a session of onnxruntime-node', () => {
       twoFiles: 'right',
       // Not open here, mapped by the session.
       fromPath: [false, true, 'right'],
-      // Refused, and alive.
-      closedTooEarly: 'Error',
-      asInputs: [[4, 2], [7, 5], 'Error'],
+      closedEarly: 'right',
+      asInputs: [
+        [4, 2],
+        [7, 5],
+        [7, 5],
+      ],
     });
   });
 });

@@ -1,13 +1,17 @@
 // Files in the address space: what is read, hashed and warmed is what the file holds, and a file that changes is told.
 #include "weights/mapped_file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -103,6 +107,67 @@ TEST(MappedFile, TellsThatItWasCut) {
   CHECK(!DigestOfFile(*opened, AllOf(*opened), 2, kGoOn).ok());
   const FileRange all{0, opened->size()};
   CHECK(!WarmFile(*opened, {&all, 1}, 2, kGoOn).ok());
+}
+
+TEST(MappedFile, TellsAWriteWhoseTimeWasSetBack) {
+  const OwnFile file(SomeBytes(5000));
+  const auto set_time = [&] {
+    const timeval times[2] = {{1, 0}, {1, 0}};
+    REQUIRE(::utimes(file.path(), times) == 0);
+  };
+  set_time();
+  const auto opened = Opened(file);
+  // As often as the system's clock needs to go on.
+  do {
+    const int writer = ::open(file.path(), O_WRONLY);
+    CHECK_EQ(::pwrite(writer, "other", 5, 100), 5);
+    ::close(writer);
+    set_time();
+    CHECK_EQ(Opened(file)->identity().modified_ns, opened->identity().modified_ns);
+  } while (Opened(file)->identity().changed_ns == opened->identity().changed_ns);
+  CHECK(opened->Changed());
+}
+
+TEST(MappedFile, IsNotChangedByTheLossOfItsName) {
+  auto file = std::make_unique<OwnFile>(SomeBytes(5000));
+  const auto opened = Opened(*file);
+  file.reset();
+  CHECK(!opened->Changed());
+}
+
+TEST(FilePages, OutliveTheirFile) {
+  const std::vector<std::byte> content = SomeBytes(100'000);
+  const OwnFile file(content);
+  for (const MapStrategy strategy : {MapStrategy::kMap, MapStrategy::kRead}) {
+    auto opened = Opened(file, strategy);
+    const std::shared_ptr<FilePages> pages = opened->pages();
+    opened.reset();
+    CHECK(std::equal(content.begin(), content.end(), pages->bytes()));
+  }
+}
+
+TEST(FilePages, AreZerosInTheirPlaceWhenTheyAreDiscarded) {
+  const OwnFile file(SomeBytes(100'000));
+  for (const MapStrategy strategy : {MapStrategy::kMap, MapStrategy::kRead}) {
+    const std::shared_ptr<FilePages> pages = Opened(file, strategy)->pages();
+    // Somebody reads all the time: there must be something at every moment.
+    std::atomic<bool> done{false};
+    std::thread reader([&] {
+      volatile unsigned sum = 0;
+      while (!done) {
+        for (size_t i = 0; i < pages->size(); i += 4096) sum = sum + static_cast<unsigned>(pages->bytes()[i]);
+      }
+    });
+    pages->Discard();
+    done = true;
+    reader.join();
+    const auto is_zero = [](std::byte each) { return each == std::byte{0}; };
+    CHECK(std::all_of(pages->bytes(), pages->bytes() + pages->size(), is_zero));
+    const auto other = Opened(file, strategy);
+    const bool apart =
+        other->bytes() + other->size() <= pages->bytes() || other->bytes() >= pages->bytes() + pages->size();
+    CHECK(apart);
+  }
 }
 
 TEST(MappedFile, LoadsWhateverIsThereInPieces) {
