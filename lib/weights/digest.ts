@@ -1,14 +1,18 @@
 // digest.ts: what files contain, as docs/WEIGHTS.md specifies it, and what of it is kept beside them.
 
-import { readFileSync } from 'node:fs';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { native } from '../native.js';
 import { writeAtomically } from './atomic-file.js';
 import { digestPlaceOf } from './digest-place.js';
 import type { WeightsFile } from './file.js';
 import { job, type Load } from './job.js';
+import { isOurs, readSmallFile } from './small-file.js';
 
 const VERSION = 'zerohop weights 1';
+/** Of a sidecar: three lines, of which the longest has five numbers. */
+const SIDECAR_BYTES_MAX = 1024;
+/** The coarsest clock of a file system ticks so often: a file that changed since may change again without another time. */
+const TICK_MS = 2000;
 
 /** Of all files, `total` bytes, as 64 digits. */
 export async function digestOf(files: readonly WeightsFile[], total: number, load: Load): Promise<string> {
@@ -42,10 +46,12 @@ export async function treeOf(
   return Buffer.from(await job<ArrayBuffer>(file, signal, report, start));
 }
 
-/** What an earlier run found, if the file is the same still. */
+/** What an earlier run found, if the file is the same still, and nobody wrote it who could not have written the file. */
 function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
   try {
-    const [version, identity, root] = readFileSync(digestPlaceOf(file.path), 'utf8').split('\n');
+    const { bytes, facts } = readSmallFile(digestPlaceOf(file.path), SIDECAR_BYTES_MAX, false);
+    if (bytes === undefined || !isOurs({ owner: facts.uid, mode: facts.mode }, file.owner)) return undefined;
+    const [version, identity, root] = bytes.toString('latin1').split('\n');
     if (version !== VERSION || identity !== file.identity || !/^[0-9a-f]{64}$/.test(root ?? '')) return undefined;
     return Buffer.from(root!, 'hex');
   } catch {
@@ -58,7 +64,9 @@ async function rootOf(
   load: Load,
   report: ((bytes: number) => void) | undefined,
 ): Promise<Uint8Array> {
+  const settled = Date.now() - file.changedMs > TICK_MS;
   const root = await treeOf(file, 0, file.size, load, report);
+  if (!settled) return root;
   const text = `${VERSION}\n${file.identity}\n${root.toString('hex')}\n`;
   // As best it can: the folder may be read-only.
   try {
