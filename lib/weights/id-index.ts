@@ -77,11 +77,14 @@ export class IntegerIndex implements IdIndex<number> {
   readonly #shift: number;
   readonly #mask: number;
   readonly #count: number;
-  /** Some id has an upper half, or is below 0. */
   readonly #wide: boolean;
 
-  /** @throws {RangeError} an id twice, where the slots are to be filled. */
-  constructor(words: Int32Array, given?: IdSlots) {
+  /**
+   * `wide`: whether some id has an upper half, or is below 0; looked up in all words where it is not said.
+   *
+   * @throws {RangeError} an id twice, where the slots are to be filled.
+   */
+  constructor(words: Int32Array, given?: IdSlots, wide = hasUpperHalf(words)) {
     this.#words = words;
     this.#count = words.length / 2;
     const { slots, seed } = given ?? filled(this.#count, [bytesOf(words)], (empty) => addIntegers(words, empty));
@@ -90,8 +93,6 @@ export class IntegerIndex implements IdIndex<number> {
     [this.#key0, this.#key1] = keyOf(seed) as [number, number];
     this.#shift = shiftOf(slots);
     this.#mask = slots.length / 2 - 1;
-    let wide = false;
-    for (let row = 0; row < this.#count && !wide; ++row) wide = words[2 * row + 1] !== 0;
     this.#wide = wide;
   }
 
@@ -260,6 +261,12 @@ function wordAt(text: Uint8Array, i: number): number {
 }
 
 const NUMBERS = ['Int32Array', 'Uint32Array', 'Float64Array'];
+
+/** Whether an id of these words has an upper half, or is below 0. */
+export function hasUpperHalf(words: Int32Array): boolean {
+  for (let i = 1; i < words.length; i += 2) if (words[i] !== 0) return true;
+  return false;
+}
 
 function numbersOf(ids: ArrayLike<unknown>): Int32Array | Uint32Array | Float64Array {
   if (NUMBERS.includes(typedArrayName(ids)!)) return ids as Int32Array;

@@ -10,7 +10,7 @@
 import type { NativeVectors } from '../native.js';
 import { WeightsError } from './error.js';
 import { WINDOW_BYTES } from './file.js';
-import { areSlots, type IdIndex, type IdSlots, IntegerIndex, isSeed, TextIndex } from './id-index.js';
+import { areSlots, hasUpperHalf, type IdIndex, type IdSlots, IntegerIndex, isSeed, TextIndex } from './id-index.js';
 import type { FilePath } from './paths.js';
 import { INDEX_SEED, type TableId } from './table-write.js';
 import type { WeightTensor } from './tensor.js';
@@ -54,7 +54,7 @@ export async function openTable(path: FilePath): Promise<TableFile> {
   try {
     return readTable(weights);
   } catch (error) {
-    weights.close();
+    weights.close({ now: true }); // nobody has seen a view of it
     throw error;
   }
 }
@@ -90,12 +90,55 @@ function readTable(weights: Weights): TableFile {
   const ends = weights.tensors.get('ids.ends');
   if (ends === undefined) {
     const words = wordsOf(ids, size, wrong);
-    const idOf = (row: number) => words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0);
-    return { ...common, texts: false, idOf, index: indexOf(() => new IntegerIndex(words, given), wrong) };
+    const index = indexOf(() => integerIndexOver(ids, words, given), wrong);
+    return { ...common, texts: false, idOf: numbersFrom(ids), index };
   }
-  const [bytes, places] = textsOf(ids, ends, size, wrong);
-  const idOf = (row: number) => Buffer.from(bytes.subarray(row === 0 ? 0 : places[row - 1]!, places[row]!)).toString();
-  return { ...common, texts: true, idOf, index: indexOf(() => new TextIndex(bytes, places, given), wrong) };
+  checkTexts(ids, ends, size, wrong);
+  const index = indexOf(() => textIndexOver(ids, ends, given), wrong);
+  return { ...common, texts: true, idOf: textsFrom(ids, ends), index };
+}
+
+/**
+ * A copy of a tensor's bytes. What is looked at from end to end is copied first: the file may be cut meanwhile, and a walk
+ * over its pages would then end the process.
+ *
+ * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`
+ */
+function copyOf(tensor: WeightTensor, from = 0, to = tensor.bytes): ArrayBuffer {
+  const bytes = new Uint8Array(new ArrayBuffer(to - from));
+  tensor.file.copy(tensor.place.begin + from, bytes);
+  return bytes.buffer;
+}
+
+/** Filled from a copy; over the pages from then on, which all processes share. */
+function integerIndexOver(ids: WeightTensor, words: Int32Array, given: IdSlots | undefined): IntegerIndex {
+  const copied = ids.dtype === 'I64' ? new Int32Array(copyOf(ids)) : words;
+  const wide = hasUpperHalf(copied);
+  return new IntegerIndex(words, given ?? new IntegerIndex(copied, undefined, wide), wide);
+}
+
+function textIndexOver(ids: WeightTensor, ends: WeightTensor, given: IdSlots | undefined): TextIndex {
+  const slots = given ?? new TextIndex(new Uint8Array(copyOf(ids)), new Float64Array(copyOf(ends)));
+  return new TextIndex(ids.data as Uint8Array, ends.data as Float64Array, slots);
+}
+
+/** Of whole numbers: the id of a row, from the file. */
+function numbersFrom(ids: WeightTensor): TableFile['idOf'] {
+  const bytes = ids.dtype === 'U32' ? 4 : 8;
+  return (row) => {
+    const words = new DataView(copyOf(ids, row * bytes, (row + 1) * bytes));
+    return (bytes === 4 ? 0 : words.getInt32(4, true)) * 2 ** 32 + words.getUint32(0, true);
+  };
+}
+
+function textsFrom(ids: WeightTensor, ends: WeightTensor): TableFile['idOf'] {
+  const endOf = (row: number) => (row < 0 ? 0 : new Float64Array(copyOf(ends, 8 * row, 8 * row + 8))[0]!);
+  return (row) => {
+    const [begin, end] = [endOf(row - 1), endOf(row)];
+    if (!(begin <= end && end <= ids.bytes))
+      throw new WeightsError('ERR_WEIGHTS_CHANGED', 'its ids.ends are not what they were', ids.place.path);
+    return Buffer.from(copyOf(ids, begin, end)).toString();
+  };
 }
 
 /** An id twice is the file's fault here, not the caller's. */
@@ -134,32 +177,29 @@ function viewsOf(
 function wordsOf(ids: WeightTensor, size: number, wrong: (message: string) => WeightsError): Int32Array {
   if (ids.shape.length !== 1 || ids.shape[0] !== size)
     throw wrong(`ids: expected [${size}], found [${ids.shape.join(', ')}]`);
-  const { buffer, byteOffset, byteLength } = ids.data;
-  if (ids.dtype === 'I64' && byteOffset % 4 === 0) return new Int32Array(buffer, byteOffset, byteLength / 4);
-  const words = new Int32Array(2 * size);
-  if (ids.dtype === 'U32') {
-    const lower = ids.data as Uint32Array;
-    for (let row = 0; row < size; ++row) words[2 * row] = lower[row]!;
-    return words;
-  }
   if (ids.dtype === 'I64') {
-    new Uint8Array(words.buffer).set(new Uint8Array(buffer, byteOffset, byteLength));
-    return words;
+    const { buffer, byteOffset, byteLength } = ids.data; // a window of its own where they lie at no multiple of 8
+    return new Int32Array(buffer, byteOffset, byteLength / 4);
   }
-  throw wrong(`ids: expected U32 or I64, or the bytes of texts with ids.ends, found ${ids.dtype}`);
+  if (ids.dtype !== 'U32')
+    throw wrong(`ids: expected U32 or I64, or the bytes of texts with ids.ends, found ${ids.dtype}`);
+  const lower = new Uint32Array(copyOf(ids));
+  const words = new Int32Array(2 * size);
+  for (let row = 0; row < size; ++row) words[2 * row] = lower[row]!;
+  return words;
 }
 
-function textsOf(
+function checkTexts(
   ids: WeightTensor,
   ends: WeightTensor,
   size: number,
   wrong: (message: string) => WeightsError,
-): [Uint8Array, Float64Array] {
+): void {
   if (ids.dtype !== 'U8' || ends.dtype !== 'F64' || ends.shape.length !== 1 || ends.shape[0] !== size)
     throw wrong(
       `ids of texts: expected U8 with ids.ends, F64 [${size}], found ${ids.dtype} and ${ends.dtype} [${ends.shape.join(', ')}]`,
     );
-  const places = ends.data as Float64Array;
+  const places = new Float64Array(copyOf(ends));
   let before = 0;
   for (let row = 0; row < size; ++row) {
     const end = places[row]!;
@@ -167,7 +207,6 @@ function textsOf(
       throw wrong(`ids.ends[${row}]: ${end} is no place in ids after ${before}`);
     before = end;
   }
-  return [ids.data as Uint8Array, places];
 }
 
 function scalesOf(
