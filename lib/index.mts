@@ -3,6 +3,7 @@
 export {
   type ArmStats,
   type BlobContent,
+  type BlobOpenOptions,
   Blobs,
   type BlobsOptions,
   bytes,

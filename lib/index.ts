@@ -60,7 +60,7 @@ export type {
   ReadonlyUint8Array,
   ReadonlyView,
 } from './views.js';
-export { type BlobContent, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
+export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {
   EmbeddingTable,
   type Missing,

@@ -17,10 +17,13 @@ function draftOf(path: string): string {
   return join(dirname(path), `${draftsOf(path)}${process.pid}.${Math.random().toString(36).slice(2)}`);
 }
 
-/** Removes what writers of `path` left that were killed. REQUIRES: nobody is writing it now. */
+/**
+ * Removes what writers of `path` left that were killed. What cannot be removed, a stranger's or a folder, is left: no draft
+ * is ever read. REQUIRES: nobody is writing it now.
+ */
 export async function removeDrafts(path: string): Promise<void> {
   for (const name of await readdir(dirname(path)))
-    if (name.startsWith(draftsOf(path))) await rm(join(dirname(path), name), { force: true });
+    if (name.startsWith(draftsOf(path))) await rm(join(dirname(path), name), { force: true }).catch(() => {});
 }
 
 /** A file while it is written. */
@@ -81,17 +84,20 @@ async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['ke
  * Whoever opens `path` sees what was there before, or all that `write` wrote: it is written beside it, synchronised with
  * the disk, and renamed. If it fails, nothing is left of it. `kept`: of the file that it takes the place of.
  *
+ * `mode`: who may read it, less what the process's umask takes away.
+ *
  * Rejects with what `write` rejects with, `signal`'s reason, and errors of the file system as they are.
  */
 export async function writeAtomically(
   path: string,
   write: (file: GrowingFile) => Promise<void>,
   signal?: AbortSignal,
+  mode = 0o644,
   kept?: Target['kept'],
 ): Promise<void> {
   signal?.throwIfAborted();
   const own = draftOf(path);
-  const file = await open(own, 'wx', kept === undefined ? 0o644 : kept.mode & 0o700);
+  const file = await open(own, 'wx', kept === undefined ? mode : kept.mode & 0o700);
   try {
     try {
       if (kept !== undefined) await keep(file, kept);

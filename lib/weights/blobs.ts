@@ -5,19 +5,20 @@
 // bytes, by which every process checks what it maps.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { brand } from '../kinds.js';
+import { brand, isUint8Array } from '../kinds.js';
 import { native } from '../native.js';
-import { isWellFormed, optionsObject, textOption, typeError } from '../options.js';
+import { booleanOption, isWellFormed, optionsObject, textOption, typeError } from '../options.js';
 import { removeDrafts } from './atomic-file.js';
 import { treeOf } from './digest.js';
 import { WeightsError } from './error.js';
 import { type CloseOptions, closeNow, WeightsFile } from './file.js';
 import { headerOf } from './formats.js';
-import { loadFile, loadOptions } from './job.js';
+import { type Load, loadFile, loadOptions } from './job.js';
+import { isOurs } from './small-file.js';
 import { writeWeights } from './write.js';
 
 /** What `load` gives; a text is kept as its UTF-8. */
@@ -29,6 +30,20 @@ export interface BlobsOptions {
    * `zerohop/blobs` in `$XDG_CACHE_HOME` or `~/.cache`.
    */
   folder?: string;
+  /**
+   * Whether several users of the system share the folder. False, the default: files are for this user alone, those of
+   * others but root are not believed. True: all users may read the files, and whoever can write in the folder is believed.
+   */
+  shared?: boolean;
+}
+
+/** Of one call. */
+export interface BlobOpenOptions {
+  /**
+   * Ends reading, writing, and waiting for whoever makes the blob, with its reason: `AbortSignal.timeout(10_000)` for a
+   * limit. `load` goes on, if it has begun.
+   */
+  signal?: AbortSignal;
 }
 
 const FORMAT = 'zerohop blob 1';
@@ -116,10 +131,12 @@ export class MappedBlob {
 /** Blobs on a volume. Made by `cache.blobs`, or by itself. */
 export class Blobs {
   readonly folder: string;
+  readonly #shared: boolean;
 
   /** @throws {TypeError | RangeError} an option that is none. */
   constructor(options?: BlobsOptions) {
-    const { folder } = optionsObject('options', options, ['folder']);
+    const { folder, shared } = optionsObject('options', options, ['folder', 'shared']);
+    this.#shared = shared === undefined ? false : booleanOption('options.shared', shared);
     this.folder = folder === undefined ? defaultFolder() : textOption('options.folder', folder, 4096, 1);
   }
 
@@ -129,48 +146,108 @@ export class Blobs {
    * is checked by its digest first, and made anew if it is not what was written. A `load` that opens the blob which it is to
    * make waits for itself, for ever.
    *
-   * Rejects with what `load` throws, a TypeError for what is no bytes, errors of the file system, WeightsError
-   * `ERR_WEIGHTS_OPEN`: the folder can not be used. Cost: some 1 ms for a MB, for the digest; a copy by `load` the first time.
+   * Rejects with what `load` throws, a TypeError for what is no bytes, `signal`'s reason, errors of the file system,
+   * WeightsError `ERR_WEIGHTS_OPEN`: the folder cannot be used, or something that is not this user's, and cannot be removed,
+   * has the blob's place. Cost: some 1 ms for a MB, for the digest; a copy by `load` the first time.
    * @example const { bytes } = await cache.blobs.open('tokenizer', 'v3', () => readFile('tokenizer.json'))
    */
-  async open(name: string, version: string, load: () => BlobContent | Promise<BlobContent>): Promise<MappedBlob> {
+  async open(
+    name: string,
+    version: string,
+    load: () => BlobContent | Promise<BlobContent>,
+    options?: BlobOpenOptions,
+  ): Promise<MappedBlob> {
     const path = this.#pathOf(name, version);
     if (typeof load !== 'function') throw typeError('load', 'a function', load);
+    const control = loadOptions(optionsObject('options', options, ['signal']));
+    const { signal } = control;
     for (let waitMs = WAIT_MS_MIN; ; waitMs = Math.min(WAIT_MS_MAX, 1.5 * waitMs)) {
-      const found = await this.find(name, version);
+      signal?.throwIfAborted();
+      const found = await this.#find(path, name, version, control);
       if (found !== undefined) return found;
-      mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-      const lock = native.lockTake(`${path}.lock`, false);
-      if (typeof lock === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', lock, path);
-      if (lock === undefined) {
-        await sleep(waitMs);
+      mkdirSync(this.folder, { recursive: true, mode: this.#shared ? 0o777 : 0o700 });
+      const lock = this.#takeLock(`${path}.lock`);
+      if (lock === 'held') {
+        await sleep(waitMs, undefined, signal && { signal }).catch(() => {}); // the signal is looked at next
         continue;
       }
       try {
         // It may have been made between the two.
-        const made = await this.find(name, version);
+        const made = await this.#find(path, name, version, control);
         if (made !== undefined) return made;
+        if (!this.#clear(path))
+          throw new WeightsError(
+            'ERR_WEIGHTS_OPEN',
+            "is not this user's, and in the blob's place; use another folder",
+            path,
+          );
         await removeDrafts(path); // of processes that were killed: whoever writes this one holds the lock
-        return await make(path, name, version, await load());
+        return await this.#make(path, name, version, await load(), control);
       } finally {
-        native.lockRelease(lock);
+        if (lock !== undefined) native.lockRelease(lock.taken);
       }
     }
   }
 
   /** As `open`, of what is there already; undefined if nothing is, or not what was written. */
-  async find(name: string, version: string): Promise<MappedBlob | undefined> {
-    const path = this.#pathOf(name, version);
-    const facts = statSync(path, { throwIfNoEntry: false });
-    return facts === undefined || facts.size === 0 ? undefined : opened(path, name, version);
+  async find(name: string, version: string, options?: BlobOpenOptions): Promise<MappedBlob | undefined> {
+    const control = loadOptions(optionsObject('options', options, ['signal']));
+    return this.#find(this.#pathOf(name, version), name, version, control);
   }
 
   /** Whether there was one. Who has it open keeps it. */
   delete(name: string, version: string): boolean {
     const path = this.#pathOf(name, version);
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) return false;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
     rmSync(path, { force: true });
     return true;
+  }
+
+  async #find(path: string, name: string, version: string, control: Load): Promise<MappedBlob | undefined> {
+    const facts = lstatSync(path, { throwIfNoEntry: false });
+    if (facts === undefined || facts.size === 0 || this.#isStrange(facts)) return undefined;
+    return opened(path, name, version, control, this.#shared);
+  }
+
+  async #make(path: string, name: string, version: string, content: unknown, control: Load): Promise<MappedBlob> {
+    const bytes = bytesOf(content);
+    const digest = Buffer.from(native.bytesDigest(bytes)).toString('hex');
+    const metadata = { format: FORMAT, name, version, digest };
+    const { signal } = control;
+    await writeWeights(
+      path,
+      { [TENSOR]: bytes },
+      { metadata, ...(signal && { signal }) },
+      this.#shared ? 0o644 : 0o600,
+    );
+    const made = await opened(path, name, version, control, this.#shared);
+    if (made !== undefined) return made;
+    throw new WeightsError('ERR_WEIGHTS_CHANGED', 'was changed as soon as it was written', path);
+  }
+
+  /** `'held'`: somebody makes the blob. Undefined: a stranger keeps everybody from the lock, and it is done without. */
+  #takeLock(path: string): { taken: unknown } | 'held' | undefined {
+    if (!this.#clear(path)) return undefined;
+    const taken = native.lockTake(path, this.#shared);
+    if (typeof taken !== 'string') return taken === undefined ? 'held' : { taken };
+    if (!this.#clear(path)) return undefined; // it came between the two
+    throw new WeightsError('ERR_WEIGHTS_OPEN', taken, path);
+  }
+
+  /** Takes away what is no file of ours; false where that cannot be done. */
+  #clear(path: string): boolean {
+    const facts = lstatSync(path, { throwIfNoEntry: false });
+    if (facts === undefined || !this.#isStrange(facts)) return true;
+    try {
+      rmSync(path, { force: true });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #isStrange(facts: Stats): boolean {
+    return !facts.isFile() || !(this.#shared || isOurs({ owner: facts.uid, mode: facts.mode }));
   }
 
   /** Of any name and version a file of its own; what can be read of the name is for people. */
@@ -185,28 +262,38 @@ export class Blobs {
   }
 }
 
+brand(Blobs.prototype, 'Blobs');
+brand(MappedBlob.prototype, 'MappedBlob');
+
 function defaultFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zerohop', 'blobs');
 }
 
 /** undefined: the file is not what was written under this name. */
-async function opened(path: string, name: string, version: string): Promise<MappedBlob | undefined> {
+async function opened(
+  path: string,
+  name: string,
+  version: string,
+  control: Load,
+  shared: boolean,
+): Promise<MappedBlob | undefined> {
   let file: WeightsFile;
   try {
-    file = new WeightsFile(path, 'auto');
+    file = new WeightsFile(path, 'auto', false);
   } catch (error) {
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined; // deleted in between
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined; // deleted in between
     throw error;
   }
   try {
-    const load = loadOptions();
-    if (!file.mapped) await loadFile(file, load);
+    // Not what lay there when it was looked at.
+    if (!shared && !isOurs(file)) throw new WeightsError('ERR_WEIGHTS_OPEN', "is not this user's", path);
+    if (!file.mapped) await loadFile(file, control);
     const { tensors, metadata } = headerOf(file);
     const place = tensors.find((tensor) => tensor.name === TENSOR);
     const { format, digest } = metadata as Record<string, string>;
     if (format !== FORMAT || metadata['name'] !== name || metadata['version'] !== version || place === undefined)
       throw new WeightsError('ERR_WEIGHTS_FORMAT', 'is no blob of this name and version', path);
-    const found = (await treeOf(file, place.begin, place.end, load)).toString('hex');
+    const found = (await treeOf(file, place.begin, place.end, control)).toString('hex');
     if (found !== digest) throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is not what was written', path);
     return new MappedBlob(name, version, found, file, place.begin, place.end);
   } catch (error) {
@@ -216,20 +303,8 @@ async function opened(path: string, name: string, version: string): Promise<Mapp
   }
 }
 
-async function make(path: string, name: string, version: string, content: unknown): Promise<MappedBlob> {
-  const bytes = bytesOf(content);
-  const metadata = { format: FORMAT, name, version };
-  const digest = Buffer.from(native.bytesDigest(bytes)).toString('hex');
-  await writeWeights(path, { [TENSOR]: bytes }, { metadata: { ...metadata, digest } });
-  const made = await opened(path, name, version);
-  if (made !== undefined) return made;
-  throw new WeightsError('ERR_WEIGHTS_CHANGED', 'was changed as soon as it was written', path);
-}
-
 function bytesOf(content: unknown): Uint8Array {
-  if (content instanceof Uint8Array) return content;
+  if (isUint8Array(content)) return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
   if (typeof content === 'string' && isWellFormed(content)) return new Uint8Array(Buffer.from(content));
   throw typeError('what load returned', 'a Uint8Array or a well-formed string', content);
 }
-
-brand(Blobs.prototype, 'Blobs');

@@ -93,7 +93,7 @@ export async function writeTable(
   const target = await targetOf(pathOption(path));
   // Nobody's iterator is begun before there is a file for it: it would be left open.
   const write = async (file: GrowingFile) => writeSource(file, await sourceOf(contents, wanted), onProgress);
-  await writeAtomically(target.path, write, signal, target.kept);
+  await writeAtomically(target.path, write, signal, undefined, target.kept);
 }
 
 async function writeSource(

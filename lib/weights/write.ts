@@ -55,8 +55,13 @@ export interface TensorEntry {
   readonly bytes: number;
 }
 
-/** `Weights.write`. */
-export async function writeWeights(path: FilePath, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
+/** `Weights.write`; `mode`: of a file that is nobody else's before, as of `writeAtomically`. */
+export async function writeWeights(
+  path: FilePath,
+  tensors: WritableTensors,
+  options?: WriteOptions,
+  mode?: number,
+): Promise<void> {
   const given = optionsObject('options', options, ['metadata', 'onProgress', 'signal']);
   const { onProgress, signal } = controlOf<{ bytes: number; total: number }>(given);
   if (typeof tensors !== 'object' || tensors === null) throw typeError('tensors', 'tensors by name', tensors);
@@ -76,7 +81,7 @@ export async function writeWeights(path: FilePath, tensors: WritableTensors, opt
     written += bytes;
     onProgress?.({ bytes: written, total });
   };
-  const target = await targetOf(pathOption(path));
+  const target = mode === undefined ? await targetOf(pathOption(path)) : { path: pathOption(path), kept: undefined };
   await writeAtomically(
     target.path,
     async (file) => {
@@ -85,6 +90,7 @@ export async function writeWeights(path: FilePath, tensors: WritableTensors, opt
       checkWritten('tensors', file.end - header.length, total);
     },
     signal,
+    mode,
     target.kept,
   );
 }
