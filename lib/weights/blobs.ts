@@ -5,7 +5,7 @@
 // bytes, by which every process checks what it maps.
 
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -222,7 +222,13 @@ export class Blobs {
     );
     const made = await opened(path, name, version, control, this.#shared);
     if (made !== undefined) return made;
-    throw new WeightsError('ERR_WEIGHTS_CHANGED', 'was changed as soon as it was written', path);
+    const facts = lstatSync(path, { throwIfNoEntry: false });
+    if (facts === undefined || !this.#isStrange(facts))
+      throw new WeightsError('ERR_WEIGHTS_CHANGED', 'was changed as soon as it was written', path);
+    // As on network file systems that know no users.
+    const message =
+      'is written by this user, and others own it or may write it; if they are trusted, set { shared: true }';
+    throw new WeightsError('ERR_WEIGHTS_OPEN', message, path);
   }
 
   /** `'held'`: somebody makes the blob. Undefined: a stranger keeps everybody from the lock, and it is done without. */
@@ -231,6 +237,8 @@ export class Blobs {
     const taken = native.lockTake(path, this.#shared);
     if (typeof taken !== 'string') return taken === undefined ? 'held' : { taken };
     if (!this.#clear(path)) return undefined; // it came between the two
+    const facts = lstatSync(path, { throwIfNoEntry: false });
+    if (facts !== undefined && facts.uid !== process.geteuid?.()) return undefined; // another user's, which we cannot open
     throw new WeightsError('ERR_WEIGHTS_OPEN', taken, path);
   }
 
@@ -269,6 +277,15 @@ function defaultFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zerohop', 'blobs');
 }
 
+function isReadable(path: string): boolean {
+  try {
+    closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** undefined: the file is not what was written under this name. */
 async function opened(
   path: string,
@@ -281,7 +298,8 @@ async function opened(
   try {
     file = new WeightsFile(path, 'auto', false);
   } catch (error) {
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined; // deleted in between
+    // Deleted in between, or for another user alone: it is made anew.
+    if (!isReadable(path)) return undefined;
     throw error;
   }
   try {
