@@ -76,6 +76,14 @@ Digest PlainRoot(const std::vector<std::byte>& content, size_t from, size_t leav
   return Sha3From({}, {{&mark, 1}, both});
 }
 
+// Reads a byte of each page.  Unseen by the thread sanitizer, for which a mapping that takes the place of another is a
+// write: that is what is tried here.
+__attribute__((no_sanitize("thread"), noinline)) void Touch(const FilePages& pages) {
+  volatile std::byte each{};
+  for (size_t i = 0; i < pages.size(); i += 4096) each = pages.bytes()[i];
+  static_cast<void>(each);
+}
+
 constexpr auto kGoOn = [](uint64_t) { return true; };
 
 }  // namespace
@@ -153,10 +161,7 @@ TEST(FilePages, AreZerosInTheirPlaceWhenTheyAreDiscarded) {
     // Somebody reads all the time: there must be something at every moment.
     std::atomic<bool> done{false};
     std::thread reader([&] {
-      volatile unsigned sum = 0;
-      while (!done) {
-        for (size_t i = 0; i < pages->size(); i += 4096) sum = sum + static_cast<unsigned>(pages->bytes()[i]);
-      }
+      while (!done) Touch(*pages);
     });
     pages->Discard();
     done = true;
