@@ -10,7 +10,15 @@ import type { Flight } from './model/flights.js';
 import { Life } from './model/freshness.js';
 import { Model } from './model/model.js';
 import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
-import { checkTerms, MODEL_TERMS, type ModelTerms, type Results, type RunContext } from './model/terms.js';
+import {
+  checkTerms,
+  keepInputsOption,
+  MODEL_TERMS,
+  type ModelTerms,
+  type Results,
+  type RunContext,
+  timeoutOption,
+} from './model/terms.js';
 import { native, reportHeap } from './native.js';
 import { tidyNearCaches } from './near.js';
 import {
@@ -347,7 +355,9 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
       windowMs: options.batchWindow ?? 0,
       negativeTtlMs: options.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', options.negativeTtl),
-      keepInputs: options.keepInputs ?? 0,
+      timeoutMs: timeoutOption(given['timeout']),
+      keepInputs: keepInputsOption(given['keepInputs'], this.stats().bytes.capacity),
+      fingerprint: options.fingerprint,
       tags: options.tags,
       verify: options.verify,
       identity,

@@ -38,12 +38,12 @@ export {
   type ExperimentTerms,
   experiment,
 } from './model/experiment.js';
-export type { Model, ModelStats } from './model/model.js';
+export type { Model } from './model/model.js';
 export type { Stage } from './model/pipeline.js';
 export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
-export type { ModelReport, ReportOptions } from './model/report.js';
+export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
 export { estimateSavings, type Savings, type SavingsTerms } from './model/savings.js';
-export type { CacheMode, ModelTerms, PredictOptions, Results, RunContext } from './model/terms.js';
+export type { CacheMode, KeepInputsTerms, ModelTerms, PredictOptions, Results, RunContext } from './model/terms.js';
 export type { Comparison, MismatchEvent, VerifyTerms } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export type { Duration, Size } from './options.js';

@@ -3,13 +3,12 @@
 import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { optionsObject, rangeError, typeError } from '../options.js';
-import { ownOf } from './inputs.js';
-import { Model } from './model.js';
+import { isModel, type Model } from './model.js';
 import type { PredictOptions } from './terms.js';
 import { agree, type Comparison, checkComparison } from './verification.js';
 
 export interface ExperimentTerms<Input, In, Out> {
-  /** The version in use, and the one that is tried: two models with one codec. */
+  /** The version in use, and the one that is tried: two models with one codec and one scope. */
   a: Model<Input, In, Out>;
   b: Model<Input, In, Out>;
   /** The share of callers that get `b`, 0 to 1. Default 0.5. */
@@ -123,8 +122,7 @@ export class Experiment<Input, In, Out> {
   async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
     const [own, other] = this.armOf(input) === 'a' ? [this.#a, this.#b] : [this.#b, this.#a];
     const result = own.predict(input, options);
-    // The caller may use the input again as soon as his own result is there.
-    if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(ownOf(input)));
+    if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(input));
     return result;
   }
 
@@ -151,13 +149,15 @@ export class Experiment<Input, In, Out> {
 /**
  * Tries a version of a model beside another, with hit ratio, latency and agreement of both. Their results never mix.
  *
- * @throws {TypeError | RangeError} an option is missing or wrong; the models are the same, or their codecs are not.
+ * @throws {TypeError | RangeError} an option is missing or wrong; the models are the same, or their codecs or scopes are
+ *   not.
  * @example const trial = experiment({ a: v1, b: v2, share: 0.1, unitOf: ({ user }) => user })
  */
 export function experiment<Input, In, Out>(terms: ExperimentTerms<Input, In, Out>): Experiment<Input, In, Out> {
   const { a, b, share, unitOf, compareShare, compare } = optionsObject('terms', terms, TERMS);
-  if (!(a instanceof Model)) throw typeError('terms.a', 'a model', a);
-  if (!(b instanceof Model) || (b as unknown) === a) throw typeError('terms.b', 'another model', b);
+  if (!isModel(a)) throw typeError('terms.a', 'a model', a);
+  if (!isModel(b) || (b as unknown) === a) throw typeError('terms.b', 'another model', b);
+  if (a.scope !== b.scope) throw rangeError('terms.b', 'a model with the scope of terms.a', b.scope);
   if (a.codec.tag !== b.codec.tag) throw rangeError('terms.b', `a model with the codec ${a.codec.tag}`, b.codec.tag);
   for (const [name, value] of Object.entries({ share, compareShare })) {
     if (value === undefined) continue;

@@ -1,23 +1,44 @@
-// failures.ts: inputs whose run failed a moment ago: who asks again at once gets the same error, and the model rest.
+// failures.ts: inputs whose run failed a moment ago, and what is not done for a while because of that.
 
 const FAILURES_MAX = 10_000;
 
-export class Failures {
-  readonly #ttlMs: number;
-  /** By fingerprint, the oldest first. */
-  readonly #known = new Map<string, { until: number; reason: unknown }>();
+/** By fingerprint; of too many, those go that came first. */
+class Recent<T> {
+  readonly #known = new Map<string, T>();
 
-  constructor(ttlMs: number) {
-    this.#ttlMs = ttlMs;
+  get(id: string): T | undefined {
+    return this.#known.get(id);
   }
 
-  note(id: string, reason: unknown): void {
+  set(id: string, value: T): void {
     this.#known.delete(id);
     if (this.#known.size >= FAILURES_MAX)
       for (const oldest of this.#known.keys()) {
         this.#known.delete(oldest);
         break;
       }
+    this.#known.set(id, value);
+  }
+
+  delete(id: string): void {
+    this.#known.delete(id);
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+}
+
+/** Who asks again at once gets the same error, and the model rest. */
+export class Failures {
+  readonly #ttlMs: number;
+  readonly #known = new Recent<{ until: number; reason: unknown }>();
+
+  constructor(ttlMs: number) {
+    this.#ttlMs = ttlMs;
+  }
+
+  note(id: string, reason: unknown): void {
     this.#known.set(id, { until: performance.now() + this.#ttlMs, reason });
   }
 
@@ -27,6 +48,32 @@ export class Failures {
     if (found === undefined || performance.now() < found.until) return found;
     this.#known.delete(id);
     return undefined;
+  }
+
+  forget(id: string): void {
+    this.#known.delete(id);
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+}
+
+const REST_MS_MIN = 1000;
+const REST_MS_MAX = 60_000;
+
+/** A result that could not be computed anew in the background is left alone: for 1 s, then for twice as long each time. */
+export class Backoff {
+  readonly #known = new Recent<{ until: number; restMs: number }>();
+
+  failed(id: string): void {
+    const restMs = Math.min((this.#known.get(id)?.restMs ?? REST_MS_MIN / 2) * 2, REST_MS_MAX);
+    this.#known.set(id, { until: performance.now() + restMs, restMs });
+  }
+
+  rests(id: string): boolean {
+    const found = this.#known.get(id);
+    return found !== undefined && performance.now() < found.until;
   }
 
   forget(id: string): void {

@@ -109,8 +109,8 @@ export class Finder<In, Out> {
   }
 
   /** What is stored for the input. `key` and `left` tell its fingerprint and its ms to live, until the next lookup. */
-  find(input: unknown): Out | undefined {
-    const value = this.#namer.prepare(input); // may run code of the caller's
+  find(input: unknown, prepared?: Value): Out | undefined {
+    const value = prepared ?? this.#namer.prepare(input); // may run code of the caller's
     const one = this.#idle ?? new OneInput(this.#namer, this.#search);
     this.#idle = undefined;
     one.value = value;
@@ -129,9 +129,9 @@ export class Finder<In, Out> {
     return this.#last.left;
   }
 
-  /** Throws for the first input that has no fingerprint. */
-  check(inputs: readonly unknown[]): void {
-    this.nameMany(inputs);
+  /** The inputs as they are hashed, for lookups one by one; throws for the first that has no fingerprint. */
+  prepareMany(inputs: readonly unknown[]): Value[] {
+    return inputs.map((input, i) => this.#namer.prepare(input, `inputs[${i}]`));
   }
 
   /** What is stored for each of the inputs, and their fingerprints. */

@@ -1,15 +1,38 @@
 // flights.ts: computations under way. Who asks for what is being computed joins it; who gives up leaves; when the last one
 // has left, the run is told.
 
+import type { Copy } from './copies.js';
+
 /** Inputs that are run together. */
 export interface Run {
   readonly controller: AbortController;
-  /** Flights of it that somebody waits for. */
+  /** Flights of it that were not abandoned. */
   awaited: number;
+}
+
+export interface FlightTerms<Input> {
+  readonly key: Uint8Array;
+  /** The key in hex. */
+  readonly id: string;
+  /** A copy that nobody else has. */
+  readonly input: Input;
+  /** Another, for `keepInputs`: `run` may write to its own. */
+  readonly kept: Copy<Input> | undefined;
+  readonly tags: readonly string[];
+  /** Its result is not stored. */
+  readonly unstored: boolean;
+  /** Nobody asked for it: it is computed for those who come later. */
+  readonly background: boolean;
 }
 
 /** One input under way. */
 export class Flight<Input, Result> {
+  readonly key: Uint8Array;
+  readonly id: string;
+  readonly input: Input;
+  readonly kept: Copy<Input> | undefined;
+  readonly tags: readonly string[];
+  readonly background: boolean;
   readonly promise: Promise<Result>;
   resolve!: (result: Result) => void;
   reject!: (reason: unknown) => void;
@@ -17,32 +40,24 @@ export class Flight<Input, Result> {
   run: Run | undefined;
   /** Its result must not be stored: the key was deleted or set meanwhile, or nobody wants that. */
   stale: boolean;
-  tags: readonly string[] = [];
+  /** All who waited have given up. */
+  abandoned = false;
   #waiters = 0;
 
-  /** @param id the fingerprint in hex; `key`, its bytes. */
-  constructor(
-    readonly key: Uint8Array,
-    readonly id: string,
-    readonly input: Input,
-    stale: boolean,
-  ) {
-    this.stale = stale;
+  constructor({ key, id, input, kept, tags, unstored, background }: FlightTerms<Input>) {
+    this.key = key;
+    this.id = id;
+    this.input = input;
+    this.kept = kept;
+    this.tags = tags;
+    this.background = background;
+    this.stale = unstored;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
     // Each waiter hears of a failure; that nobody is left to hear of it is no error.
     this.promise.catch(() => {});
-  }
-
-  get abandoned(): boolean {
-    return this.#waiters === 0;
-  }
-
-  /** Nobody gives up on it: it is computed for those who come later. */
-  hold(): void {
-    this.#waiters++;
   }
 
   /** One more waits for the result. */
@@ -57,6 +72,7 @@ export class Flight<Input, Result> {
    */
   leave(reason: unknown): boolean {
     if (--this.#waiters > 0) return false;
+    this.abandoned = true;
     this.stale = true;
     if (this.run !== undefined && --this.run.awaited === 0) this.run.controller.abort(reason);
     return true;

@@ -1,59 +1,94 @@
 // inputs.ts: inputs of stored results, kept on request, so that another version can be given them before it is asked.
 
-/** Twice as many as wanted are let in before the coldest go: so that looking at all of them is rare. */
+import type { Copy } from './copies.js';
+
+/** When the coldest go, half of the room is made free: so that looking at all of them is rare. */
 const SLACK = 2;
+
+export interface KeptTerms {
+  readonly count: number;
+  /** Of all of them together, by {@link Copy.bytes}. One that takes more than half of it is not kept. */
+  readonly maxBytes: number;
+}
 
 interface Kept<Input> {
   readonly key: Uint8Array;
-  readonly input: Input;
+  readonly copy: Copy<Input>;
   /** How often it was asked for; halved whenever the coldest go, so that old fame fades. */
   heat: number;
 }
 
 export class KeptInputs<Input> {
-  readonly #wanted: number;
+  readonly #terms: KeptTerms;
   readonly #isStored: (key: Uint8Array) => boolean;
   /** By fingerprint in hex. */
   #inputs = new Map<string, Kept<Input>>();
+  #bytes = 0;
 
-  constructor(wanted: number, isStored: (key: Uint8Array) => boolean) {
-    this.#wanted = wanted;
+  constructor(terms: KeptTerms, isStored: (key: Uint8Array) => boolean) {
+    this.#terms = terms;
     this.#isStored = isStored;
   }
 
   get wanted(): boolean {
-    return this.#wanted > 0;
+    return this.#terms.count > 0;
   }
 
-  /** It was asked for. */
-  keep(id: string, key: Uint8Array, input: Input): void {
-    if (this.#wanted === 0) return;
+  get count(): number {
+    return this.#inputs.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** It was asked for. `copyOf` is called if it is not kept yet. */
+  keep(id: string, key: Uint8Array, copyOf: () => Copy<Input>): void {
+    if (!this.wanted) return;
     const known = this.#inputs.get(id);
     if (known !== undefined) {
       known.heat++;
       return;
     }
-    // The caller may use a view's memory again; and a key that is part of a batch would keep all of it.
-    this.#inputs.set(id, { key: key.slice(), input: ownOf(input), heat: 1 });
-    if (this.#inputs.size < this.#wanted * SLACK) return;
-    const ranked = this.#ranked();
-    for (const [, kept] of ranked) kept.heat /= 2;
-    this.#inputs = new Map(ranked);
+    const copy = copyOf();
+    const { count, maxBytes } = this.#terms;
+    if (copy.bytes > maxBytes / SLACK) return;
+    // A key that is part of a batch would keep all of it.
+    this.#inputs.set(id, { key: key.slice(), copy, heat: 1 });
+    this.#bytes += copy.bytes;
+    if (this.#inputs.size >= count * SLACK) this.#cut(maxBytes);
+    if (this.#bytes > maxBytes) this.#cut(maxBytes / SLACK);
   }
 
   forget(id: string): void {
+    const known = this.#inputs.get(id);
+    if (known === undefined) return;
     this.#inputs.delete(id);
+    this.#bytes -= known.copy.bytes;
   }
 
   clear(): void {
     this.#inputs.clear();
+    this.#bytes = 0;
   }
 
   /** The hottest of what is stored still, the hottest first. */
   hottest(count: number): Input[] {
     return this.#ranked()
       .slice(0, count)
-      .map(([, { input }]) => input);
+      .map(([, { copy }]) => copy.input);
+  }
+
+  /** The hottest stay, as many as are wanted and have room in `bytes`. */
+  #cut(bytes: number): void {
+    const ranked = this.#ranked();
+    this.clear();
+    for (const [id, kept] of ranked) {
+      if (this.#bytes + kept.copy.bytes > bytes) continue;
+      this.#inputs.set(id, kept);
+      this.#bytes += kept.copy.bytes;
+      kept.heat /= 2;
+    }
   }
 
   /** As many as are wanted. */
@@ -63,13 +98,6 @@ export class KeptInputs<Input> {
       .reverse()
       .filter(([, { key }]) => this.#isStored(key))
       .sort(([, a], [, b]) => b.heat - a.heat)
-      .slice(0, this.#wanted);
+      .slice(0, this.#terms.count);
   }
-}
-
-/** For what outlives the call: views are copied, since the caller may write to them again; other objects are the caller's. */
-export function ownOf<Input>(input: Input): Input {
-  if (!ArrayBuffer.isView(input) || input instanceof DataView) return input;
-  // That of typed arrays: a Buffer's own copies nothing.
-  return Uint8Array.prototype.slice.call(input) as unknown as Input;
 }

@@ -4,9 +4,10 @@
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
+import { isError } from '../kinds.js';
 import { rangeError, typeError } from '../options.js';
 import type { Naming } from './finder.js';
-import { Model } from './model.js';
+import { isModel, type Model } from './model.js';
 import type { RunContext } from './terms.js';
 
 /** A stage: a model of whatever takes what the one before it gives. */
@@ -18,7 +19,7 @@ export function checkStages(stages: unknown): readonly Stage[] {
   if (!Array.isArray(stages)) throw typeError('stages', 'an array of models', stages);
   if (stages.length === 0) throw rangeError('stages', 'one model at least', stages);
   for (const [i, stage] of stages.entries())
-    if (!(stage instanceof Model)) throw typeError(`stages[${i}]`, 'a model', stage);
+    if (!isModel(stage)) throw typeError(`stages[${i}]`, 'a model', stage);
     else if (stage.replicas > 1)
       throw rangeError(`stages[${i}]`, 'a model without replicas: one draw would be served to all', stage.replicas);
   return stages;
@@ -45,7 +46,7 @@ export function chain(stages: readonly Stage[]) {
   return async (inputs: unknown[], { signal }: RunContext): Promise<readonly unknown[]> => {
     const results = [...inputs];
     for (const stage of stages) {
-      const places = results.flatMap((result, i) => (result instanceof Error ? [] : [i]));
+      const places = results.flatMap((result, i) => (isError(result) ? [] : [i]));
       const settled = await stage.settleMany(
         places.map((i) => results[i]),
         { signal },
@@ -59,5 +60,5 @@ export function chain(stages: readonly Stage[]) {
 
 /** Anything can be thrown, but only an Error tells a result from a failure. */
 function errorOf({ name }: Stage, reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(`${name} failed`, { cause: reason });
+  return isError(reason) ? reason : new Error(`${name} failed`, { cause: reason });
 }

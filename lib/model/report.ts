@@ -1,7 +1,46 @@
-// report.ts: what a model's cache saved, in GPU time and money.
+// report.ts: what a model counts, and what its cache saved, in GPU time and money.
 
 import { amountOption, optionsObject, textOption } from '../options.js';
-import type { ModelStats } from './model.js';
+
+export interface ModelStats {
+  /** Inputs that were asked for: hits, joined, missed and failed again. */
+  asked: number;
+  /** Inputs that were answered from the cache. */
+  hits: number;
+  /** Of those: served beyond their ttl (`staleWhileRevalidate`). */
+  staleHits: number;
+  /** Inputs whose result somebody else was computing already, or that were twice in a batch. */
+  joined: number;
+  /** Inputs for which there was no result to serve, and nobody computing it. */
+  missed: number;
+  /** Inputs that were run, those without a caller among them, and runs that they were run in. */
+  computed: number;
+  runs: number;
+  /** Of the runs, those that took longer than `timeout`. */
+  timedOut: number;
+  /** Inputs whose run failed. */
+  failed: number;
+  /** Inputs that were answered with a stale result because of that. */
+  staleOnError: number;
+  /** Inputs whose run failed a moment ago (`negativeTtl`): they got its error, or what is stale. */
+  failedAgain: number;
+  /** Hits that were computed again and compared, and those among them that were not the same. */
+  verified: number;
+  mismatches: number;
+  /** Too many were not: the cache is not used until `trust()`. */
+  distrusted: boolean;
+  /** ms that runs took, all together: runs side by side share the time that passes. */
+  runMs: number;
+  /** Inputs that are kept for `promote` (`keepInputs`), and the bytes of their copies, roughly. */
+  keptInputs: number;
+  keptBytes: number;
+}
+
+/** Those of the counts that single callers change. @internal */
+export type Counts = Pick<
+  ModelStats,
+  'hits' | 'staleHits' | 'joined' | 'missed' | 'failed' | 'staleOnError' | 'failedAgain'
+>;
 
 export interface ReportOptions {
   /** Of one GPU for an hour. */

@@ -1,8 +1,15 @@
 // runner.ts: inputs that miss, run in batches: those of one turn of the event loop together, or of a window of time.
 
+import * as timers from 'node:timers';
 import { CacheError } from '../errors.js';
+import { isError, isThenable } from '../kinds.js';
 import type { Flight, Run } from './flights.js';
 import type { Results, RunContext } from './terms.js';
+
+// Node's own, whatever a test puts in their place later.
+const { clearTimeout, setTimeout } = timers;
+/** For `queueMicrotask`, which can be replaced, too. */
+const soon = Promise.resolve();
 
 export interface RunnerTerms<Input, In> {
   readonly name: string;
@@ -11,12 +18,12 @@ export interface RunnerTerms<Input, In> {
   /** Runs at a time. */
   readonly concurrency: number;
   readonly windowMs: number;
+  /** A run takes no longer, or fails. */
+  readonly timeoutMs: number;
 }
 
 /** What becomes of a flight. */
 export interface Landing<Input, In, Result> {
-  /** False, and it has failed already: it is not to be run. */
-  admit(flight: Flight<Input, Result>): boolean;
   /** `cost`: ms of the run, by input. */
   finish(flight: Flight<Input, Result>, result: In, cost: number): void;
   fail(flight: Flight<Input, Result>, reason: unknown): void;
@@ -34,6 +41,8 @@ export class Runner<Input, In, Result> {
   computed = 0;
   runs = 0;
   runMs = 0;
+  /** Runs that took too long. */
+  timedOut = 0;
 
   constructor(terms: RunnerTerms<Input, In>, landing: Landing<Input, In, Result>) {
     this.#terms = terms;
@@ -45,7 +54,7 @@ export class Runner<Input, In, Result> {
     this.#queue.push(flight);
     if (this.#queue.length >= this.#terms.maxBatch) this.#flush();
     else if (this.#queue.length > 1) return;
-    else if (this.#terms.windowMs === 0) queueMicrotask(() => this.#flush());
+    else if (this.#terms.windowMs === 0) void soon.then(() => this.#flush());
     else this.#timer = setTimeout(() => this.#flush(), this.#terms.windowMs);
   }
 
@@ -80,40 +89,59 @@ export class Runner<Input, In, Result> {
 
   /** Never rejects. */
   async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
-    const admitted = flights.filter((flight) => this.#landing.admit(flight));
-    if (admitted.length === 0) return;
     const { name } = this.#terms;
-    const run: Run = { controller: new AbortController(), awaited: admitted.length };
-    for (const flight of admitted) flight.run = run;
+    const run: Run = { controller: new AbortController(), awaited: flights.length };
+    for (const flight of flights) flight.run = run;
     this.runs++;
-    this.computed += admitted.length;
+    this.computed += flights.length;
     const begun = this.#clock.begin();
     let results: Results<In>;
     let took: number;
     try {
-      results = await this.#terms.run(
-        admitted.map(({ input }) => input),
-        { signal: run.controller.signal, keys: admitted.map(({ key }) => key.slice()) }, // theirs to change
-      );
-      if (!Array.isArray(results) || results.length !== admitted.length)
+      results = await this.#results(flights, run.controller);
+      if (!Array.isArray(results) || results.length !== flights.length)
         throw resultError(
-          `run of ${name}: expected an array of ${admitted.length} results, received ${
+          `run of ${name}: expected an array of ${flights.length} results, received ${
             Array.isArray(results) ? `one of ${results.length}` : typeof results
           }`,
         );
     } catch (reason) {
-      for (const flight of admitted) this.#landing.fail(flight, reason);
+      for (const flight of flights) this.#landing.fail(flight, reason);
       return;
     } finally {
       took = this.#clock.end(begun);
       this.runMs += took;
     }
-    for (const [i, flight] of admitted.entries()) {
+    for (const [i, flight] of flights.entries()) {
       try {
-        this.#landing.finish(flight, resultOf(results, i, name), took / admitted.length);
+        this.#landing.finish(flight, resultOf(results, i, name), took / flights.length);
       } catch (reason) {
         this.#landing.fail(flight, reason);
       }
+    }
+  }
+
+  /** What `run` gives in time. A run that does not is told, and nobody waits for it any more. */
+  async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
+    const { name, run, timeoutMs } = this.#terms;
+    const keys = flights.map(({ key }) => key.slice()); // theirs to change
+    const inputs = flights.map(({ input }) => input);
+    const results = run(inputs, { signal: controller.signal, keys });
+    if (timeoutMs === Number.POSITIVE_INFINITY) return results;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.timedOut++;
+        const message = `run of ${name}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
+        const reason = new CacheError('ERR_MODEL_TIMEOUT', message);
+        reject(reason); // first: the run may fail with something else by being told
+        controller.abort(reason);
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([results, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
@@ -146,16 +174,20 @@ class SharedClock {
 
 /** Throws what it failed with. Reading it may run the caller's code. */
 function resultOf<In>(results: Results<In>, i: number, name: string): In {
-  const result = results[i];
+  const result: unknown = results[i];
   if (result === undefined) throw resultError(`run of ${name}: expected a result for each input`);
-  if (result instanceof Error) throw result;
-  if (result instanceof Promise) {
-    result.catch(() => {}); // nobody else hears of it
-    throw resultError(`run of ${name}: expected results, received a promise of one: await Promise.all(…)`);
+  if (isError(result)) throw result;
+  if (!isThenable(result)) return result as In;
+  try {
+    // A promise that rejects later: nobody else hears of it. Other thenables may begin their work when they are asked.
+    Promise.prototype.then.call(result as Promise<unknown>, undefined, () => {});
+  } catch {
+    // No promise.
   }
-  return result;
+  throw resultError(`run of ${name}: expected results, received a promise of one: await Promise.all(…)`);
 }
 
-function resultError(message: string): CacheError {
-  return new CacheError('ERR_MODEL_RESULT', message);
+/** @internal */
+export function resultError(message: string, options?: ErrorOptions): CacheError {
+  return new CacheError('ERR_MODEL_RESULT', message, options);
 }

@@ -2,6 +2,7 @@
 
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
+import { isAbortSignal } from '../kinds.js';
 import {
   choiceOption,
   countOption,
@@ -9,9 +10,12 @@ import {
   durationOption,
   optionsObject,
   rangeError,
+  type Size,
+  sizeOption,
   textOption,
   typeError,
 } from '../options.js';
+import type { KeptTerms } from './inputs.js';
 import { checkVerify, type VerifyTerms } from './verification.js';
 
 /** What `run` is given beside its inputs. */
@@ -20,6 +24,16 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** The inputs' fingerprints: keys for a cache behind this one. */
   readonly keys: readonly Uint8Array[];
+}
+
+/** How many inputs are kept, and how much memory they take. */
+export interface KeepInputsTerms {
+  count: number;
+  /**
+   * Of all of them together, roughly. One that takes more than half of it is not kept. Default: a sixteenth of the
+   * cache's `maxBytes`.
+   */
+  maxBytes?: Size;
 }
 
 /** What `run` gives. */
@@ -46,20 +60,32 @@ export interface ModelTerms<Input = unknown> {
   staleIfError?: Duration;
   /** For so long the callers who ask for an input whose run failed get the same error. Default: each runs it again. */
   negativeTtl?: Duration;
-  /** Names under which `invalidateByTag` forgets the results for an input: at most 16. */
+  /**
+   * Names under which `invalidateByTag` forgets the results for an input: at most 16. They are asked for when a result is
+   * computed or set: what was stored before keeps the tags of then. It is given a copy of the input, to read alone.
+   */
   tags?: (input: Input) => readonly string[];
   /** Inputs of one run at most. Default 1 024. */
   maxBatch?: number;
   /** Runs at a time, at most; others wait for their turn. Default: any number. */
   concurrency?: number;
+  /**
+   * A run that takes longer is given up: its callers get a CacheError `ERR_MODEL_TIMEOUT`, or what is stale
+   * (`staleIfError`), its `signal` is aborted, and the next one begins. Up to 24 days. Default: none, so a run that never
+   * ends holds those who wait for it, and its place among `concurrency`.
+   */
+  timeout?: Duration;
   /** ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop. */
   batchWindow?: number;
   /** For a model that draws: so many results of an input are kept, and a caller gets any of them. Default 1. */
   replicas?: number;
   /** The share of hits that are computed again and compared, in the background; or more about it. Default 0. */
   verify?: number | VerifyTerms;
-  /** So many inputs of stored results are kept, for `promote`: the hottest. Default 0. */
-  keepInputs?: number;
+  /**
+   * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's. A
+   * number is their count. Default 0.
+   */
+  keepInputs?: number | KeepInputsTerms;
   /** What of inputs and parameters counts. */
   fingerprint?: Omit<FingerprintOptions, 'explain'>;
 }
@@ -78,6 +104,7 @@ export const MODEL_TERMS = [
   'tags',
   'maxBatch',
   'concurrency',
+  'timeout',
   'batchWindow',
   'replicas',
   'verify',
@@ -97,20 +124,21 @@ export interface PredictOptions {
 /** @internal */
 export const MODES = ['default', 'no-store', 'reload', 'only-if-cached'] as const;
 const WINDOW_MS_MAX = 60_000;
+const TIMEOUT_MS_MAX = 2 ** 31 - 1; // of a timer
 const REPLICAS_MAX = 1024;
 const INPUTS_MAX = 2 ** 20;
+const KEPT_BYTES_MAX = 2 ** 40;
+const KEPT_SHARE = 1 / 16; // of the cache's bytes
 
 /** Checks what of the terms neither the cache's keyspace nor the fingerprint checks. @internal */
 export function checkTerms(given: Record<string, unknown>): void {
-  const { scope, params, maxBatch, concurrency, batchWindow, replicas, verify, keepInputs, negativeTtl, tags, run } =
-    given;
+  const { scope, params, maxBatch, concurrency, batchWindow, replicas, verify, negativeTtl, tags, run } = given;
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
   if (concurrency !== undefined) countOption('options.concurrency', concurrency, 1, 2 ** 20);
   if (batchWindow !== undefined) countOption('options.batchWindow', batchWindow, 0, WINDOW_MS_MAX);
   if (replicas !== undefined) countOption('options.replicas', replicas, 1, REPLICAS_MAX);
-  if (keepInputs !== undefined) countOption('options.keepInputs', keepInputs, 0, INPUTS_MAX);
   if (negativeTtl !== undefined) durationOption('options.negativeTtl', negativeTtl);
   if (tags !== undefined && typeof tags !== 'function')
     throw typeError('options.tags', 'a function of an input that gives an array of strings', tags);
@@ -125,6 +153,23 @@ export function checkTerms(given: Record<string, unknown>): void {
     );
 }
 
+/** In ms. @internal */
+export const timeoutOption = (value: unknown): number =>
+  value === undefined ? Number.POSITIVE_INFINITY : durationOption('options.timeout', value, 1, TIMEOUT_MS_MAX);
+
+/** @param capacity of the cache, in bytes. @internal */
+export function keepInputsOption(value: unknown, capacity: number): KeptTerms {
+  const otherwise = capacity * KEPT_SHARE;
+  if (value === undefined || typeof value === 'number')
+    return { count: countOption('options.keepInputs', value ?? 0, 0, INPUTS_MAX), maxBytes: otherwise };
+  const { count, maxBytes } = optionsObject('options.keepInputs', value, ['count', 'maxBytes']);
+  return {
+    count: countOption('options.keepInputs.count', count, 0, INPUTS_MAX),
+    maxBytes:
+      maxBytes === undefined ? otherwise : sizeOption('options.keepInputs.maxBytes', maxBytes, 1, KEPT_BYTES_MAX),
+  };
+}
+
 /** A prediction's options, checked. @internal */
 export interface Asked {
   readonly signal: AbortSignal | undefined;
@@ -137,12 +182,17 @@ const AS_USUAL: Asked = { signal: undefined, mode: 'default' };
 export function predictOptions(options: PredictOptions | undefined): Asked {
   if (options === undefined) return AS_USUAL;
   const given = optionsObject('options', options, ['signal', 'cache']);
-  const signal = given['signal'];
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw typeError('options.signal', 'an AbortSignal', signal);
-  signal?.throwIfAborted();
+  const signal = signalOption(given['signal']);
   const mode = given['cache'] === undefined ? 'default' : choiceOption('options.cache', given['cache'], MODES);
   return { signal, mode };
+}
+
+/** Throws the signal's reason if it has given up already. @internal */
+export function signalOption(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined) return undefined;
+  if (!isAbortSignal(signal)) throw typeError('options.signal', 'an AbortSignal', signal);
+  if (signal.aborted) throw signal.reason;
+  return signal;
 }
 
 /** Whether what is stored is looked for. @internal */

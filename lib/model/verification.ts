@@ -3,6 +3,7 @@
 
 import { channel } from 'node:diagnostics_channel';
 import type { Codec } from '../codecs.js';
+import { typedArrayName } from '../kinds.js';
 import { countOption, optionsObject, rangeError, typeError } from '../options.js';
 
 /**
@@ -112,7 +113,7 @@ const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byte
 
 function numbersOf(value: unknown): readonly number[] {
   if (typeof value === 'number') return [value];
-  if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView)))
+  if (Array.isArray(value) || typedArrayName(value) !== undefined)
     return Array.from(value as ArrayLike<number>, Number);
   throw typeError('result', 'numbers, for a comparison by tolerance, cosine or top-1', value);
 }

@@ -59,12 +59,7 @@ describe('staleWhileRevalidate', () => {
     expect(await model.predict('a')).toBe('a1');
     await sleep(5);
     expect(await model.predict('a')).toBe('a1');
-    expect(model.stats().failed).toBeGreaterThan(0);
-    state.failing = false;
-    await sleep(5);
-    await model.predict('a');
-    await sleep(5);
-    expect(await model.predict('a')).toBe('a2');
+    expect(model.stats().failed).toBe(1);
   });
 
   test('computes views of their own memory: the caller may fill his again at once', async () => {

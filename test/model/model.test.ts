@@ -173,7 +173,7 @@ describe('a run that fails', () => {
     });
     const [right, wrong] = await Promise.allSettled([model.predict(2), model.predict(3)]);
     expect([right.status, wrong.status]).toEqual(['fulfilled', 'rejected']);
-    expect((wrong as PromiseRejectedResult).reason.name).toMatch(/TypeError|RangeError/);
+    expect((wrong as PromiseRejectedResult).reason.code).toBe('ERR_MODEL_RESULT');
   });
 
   test('because the cache was closed meanwhile', async () => {
@@ -313,26 +313,6 @@ describe('what is another computation', () => {
     const data = new Float32Array(4);
     const inputs = [data, new Int32Array(4), { dtype: 'float32', shape: [2, 2], data }, new Uint8Array(16)];
     expect(await model.predictMany(inputs)).toEqual([0, 1, 2, 3]);
-  });
-
-  test('an input that is changed before its result is there: nobody gets one, nothing is stored', async () => {
-    const model = openCache().model({
-      ...TERMS,
-      codec: json,
-      run: async (inputs: Float32Array[]) => {
-        await sleep(5);
-        return inputs.map(([first]) => first);
-      },
-    });
-    for (const wait of [false, true]) {
-      const input = Float32Array.of(1);
-      const waiting = [rejectionOf(model.predict(input)), rejectionOf(model.predict(Float32Array.of(1)))];
-      if (wait) await sleep(1);
-      input[0] = 2;
-      for (const one of waiting) expect((await one).code).toBe('ERR_MODEL_INPUT_CHANGED');
-      expect([model.peek(Float32Array.of(1)), model.peek(Float32Array.of(2))]).toEqual([undefined, undefined]);
-    }
-    expect(await model.predict(Float32Array.of(1))).toBe(1);
   });
 });
 

@@ -1,0 +1,245 @@
+// computations.ts: what a model computes, from the first caller who misses to the stored result: who joins, who gives up,
+// what must not be stored any more, and what becomes of failures.
+
+import type { Codec } from '../codecs.js';
+import type { Fingerprint } from '../fingerprint/fingerprint.js';
+import type { Keyspace } from '../keyspace.js';
+import { isError } from '../kinds.js';
+import { tagsOption } from '../options.js';
+import type { Copies, Copy } from './copies.js';
+import { Backoff, Failures } from './failures.js';
+import { Flight } from './flights.js';
+import type { Life } from './freshness.js';
+import { KeptInputs, type KeptTerms } from './inputs.js';
+import type { Counts } from './report.js';
+import { type Landing, Runner, type RunnerTerms, resultError } from './runner.js';
+import { type CacheMode, joins } from './terms.js';
+
+/** An input as it is run, and its name: a copy, so that nobody changes what was named. */
+export interface Named<Input> {
+  readonly key: Fingerprint;
+  readonly input: Input;
+}
+
+/** What computations are made of. @internal */
+export interface ComputationParts<Input, In, Out> extends RunnerTerms<Input, In> {
+  readonly codec: Codec<In, Out, unknown>;
+  readonly answers: Keyspace<In, Out, unknown>;
+  /** By fingerprint in hex; those of another Model with the same answers are the same. */
+  readonly flights: Map<string, Flight<Input, In | Out>>;
+  readonly life: Life;
+  readonly negativeTtlMs: number;
+  readonly keepInputs: KeptTerms;
+  readonly tags: ((input: Input) => readonly string[]) | undefined;
+}
+
+const NO_TAGS: readonly string[] = [];
+
+export class Computations<Input, In, Out> {
+  readonly #parts: ComputationParts<Input, In, Out>;
+  readonly #copies: Copies<Input>;
+  readonly #counts: Counts;
+  readonly #flights: Map<string, Flight<Input, In | Out>>;
+  readonly #failures: Failures | undefined;
+  readonly #backoff = new Backoff();
+  readonly runner: Runner<Input, In, In | Out>;
+  readonly inputs: KeptInputs<Input>;
+
+  constructor(parts: ComputationParts<Input, In, Out>, copies: Copies<Input>, counts: Counts) {
+    this.#parts = parts;
+    this.#copies = copies;
+    this.#counts = counts;
+    this.#flights = parts.flights;
+    this.#failures = parts.negativeTtlMs > 0 ? new Failures(parts.negativeTtlMs) : undefined;
+    this.inputs = new KeptInputs(parts.keepInputs, (key) => parts.answers.has(key));
+    const landing: Landing<Input, In, In | Out> = {
+      finish: (flight, result, cost) => this.#finish(flight, result, cost),
+      fail: (flight, reason) => this.#fail(flight, reason),
+    };
+    this.runner = new Runner(parts, landing);
+  }
+
+  /** What it failed with a moment ago (`negativeTtl`), in a box. */
+  failure(id: string): { reason: unknown } | undefined {
+    return this.#failures?.find(id);
+  }
+
+  get remembersFailures(): boolean {
+    return this.#failures !== undefined;
+  }
+
+  /** What the caller's `tags` gives for the copy. May run anything. */
+  tagsFor({ input }: Named<Input>): readonly string[] {
+    const { tags } = this.#parts;
+    return tags === undefined ? NO_TAGS : tagsOption('what tags returned', tags(input));
+  }
+
+  /** The flight that computes the key, or a new one, which the caller starts. */
+  flightOf(
+    named: Named<Input>,
+    mode: CacheMode,
+    tags: readonly string[],
+  ): { flight: Flight<Input, In | Out>; fresh: boolean } {
+    const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
+    if (known !== undefined) {
+      this.#counts.joined++;
+      return { flight: known, fresh: false };
+    }
+    this.#counts.missed++;
+    return { flight: this.#newFlight(named, mode === 'no-store', tags, false), fresh: true };
+  }
+
+  /** Computes it for later callers, unless that is done already, or failed a moment ago. */
+  refresh(named: Named<Input>): void {
+    const tags = this.tagsFor(named);
+    if (this.isBusy(named.key.hex)) return;
+    this.runner.enqueue(this.#newFlight(named, false, tags, true));
+  }
+
+  /** No use computing it in the background now. */
+  isBusy(id: string): boolean {
+    return this.#flights.has(id) || this.failure(id) !== undefined || this.#backoff.rests(id);
+  }
+
+  /** Computes it apart from everything else, and stores nothing. */
+  again(named: Named<Input>): Promise<In | Out> {
+    const flight = this.#newFlight(named, true, NO_TAGS, true);
+    this.runner.enqueue(flight);
+    return flight.promise;
+  }
+
+  #newFlight(
+    { key, input }: Named<Input>,
+    unstored: boolean,
+    tags: readonly string[],
+    background: boolean,
+  ): Flight<Input, In | Out> {
+    const id = key.hex;
+    const kept = this.inputs.wanted && !unstored ? this.#copies.of(input) : undefined;
+    const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, background });
+    if (unstored) return flight;
+    this.#supersede(id); // what was asked for before must not replace it
+    this.#flights.set(id, flight);
+    return flight;
+  }
+
+  /** @param stale what to give if it fails. */
+  join(flight: Flight<Input, In | Out>, fresh: boolean, stale: Out | undefined): Promise<In | Out> {
+    let result = flight.join();
+    // What JSON or the caller's codec made is the caller's to change: so each gets one of his own.
+    if (!fresh && this.#parts.codec.sharable !== true) result = result.then((one) => this.#another(one));
+    if (stale === undefined) return result;
+    return result.catch(() => {
+      this.#counts.staleOnError++;
+      return stale;
+    });
+  }
+
+  leave(flight: Flight<Input, In | Out>, reason: unknown): void {
+    if (flight.leave(reason)) this.#land(flight);
+  }
+
+  leaveAll(flights: readonly Flight<Input, In | Out>[], reason: unknown): void {
+    for (const flight of flights) this.leave(flight, reason);
+  }
+
+  /** Stores a result from elsewhere. */
+  set(named: Named<Input>, result: In): boolean {
+    const tags = this.tagsFor(named);
+    this.outdate(named.key.hex);
+    return this.#store(named.key, named.key.hex, () => this.#copies.of(named.input), result, tags, 0);
+  }
+
+  /** What is being computed under the key is not stored, and nobody joins it any more. */
+  outdate(id: string): void {
+    this.#backoff.forget(id);
+    this.#supersede(id);
+  }
+
+  #supersede(id: string): void {
+    this.#failures?.forget(id);
+    const flight = this.#flights.get(id);
+    if (flight === undefined) return;
+    flight.stale = true;
+    this.#flights.delete(id);
+  }
+
+  outdateTagged(tag: string): void {
+    for (const flight of [...this.#flights.values()]) if (flight.tags.includes(tag)) this.outdate(flight.id);
+  }
+
+  outdateAll(): void {
+    for (const id of [...this.#flights.keys()]) this.outdate(id);
+    this.#failures?.clear();
+    this.#backoff.clear();
+    this.inputs.clear();
+  }
+
+  /** Later callers do not join it any more. */
+  #land(flight: Flight<Input, In | Out>): void {
+    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
+  }
+
+  #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
+    try {
+      const stored = !flight.stale && this.#stores(flight, result, cost);
+      this.#land(flight);
+      this.#backoff.forget(flight.id);
+      // A later run may write over its own buffers: so it is what is stored, or a copy.
+      flight.resolve((stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#another(result));
+    } catch (reason) {
+      this.#fail(flight, reason); // the codec refused it, or the cache was closed
+    }
+  }
+
+  #fail(flight: Flight<Input, In | Out>, reason: unknown): void {
+    this.#counts.failed++;
+    this.#land(flight);
+    // That everybody gave up says nothing of the input.
+    if (!flight.stale) {
+      this.#failures?.note(flight.id, reason);
+      if (flight.background) this.#backoff.failed(flight.id);
+    }
+    flight.reject(reason);
+  }
+
+  /** Throws for what the codec refuses; what is too large for the cache is a result all the same. */
+  #stores(flight: Flight<Input, In | Out>, result: In, cost: number): boolean {
+    const { key, id, tags } = flight;
+    try {
+      return this.#store(key, id, () => flight.kept!, result, tags, cost);
+    } catch (reason) {
+      this.#encoded(result);
+      if (isError(reason) && reason.name === 'RangeError') return false;
+      throw reason;
+    }
+  }
+
+  #store(
+    key: Uint8Array,
+    id: string,
+    copyOf: () => Copy<Input>,
+    result: In,
+    tags: readonly string[],
+    cost: number,
+  ): boolean {
+    const { answers, life } = this.#parts;
+    const stored = answers.store(key, result, { ttl: life.draw(), tags, cost });
+    if (stored) this.inputs.keep(id, key, copyOf);
+    return stored;
+  }
+
+  #another(result: In | Out): Out {
+    const { buffer, byteOffset, byteLength } = this.#encoded(result as In);
+    return this.#parts.codec.view(buffer.slice(byteOffset, byteOffset + byteLength), 0, byteLength);
+  }
+
+  #encoded(result: In): ArrayBufferView {
+    try {
+      return this.#parts.codec.encode(result);
+    } catch (cause) {
+      const why = isError(cause) ? cause.message : String(cause);
+      throw resultError(`run of ${this.#parts.name}: expected results that the codec takes: ${why}`, { cause });
+    }
+  }
+}

@@ -1,0 +1,147 @@
+// copies.ts: the copies of inputs that are run. Nobody else has a copy, so what is run is what was named, whatever the
+// caller does with the original: write to it, use its buffer again, or answer otherwise from a getter.
+
+import { types } from 'node:util';
+import type { FingerprintOptions } from '../fingerprint/fingerprint.js';
+import { isPlain } from '../fingerprint/plain.js';
+import { tensorOf } from '../fingerprint/tensors.js';
+import { typedArrayName } from '../kinds.js';
+
+export interface Copy<Input> {
+  readonly input: Input;
+  /** In memory, roughly. */
+  readonly bytes: number;
+  /** Read right after its original was named, the copy has the same name. */
+  readonly sure: boolean;
+}
+
+/** Of a value; of an object, an array or a view, with all around it. */
+const VALUE_BYTES = 16;
+const OBJECT_BYTES = 64;
+const UNIT_BYTES = 2; // of UTF-16
+
+/** Where a view lies. A view with members of these names may answer otherwise each time. */
+const PLACE = ['buffer', 'byteOffset', 'byteLength'] as const;
+
+/** Copies what has a fingerprint: text, numbers, data, and plain values of them. */
+export class Copies<Input> {
+  readonly #excluded: ReadonlySet<string>;
+  readonly #written: (name: string) => string;
+
+  /** @param options what of an input does not count is handed on as it is. */
+  constructor({ exclude = [], normalization }: FingerprintOptions = {}) {
+    this.#written = (name) => (normalization === undefined ? name : name.normalize(normalization));
+    this.#excluded = new Set(exclude.map(this.#written));
+  }
+
+  /** Runs the caller's code where the input has getters, or is a Proxy: each is read once. */
+  of(input: Input): Copy<Input> {
+    const copier = new Copier();
+    if (this.#excluded.size === 0 || !isRecord(input)) return copier.done(copier.of(input) as Input);
+    const excluded = (name: string) => this.#excluded.has(this.#written(name));
+    return copier.done(copier.members(input, excluded) as Input);
+  }
+}
+
+/** What `exclude` leaves members out of. */
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && isPlain(value) && tensorOf(value, 'input') === undefined;
+
+/** What of a class has a fingerprint. */
+interface Instance {
+  constructor: new (type: unknown, data: unknown, dims: unknown) => object;
+  readonly type: unknown;
+  readonly data: unknown;
+  readonly dims: unknown;
+}
+
+function hasData(copy: Instance): boolean {
+  try {
+    return ArrayBuffer.isView(copy.data);
+  } catch {
+    return false; // it lies in a private member
+  }
+}
+
+class Copier {
+  #bytes = 0;
+  #sure = true;
+
+  done<Input>(input: Input): Copy<Input> {
+    return { input, bytes: this.#bytes, sure: this.#sure };
+  }
+
+  of(value: unknown): unknown {
+    this.#bytes += VALUE_BYTES;
+    if (typeof value === 'string') this.#bytes += value.length * UNIT_BYTES;
+    return typeof value === 'object' && value !== null ? this.#object(value) : value;
+  }
+
+  #object(value: object): object {
+    this.#bytes += OBJECT_BYTES;
+    if (ArrayBuffer.isView(value)) return this.#view(value);
+    this.#sure = false; // reading it may have run the caller's code
+    if (Array.isArray(value)) return alike(value, this.#elements(value));
+    if (types.isAnyArrayBuffer(value)) return this.#memory(new Uint8Array(value));
+    if (types.isDate(value)) return alike(value, new Date(Date.prototype.getTime.call(value)));
+    if (types.isSet(value)) return alike(value, new Set(this.#elements([...Set.prototype.values.call(value)])));
+    if (!types.isMap(value)) return isPlain(value) ? this.members(value) : this.#instance(value as Instance);
+    const pairs = [...Map.prototype.entries.call(value)];
+    return alike(value, new Map(pairs.map(([key, each]) => [this.of(key), this.of(each)])));
+  }
+
+  #elements(values: readonly unknown[]): unknown[] {
+    return Array.from(values, (each) => this.of(each));
+  }
+
+  /** A tensor of a class: another one with its members, or, where these are not all of it, a new one, as of onnxruntime. */
+  #instance(value: Instance): object {
+    if (!types.isProxy(value)) {
+      const copy = this.members(value) as Instance;
+      if (hasData(copy)) return copy;
+    }
+    const { type, data, dims } = value;
+    return new value.constructor(type, this.of(data), this.of(dims));
+  }
+
+  members(value: object, excluded: (name: string) => boolean = () => false): object {
+    this.#sure = false;
+    const copy: Record<string, unknown> = {};
+    for (const name of Object.keys(value)) {
+      const given = (value as Record<string, unknown>)[name];
+      const own = excluded(name) ? given : this.of(given);
+      this.#bytes += name.length * UNIT_BYTES;
+      if (name !== '__proto__') copy[name] = own;
+      else Object.defineProperty(copy, name, { value: own, writable: true, enumerable: true, configurable: true });
+    }
+    return alike(value, copy);
+  }
+
+  #view(value: ArrayBufferView): ArrayBufferView {
+    const bytes = new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength);
+    const memory = this.#memory(bytes);
+    const name = typedArrayName(value);
+    const copy =
+      name === undefined
+        ? new DataView(memory)
+        : new (globalThis as unknown as Record<string, new (of: ArrayBuffer) => ArrayBufferView>)[name]!(memory);
+    const known = Object.getPrototypeOf(value);
+    if (known !== Object.getPrototypeOf(copy) && known !== Buffer.prototype) this.#sure = false; // a subclass
+    if (types.isSharedArrayBuffer(value.buffer)) this.#sure = false; // other threads may write to it
+    if (PLACE.some((member) => Object.hasOwn(value, member))) this.#sure = false;
+    return alike(value, copy);
+  }
+
+  #memory(bytes: Uint8Array): ArrayBuffer {
+    this.#bytes += bytes.length;
+    const memory = new ArrayBuffer(bytes.length);
+    new Uint8Array(memory).set(bytes);
+    return memory;
+  }
+}
+
+/** `copy` as an instance of the class of `value`, of its realm; without a constructor, which may be anybody's code. */
+function alike<T extends object>(value: object, copy: T): T {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  return prototype === Object.getPrototypeOf(copy) ? copy : Object.setPrototypeOf(copy, prototype);
+}
