@@ -1,12 +1,13 @@
 // promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the new.
 
-import { countOption, optionsObject, typeError } from '../options.js';
-import { Model } from './model.js';
+import { countOption, optionsObject, rangeError, typeError } from '../options.js';
+import { isModel, type Model } from './model.js';
+import { signalOption } from './terms.js';
 
 export interface PromoteOptions<Input> {
   /** The version in use, opened with `keepInputs`. */
   from: Model<Input, unknown, unknown>;
-  /** The version to come. */
+  /** The version to come, of the same scope. */
   to: Model<Input, unknown, unknown>;
   /** How many of the hottest inputs; default: all that are kept. */
   top?: number;
@@ -33,16 +34,17 @@ const BATCH = 64;
  * goes on.
  *
  * Rejects with `signal`'s reason.
- * @throws {TypeError | RangeError} an option is missing or wrong.
+ * @throws {TypeError | RangeError} an option is missing or wrong; the two have not the same scope.
  * @example await promote({ from: v1, to: v2, top: 10_000 })
  */
 export async function promote<Input>(options: PromoteOptions<Input>): Promise<Promotion> {
   const given = optionsObject('options', options, PROMOTE_OPTIONS);
-  const { from, to, signal, onProgress } = options;
-  if (!(from instanceof Model)) throw typeError('options.from', 'a model', from);
-  if (!(to instanceof Model) || (to as unknown) === from) throw typeError('options.to', 'another model', to);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw typeError('options.signal', 'an AbortSignal', signal);
+  const { from, to, onProgress } = options;
+  if (!isModel(from)) throw typeError('options.from', 'a model', from);
+  if (!isModel(to) || (to as unknown) === from) throw typeError('options.to', 'another model', to);
+  // What one tenant asked for is not run, and its results are not stored, under another's name.
+  if (from.scope !== to.scope) throw rangeError('options.to', 'a model with the scope of options.from', to.scope);
+  const signal = signalOption(given['signal']);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw typeError('options.onProgress', 'a function', onProgress);
   const top =
@@ -51,11 +53,11 @@ export async function promote<Input>(options: PromoteOptions<Input>): Promise<Pr
   const inputs = from.hottest(top);
   const progress: Promotion = { inputs: inputs.length, known: 0, computed: 0, failed: 0 };
   for (let at = 0; at < inputs.length; at += batch) {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     const missing = inputs.slice(at, at + batch).filter((input) => to.peek(input) === undefined);
     progress.known += Math.min(batch, inputs.length - at) - missing.length;
     const done = await Promise.allSettled(missing.map((input) => to.predict(input, signal && { signal })));
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     for (const { status } of done) progress[status === 'fulfilled' ? 'computed' : 'failed']++;
     onProgress?.({ ...progress });
   }

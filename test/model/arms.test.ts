@@ -52,6 +52,21 @@ describe('an experiment', () => {
     expect(experiment({ a, b, share: 0 }).armOf('x')).toBe('a');
   });
 
+  test('is not of two tenants: one would be given what the other asked for', () => {
+    const cache = openCache({ maxBytes: '16MB' });
+    const of = (scope: string | typeof PUBLIC, version: string) => shouting(cache, { scope, version }).model;
+    for (const [a, b] of [
+      [of('tenant a', '1'), of('tenant b', '2')],
+      [of(PUBLIC, '1'), of('tenant b', '2')],
+      [of('tenant a', '1'), of(PUBLIC, '2')],
+    ] as const) {
+      const error = errorOf(() => experiment({ a, b }));
+      expect([error.name, error.code]).toEqual(['RangeError', 'ERR_OUT_OF_RANGE']);
+      expect(error.message).toMatch(/^terms\.b: expected a model with the scope of terms\.a/);
+    }
+    expect(() => experiment({ a: of('tenant a', '1'), b: of('tenant a', '2') })).not.toThrow();
+  });
+
   test('refuses what is no pair of versions', () => {
     const { a, b } = arms();
     const other = openCache().model({ ...TERMS, codec: float32(), run: () => [] });
@@ -95,6 +110,23 @@ describe('promote', () => {
     expect(await promote({ from, to })).toEqual({ inputs: 5, known: 0, computed: 0, failed: 5 });
     const signal = AbortSignal.abort(new Error('enough'));
     expect((await rejectionOf(promote({ from, to, signal }))).message).toBe('enough');
+  });
+
+  test('gives no tenant the inputs of another', async () => {
+    const cache = openCache({ maxBytes: '16MB' });
+    const of = (scope: string | typeof PUBLIC, version: string) =>
+      shouting(cache, { scope, version, keepInputs: 9 }).model;
+    for (const [from, to] of [
+      [of('tenant a', '1'), of('tenant b', '2')],
+      [of('tenant a', '1'), of(PUBLIC, '2')],
+      [of(PUBLIC, '1'), of('tenant b', '2')],
+    ] as const) {
+      await from.predict('secret');
+      const refused = await rejectionOf(promote({ from, to }));
+      expect([refused.name, refused.code]).toEqual(['RangeError', 'ERR_OUT_OF_RANGE']);
+      expect(to.peek('secret')).toBeUndefined();
+    }
+    expect(await promote({ from: of('tenant a', '1'), to: of('tenant a', '2') })).toMatchObject({ failed: 0 });
   });
 
   test('knows no input that was not kept, or whose result is gone', async () => {
