@@ -1,5 +1,5 @@
-// computations.ts: what a model computes, from the first caller who misses to the stored result: who joins, who gives up,
-// what must not be stored any more, and what becomes of failures.
+// computations.ts: what a model computes, from the first caller who misses to the stored result: who joins, who gives
+// up, what must not be stored any more, and what becomes of failures.
 
 import type { Codec } from '../codecs.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';

@@ -94,7 +94,7 @@ class Copier {
     return Array.from(values, (each) => this.of(each));
   }
 
-  /** A tensor of a class: another one with its members, or, where these are not all of it, a new one, as of onnxruntime. */
+  /** A tensor of a class: another one with its members. Where these are not all of it, one that its class makes. */
   #instance(value: Instance): object {
     if (!types.isProxy(value)) {
       const copy = this.members(value) as Instance;

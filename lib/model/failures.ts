@@ -62,7 +62,7 @@ export class Failures {
 const REST_MS_MIN = 1000;
 const REST_MS_MAX = 60_000;
 
-/** A result that could not be computed anew in the background is left alone: for 1 s, then for twice as long each time. */
+/** What could not be computed anew in the background is left alone: for 1 s, then for twice as long each time. */
 export class Backoff {
   readonly #known = new Recent<{ until: number; restMs: number }>();
 

@@ -284,8 +284,8 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * Forgets the results of all inputs for which `tags` gave this one when they were stored; those that are being computed
-   * will not be stored. Returns how many were stored.
+   * Forgets the results of all inputs for which `tags` gave this one when they were stored; those that are being
+   * computed will not be stored. Returns how many were stored.
    */
   invalidateByTag(tag: string): number {
     const name = tagOption('tag', tag);

@@ -61,8 +61,8 @@ export interface ModelTerms<Input = unknown> {
   /** For so long the callers who ask for an input whose run failed get the same error. Default: each runs it again. */
   negativeTtl?: Duration;
   /**
-   * Names under which `invalidateByTag` forgets the results for an input: at most 16. They are asked for when a result is
-   * computed or set: what was stored before keeps the tags of then. It is given a copy of the input, to read alone.
+   * Names under which `invalidateByTag` forgets the results for an input: at most 16. They are asked for when a result
+   * is computed or set: what was stored before keeps the tags of then. It is given a copy of the input, to read alone.
    */
   tags?: (input: Input) => readonly string[];
   /** Inputs of one run at most. Default 1 024. */
@@ -71,8 +71,8 @@ export interface ModelTerms<Input = unknown> {
   concurrency?: number;
   /**
    * A run that takes longer is given up: its callers get a CacheError `ERR_MODEL_TIMEOUT`, or what is stale
-   * (`staleIfError`), its `signal` is aborted, and the next one begins. Up to 24 days. Default: none, so a run that never
-   * ends holds those who wait for it, and its place among `concurrency`.
+   * (`staleIfError`), its `signal` is aborted, and the next one begins. Up to 24 days. Default: none, so a run that
+   * never ends holds those who wait for it, and its place among `concurrency`.
    */
   timeout?: Duration;
   /** ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop. */

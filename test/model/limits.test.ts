@@ -1,4 +1,4 @@
-// What has an end: runs that hang, work in the background that nobody waits for, refreshes that fail, inputs that are kept.
+// What has an end: runs that hang, background work that nobody waits for, refreshes that fail, inputs that are kept.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, type Model, type ModelTerms, promote, utf8 } from 'zerohop';
