@@ -4,7 +4,6 @@
 import { types } from 'node:util';
 import type { FingerprintOptions } from '../fingerprint/fingerprint.js';
 import { isPlain } from '../fingerprint/plain.js';
-import { tensorOf } from '../fingerprint/tensors.js';
 import { typedArrayName } from '../kinds.js';
 
 export interface Copy<Input> {
@@ -43,9 +42,11 @@ export class Copies<Input> {
   }
 }
 
-/** What `exclude` leaves members out of. */
+/** What `exclude` leaves members out of: plain objects, but for tensors, of which everything counts. */
 const isRecord = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && isPlain(value) && tensorOf(value, 'input') === undefined;
+  typeof value === 'object' && value !== null && isPlain(value) && !isPlainTensor(value);
+const isPlainTensor = (value: object) =>
+  Object.keys(value).length === 3 && ArrayBuffer.isView((value as { data?: unknown }).data);
 
 /** What of a class has a fingerprint. */
 interface Instance {
@@ -53,14 +54,6 @@ interface Instance {
   readonly type: unknown;
   readonly data: unknown;
   readonly dims: unknown;
-}
-
-function hasData(copy: Instance): boolean {
-  try {
-    return ArrayBuffer.isView(copy.data);
-  } catch {
-    return false; // it lies in a private member
-  }
 }
 
 class Copier {
@@ -94,12 +87,9 @@ class Copier {
     return Array.from(values, (each) => this.of(each));
   }
 
-  /** A tensor of a class: another one with its members. Where these are not all of it, one that its class makes. */
+  /** A tensor of a class. One that is a Proxy, as those of transformers.js, has no members that make another of it. */
   #instance(value: Instance): object {
-    if (!types.isProxy(value)) {
-      const copy = this.members(value) as Instance;
-      if (hasData(copy)) return copy;
-    }
+    if (!types.isProxy(value)) return this.members(value);
     const { type, data, dims } = value;
     return new value.constructor(type, this.of(data), this.of(dims));
   }

@@ -242,28 +242,6 @@ describe('a copy', () => {
     expect(await asked).toBe('1');
   });
 
-  test('of a tensor that keeps its data to itself is made by its class', async () => {
-    class Private {
-      readonly #data: Float32Array;
-      constructor(
-        readonly type: string,
-        data: Float32Array,
-        readonly dims: readonly number[],
-      ) {
-        this.#data = data;
-      }
-      get data() {
-        return this.#data;
-      }
-    }
-    const { model, ran, release } = held(({ data }: Private) => numbers(data));
-    release();
-    const input = new Private('float32', Float32Array.of(3), [1]);
-    expect(await model.predict(input)).toBe('3');
-    expect(ran[0]).toBeInstanceOf(Private);
-    expect(ran[0]).not.toBe(input);
-  });
-
   test('of text is none: strings can not change', async () => {
     const model = openCache().model<string, unknown, unknown, unknown>({
       ...TERMS,
