@@ -130,6 +130,9 @@ export interface CustomModelOptions<Input, T> extends ModelTerms<Input> {
   run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
 }
 
+/** A model's options: those that were given, read once. */
+type GivenModel<Input> = ModelTerms<Input> & { codec: unknown; run: unknown } & Record<string, unknown>;
+
 const MODEL_OPTIONS = [...MODEL_TERMS, 'codec', 'run'] as const;
 
 /** A pipeline, but for its stages. */
@@ -272,17 +275,17 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   model<Input, In, Out, Own>(options: ModelOptions<Input, In, Out, Own>): Model<Input, In, Out>;
   model<Input, T>(options: CustomModelOptions<Input, T>): Model<Input, T, T>;
   model<Input>(options: ModelTerms<Input> & { codec: unknown; run: unknown }): Model<Input, unknown, unknown> {
-    const given = optionsObject('options', options, MODEL_OPTIONS);
+    const given = optionsObject('options', options, MODEL_OPTIONS) as unknown as GivenModel<Input>;
     checkTerms(given);
     const name = textOption('options.name', given['name'], 255, 1);
     const version = textOption('options.version', given['version'], 255, 1);
-    const { scope, domain, params, replicas } = options;
+    const { scope, domain, params, replicas, fingerprint: rules } = given;
     const terms: ComputationTerms = { scope, domain: domain ?? '', model: { name, version }, params };
     const of = (replica: number): ComputationTerms =>
       replica === 0 ? terms : { ...terms, model: { name, version, replica } };
-    return this.#model(options, given, {
-      key: fingerprint({ ...terms, input: null }, options.fingerprint).hex,
-      namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), options.fingerprint)),
+    return this.#model(given, {
+      key: fingerprint({ ...terms, input: null }, rules).hex,
+      namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), rules)),
       identity: { name, version, domain: domain ?? '', params },
     });
   }
@@ -298,12 +301,13 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
    */
   pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result> {
-    const given = optionsObject('options', options, PIPELINE_OPTIONS);
+    const asked = optionsObject('options', options, PIPELINE_OPTIONS) as unknown as GivenModel<Input>;
     const all = checkStages(stages);
-    checkTerms({ ...given, run: chain });
-    checkScopes(all, options.scope);
+    const given = Object.assign(asked, { codec: all.at(-1)!.codec, run: chain(all) });
+    checkTerms(given);
+    const { scope, domain, params } = given;
+    checkScopes(all, scope);
     const name = textOption('options.name', given['name'], 255, 1);
-    const { scope, domain, params } = options;
     const models = all.map(({ identity }) => identity);
     const compound: Parameters<typeof pipelineNaming>[0] = {
       scope,
@@ -312,23 +316,17 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       models,
       params,
     };
-    const { naming, digest } = pipelineNaming(compound, options.fingerprint);
-    const { codec } = all.at(-1)!;
-    const made = { ...options, version: digest.slice(0, 16), codec, run: chain(all) };
-    const parts = {
-      key: digest,
-      namings: [naming],
-      identity: { pipeline: name, domain: domain ?? '', models, params },
-    };
-    return this.#model<Input>(made, { ...given, codec }, parts) as Model<Input, Result, Result>;
+    const { naming, digest } = pipelineNaming(compound, given.fingerprint);
+    const identity = { pipeline: name, domain: domain ?? '', models, params };
+    const made = Object.assign(given, { version: digest.slice(0, 16) });
+    return this.#model(made, { key: digest, namings: [naming], identity }) as Model<Input, Result, Result>;
   }
 
   #model<Input>(
-    options: ModelTerms<Input> & { codec: unknown; run: unknown },
-    given: Record<string, unknown>,
+    given: GivenModel<Input>,
     { key, namings, identity }: { key: string; namings: readonly Naming[]; identity: unknown },
   ): Model<Input, unknown, unknown> {
-    const { name, version, scope, staleWhileRevalidate, staleIfError } = options;
+    const { name, version, scope, staleWhileRevalidate, staleIfError } = given;
     const { ttl, ttlJitter } = lifeOptions(given, this.#terms);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
     // One of its own for whatever is another computation: so that `clear` forgets what it should.
@@ -350,16 +348,16 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       flights: this.#flightsOf(label),
       namings,
       life,
-      run: options.run as never,
-      maxBatch: options.maxBatch ?? MAX_BATCH,
-      concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
-      windowMs: options.batchWindow ?? 0,
-      negativeTtlMs: options.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', options.negativeTtl),
-      timeoutMs: timeoutOption(given['timeout']),
-      keepInputs: keepInputsOption(given['keepInputs'], this.stats().bytes.capacity),
-      fingerprint: options.fingerprint,
-      tags: options.tags,
-      verify: options.verify,
+      run: given.run as never,
+      maxBatch: given.maxBatch ?? MAX_BATCH,
+      concurrency: given.concurrency ?? Number.POSITIVE_INFINITY,
+      windowMs: given.batchWindow ?? 0,
+      negativeTtlMs: given.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', given.negativeTtl),
+      timeoutMs: timeoutOption(given.timeout),
+      keepInputs: keepInputsOption(given.keepInputs, this.stats().bytes.capacity),
+      fingerprint: given.fingerprint,
+      tags: given.tags,
+      verify: given.verify,
       identity,
     });
     const models = this.#models;

@@ -1,5 +1,6 @@
 // codecs.ts: how the values of a keyspace lie in memory: what a codec is, and those of one value: bytes, text, JSON, a
 // number, or whatever the caller's own code makes of bytes. Vectors of numbers: vectors.ts.
+import { memberOf } from './kinds.js';
 import { isWellFormed, rangeError, textOption, typeError } from './options.js';
 import type { ReadonlyUint8Array } from './views.js';
 
@@ -211,7 +212,7 @@ export const number = builtIn<number, number, number>({
 export function resolveCodec(option: unknown): Codec<unknown> {
   if (typeof option === 'object' && option !== null) {
     if (builtIns.has(option)) return option as Codec<unknown>;
-    const { encode, decode, name } = option as Record<string, unknown>;
+    const [encode, decode, name] = ['encode', 'decode', 'name'].map((member) => memberOf(option, member));
     if (typeof encode === 'function' && typeof decode === 'function') {
       const label = name === undefined ? undefined : textOption('options.codec.name', name, 255, 1);
       return custom(label === undefined ? 'custom' : `custom:${label}`, encode.bind(option), decode.bind(option));

@@ -28,6 +28,24 @@ export function isFloat32Array(value: unknown): value is Float32Array {
   return typedArrayName(value) === 'Float32Array';
 }
 
+/** Whether `value` is the Object.prototype of some realm. */
+export function isRootPrototype(value: object): boolean {
+  return value === Object.prototype || (Object.getPrototypeOf(value) === null && Object.hasOwn(value, 'isPrototypeOf'));
+}
+
+/** Whether `value` inherits from nothing but the Object.prototype of some realm: it is of no class. */
+export function hasPlainPrototype(value: object): boolean {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  return prototype === null || isRootPrototype(prototype);
+}
+
+/** What `value` or its class says that its member `name` is. What Object.prototype says is nobody's. */
+export function memberOf(value: object, name: string): unknown {
+  for (let of: object | null = value; of !== null && !isRootPrototype(of); of = Object.getPrototypeOf(of))
+    if (Object.hasOwn(of, name)) return (value as Record<string, unknown>)[name];
+  return undefined;
+}
+
 /** An `Error` of any realm, and whatever inherits from ours. */
 export function isError(value: unknown): value is Error {
   return (types === undefined ? tagOf(value) === 'Error' : types.isNativeError(value)) || value instanceof Error;

@@ -1,8 +1,10 @@
 // options.ts: what a user may write as an option, and the words for what can not be one.
 //
-// An option is read once by whoever asks, and judged here by value: getters and proxies may answer otherwise the next
-// time. Each function names the option as the caller wrote it, and throws TypeError for the wrong type and RangeError
-// for the wrong value, with the codes that Node's own functions use.
+// `optionsObject` reads each option once: getters and proxies may answer otherwise the next time. It reads own members
+// only: what a bug elsewhere put on Object.prototype is no option. The other functions judge one value each. They name
+// the option as the caller wrote it, and throw TypeError for the wrong type and RangeError for the wrong value, with the
+// codes that Node's own functions use.
+import { hasPlainPrototype, isRootPrototype } from './kinds.js';
 
 /** A number of bytes, or a string such as `'256MB'`; KB, MB, GB and TB are powers of 1 024. */
 export type Size = number | string;
@@ -155,11 +157,44 @@ export function choiceOption<T extends string>(name: string, value: unknown, cho
   return found;
 }
 
+/** A whole number between `least` and `most`, or Infinity, which stays: no limit. */
+export function limitOption(name: string, value: unknown, least: number, most: number): number {
+  return value === Number.POSITIVE_INFINITY ? value : countOption(name, value, least, most);
+}
+
+/** Makes what `optionsObject` gives: objects without Object.prototype behind them, of one shape, as V8 likes them. */
+function Own() {}
+Own.prototype = Object.create(null);
+
+/**
+ * The options that `value` has, copied: those of `known` that are its own members, each read once. What is not there is
+ * undefined. `undefined` is no options at all.
+ *
+ * @param name  of the argument, as errors call it
+ * @throws {TypeError} it is no object, or one of a class without members of its own, such as a Promise or a Map; it has a
+ *   member that is not known, or inherits an option from a class.
+ */
 export function optionsObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
-  if (value === undefined) return {};
+  const own = new (Own as unknown as new () => Record<string, unknown>)();
+  if (value === undefined) return own;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw typeError(name, 'an object', value);
-  const stranger = Object.keys(value).find((key) => !known.includes(key));
-  if (stranger !== undefined)
-    throw typeError(`${name}.${stranger}`, `one of the options ${known.join(', ')}`, stranger);
-  return value as Record<string, unknown>;
+  const names = Object.keys(value);
+  for (let i = 0; i < names.length; ++i)
+    if (!known.includes(names[i]!))
+      throw typeError(`${name}.${names[i]}`, `one of the options ${known.join(', ')}`, names[i]);
+  for (let i = 0; i < known.length; ++i) {
+    const option = known[i]!;
+    if (Object.hasOwn(value, option)) own[option] = (value as Record<string, unknown>)[option];
+  }
+  if (!hasPlainPrototype(value)) checkInstance(name, value, names, known);
+  return own;
+}
+
+/** Options of a class: what it inherits would be left out without a word, such as a `scope`. */
+function checkInstance(name: string, value: object, names: readonly string[], known: readonly string[]): void {
+  if (names.length === 0) throw typeError(name, 'a plain object', value);
+  for (let of = Object.getPrototypeOf(value); of !== null && !isRootPrototype(of); of = Object.getPrototypeOf(of))
+    for (const option of known)
+      if (Object.hasOwn(of, option) && !Object.hasOwn(value, option))
+        throw typeError(`${name}.${option}`, 'a member of the object itself, not of its class', value);
 }

@@ -154,7 +154,8 @@ export class Experiment<Input, In, Out> {
  * @example const trial = experiment({ a: v1, b: v2, share: 0.1, unitOf: ({ user }) => user })
  */
 export function experiment<Input, In, Out>(terms: ExperimentTerms<Input, In, Out>): Experiment<Input, In, Out> {
-  const { a, b, share, unitOf, compareShare, compare } = optionsObject('terms', terms, TERMS);
+  const given = optionsObject('terms', terms, TERMS);
+  const { a, b, share, unitOf, compareShare, compare } = given;
   if (!isModel(a)) throw typeError('terms.a', 'a model', a);
   if (!isModel(b) || (b as unknown) === a) throw typeError('terms.b', 'another model', b);
   if (a.scope !== b.scope) throw rangeError('terms.b', 'a model with the scope of terms.a', b.scope);
@@ -167,5 +168,5 @@ export function experiment<Input, In, Out>(terms: ExperimentTerms<Input, In, Out
   if (unitOf !== undefined && typeof unitOf !== 'function')
     throw typeError('terms.unitOf', 'a function of an input', unitOf);
   if (compare !== undefined) checkComparison('terms.compare', compare);
-  return new Experiment(terms);
+  return new Experiment(given as unknown as ExperimentTerms<Input, In, Out>);
 }

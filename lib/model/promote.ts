@@ -39,7 +39,7 @@ const BATCH = 64;
  */
 export async function promote<Input>(options: PromoteOptions<Input>): Promise<Promotion> {
   const given = optionsObject('options', options, PROMOTE_OPTIONS);
-  const { from, to, onProgress } = options;
+  const { from, to, onProgress } = given as unknown as PromoteOptions<Input>;
   if (!isModel(from)) throw typeError('options.from', 'a model', from);
   if (!isModel(to) || (to as unknown) === from) throw typeError('options.to', 'another model', to);
   // What one tenant asked for is not run, and its results are not stored, under another's name.

@@ -133,7 +133,7 @@ function wholeGpus(gpus: number): number {
 
 /** Each term is read once. */
 function checked(terms: SavingsTerms) {
-  const given = { ...optionsObject('terms', terms, TERMS) };
+  const given = optionsObject('terms', terms, TERMS);
   const amount = (name: string, value: unknown, most?: number) => amountOption(`terms.${name}`, value, 0, most);
   const gpuMs = amount('gpuMs', given['gpuMs']);
   const gpuHourPrice = amount('gpuHourPrice', given['gpuHourPrice']);

@@ -2,7 +2,7 @@
 
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
-import { isAbortSignal } from '../kinds.js';
+import { isAbortSignal, memberOf } from '../kinds.js';
 import {
   choiceOption,
   countOption,
@@ -144,7 +144,7 @@ export function checkTerms(given: Record<string, unknown>): void {
     throw typeError('options.tags', 'a function of an input that gives an array of strings', tags);
   if (verify !== undefined) checkVerify('options.verify', verify, replicas);
   if (typeof params !== 'object' || params === null || replicas !== undefined) return;
-  const { temperature, seed } = params as { temperature?: unknown; seed?: unknown };
+  const [temperature, seed] = [memberOf(params, 'temperature'), memberOf(params, 'seed')];
   if (typeof temperature === 'number' && temperature > 0 && seed === undefined)
     throw rangeError(
       'options.params.temperature',

@@ -99,9 +99,11 @@ function compares<T>(compare: Comparison<never>, codec: Codec<T, unknown, unknow
   const [a, b] = [numbersOf(served), numbersOf(computed)];
   if (a.length !== b.length) return false;
   if (compare === 'top-1') return greatest(a) === greatest(b);
-  if ('tolerance' in compare) return a.every((one, i) => one === b[i] || Math.abs(one - b[i]!) <= compare.tolerance);
+  if (isTolerance(compare)) return a.every((one, i) => one === b[i] || Math.abs(one - b[i]!) <= compare.tolerance);
   return cosineOf(a, b) >= compare.cosine;
 }
+
+const isTolerance = (compare: object): compare is { tolerance: number } => Object.hasOwn(compare, 'tolerance');
 
 function sameBytes<T>(codec: Codec<T, unknown, unknown>, served: T, computed: T): boolean {
   // A custom codec may write the second over the first.
