@@ -1,6 +1,7 @@
 // codecs.ts: how the values of a keyspace lie in memory: what a codec is, and those of one value: bytes, text, JSON, a
 // number, or whatever the caller's own code makes of bytes. Vectors of numbers: vectors.ts.
-import { memberOf } from './kinds.js';
+import { exactJson } from './json.js';
+import { isUint8Array, memberOf, typedArrayName } from './kinds.js';
 import { isWellFormed, rangeError, textOption, typeError } from './options.js';
 import type { ReadonlyUint8Array } from './views.js';
 
@@ -62,17 +63,7 @@ export function builtIn<In, Out, Own>(codec: Codec<In, Out, Own>): Codec<In, Out
   return codec;
 }
 
-// What a typed array is, asked of the engine and not of the object: prototypes and properties may say anything, and
-// another realm's classes (a vm context's, as some test runners use) are no instances of these.
-const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);
-const getterOf = (name: PropertyKey) => Object.getOwnPropertyDescriptor(typedArrayPrototype, name)!.get!;
-const typeOf = getterOf(Symbol.toStringTag) as (this: unknown) => string | undefined;
-const lengthOf = getterOf('length') as (this: unknown) => number;
-
-/** The name of the typed array that `value` is, of a subclass its base; undefined if it is none. @internal */
-export function typedArrayName(value: unknown): string | undefined {
-  return typeOf.call(value);
-}
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')!.get!;
 
 /**
  * The number of elements of a typed array, called `name` in errors. @internal
@@ -80,7 +71,7 @@ export function typedArrayName(value: unknown): string | undefined {
  * @throws {TypeError} it has none because its buffer was detached, or shrank under it: then it is no empty value.
  */
 export function elementCount(value: unknown, name = 'value'): number {
-  const length = lengthOf.call(value);
+  const length: number = lengthOf.call(value);
   if (length === 0) assertInBounds(value, name);
   return length;
 }
@@ -107,9 +98,9 @@ export const bytes = builtIn<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array
   sharable: true,
   row: undefined,
   encode(value) {
-    if (typedArrayName(value) !== 'Uint8Array') throw typeError('value', 'a Uint8Array', value);
+    if (!isUint8Array(value)) throw typeError('value', 'a Uint8Array', value);
     elementCount(value);
-    return value as Uint8Array;
+    return value;
   },
   view: (buffer, offset, length) => new Uint8Array(buffer, offset, length),
   own: (buffer) => new Uint8Array(buffer),
@@ -151,22 +142,24 @@ export const utf8 = builtIn<string, string, string>({
 });
 
 /**
- * What JSON can hold, stored as its text in UTF-8. Every hit parses anew, so what `get` gives is the caller's own to
- * change. What JSON makes of a value is what comes back: a Date is a string, NaN is null, an undefined property is gone.
+ * What JSON gives back as it was, stored as its text in UTF-8: null, booleans, strings, finite numbers, and arrays and
+ * plain objects of such. Every hit parses anew, so what `get` gives is the caller's own to change.
  *
- * `set` throws TypeError for what has no JSON at all (undefined, a function, a symbol, a bigint, a circle), and whatever
- * a `toJSON` throws.
+ * `set` throws TypeError for all else, and names the member: JSON would drop or change it, and a hit would differ from
+ * what was set. So it refuses a Date, a Map, a Promise, an instance of a class, a function, a symbol, a bigint, NaN, the
+ * infinities, -0, a hole of an array, a circle, and a member that is undefined: leave such a member out. `toJSON` is not
+ * called. To store what JSON makes of a value, set `JSON.parse(JSON.stringify(value))`, and use that yourself as well.
  *
+ * Getters and proxies are read once. An object without a prototype comes back as an ordinary one. Members that are not
+ * enumerable do not count.
+ *
+ * @throws {TypeError} by `set`: `value.user.created: expected what JSON gives back as it is …, received an instance of Date`.
  * @example const profiles = cache.keyspace('profiles', { codec: json as Codec<Profile> })
  */
 export const json = builtIn<unknown, unknown, unknown>({
   tag: 'json',
   row: undefined,
-  encode(value) {
-    const text = JSON.stringify(value) as string | undefined;
-    if (text === undefined) throw typeError('value', 'a value that JSON can hold', value);
-    return encodeText(text);
-  },
+  encode: (value) => encodeText(exactJson(value)),
   view: (buffer, offset, length) => JSON.parse(decodeText(buffer, offset, length)),
   own: (buffer) => JSON.parse(decodeText(buffer, 0, buffer.byteLength)),
 });
@@ -231,9 +224,9 @@ function custom(
     row: undefined,
     encode(value) {
       const stored = encode(value);
-      if (typedArrayName(stored) !== 'Uint8Array') throw typeError('what encode returned', 'a Uint8Array', stored);
+      if (!isUint8Array(stored)) throw typeError('what encode returned', 'a Uint8Array', stored);
       elementCount(stored);
-      return stored as Uint8Array;
+      return stored;
     },
     view: (buffer, offset, length) => decode(new Uint8Array(buffer, offset, length)),
     own: (buffer) => decode(new Uint8Array(buffer)),

@@ -2,7 +2,8 @@
 //
 // A hit is one typed-array constructor over the cache's memory. The function that calls it is the same for all
 // keyspaces of a type, and there is one for each type, so that the engine compiles each for one constructor.
-import { builtIn, type Codec, elementCount, type Row, typedArrayName } from './codecs.js';
+import { builtIn, type Codec, elementCount, type Row } from './codecs.js';
+import { typedArrayName } from './kinds.js';
 import { rangeError, typeError } from './options.js';
 import type { Float16OrBits, ReadonlyView, TypedArray } from './views.js';
 

@@ -54,7 +54,7 @@ class Store {
    */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const stored = this.#stored(key);
-    if (ttl === undefined || ttl === 0) return this.#keyspace.set(stored, value); // keyv takes 0 for none
+    if (ttl === undefined || ttl === 0) return this.#keyspace.set(stored, withoutEnd(value)); // keyv takes 0 for none
     if (ttl < 1) {
       this.#keyspace.delete(stored);
       return true;
@@ -133,6 +133,13 @@ class Store {
       else if (stored.startsWith(`${namespace}\0`)) yield [stored.slice(namespace.length + 1), stored];
     }
   }
+}
+
+/** keyv 5 that serializes nothing gives `{ value, expires: undefined }` where there is no end: JSON has no undefined. */
+function withoutEnd(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('expires' in value) || value.expires !== undefined) return value;
+  const { expires: _, ...rest } = value;
+  return rest;
 }
 
 export type KeyvStore = Store;

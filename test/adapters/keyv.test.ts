@@ -155,6 +155,8 @@ describe('a Keyv', () => {
     const keyv = new Keyv({ store, ...anything({ serialize: undefined, deserialize: undefined }) });
     await keyv.set('k', { a: [1, null] }, 1000);
     expect(await keyv.get('k')).toEqual({ a: [1, null] });
+    expect(await keyv.set('without an end', { a: 1 })).toBe(true);
+    expect(await keyv.get('without an end')).toEqual({ a: 1 });
   });
 
   test('hears of what fails', async () => {

@@ -1,7 +1,6 @@
 // What the codecs of text and of JSON take, give back and refuse, read in every way.
 import { describe, expect, test } from 'vitest';
 import { json, utf8 } from 'zerohop';
-import { errorOf, openCache } from '../fixtures/opened.js';
 import { expectRefused, hex, readings, spaceOf } from '../fixtures/readings.js';
 
 const MEBI = 2 ** 20;
@@ -106,59 +105,5 @@ describe('json', () => {
     const read = space.get('k');
     expect(read.polluted).toBeUndefined();
     expect(Object.keys(read)).toEqual(['__proto__']);
-  });
-
-  test('toJSON says what is stored', () => {
-    const space = spaceOf(json);
-    space.set('k', { when: new Date(0), what: { toJSON: () => 'said' } });
-    expect(space.get('k')).toEqual({ when: '1970-01-01T00:00:00.000Z', what: 'said' });
-  });
-
-  test.each([
-    ['undefined', undefined],
-    ['a function', () => 1],
-    ['a symbol', Symbol('s')],
-    ['an object whose toJSON says nothing', { toJSON: () => undefined }],
-  ])('%s has no JSON: a TypeError', (_, value) => {
-    expectRefused(spaceOf(json), value, /^value: expected a value that JSON can hold, received /);
-  });
-
-  test('a bigint and a circle are TypeErrors', () => {
-    const space = spaceOf(json);
-    const circle: Record<string, unknown> = {};
-    circle['self'] = circle;
-    for (const value of [1n, { deep: 1n }, circle]) expect(() => space.set('k', value)).toThrow(TypeError);
-    expect(space.has('k')).toBe(false);
-  });
-
-  test('a toJSON or a getter that throws throws through, and the old value stays', () => {
-    const space = spaceOf(json);
-    space.set('k', 'old');
-    const mine = new Error('mine');
-    const fail = () => {
-      throw mine;
-    };
-    for (const value of [
-      { toJSON: fail },
-      { deep: { toJSON: fail } },
-      Object.defineProperty({}, 'a', { get: fail, enumerable: true }),
-    ]) {
-      expect(errorOf(() => space.set('k', value))).toBe(mine);
-    }
-    expect(space.get('k')).toBe('old');
-  });
-
-  test('a toJSON may use the cache, or close it', () => {
-    const cache = openCache();
-    const space = spaceOf(json, cache);
-    space.set('outer', { toJSON: () => space.set('inner', 1) && space.get('inner') + 1 });
-    expect(space.getMany(['inner', 'outer'])).toEqual([1, 2]);
-    const closing = {
-      toJSON() {
-        cache.close();
-        return 1;
-      },
-    };
-    expect(errorOf(() => space.set('k', closing)).code).toBe('ERR_CACHE_CLOSED');
   });
 });
