@@ -1,15 +1,25 @@
 // batch.ts: the keys of a batch on their way to native code, and the numbers that come back.
 //
-// Keys are read once: getters, proxies and other threads may answer otherwise the next time. Strings go over as one
-// string and the place where each of them ends: reading one long string takes native code a few ns a key, reading a
-// thousand short ones 40 each.
+// Keys are read once: getters, proxies and other threads may answer otherwise the next time. Each is judged when it is
+// read: a long array of holes ends at the first one. Strings go over as one string and the place where each of them ends:
+// reading one long string takes native code a few ns a key, reading a thousand short ones 40 each.
 import { elementCount } from './codecs.js';
 import type { Key, Keys } from './keyspace.js';
+import { isUint8Array, typedArrayName } from './kinds.js';
 import type { NativeKeys } from './native.js';
-import { typeError } from './options.js';
+import { rangeError, typeError } from './options.js';
 
 /** In UTF-16 units; a batch of more is read key by key. */
 const TEXT_MAX = 2 ** 22;
+
+/** Of one call. V8 ends the process where an array grows beyond 2^27. */
+const KEYS_MAX = 2 ** 24;
+
+/** Typed arrays that hold integer keys. */
+const INTEGERS: Record<string, new (of: never) => Int32Array | Uint32Array | Float64Array> = Object.assign(
+  Object.create(null),
+  { Int32Array, Uint32Array, Float64Array },
+);
 
 /** The keys of one call. */
 export class KeyBatch {
@@ -20,7 +30,8 @@ export class KeyBatch {
 
   /**
    * @param once  native code is the only one to read them
-   * @throws {TypeError} they are no array.
+   * @throws {TypeError}  they are no array, or one of them is no key.
+   * @throws {RangeError} there are more than 16 777 216.
    */
   constructor(keys: Keys, once = false) {
     if (Array.isArray(keys)) {
@@ -28,11 +39,13 @@ export class KeyBatch {
       this.keys = read.keys;
       this.ends = read.ends;
       this.length = read.length;
-    } else if (keys instanceof Int32Array || keys instanceof Uint32Array || keys instanceof Float64Array) {
-      this.length = elementCount(keys, 'keys');
-      this.keys = once ? keys : keys.slice();
-      this.ends = undefined;
-    } else throw typeError('keys', 'an array', keys);
+      return;
+    }
+    const Integers = INTEGERS[typedArrayName(keys) ?? ''];
+    if (Integers === undefined) throw typeError('keys', 'an array', keys);
+    this.length = checkCount(elementCount(keys, 'keys'));
+    this.keys = once ? (keys as Int32Array) : new Integers(keys as never);
+    this.ends = undefined;
   }
 
   at(i: number): Key {
@@ -54,12 +67,12 @@ interface Packed {
 }
 
 function pack(keys: readonly Key[]): Packed {
-  const ends = takeEnds(keys.length);
+  const ends = takeEnds(checkCount(keys.length));
   let text = '';
   let length = 0;
   // An array may grow or shrink while it is read: each time its length is another.
   for (; length < keys.length; ++length) {
-    const key = keys[length]!;
+    const key = keyAt(keys, length);
     if (typeof key !== 'string' || text.length + key.length > TEXT_MAX || length === ends.length) {
       const read = unpack(keys, text, ends, length, key);
       return { keys: read, ends: undefined, length: read.length };
@@ -75,8 +88,20 @@ function unpack(keys: readonly Key[], text: string, ends: Int32Array, at: number
   const read: Key[] = [];
   for (let i = 0; i < at; ++i) read.push(text.slice(i === 0 ? 0 : ends[i - 1], ends[i]));
   read.push(key);
-  for (let i = at + 1; i < keys.length; ++i) read.push(keys[i]!);
+  for (let i = at + 1; i < checkCount(keys.length); ++i) read.push(keyAt(keys, i));
   return read;
+}
+
+/** The key at `i`, read once. Whether it is of the keyspace's kind, native code says. */
+function keyAt(keys: readonly Key[], i: number): Key {
+  const key: unknown = keys[i];
+  if (typeof key === 'string' || typeof key === 'number' || isUint8Array(key)) return key;
+  throw typeError(`keys[${i}]`, 'a string, a Uint8Array, or an integer where keys are such', key);
+}
+
+function checkCount(count: number): number {
+  if (count > KEYS_MAX) throw rangeError('keys.length', `at most ${KEYS_MAX}`, count);
+  return count;
 }
 
 // Taken from here for the time of a call, because what a call runs (a codec's `view`, an array's getter) may look up a

@@ -409,6 +409,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 }
 
+brand(Cache.prototype, 'Cache');
+
 /** A keyspace keeps its cache open, and is closed with it. */
 class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
   readonly cache: Cache;

@@ -75,7 +75,7 @@ describe('keys', () => {
     for (const call of callsWith(cache, anything(key))) {
       expect(call).toThrow(TypeError);
       expect(errorOf(call).code).toBe('ERR_INVALID_ARG_TYPE');
-      expect(errorOf(call).message).toMatch(/^key: /);
+      expect(errorOf(call).message).toMatch(/^key(s\[\d\])?: /);
     }
   });
 

@@ -51,7 +51,7 @@ describe('getMany', () => {
     const cache = openCache();
     cache.set('a', utf8Of('v'));
     for (const keys of [Object.assign(new Array(3), { 0: 'a', 2: 'a' }), ['a', 5], ['a', null], ['a', '']]) {
-      expect(() => cache.getMany(anything(keys))).toThrow(/^key: /);
+      expect(() => cache.getMany(anything(keys))).toThrow(/^keys?(\[1\])?: /);
     }
     expect(cache.stats()).toMatchObject({ hits: 0, misses: 0 });
   });
