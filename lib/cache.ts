@@ -24,7 +24,7 @@ import { tidyNearCaches } from './near.js';
 import {
   booleanOption,
   choiceOption,
-  countOption,
+  limitOption,
   type Duration,
   durationOption,
   optionsObject,
@@ -61,7 +61,8 @@ export interface OpenOptions {
   name?: string;
   /**
    * Bytes for values, keys, entry headers and the index: 1 MiB to 512 GiB; by default a quarter of what the process may
-   * use (its control group's limit, or the machine's memory). Address space is reserved, memory taken when filled.
+   * use (its control group's limit, or the machine's memory, or what `ulimit -v` leaves). Address space is reserved,
+   * memory taken when filled.
    */
   maxBytes?: Size;
   /**
@@ -70,7 +71,7 @@ export interface OpenOptions {
    * are write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
    */
   verify?: Verify;
-  /** The most entries the cache holds after a `set`, whatever their size. Default: as many as `maxBytes` has room for. */
+  /** The most entries the cache holds after a `set`, whatever their size. Default, and Infinity: as many as fit in `maxBytes`. */
   maxEntries?: number;
   /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
   ttl?: Duration;
@@ -434,7 +435,8 @@ class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
  * Opens a cache.
  *
  * @throws {TypeError | RangeError} an option of the wrong type, unknown, or out of range.
- * @throws {CacheError} `ERR_CACHE_OPTIONS`: the name is open with other options; `ERR_CACHE_NO_MEMORY`: no address space.
+ * @throws {CacheError} `ERR_CACHE_OPTIONS`: the name is open with other options; `ERR_CACHE_NO_MEMORY`: the address space
+ *   has no room for `maxBytes`, as with a low `ulimit -v`.
  * @example const cache = open({ maxBytes: '256MB' })
  */
 export function open(options: OpenOptions = {}): Cache {
@@ -450,7 +452,7 @@ export function open(options: OpenOptions = {}): Cache {
   const maxEntries =
     entries === undefined
       ? Number.POSITIVE_INFINITY
-      : countOption('options.maxEntries', entries, 1, Number.MAX_SAFE_INTEGER);
+      : limitOption('options.maxEntries', entries, 1, Number.MAX_SAFE_INTEGER);
   const life = lifeOptions(given, { ttl: Number.POSITIVE_INFINITY, ttlJitter: 0 });
   const blobs = new Blobs(given['blobs'] as BlobsOptions | undefined);
   reportHeap();

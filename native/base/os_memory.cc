@@ -1,10 +1,13 @@
 #include "base/os_memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -25,7 +28,9 @@ constexpr int kNoReserve = 0;
 #endif
 
 Status Refused(const char* what, size_t bytes) {
-  const std::string why = std::generic_category().message(errno);
+  std::string why = std::generic_category().message(errno);
+  const uint64_t left = AddressSpaceLeftBytes();
+  if (left != UINT64_MAX) why += " (ulimit -v or -d leaves " + std::to_string(left) + " bytes)";
   return {Code::kNoMemory, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + why};
 }
 
@@ -135,6 +140,24 @@ void Unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
 
 uint64_t PhysicalMemoryBytes() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+uint64_t AddressSpaceLeftBytes() {
+  uint64_t left = UINT64_MAX;
+#if defined(__linux__)
+  // In pages: size, resident, shared, text, lib, data.
+  uint64_t size = 0, skipped = 0, data = 0;
+  std::ifstream("/proc/self/statm") >> size >> skipped >> skipped >> skipped >> skipped >> data;
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto lower = [&left, page](int which, uint64_t pages) {
+    rlimit limit{};
+    if (::getrlimit(which, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+    left = std::min<uint64_t>(left, limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, pages * page));
+  };
+  lower(RLIMIT_AS, size);
+  lower(RLIMIT_DATA, data);
+#endif
+  return left;
 }
 
 }  // namespace zerohop

@@ -57,4 +57,8 @@ void Unmap(void* at, size_t bytes);
 // Physical memory of the machine, in bytes.
 uint64_t PhysicalMemoryBytes();
 
+// What the limits of this process (`ulimit -v`, `ulimit -d`) leave for new mappings, in bytes; UINT64_MAX without a
+// limit. Only Linux enforces them.
+uint64_t AddressSpaceLeftBytes();
+
 }  // namespace zerohop

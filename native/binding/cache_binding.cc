@@ -52,7 +52,12 @@ napi_value Open(napi_env env, napi_callback_info info) {
   options.admission = admission;
   if (max_entries < 9e15) options.max_entries = static_cast<size_t>(max_entries);
   Result<std::shared_ptr<Cache>> cache = Registry::Process().Open(name, options);
-  if (!cache.ok()) return Throw(env, isolate, cache.status());
+  if (!cache.ok()) {
+    const Status& status = cache.status();
+    const bool no_memory = status.code() == Code::kNoMemory;
+    return Throw(env, isolate,
+                 no_memory ? Status{status.code(), status.detail() + "; lower options.maxBytes"} : status);
+  }
   return Int(env, isolate.Open(std::move(cache.value()), 0, KeyKind::kText));
 }
 
@@ -210,8 +215,10 @@ napi_value Environment(napi_env env, napi_callback_info) {
   const Isolate& isolate = *Isolate::Of(env);
   Napi::Object environment = Napi::Object::New(env);
   environment.Set("backend", Napi::String::New(env, BackendName(isolate.backend())));
-  environment.Set("memoryLimitBytes",
-                  Napi::Number::New(env, static_cast<double>(MemoryLimitBytes(PhysicalMemoryBytes()))));
+  // As it was at first, before there were caches: every thread must come to the same default size.
+  static const uint64_t address_space = AddressSpaceLeftBytes();
+  const uint64_t memory = std::min(MemoryLimitBytes(PhysicalMemoryBytes()), address_space);
+  environment.Set("memoryLimitBytes", Napi::Number::New(env, static_cast<double>(memory)));
   return environment;
 }
 
