@@ -1,6 +1,6 @@
 // cache.ts: opening a cache, and what belongs to it as a whole.
 import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
-import type { ComputationTerms } from './fingerprint/fingerprint.js';
+import type { ComputationTerms, Scope } from './fingerprint/fingerprint.js';
 import { PUBLIC } from './fingerprint/fingerprint.js';
 import { fingerprint } from './fingerprint/native.js';
 import { Keyspace, type Terms } from './keyspace.js';
@@ -24,9 +24,9 @@ import { tidyNearCaches } from './near.js';
 import {
   booleanOption,
   choiceOption,
-  limitOption,
   type Duration,
   durationOption,
+  limitOption,
   optionsObject,
   type Size,
   shareOption,
@@ -49,6 +49,8 @@ const DEFAULT_SHARE = 1 / 4;
 
 /** Of a keyspace's name. */
 const LABEL_BYTES_MAX = 1024;
+
+const SCOPE_BYTES_MAX = 1024;
 
 /** Inputs of one run of a model. */
 const MAX_BATCH = 1024;
@@ -98,8 +100,11 @@ export type Policy = (typeof POLICIES)[number];
 
 /** What a keyspace may be opened with beside its codec. */
 export interface KeyspaceTerms {
-  /** Keys of two scopes never share a segment, so no view's `.buffer` shows another scope's bytes. Default: public. */
-  scope?: string;
+  /**
+   * Whose values they are: a tenant's name, or PUBLIC, the default. Keyspaces of two scopes are two, also if they have one
+   * name. They never share a segment, so no view's `.buffer` shows another scope's bytes.
+   */
+  scope?: Scope;
   /** How long values may be served. Default: the cache's. */
   ttl?: Duration;
   ttlJitter?: number;
@@ -228,9 +233,10 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 
   /**
-   * A part of the cache with keys of its own. Opening a name again gives the same entries.
+   * A part of the cache with keys of its own. Opening a name again, in the same scope, gives the same entries.
    *
-   * @throws {CacheError} `ERR_CACHE_OPTIONS`: open with another codec or scope; more scopes than `maxBytes` has room for.
+   * @throws {CacheError} `ERR_CACHE_OPTIONS`: open with another codec; more than 1 023 keyspaces, or more scopes than
+   *   `maxBytes` has room for. Both stay until the last handle of the cache is closed, and all callers share the limits.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */
   keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
@@ -238,7 +244,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   keyspace(name: string, options: KeyspaceTerms & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
     const given = optionsObject('options', options, KEYSPACE_OPTIONS);
     const codec = resolveCodec(given['codec']);
-    const scope = given['scope'] === undefined ? '' : textOption('options.scope', given['scope']);
+    const { scope: owner = PUBLIC } = given;
+    const scope = owner === PUBLIC ? '' : textOption('options.scope', owner, SCOPE_BYTES_MAX, 1);
     const keys = given['keys'] === undefined ? 'string' : choiceOption('options.keys', given['keys'], KEYS);
     const copy = given['copy'];
     const near = given['near'];
@@ -249,7 +256,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     };
     const label = textOption('name', name);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
-    const handle = native.keyspace(this.handle, label, scope, codec.tag, keys === 'integer');
+    const handle = native.keyspace(this.handle, nameIn(scope, label), scope, codec.tag, keys === 'integer');
     const keyspace = new OpenKeyspace(handle, codec, terms, this);
     const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
     const reference = new WeakRef(keyspace);
@@ -411,6 +418,11 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
 }
 
 brand(Cache.prototype, 'Cache');
+
+/** What native code calls a keyspace: a name of one scope is never that of another. Public names stay as they are. */
+function nameIn(scope: string, name: string): string {
+  return scope === '' && !name.startsWith('[') ? name : JSON.stringify([name, scope]);
+}
 
 /** A keyspace keeps its cache open, and is closed with it. */
 class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {

@@ -291,7 +291,7 @@ describe('keyspace refuses', () => {
   refuses('what are no options', call, /^options/, [], noOptions);
   const options: [string, readonly string[], Record<string, () => unknown>][] = [
     ['codec', [], values],
-    ['scope', ['undefined', 'an empty string', 'a string'], values],
+    ['scope', ['undefined', 'a string'], values],
     ['ttl', [], durations],
     ['ttlJitter', ['undefined', '-0'], values],
     ['copy', ['undefined', 'true'], values],

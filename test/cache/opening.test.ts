@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
-import { bytes, Cache, CacheError, defaultMaxBytes, float32, open } from 'zerohop';
+import { bytes, Cache, CacheError, defaultMaxBytes, float32, open, PUBLIC, utf8 } from 'zerohop';
 import { anything, callsWith, closeLater, errorOf, openCache, textOf, uniqueName, utf8Of } from '../fixtures/opened.js';
 
 describe('open', () => {
@@ -142,18 +142,44 @@ describe('keyspaces', () => {
     expect([...second.keyspace('a', { codec: float32(2) }).get('k')!]).toEqual([1, 2]);
   });
 
-  test('with another codec or scope are ERR_CACHE_OPTIONS', () => {
+  test('of one name in two scopes are two: nobody is locked out, and neither is told of the other', () => {
+    const cache = openCache();
+    const scopes = [undefined, 'tenant', 'other'].map((scope) => (scope === undefined ? {} : { scope }));
+    const spaces = scopes.map((scope, i) => cache.keyspace('a', { codec: i === 0 ? utf8 : bytes, ...scope }));
+    for (const [i, space] of spaces.entries()) space.set('k', anything(i === 0 ? 'public' : utf8Of(`${i}`)));
+    expect(cache.keyspace('a', { codec: utf8, scope: PUBLIC }).get('k')).toBe('public');
+    expect(spaces.slice(1).map((space) => textOf(anything(space.get('k'))))).toEqual(['1', '2']);
+    const error = errorOf(() => cache.keyspace('a', { codec: utf8, scope: 'tenant' }));
+    expect(error.code).toBe('ERR_CACHE_OPTIONS');
+    expect(error.message).not.toContain('other');
+  });
+
+  test('whose name reads like that of another scope are others still', () => {
+    const cache = openCache();
+    cache.keyspace('a', { codec: bytes, scope: 'tenant' }).set('k', utf8Of('tenant'));
+    for (const name of ['["a","tenant"]', '["[\\"a\\",\\"tenant\\"]",""]', 'tenant', 'a'])
+      expect(cache.keyspace(name, { codec: bytes }).get('k')).toBeUndefined();
+  });
+
+  test('of a scope without a name are a RangeError, not public', () => {
+    const error = errorOf(() => openCache().keyspace('a', { codec: bytes, scope: '' }));
+    expect([error.name, error.message]).toEqual([
+      'RangeError',
+      expect.stringMatching(/^options\.scope: expected .* 1 to/),
+    ]);
+  });
+
+  test('with another codec are ERR_CACHE_OPTIONS', () => {
     const cache = openCache();
     cache.keyspace('a', { codec: float32(4), scope: 'tenant' });
     for (const options of [
-      { codec: float32(4) },
       { codec: float32(5), scope: 'tenant' },
       { codec: bytes, scope: 'tenant' },
     ]) {
       const call = () => cache.keyspace('a', anything(options));
       expect(call).toThrow(CacheError);
       expect(errorOf(call).code).toBe('ERR_CACHE_OPTIONS');
-      expect(errorOf(call).message).toContain("keyspace 'a'");
+      expect(errorOf(call).message).toMatch(/^keyspace '\["a","tenant"\]' is open/);
     }
     expect(() => cache.keyspace('a', { codec: float32(4), scope: 'tenant' })).not.toThrow();
   });

@@ -6,6 +6,7 @@ import {
   costOption,
   countOption,
   durationOption,
+  limitOption,
   received,
   shareOption,
   sizeOption,
@@ -150,6 +151,16 @@ describe('a count', () => {
   test.each(nonNumbers)('of %o is a TypeError', (value) => {
     expectRefusal(() => countOption(X, value, 1, 10), 'TypeError', /^options\.x: expected a number, received /);
   });
+});
+
+test('a limit is a count, or Infinity: none', () => {
+  expect([limitOption(X, 5, 1, 10), limitOption(X, Number.POSITIVE_INFINITY, 1, 10)]).toEqual([5, Infinity]);
+  for (const value of [0, 11, 1.5, Number.NaN, Number.NEGATIVE_INFINITY])
+    expectRefusal(
+      () => limitOption(X, value, 1, 10),
+      'RangeError',
+      /^options\.x: expected a whole number from 1 to 10/,
+    );
 });
 
 describe('a cost', () => {
