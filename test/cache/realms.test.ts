@@ -67,7 +67,7 @@ describe('of another realm are taken', () => {
   });
 });
 
-describe('promises and thenables as values are a TypeError, of whatever realm', () => {
+describe('promises, and what has a then, as values are a TypeError, of whatever realm', () => {
   // biome-ignore lint/suspicious/noThenProperty: it is the case
   const thenable = { then: () => 1 };
   const codecs = { bytes, utf8, number, float32: float32(2), int8: int8(), json };
