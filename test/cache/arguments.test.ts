@@ -314,7 +314,7 @@ describe('open refuses', () => {
   const options: [string, readonly string[], Record<string, () => unknown>][] = [
     ['name', ['undefined', 'an empty string', 'a string'], values],
     ['maxBytes', ['undefined'], values],
-    ['maxEntries', ['undefined', '1'], values],
+    ['maxEntries', ['undefined', '1', 'Infinity'], values],
     ['verify', ['undefined'], values],
     ['policy', ['undefined'], values],
     ['ttl', [], durations],
