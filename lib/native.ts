@@ -126,14 +126,28 @@ export type NativeVectors = [
   scalesBegin: number,
 ];
 
+/** What native code calls of ours. */
+interface Hooks {
+  newError(code: string, message: string): Error;
+  /** Collects the young generation. */
+  collectYoung(): void;
+  /** Has all near caches drop what they must not keep. */
+  tidyNear(): void;
+}
+
+interface Addon {
+  /**
+   * Adds everything else to `library`, and gives it back. Once for each evaluation of this file, of which there may be
+   * many over one addon (native/binding/evaluation.h). Native code calls the hooks for as long as the object is there.
+   */
+  start(library: Hooks): Native;
+}
+
 export interface Native {
-  start(
-    registers: Uint32Array,
-    nearHits: Float64Array,
-    errorFactory: (code: CacheErrorCode, message: string) => CacheError,
-    collect: () => void,
-    tidyNear: () => void,
-  ): void;
+  /** Where native code leaves the rest of an answer; the same array for every evaluation. */
+  readonly registers: Uint32Array;
+  /** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
+  readonly nearHits: Float64Array;
   /** `terms`: whatever else must be the same when the name is opened again. */
   open(
     name: string,
@@ -305,20 +319,23 @@ export interface Native {
   environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 
-export const native = loadAddon() as Native;
-
-// ArrayBuffers of their own, never handed out: typed arrays of up to 64 bytes live in the JavaScript heap and move.
-export const registers = new Uint32Array(new ArrayBuffer(192));
-export const wideRegisters = new Float64Array(registers.buffer);
-
-/** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
-export const nearHits = new Float64Array(new ArrayBuffer(8 * 1024));
-
 /** Set by near.ts: has all near caches drop what they must not keep. Native code asks for it when eviction begins. */
 export const near = { tidy(): void {} };
 
-const newError = (code: CacheErrorCode, message: string) => new CacheError(code, message);
-native.start(registers, nearHits, newError, collectYoungGeneration, () => near.tidy());
+// Errors are made here for native code, so that they are of the classes of this evaluation, and of its realm.
+export const native = (loadAddon() as Addon).start({
+  newError(code, message) {
+    if (code === 'ERR_INVALID_ARG_TYPE') return Object.assign(new TypeError(message), { code });
+    if (code === 'ERR_OUT_OF_RANGE') return Object.assign(new RangeError(message), { code });
+    if (code === 'ERR_WEIGHTS_CHANGED') return Object.assign(new Error(message), { code });
+    return new CacheError(code as CacheErrorCode, message);
+  },
+  collectYoung: collectYoungGeneration,
+  tidyNear: () => near.tidy(),
+});
+
+export const { registers, nearHits } = native;
+export const wideRegisters = new Float64Array(registers.buffer);
 
 /** Ticks of 4 ms, as native code counts them: at most some ms ago; beyond every end while nobody counts. */
 export const clock = clockOver(native.clock());

@@ -1,4 +1,5 @@
-// addon.cc: the module's door: one Isolate for each environment that loads it, gone before the environment is.
+// addon.cc: the module's door: `start`, which adds the binding's functions to the object of an evaluation of the
+// library (evaluation.h); and one Isolate for each environment that loads it, gone before the environment is.
 #include "binding/cache_binding.h"
 #include "binding/isolate.h"
 #include "binding/napi_setup.h"
@@ -20,7 +21,8 @@ void End(void* env) {
 NAPI_MODULE_INIT() {
   auto* isolate = new Isolate(env);
   if (napi_set_instance_data(env, isolate, nullptr, nullptr) != napi_ok ||
-      napi_add_env_cleanup_hook(env, End, env) != napi_ok || !zerohop::binding::ExportCache(env, isolate, exports)) {
+      napi_add_env_cleanup_hook(env, End, env) != napi_ok || !isolate->Prepare().ok() ||
+      !zerohop::binding::ExportStart(env, exports)) {
     napi_throw_error(env, "ERR_CACHE_INTERNAL", "zerohop: the addon could not be set up in this environment");
   }
   return exports;

@@ -55,8 +55,7 @@ napi_value Open(napi_env env, napi_callback_info info) {
   if (!cache.ok()) {
     const Status& status = cache.status();
     const bool no_memory = status.code() == Code::kNoMemory;
-    return Throw(env, isolate,
-                 no_memory ? Status{status.code(), status.detail() + "; lower options.maxBytes"} : status);
+    return Throw(env, no_memory ? Status{status.code(), status.detail() + "; lower options.maxBytes"} : status);
   }
   return Int(env, isolate.Open(std::move(cache.value()), 0, KeyKind::kText));
 }
@@ -75,7 +74,7 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
   // The kind of key is part of what must be the same when the keyspace is opened again.
   if (integers) codec = "integer keys, " + codec;
   Result<uint16_t> space = call.cache().OpenSpace(name, scope, codec);
-  if (!space.ok()) return Throw(env, *call.isolate, space.status());
+  if (!space.ok()) return Throw(env, space.status());
   return Int(env, call.isolate->Open(call.membership().shared_cache(), space.value(),
                                      integers ? KeyKind::kInteger : KeyKind::kText));
 }
@@ -222,31 +221,21 @@ napi_value Environment(napi_env env, napi_callback_info) {
   return environment;
 }
 
-// start(registers, nearHits, errorFactory, collect, tidyNear): once, by lib/native.ts.
-napi_value Start(napi_env env, napi_callback_info info) {
-  const Arguments<5> args(env, info);
-  const Status status = args.isolate->Start({args[0], args[1], args[2], args[3], args[4]});
-  return status.ok() ? nullptr : ThrowType(env, status.detail());
-}
-
 // Memory that ran out in the core becomes an error here, at the last door before JavaScript.
 template <napi_callback Function>
 napi_value Guarded(napi_env env, napi_callback_info info) {
   try {
     return Function(env, info);
   } catch (const std::bad_alloc&) {
-    return Throw(env, *Isolate::Of(env), {Code::kNoMemory, "the system refused memory"});
+    return Throw(env, {Code::kNoMemory, "the system refused memory"});
   }
 }
 
-}  // namespace
-
-bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
+bool AddFunctions(napi_env env, Evaluation* evaluation, napi_value library) {
   constexpr struct {
     const char* name;
     napi_callback function;
   } kFunctions[] = {
-      {"start", Guarded<Start>},
       {"open", Guarded<Open>},
       {"keyspace", Guarded<Keyspace>},
       {"near", Guarded<Near>},
@@ -313,12 +302,42 @@ bool ExportCache(napi_env env, Isolate* isolate, napi_value exports) {
   };
   for (const auto& each : kFunctions) {
     napi_value function;
-    if (napi_create_function(env, each.name, NAPI_AUTO_LENGTH, each.function, isolate, &function) != napi_ok ||
-        napi_set_named_property(env, exports, each.name, function) != napi_ok) {
+    if (napi_create_function(env, each.name, NAPI_AUTO_LENGTH, each.function, evaluation, &function) != napi_ok ||
+        napi_set_named_property(env, library, each.name, function) != napi_ok) {
       return false;
     }
   }
   return true;
+}
+
+bool AddArray(napi_env env, const char* name, napi_ref array, napi_value library) {
+  napi_value value;
+  return napi_get_reference_value(env, array, &value) == napi_ok &&
+         napi_set_named_property(env, library, name, value) == napi_ok;
+}
+
+// start(library): once for each evaluation, by lib/native.ts.
+napi_value Start(napi_env env, napi_callback_info info) {
+  Isolate& isolate = *Isolate::Of(env);
+  size_t count = 1;
+  napi_value library;
+  napi_get_cb_info(env, info, &count, &library, nullptr, nullptr);
+  Evaluation* const evaluation = isolate.Join(library);
+  if (evaluation == nullptr || !AddFunctions(env, evaluation, library) ||
+      !AddArray(env, "registers", isolate.registers_array(), library) ||
+      !AddArray(env, "nearHits", isolate.near_hits_array(), library)) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "start: expected an object");
+    return nullptr;
+  }
+  return library;
+}
+
+}  // namespace
+
+bool ExportStart(napi_env env, napi_value exports) {
+  napi_value start;
+  return napi_create_function(env, "start", NAPI_AUTO_LENGTH, Start, nullptr, &start) == napi_ok &&
+         napi_set_named_property(env, exports, "start", start) == napi_ok;
 }
 
 }  // namespace zerohop::binding

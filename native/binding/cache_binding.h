@@ -5,9 +5,8 @@
 
 namespace zerohop::binding {
 
-class Isolate;
-
-// Adds the cache's functions to `exports`.  What each takes and gives is declared in lib/native.ts.
-bool ExportCache(napi_env env, Isolate* isolate, napi_value exports);
+// Adds `start(library)` to `exports`, which adds all other functions to `library` (evaluation.h), and the registers.
+// What each takes and gives is declared in lib/native.ts.
+bool ExportStart(napi_env env, napi_value exports);
 
 }  // namespace zerohop::binding

@@ -32,7 +32,7 @@ struct Call {
       isolate->HeedCollection();
       handle->membership->HeedNotice(env);
     } else {
-      Throw(env, *isolate, {Code::kClosed, "the cache was closed"});
+      Throw(env, {Code::kClosed, "the cache was closed"});
     }
   }
   explicit operator bool() const { return handle != nullptr; }

@@ -6,23 +6,25 @@
 #include <string>
 
 #include "base/constants.h"
+#include "binding/isolate.h"
 #include "binding/napi_setup.h"
 #include "cache/cache.h"
 
 namespace zerohop::binding {
 
-class Isolate;
-
 // Arguments of a call; missing ones are undefined.
 template <size_t N>
 struct Arguments {
   std::array<napi_value, N> values;
-  Isolate* isolate = nullptr;  // of the environment; every function of the binding carries it
+  Isolate* isolate;  // of the environment
   Arguments(napi_env env, napi_callback_info info) {
     size_t count = N;
     void* data = nullptr;
     napi_get_cb_info(env, info, &count, values.data(), nullptr, &data);
-    isolate = static_cast<Isolate*>(data);
+    // Every function of the binding carries the evaluation that it was made for.
+    auto* const evaluation = static_cast<Evaluation*>(data);
+    isolate = evaluation->isolate;
+    isolate->Enter(evaluation);
   }
   napi_value operator[](size_t i) const { return values[i]; }
 };

@@ -18,27 +18,36 @@ const char* CodeName(Code code) {
   return "ERR_CACHE_INTERNAL";
 }
 
-napi_value Throw(napi_env env, const Isolate& isolate, const Status& status) {
-  napi_value arguments[2], factory, error, receiver;
-  if (napi_create_string_utf8(env, CodeName(status.code()), NAPI_AUTO_LENGTH, &arguments[0]) != napi_ok ||
-      napi_create_string_utf8(env, status.detail().data(), status.detail().size(), &arguments[1]) != napi_ok ||
-      napi_get_reference_value(env, isolate.error_factory(), &factory) != napi_ok || factory == nullptr ||
-      napi_get_undefined(env, &receiver) != napi_ok ||
-      napi_call_function(env, receiver, factory, 2, arguments, &error) != napi_ok) {
+namespace {
+
+napi_value ThrowCoded(napi_env env, const char* code, const std::string& message) {
+  napi_value arguments[2], error;
+  if (napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &arguments[0]) != napi_ok ||
+      napi_create_string_utf8(env, message.data(), message.size(), &arguments[1]) != napi_ok) {
     return nullptr;  // the environment is going down, or an exception is pending already
   }
-  napi_throw(env, error);
+  if (Isolate::Of(env)->evaluation().Call(env, "newError", arguments, &error)) {
+    napi_throw(env, error);
+  } else {
+    napi_throw_error(env, code, message.c_str());
+  }
   return nullptr;
+}
+
+}  // namespace
+
+napi_value Throw(napi_env env, const Status& status) {
+  return ThrowCoded(env, CodeName(status.code()), status.detail());
 }
 
 napi_value ThrowType(napi_env env, const std::string& message) {
-  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message.c_str());
-  return nullptr;
+  return ThrowCoded(env, "ERR_INVALID_ARG_TYPE", message);
 }
 
-napi_value ThrowRange(napi_env env, const std::string& message) {
-  napi_throw_range_error(env, "ERR_OUT_OF_RANGE", message.c_str());
-  return nullptr;
+napi_value ThrowRange(napi_env env, const std::string& message) { return ThrowCoded(env, "ERR_OUT_OF_RANGE", message); }
+
+napi_value ThrowCut(napi_env env) {
+  return ThrowCoded(env, "ERR_WEIGHTS_CHANGED", "the file was cut since it was opened");
 }
 
 }  // namespace zerohop::binding

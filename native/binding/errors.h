@@ -1,6 +1,7 @@
 // errors.h: the one door from a core Status, or a caller's mistake, to a JavaScript exception.
 //
-// `lib/native.ts` hands over a factory at load, so that native code throws the same CacheError class that users import.
+// The evaluation that called makes the error (`newError` of lib/native.ts): it is of the CacheError class that its
+// users import, and a TypeError of their realm.
 #pragma once
 
 #include <string>
@@ -10,15 +11,15 @@
 
 namespace zerohop::binding {
 
-class Isolate;
-
 const char* CodeName(Code code);
 
 // Throws CacheError { code, message }.  Returns null, for `return Throw(…)`.
-napi_value Throw(napi_env env, const Isolate& isolate, const Status& status);
+napi_value Throw(napi_env env, const Status& status);
 
 // Throws TypeError with code ERR_INVALID_ARG_TYPE, or RangeError with ERR_OUT_OF_RANGE.
 napi_value ThrowType(napi_env env, const std::string& message);
 napi_value ThrowRange(napi_env env, const std::string& message);
+// Throws Error with code ERR_WEIGHTS_CHANGED.
+napi_value ThrowCut(napi_env env);
 
 }  // namespace zerohop::binding

@@ -166,20 +166,22 @@ Isolate::~Isolate() {
   memberships_.clear();  // leave every cache's list first: no post can arrive after this
   if (registers_ref_ != nullptr) napi_delete_reference(env_, registers_ref_);
   if (near_hits_ref_ != nullptr) napi_delete_reference(env_, near_hits_ref_);
-  if (error_factory_ != nullptr) napi_delete_reference(env_, error_factory_);
-  if (collect_ != nullptr) napi_delete_reference(env_, collect_);
-  if (tidy_near_ != nullptr) napi_delete_reference(env_, tidy_near_);
+  for (const auto& one : evaluations_) one->Drop(env_);
 }
 
-bool Isolate::CallHook(napi_ref hook) {
+bool Isolate::CallHook(Evaluation& evaluation, const char* hook) {
+  Evaluation* const caller = evaluation_;
   napi_handle_scope scope;
-  napi_value function, nobody, result;
+  napi_value result;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
-  const bool ran = napi_get_reference_value(env_, hook, &function) == napi_ok &&
-                   napi_get_undefined(env_, &nobody) == napi_ok &&
-                   napi_call_function(env_, nobody, function, 0, nullptr, &result) == napi_ok;
+  const bool ran = evaluation.Call(env_, hook, {}, &result);
   napi_close_handle_scope(env_, scope);
+  evaluation_ = caller;  // the hook may have called us
   return ran;
+}
+
+void Isolate::TidyNear() {
+  for (const auto& one : evaluations_) CallHook(*one, "tidyNear");
 }
 
 std::optional<uint32_t> Isolate::TakeNearNumber() {
@@ -192,26 +194,23 @@ std::optional<uint32_t> Isolate::TakeNearNumber() {
 
 void Isolate::GiveNearNumber(uint32_t number) { near_numbers_.push_back(number); }
 
-Status Isolate::Start(const Hooks& hooks) {
+Status Isolate::Prepare() {
+  napi_value memory, array, name;
   void* data = nullptr;
-  size_t length = 0;
-  napi_typedarray_type type;
-  napi_value name;
-  if (napi_get_typedarray_info(env_, hooks.near_hits, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array || napi_create_reference(env_, hooks.near_hits, 1, &near_hits_ref_) != napi_ok) {
-    return {Code::kInternal, "near hits: expected a Float64Array"};
-  }
-  near_hits_ = static_cast<double*>(data);
-  for (size_t number = length; number-- > 0;) near_numbers_.push_back(static_cast<uint32_t>(number));
-  if (napi_get_typedarray_info(env_, hooks.registers, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_uint32_array || length < kRegisters ||
-      napi_create_reference(env_, hooks.registers, 1, &registers_ref_) != napi_ok ||
-      napi_create_reference(env_, hooks.error_factory, 1, &error_factory_) != napi_ok ||
-      napi_create_reference(env_, hooks.collect, 1, &collect_) != napi_ok ||
-      napi_create_reference(env_, hooks.tidy_near, 1, &tidy_near_) != napi_ok) {
-    return {Code::kInternal, "result registers: expected a Uint32Array, and functions"};
+  constexpr size_t kRegisterBytes = kRegisters * sizeof(uint32_t);
+  if (napi_create_arraybuffer(env_, kRegisterBytes, &data, &memory) != napi_ok ||
+      napi_create_typedarray(env_, napi_uint32_array, kRegisters, memory, 0, &array) != napi_ok ||
+      napi_create_reference(env_, array, 1, &registers_ref_) != napi_ok) {
+    return {Code::kInternal, "no registers"};
   }
   registers_ = static_cast<uint32_t*>(data);
+  if (napi_create_arraybuffer(env_, kNearNumbers * sizeof(double), &data, &memory) != napi_ok ||
+      napi_create_typedarray(env_, napi_float64_array, kNearNumbers, memory, 0, &array) != napi_ok ||
+      napi_create_reference(env_, array, 1, &near_hits_ref_) != napi_ok) {
+    return {Code::kInternal, "no near hits"};
+  }
+  near_hits_ = static_cast<double*>(data);
+  for (uint32_t number = kNearNumbers; number-- > 0;) near_numbers_.push_back(number);
   if (napi_create_string_utf8(env_, "zerohop:notice", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, CallPosted,
                                       &post_) != napi_ok ||
@@ -220,6 +219,14 @@ Status Isolate::Start(const Hooks& hooks) {
   }
   if (prompt()) PlantCanary(env_, collections_);
   return {};
+}
+
+Evaluation* Isolate::Join(napi_value library) {
+  auto evaluation = std::make_unique<Evaluation>(this);
+  if (!evaluation->Hold(env_, library)) return nullptr;
+  evaluation_ = evaluation.get();
+  evaluations_.push_back(std::move(evaluation));
+  return evaluation_;
 }
 
 int32_t Isolate::Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys) {
@@ -287,7 +294,11 @@ bool Isolate::CollectYoung() {
   if (!prompt() || start < next_young_collection_) return false;
   for (const auto& one : memberships_) one->HeedNotice(env_);
   const uint32_t seen_before = SeenSegments();
-  if (!CallHook(collect_)) return false;
+  // Any evaluation's that is still there: the young generation is everybody's.
+  if (std::none_of(evaluations_.begin(), evaluations_.end(),
+                   [this](const auto& one) { return CallHook(*one, "collectYoung"); })) {
+    return false;
+  }
   HeedCollection();
   for (const auto& one : memberships_) one->session().counters.Add(Count::kYoungGcs);
   Account();

@@ -1,6 +1,7 @@
 // isolate.h: what the addon keeps for one JavaScript environment (the main thread or a worker).
 //
-//   Isolate     instance data: result registers, open handles, memberships, the collector's price
+//   Isolate     instance data: result registers, open handles, memberships, the collector's price; shared by all
+//               evaluations of the library's JavaScript (evaluation.h)
 //   Membership  this isolate's part in one cache: a Session, and which segments it has buffers over
 //   Handle      what a JavaScript Cache or Keyspace holds: a number that leads to (membership, keyspace)
 //
@@ -22,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "binding/evaluation.h"
 #include "binding/exposure.h"
 #include "binding/keys.h"
 #include "binding/napi_setup.h"
@@ -117,7 +119,7 @@ struct Handle {
 
 class Isolate {
  public:
-  // Registers, in memory that JavaScript owns: results of the last call, beyond the one it returned.
+  // Registers, in memory that JavaScript shares: results of the last call, beyond the one it returned.
   enum Register : size_t {
     kOffset,
     kLength,
@@ -129,6 +131,7 @@ class Isolate {
     kEvicted,      // entries that the last `set` pushed out
     kRegisters = 48
   };
+  static constexpr uint32_t kNearNumbers = 1024;
   // The same memory as numbers of eight bytes.
   enum WideRegister : size_t {
     kExpires = 8,
@@ -155,34 +158,38 @@ class Isolate {
     return static_cast<Isolate*>(data);
   }
 
-  // What lib/native.ts hands over, once.
-  struct Hooks {
-    napi_value registers, near_hits, error_factory, collect, tidy_near;
-  };
-  Status Start(const Hooks& hooks);
+  // At module init: makes the registers, and the queue to the event loop.
+  Status Prepare();
+  // Another evaluation of the library; null: `library` is no object.
+  Evaluation* Join(napi_value library);
+  // The evaluation whose call this is.  At the start of every call, so that an error is of its classes.
+  void Enter(Evaluation* evaluation) { evaluation_ = evaluation; }
+  Evaluation& evaluation() { return *evaluation_; }
 
   napi_env env() const { return env_; }
   Backend backend() const { return backend_; }
   void ForbidExternalBuffers() { backend_ = Backend::kCopy; }
-  napi_ref error_factory() const { return error_factory_; }
   uint32_t* registers() { return registers_; }
+  napi_ref registers_array() const { return registers_ref_; }
+  napi_ref near_hits_array() const { return near_hits_ref_; }
   double* wide_registers() { return reinterpret_cast<double*>(registers_); }
 
   // Of all its models.
   KnownInputs& known_inputs() { return known_inputs_; }
 
-  // A number for a keyspace's near hits, in memory that JavaScript owns; none if there are no more.
+  // A number for a keyspace's near hits, in memory that JavaScript shares; none if there are no more.
   std::optional<uint32_t> TakeNearNumber();
   void GiveNearNumber(uint32_t number);
   double* near_hits() { return near_hits_; }
   // Has near caches drop what is stale: their views keep segments.  Runs JavaScript, ours.
-  void TidyNear() { CallHook(tidy_near_); }
+  void TidyNear();
 
   // The number of a new handle: its place, and how often the place was used before.
   int32_t Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys);
   Handle* Find(int32_t number) {
     const size_t place = PlaceOf(number);
-    if (number < 0 || place >= handles_.size() || handles_[place].membership == nullptr) return nullptr;
+    // No generation is as negative as that of a negative number.
+    if (place >= handles_.size() || handles_[place].membership == nullptr) return nullptr;
     return handles_[place].generation == number >> kPlaceBits ? &handles_[place] : nullptr;
   }
   void Close(int32_t handle);
@@ -241,7 +248,7 @@ class Isolate {
   static constexpr int kGenerationBits = 31 - kPlaceBits;
   static size_t PlaceOf(int32_t number) { return static_cast<size_t>(number) & ((size_t{1} << kPlaceBits) - 1); }
 
-  bool CallHook(napi_ref hook);
+  bool CallHook(Evaluation& evaluation, const char* hook);
   uint64_t PendingBytes();
   uint32_t SeenSegments() const;
   void Collected();
@@ -255,9 +262,8 @@ class Isolate {
   napi_ref near_hits_ref_ = nullptr;
   double* near_hits_ = nullptr;
   std::vector<uint32_t> near_numbers_;  // not taken
-  napi_ref collect_ = nullptr;          // a function that collects the young generation
-  napi_ref tidy_near_ = nullptr;        // one that drops what near caches must not keep
-  napi_ref error_factory_ = nullptr;
+  std::vector<std::unique_ptr<Evaluation>> evaluations_;
+  Evaluation* evaluation_ = nullptr;  // that called last
   napi_threadsafe_function post_ = nullptr;
   std::atomic<bool> posted_{false};
 

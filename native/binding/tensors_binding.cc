@@ -35,11 +35,6 @@ const DType* TypeNamed(const std::string& name) {
   return nullptr;
 }
 
-bool ThrowCut(napi_env env) {
-  napi_throw_error(env, "ERR_WEIGHTS_CHANGED", "the file was cut since it was opened");
-  return false;
-}
-
 // A typed array's elements.
 struct Elements {
   napi_typedarray_type type = napi_int8_array;
@@ -266,7 +261,7 @@ napi_value TableTopK(napi_env env, napi_callback_info info) {
     if (best.status().code() == Code::kIo)
       ThrowCut(env);
     else
-      Throw(env, *args.isolate, best.status());
+      Throw(env, best.status());
     return nullptr;
   }
   const size_t found = best.value().size();
