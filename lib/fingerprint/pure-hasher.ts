@@ -1,22 +1,22 @@
-// pure-hasher.ts: SHA3-256 by @noble/hashes, for places without the addon.
+// pure-hasher.ts: SHA3-256 in TypeScript, for places without the addon.
 
-import { sha3_256 } from '@noble/hashes/sha3';
 import { isWellFormed } from '../options.js';
 import { concat, leftEncode, utf8 } from './framing.js';
 import type { Hasher } from './hasher.js';
+import { Sha3 } from './sha3.js';
 import { type Nans, NO_NANS } from './tensors.js';
 
 interface PureState {
   readonly blocks: Uint8Array;
-  /** The hash that has absorbed them; cloned for each input. */
-  readonly hash: ReturnType<typeof sha3_256.create>;
+  /** The hash that has absorbed them; copied for each input. */
+  readonly hash: Sha3;
 }
 
 const TEXT = 's'.charCodeAt(0);
 
 export const pureHasher: Hasher<PureState> = {
   start(blocks) {
-    return { blocks, hash: sha3_256.create().update(blocks) };
+    return { blocks, hash: new Sha3().update(blocks) };
   },
   text(state, kind, text, out) {
     if (!isWellFormed(text)) return false;
@@ -41,7 +41,7 @@ export const pureHasher: Hasher<PureState> = {
 };
 
 function finish({ hash }: PureState, tail: Uint8Array, out: Uint8Array): void {
-  out.set(hash.clone().update(tail).digest());
+  hash.copy().update(tail).digestInto(out);
 }
 
 /** The data with each NaN the quiet one without sign and payload; the data itself where it has no other. */
