@@ -35,6 +35,7 @@ import {
   typeError,
 } from './options.js';
 import { type CacheStats, cacheStatsOf } from './stats.js';
+import { clearInterval, setInterval } from './time.js';
 import type { ReadonlyUint8Array } from './views.js';
 import { Blobs, type BlobsOptions } from './weights/blobs.js';
 

@@ -6,6 +6,7 @@ import { CacheError } from '../errors.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import type { Keyspace } from '../keyspace.js';
 import { joins, looks } from '../model/terms.js';
+import { now } from '../time.js';
 import type { ReadonlyUint8Array } from '../views.js';
 import { type Answer, Assembly, isFailed } from './ai-sdk-answers.js';
 import type { CallParams, ModelId } from './ai-sdk-calls.js';
@@ -62,7 +63,7 @@ export class Streams {
     tags: readonly string[],
     open: (signal: AbortSignal) => PromiseLike<Streamed>,
   ): Recording {
-    const begun = performance.now();
+    const begun = now();
     const assembly = new Assembly();
     const recording = new Recording(open, {
       take: (part) => assembly.take(part),
@@ -73,7 +74,7 @@ export class Streams {
         const packed = parts && pack(parts);
         if (packed === undefined) return;
         try {
-          this.#answers.set(key, packed, { cost: performance.now() - begun, tags });
+          this.#answers.set(key, packed, { cost: now() - begun, tags });
         } catch {
           // Too large for the cache, or the cache was closed. Those who read the stream have it.
         }

@@ -3,6 +3,7 @@
 import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { optionsObject, rangeError, typeError } from '../options.js';
+import { now } from '../time.js';
 import { isModel, type Model } from './model.js';
 import type { PredictOptions } from './terms.js';
 import { agree, type Comparison, checkComparison } from './verification.js';
@@ -52,7 +53,7 @@ class Arm<Input, In, Out> {
 
   async predict(input: Input, options: PredictOptions | undefined): Promise<In | Out> {
     const at = this.#predictions++ % LATENCIES;
-    const begun = performance.now();
+    const begun = now();
     // A hit is counted before the first await: whatever else this model is asked meanwhile is not this call's.
     const { hits } = this.model;
     const result = this.model.predict(input, options);
@@ -63,7 +64,7 @@ class Arm<Input, In, Out> {
       this.#failed++;
       throw reason;
     } finally {
-      this.#latencies[at] = performance.now() - begun;
+      this.#latencies[at] = now() - begun;
     }
   }
 

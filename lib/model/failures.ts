@@ -1,5 +1,7 @@
 // failures.ts: inputs whose run failed a moment ago, and what is not done for a while because of that.
 
+import { now } from '../time.js';
+
 const FAILURES_MAX = 10_000;
 
 /** By fingerprint; of too many, those go that came first. */
@@ -39,13 +41,13 @@ export class Failures {
   }
 
   note(id: string, reason: unknown): void {
-    this.#known.set(id, { until: performance.now() + this.#ttlMs, reason });
+    this.#known.set(id, { until: now() + this.#ttlMs, reason });
   }
 
   /** The failure, in a box, since anything can be thrown. */
   find(id: string): { reason: unknown } | undefined {
     const found = this.#known.get(id);
-    if (found === undefined || performance.now() < found.until) return found;
+    if (found === undefined || now() < found.until) return found;
     this.#known.delete(id);
     return undefined;
   }
@@ -68,12 +70,12 @@ export class Backoff {
 
   failed(id: string): void {
     const restMs = Math.min((this.#known.get(id)?.restMs ?? REST_MS_MIN / 2) * 2, REST_MS_MAX);
-    this.#known.set(id, { until: performance.now() + restMs, restMs });
+    this.#known.set(id, { until: now() + restMs, restMs });
   }
 
   rests(id: string): boolean {
     const found = this.#known.get(id);
-    return found !== undefined && performance.now() < found.until;
+    return found !== undefined && now() < found.until;
   }
 
   forget(id: string): void {

@@ -15,6 +15,7 @@ import type { Fingerprint, FingerprintOptions, Scope, Value } from '../fingerpri
 import type { Keyspace } from '../keyspace.js';
 import { brand, isBranded } from '../kinds.js';
 import { tagOption, typeError } from '../options.js';
+import { now } from '../time.js';
 import { type ComputationParts, Computations, type Named } from './computations.js';
 import { Copies } from './copies.js';
 import { Finder, type ManyInputs, type Naming } from './finder.js';
@@ -191,10 +192,10 @@ export class Model<Input, In, Out> {
     const singly = this.#life.ends || this.#verification !== undefined || computations.remembersFailures;
     if (this.#finders.length > 1 || singly) return this.#beginEach(inputs, asked);
     const finder = this.#finders[0]!;
-    const began = performance.now();
+    const began = now();
     const found = looks(mode) ? finder.findMany(inputs) : undefined;
     const results: (In | Out | undefined)[] = found?.results ?? new Array<undefined>(inputs.length).fill(undefined);
-    if (found !== undefined) this.#countLookups(inputs.length, performance.now() - began);
+    if (found !== undefined) this.#countLookups(inputs.length, now() - began);
     const places: number[] = [];
     for (let i = 0; i < results.length; ++i) {
       if (results[i] === undefined) places.push(i);
@@ -357,9 +358,9 @@ export class Model<Input, In, Out> {
 
   #find(finder: Finder<In, Out>, input: Input, value: Value | undefined): Out | undefined {
     if (++this.#lookups % TIME_EVERY !== 0) return finder.find(input, value);
-    const begun = performance.now();
+    const begun = now();
     const found = finder.find(input, value);
-    this.#timedMs += (performance.now() - begun) * TIME_EVERY;
+    this.#timedMs += (now() - begun) * TIME_EVERY;
     return found;
   }
 

@@ -1,15 +1,10 @@
 // runner.ts: inputs that miss, run in batches: those of one turn of the event loop together, or of a window of time.
 
-import * as timers from 'node:timers';
 import { CacheError } from '../errors.js';
 import { isError, isThenable } from '../kinds.js';
+import { clearTimeout, now, setTimeout, soon } from '../time.js';
 import type { Flight, Run } from './flights.js';
 import type { Results, RunContext } from './terms.js';
-
-// Node's own, whatever a test puts in their place later.
-const { clearTimeout, setTimeout } = timers;
-/** For `queueMicrotask`, which can be replaced, too. */
-const soon = Promise.resolve();
 
 export interface RunnerTerms<Input, In> {
   readonly name: string;
@@ -54,7 +49,7 @@ export class Runner<Input, In, Result> {
     this.#queue.push(flight);
     if (this.#queue.length >= this.#terms.maxBatch) this.#flush();
     else if (this.#queue.length > 1) return;
-    else if (this.#terms.windowMs === 0) void soon.then(() => this.#flush());
+    else if (this.#terms.windowMs === 0) soon(() => this.#flush());
     else this.#timer = setTimeout(() => this.#flush(), this.#terms.windowMs);
   }
 
@@ -166,9 +161,9 @@ class SharedClock {
   }
 
   #turn(): void {
-    const now = performance.now();
-    if (this.#running > 0) this.#ms += Math.max(0, now - this.#at) / this.#running; // tests set clocks back
-    this.#at = now;
+    const at = now();
+    if (this.#running > 0) this.#ms += Math.max(0, at - this.#at) / this.#running; // tests set clocks back
+    this.#at = at;
   }
 }
 

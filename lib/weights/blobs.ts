@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { brand, isUint8Array } from '../kinds.js';
 import { native } from '../native.js';
 import { booleanOption, isWellFormed, optionsObject, textOption, typeError } from '../options.js';
+import { sleep } from '../time.js';
 import { removeDrafts } from './atomic-file.js';
 import { treeOf } from './digest.js';
 import { WeightsError } from './error.js';
@@ -168,7 +168,7 @@ export class Blobs {
       mkdirSync(this.folder, { recursive: true, mode: this.#shared ? 0o777 : 0o700 });
       const lock = this.#takeLock(`${path}.lock`);
       if (lock === 'held') {
-        await sleep(waitMs, undefined, signal && { signal }).catch(() => {}); // the signal is looked at next
+        await sleep(waitMs, signal); // the signal is looked at next
         continue;
       }
       try {

@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { native } from '../native.js';
 import { countOption, optionsObject } from '../options.js';
+import { clearInterval, setInterval } from '../time.js';
 import { WeightsError } from './error.js';
 import type { WeightsFile } from './file.js';
 import { controlOf } from './write.js';
