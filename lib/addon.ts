@@ -1,9 +1,11 @@
 // addon.ts: finds the native addon: in a checkout the one that was built there, else that of the package for this
 // platform (@zerohop/<platform>), which npm installs as an optional dependency, without a script.
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+//
+// This file imports none of Node's modules: in a bundle of ES modules the first `require` fails, with a message of the
+// bundler's, and ours is to be the first.
 import { CacheError } from './errors.js';
+
+const BUNDLED = "it was bundled; tell the bundler that 'zerohop' is external";
 
 interface Manifest {
   readonly name: string;
@@ -35,10 +37,15 @@ function usesGlibc(): boolean {
  *   version's, or the system refuses to load it; the message says which, and what to type.
  */
 export function loadAddon(): unknown {
+  // A bundle of ES modules has no folder.
+  if (typeof __dirname === 'undefined') throw failure(BUNDLED);
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  const { join } = process.getBuiltinModule('node:path');
   const folder = join(__dirname, '..');
-  const require = createRequire(join(folder, 'package.json'));
+  const require = process.getBuiltinModule('node:module').createRequire(join(folder, 'package.json'));
   const { name: self, version, optionalDependencies = {} } = manifestIn(require);
-  if (self !== 'zerohop') throw failure("it was bundled; tell the bundler that 'zerohop' is external");
+  if (self !== 'zerohop')
+    throw failure(mayRead(folder) ? BUNDLED : `Node may not read ${folder}; ${permitted(folder)}`);
   const built = join(folder, 'build', 'Release', 'zerohop.node');
   if (existsSync(built)) return load(require, built, 'the build in this checkout');
   const known = Object.keys(optionalDependencies);
@@ -76,6 +83,17 @@ function resolves(require: NodeJS.Require, file: string): boolean {
   }
 }
 
+/** Node's permission model; undefined where it is not in force. */
+const { permission } = process as { permission?: { has(scope: string, path?: string): boolean } };
+
+function mayRead(folder: string): boolean {
+  return permission === undefined || permission.has('fs.read', folder);
+}
+
+function permitted(folder: string): string {
+  return `start it with --allow-fs-read=${folder}/* too, and --allow-addons`;
+}
+
 /** Of the folder that this file was installed in; in a bundle it is another's, or there is none. */
 function manifestIn(require: NodeJS.Require): Partial<Manifest> {
   return resolves(require, './package.json') ? (require('./package.json') as Manifest) : {};
@@ -85,6 +103,13 @@ function load(require: NodeJS.Require, file: string, what: string): unknown {
   try {
     return require(file);
   } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ERR_DLOPEN_DISABLED')
+      throw failure(
+        permission === undefined
+          ? "Node was started with --no-addons, and zerohop is one; start it without, or import 'zerohop/fingerprint' alone"
+          : `Node's permission model forbids addons; start it with --allow-addons too`,
+        cause,
+      );
     throw failure(
       `${what} does not load on ${platformName()}; install or build it on the system that it is to run on ` +
         `(${(cause as Error).message})`,

@@ -3,8 +3,6 @@
 // While a cache evicts, buffers over its segments come back when the young generation is collected. V8 does that when it
 // is full; filling it on purpose costs more (1 to 2 ms of writing zeros) than collecting it (0.2 ms where little lives).
 // So the collector is asked directly: a context made while V8 has `--expose-gc` has the function, others do not.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 
 type Collector = (options: { type: 'minor' }) => void;
 
@@ -18,8 +16,9 @@ function findCollector(): Collector {
   const own = (globalThis as { gc?: Collector }).gc;
   if (typeof own === 'function') return own;
   try {
+    const { setFlagsFromString } = process.getBuiltinModule('node:v8');
     setFlagsFromString('--expose-gc');
-    const found: unknown = runInNewContext('gc');
+    const found: unknown = process.getBuiltinModule('node:vm').runInNewContext('gc');
     setFlagsFromString('--no-expose-gc');
     if (typeof found === 'function') return found as Collector;
   } catch {

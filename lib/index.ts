@@ -1,3 +1,6 @@
+// First, so that what keeps the addon from being loaded is said before anything else can fail.
+import './native.js';
+
 export {
   Cache,
   type CustomKeyspaceOptions,

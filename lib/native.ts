@@ -1,5 +1,5 @@
-// native.ts: says in types what the addon's functions take and give, and starts it.
-import { getHeapStatistics } from 'node:v8';
+// native.ts: says in types what the addon's functions take and give, and starts it. As in addon.ts, and for its reason,
+// none of Node's modules are imported.
 import { loadAddon } from './addon.js';
 import { collectYoungGeneration } from './collect.js';
 import { CacheError, type CacheErrorCode } from './errors.js';
@@ -346,6 +346,6 @@ function clockOver(buffer: ArrayBufferLike | undefined): Int32Array {
 
 /** Tells native code how large the heap is: what a collection costs, and so what an exposure costs, follows from it. */
 export function reportHeap(): void {
-  native.heap(getHeapStatistics().used_heap_size);
+  native.heap(process.getBuiltinModule('node:v8').getHeapStatistics().used_heap_size);
 }
 reportHeap();

@@ -12,6 +12,8 @@
 // What begins with the namespace is never changed, so the two cannot meet. keyv 6 tells a store of ours no namespace,
 // and writes its own, with two colons.
 
+import '../native.js'; // first: in a bundle it says so
+
 import { CacheError } from '../errors.js';
 import type { Keyspace } from '../keyspace.js';
 import { isBranded } from '../kinds.js';
