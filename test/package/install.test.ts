@@ -24,7 +24,6 @@ const run = promisify(execFile);
 interface Main {
   readonly version: string;
   readonly optionalDependencies: Record<string, string>;
-  readonly dependencies: Record<string, string>;
 }
 
 let folder: string;
@@ -59,22 +58,6 @@ async function project(name: string, ...options: string[]): Promise<string> {
   const here = ['--registry', registry.url, '--cache', join(folder, 'npm-cache'), '--userconfig', join(folder, 'none')];
   await run(process.execPath, [npmCli(), ...args, ...here], { cwd: place });
   return place;
-}
-
-/** What the package depends on, packed again from what is installed here. */
-async function dependencies(): Promise<Packed[]> {
-  const { manifest } = packed.find(({ name }) => name === 'zerohop')! as Packed & { manifest: Main };
-  const made: Packed[] = [];
-  for (const name of Object.keys(manifest.dependencies)) {
-    const from = join(root, 'node_modules', name);
-    const args = ['pack', from, '--ignore-scripts', '--json', '--pack-destination', folder];
-    const { stdout } = await run(process.execPath, [npmCli(), ...args], { cwd: folder });
-    const [{ filename }] = JSON.parse(stdout);
-    const own = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
-    expect(own.version).toBe(manifest.dependencies[name]);
-    made.push({ name, tarball: join(folder, filename), manifest: own });
-  }
-  return made;
 }
 
 /** What a program of the project prints. */
@@ -113,7 +96,7 @@ beforeAll(async () => {
       const manifest = { ...compiled.manifest, name, cpu: [cpu], libc: [musl ?? 'glibc'] };
       return { name, tarball: compiled.tarball, manifest };
     });
-  registry = await Registry.serving([...packed, ...others, ...(await dependencies())]);
+  registry = await Registry.serving([...packed, ...others]);
 }, 180_000);
 
 afterAll(() => {
