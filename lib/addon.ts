@@ -43,9 +43,10 @@ export function loadAddon(): unknown {
   const { join } = process.getBuiltinModule('node:path');
   const folder = join(__dirname, '..');
   const require = process.getBuiltinModule('node:module').createRequire(join(folder, 'package.json'));
+  if (permission?.has('fs.read', join(folder, 'package.json')) === false)
+    throw failure(`Node may not read ${folder}; start it with --allow-fs-read=${folder}/* too, and --allow-addons`);
   const { name: self, version, optionalDependencies = {} } = manifestIn(require);
-  if (self !== 'zerohop')
-    throw failure(mayRead(folder) ? BUNDLED : `Node may not read ${folder}; ${permitted(folder)}`);
+  if (self !== 'zerohop') throw failure(BUNDLED);
   const built = join(folder, 'build', 'Release', 'zerohop.node');
   if (existsSync(built)) return load(require, built, 'the build in this checkout');
   const known = Object.keys(optionalDependencies);
@@ -86,14 +87,6 @@ function resolves(require: NodeJS.Require, file: string): boolean {
 /** Node's permission model; undefined where it is not in force. */
 const { permission } = process as { permission?: { has(scope: string, path?: string): boolean } };
 
-function mayRead(folder: string): boolean {
-  return permission === undefined || permission.has('fs.read', folder);
-}
-
-function permitted(folder: string): string {
-  return `start it with --allow-fs-read=${folder}/* too, and --allow-addons`;
-}
-
 /** Of the folder that this file was installed in; in a bundle it is another's, or there is none. */
 function manifestIn(require: NodeJS.Require): Partial<Manifest> {
   return resolves(require, './package.json') ? (require('./package.json') as Manifest) : {};
@@ -107,7 +100,7 @@ function load(require: NodeJS.Require, file: string, what: string): unknown {
       throw failure(
         permission === undefined
           ? "Node was started with --no-addons, and zerohop is one; start it without, or import 'zerohop/fingerprint' alone"
-          : `Node's permission model forbids addons; start it with --allow-addons too`,
+          : "Node's permission model forbids addons; start it with --allow-addons too",
         cause,
       );
     throw failure(
