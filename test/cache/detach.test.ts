@@ -17,6 +17,10 @@ const SHARED: Record<string, Outcome> = {
   // On 24 and later undici takes the view for something to be made a string of.
   'new Response(view)': nodeMajor >= 24 ? 'wrong' : 'TypeError',
   'new Request(body: view)': nodeMajor >= 24 ? 'wrong' : 'TypeError',
+  'new Response(Buffer over view)': nodeMajor >= 24 ? 'wrong' : 'TypeError',
+  'fetch(body: view)': nodeMajor >= 24 ? 'wrong' : 'TypeError',
+  'FormData.append(view)': 'wrong', // a string of every array, shared or not
+  ...(nodeMajor >= 24 && { 'CompressionStream write(view)': 'ERR_INVALID_ARG_TYPE' }),
   'subtle.digest(view)': 'ERR_INVALID_ARG_TYPE',
   'subtle.encrypt(view)': 'ERR_INVALID_ARG_TYPE',
 };
@@ -30,6 +34,7 @@ const ARRAY: Record<string, Outcome> = {
   }),
   'buffer.transfer()': nodeMajor >= 22 ? 'detached+neighbours' : 'missing',
   'byte stream enqueue(view)': 'detached+neighbours',
+  'FormData.append(view)': 'wrong',
 };
 
 /** With a copy in a slab that others' copies are in too. */
@@ -39,6 +44,7 @@ const COPY: Record<string, Outcome> = {
   'new Worker({ workerData: view, transferList })': 'detached+neighbours',
   'buffer.transfer()': nodeMajor >= 22 ? 'detached+neighbours' : 'missing',
   'byte stream enqueue(view)': 'detached+neighbours',
+  'FormData.append(view)': 'wrong',
 };
 
 const EXCEPTIONS: Record<Backend, Record<string, Outcome>> = { shared: SHARED, array: ARRAY, copy: COPY };
@@ -50,6 +56,7 @@ const OWN: Record<string, Outcome> = {
   'new Worker({ workerData: view, transferList })': 'detached',
   'buffer.transfer()': nodeMajor >= 22 ? 'detached' : 'missing',
   'byte stream enqueue(view)': 'detached',
+  'FormData.append(view)': 'wrong',
 };
 
 const APIS = [
@@ -65,6 +72,11 @@ const APIS = [
   'stream enqueue(view)',
   'new Response(view)',
   'new Request(body: view)',
+  'new Response(Buffer over view)',
+  'new Response(stream of view)',
+  'fetch(body: view)',
+  'FormData.append(view)',
+  'CompressionStream write(view)',
   'new Blob([view])',
   'subtle.digest(view)',
   'subtle.encrypt(view)',
