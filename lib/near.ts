@@ -8,6 +8,7 @@
 // takes an answer that was not asked for since it last came by. A cache whose keys are asked for at random gets nothing
 // from this: it rests then, and looks again later. While a cache evicts there is none, because answers kept here would
 // keep segments from being freed.
+import { randomInt } from 'node:crypto';
 import {
   clock,
   NEAR_ENDS,
@@ -19,6 +20,20 @@ import {
   registers,
   VERIFY_NOW,
 } from './native.js';
+
+/**
+ * Integers get another name in the map: engines hash them without a secret, so whoever may choose keys could find some that
+ * all collide. Two that share a name push each other out.
+ */
+const XOR = randomInt(2 ** 32);
+const LOW_BY = randomInt(2 ** 31) * 2 + 1; // odd, so that no two numbers of 32 bits share a name
+const HIGH_BY = randomInt(2 ** 31) * 2 + 1;
+
+function nameOf(key: unknown): unknown {
+  if (typeof key !== 'number') return key;
+  const high = (key | 0) === key ? 0 : Math.imul(Math.floor(key / 2 ** 32), HIGH_BY);
+  return Math.imul(key ^ high ^ XOR, LOW_BY);
+}
 
 /** An answer, and what makes it stale. All numbers are small integers: they lie in the object itself. */
 class Answer<Out> {
@@ -100,8 +115,8 @@ export class NearCache<Out> {
       if (--this.#rest === 0) this.#begin();
       return undefined;
     }
-    const answer = this.#answers.get(key);
-    if (answer === undefined) return undefined;
+    const answer = this.#answers.get(nameOf(key));
+    if (answer === undefined || (typeof key === 'number' && answer.key !== key)) return undefined;
     const words = this.#words!;
     if (
       words[answer.word] !== answer.version ||
@@ -143,10 +158,11 @@ export class NearCache<Out> {
     }
     const version = registers[NEAR_VERSION]!;
     const answer = new Answer(key, value, registers[NEAR_WORD]!, version, ends);
-    const known = this.#answers.get(key);
+    const name = nameOf(key);
+    const known = this.#answers.get(name); // of the key, or of another integer of that name
     answer.place = known !== undefined ? known.place : this.#freePlace();
     this.#ring[answer.place] = answer;
-    this.#answers.set(key, answer);
+    this.#answers.set(name, answer);
   }
 
   /** The keyspace was closed. */
@@ -165,13 +181,13 @@ export class NearCache<Out> {
     if (ring.length < ANSWERS_MAX) return ring.length;
     let hand = this.#hand;
     for (; ring[hand]!.asked; hand = (hand + 1) % ANSWERS_MAX) ring[hand]!.asked = false;
-    this.#answers.delete(ring[hand]!.key);
+    this.#answers.delete(nameOf(ring[hand]!.key));
     this.#hand = (hand + 1) % ANSWERS_MAX;
     return hand;
   }
 
   #stale(answer: Answer<Out>): undefined {
-    this.#answers.delete(answer.key);
+    this.#answers.delete(nameOf(answer.key));
     const last = this.#ring.pop()!;
     if (last !== answer) {
       last.place = answer.place;

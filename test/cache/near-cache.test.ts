@@ -24,6 +24,60 @@ afterEach(() => {
 
 const textsOf = (cache: Cache): Texts => cache.keyspace('texts', { codec: utf8 });
 
+/** V8's hash of a small integer: it has no secret. */
+function hashInV8(integer: number): number {
+  let hash = integer | 0;
+  hash = (~hash + (hash << 15)) | 0;
+  hash ^= hash >>> 12;
+  hash = (hash + (hash << 2)) | 0;
+  hash ^= hash >>> 4;
+  hash = Math.imul(hash, 2057);
+  hash ^= hash >>> 16;
+  return hash & 0x3fffffff;
+}
+
+describe('integers', () => {
+  const integers = (cache = openCache()) => cache.keyspace('integers', { codec: number, keys: 'integer' });
+
+  test('that all collide in V8 are kept under names that do not', () => {
+    const BUCKETS = 1024;
+    const hostile: number[] = [];
+    for (let i = 0; hostile.length < BUCKETS; ++i) if (hashInV8(i) % BUCKETS === 0) hostile.push(i);
+    const space = integers();
+    for (const key of hostile) space.set(key, -key);
+    const seen = new Set<unknown>();
+    const { get } = Map.prototype;
+    const spy = vi.spyOn(Map.prototype, 'get').mockImplementation(function (this: Map<unknown, unknown>, name) {
+      seen.add(name);
+      return get.call(this, name);
+    });
+    try {
+      for (let round = 0; round < 20; ++round) for (const key of hostile) expect(space.get(key)).toBe(-key);
+    } finally {
+      spy.mockRestore();
+    }
+    expect(space.stats().nearHits).toBeGreaterThan(hostile.length);
+    const names = [...seen].filter((name) => typeof name === 'number');
+    expect(names.length).toBeGreaterThan(hostile.length - 10);
+    const buckets = new Array<number>(BUCKETS).fill(0);
+    for (const name of names) buckets[hashInV8(name) % BUCKETS]!++;
+    expect(Math.max(...buckets)).toBeLessThan(20); // of one a bucket; the attack would be 1 024
+  });
+
+  test('of more than 32 bits, and what is no integer, are told apart from those whose low bits they share', () => {
+    const space = integers();
+    const keys = [5, 5 + 2 ** 32, 5 - 2 ** 32, 5 + 2 ** 33, -5, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 0];
+    for (const [i, key] of keys.entries()) space.set(key, i);
+    for (let round = 0; round < 200; ++round) {
+      for (const [i, key] of keys.entries()) expect(space.get(key)).toBe(i);
+    }
+    expect(space.stats().nearHits).toBeGreaterThan(100);
+    for (const key of [5.5, -0.5, Number.NaN, 2 ** 64 + 5]) expect(() => space.get(key)).toThrow(RangeError);
+    expect(space.get(-0)).toBe(7);
+    expect(space.get(6)).toBeUndefined();
+  });
+});
+
 describe('an answer that is kept', () => {
   // Each changes what `get('k')` must give, through a handle of its own.
   const changes: [string, (texts: Texts, cache: Cache) => unknown, string | undefined][] = [
