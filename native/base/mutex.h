@@ -1,9 +1,9 @@
 // mutex.h: std::mutex with the annotations that let clang's -Wthread-safety check who holds what.
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
-//   registry -> scopes, upkeep -> evictor -> stream, tags -> arena, index shard, session list, epoch list, spaces,
-//   outgrown tables, policy, departures  (those of the last group are leaves, but that the outgrown tables, the policy
-//   and the session list ask the epoch list, and the arena the index shards)
+//   registry -> removal -> scopes, upkeep -> evictor -> stream -> arena -> index shard -> tags
+//   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, departures  (but that the outgrown
+//   tables, the policy and the session list ask the epoch list)
 // No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our deleters.
 #pragma once
 

@@ -69,12 +69,10 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWord
       near_(std::move(near)),
       index_(epochs_),
       policy_(PolicyOptions(options), epochs_, FirstCapacity(options), kFirstEntries, options.max_bytes / kPolicyShare),
-      tags_([this](uint16_t incarnation, uint32_t id, uint64_t hash) {
-        return index_.Any(hash, [&](uint64_t at) { return Carries(at, incarnation, id); });
-      }),
+      tags_(hash_key_, options.max_bytes),
       departures_(options.max_bytes),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
-      evictor_({*arena, index_, epochs_, spaces_, *near_, policy_, departures_, options.by_value, seal_clock_,
+      evictor_({*arena, index_, epochs_, spaces_, tags_, *near_, policy_, departures_, options.by_value, seal_clock_,
                 hash_key_, [this] {
                   MutexLock lock(sessions_mutex_);
                   for (Session* session : sessions_) {
@@ -169,10 +167,10 @@ void Cache::Clear() {
     EntryHeader header;
     std::memcpy(&header, arena_->bytes() + at, sizeof(header));
     if (spaces_.Alive(header.space)) return false;
+    evictor_.Untag(at);
     Forget(at);
     return true;
   });
-  tags_.Prune();
   PayFromBudget();
   evictor_.RetireAll(nullptr);
   near_->AllChanged();  // nothing is evicted now: near caches may begin again
@@ -191,6 +189,7 @@ void Cache::SweepDead(size_t shard) {
       spaces_.Count(header.space, -1);
       session->Of(spaces_.SpaceOf(header.space)).Add(Count::kExpired);
     }
+    evictor_.Untag(at);
     Forget(at);
     return true;
   });
@@ -232,9 +231,20 @@ void Cache::Maintain(bool idle) {
     next_shard_ = (next_shard_ + 1) % Index::kShards;
     if (next_shard_ == 0 && epochs_.Passed(epochs_.Advance())) spaces_.Buried(pass_);
   }
+  DropOrphans();
   upkeep_mutex_.Unlock();
-  tags_.Prune();
   PayFromBudget();
+}
+
+// Looks through a part of the tags for links that no entry has any more: JavaScript wrote over the entry that had them.
+void Cache::DropOrphans() {
+  constexpr size_t kPasses = Index::kShards;  // as many as a pass over the index takes
+  std::array<Tags::Link, 64> links;
+  const size_t slots = tags_.slots() / kPasses + 1;
+  for (size_t looked = 0; looked < slots; looked += links.size()) {
+    const size_t count = tags_.Look(&next_link_, std::min(links.size(), slots - looked), links);
+    for (const Tags::Link& link : std::span(links).first(count)) DropOrphan(link);
+  }
 }
 
 bool Cache::TryExpose(const ReadGuard&, uint32_t index, bool prompt) {

@@ -13,11 +13,13 @@
 //
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
-// Memory     segments + index + tags <= max_bytes.  Fixed, beyond that: 64 bytes a segment, the words of near.h, this
-//            object, and while the index grows, old and new array of one shard of 64, and a segment until the next
-//            eviction.
+// Memory     segments + index + tags + policy <= max_bytes.  Fixed, beyond that: 64 bytes a segment, the words of
+// near.h,
+//            this object, and while the index grows, old and new array of one shard of 64, and a segment until the next
+//            eviction.  Tags take half of max_bytes at most: then entries go until their tags make room.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -239,11 +241,13 @@ class Cache {
     uint64_t hash;
     Bytes key, value;
     const Terms& terms;
-    HeldTags& tags;
+    TakenTags& tags;
     uint32_t extension_words;
     std::optional<Standing> standing;  // if the policy was asked already
   };
 
+  // Each scope holds up to two open segments that no other scope can use.
+  size_t ScopesMax() const { return std::clamp<size_t>(arena_->segment_count() / 8, 2, Evictor::kScopesMax); }
   // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
   uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
   // Whether the next hit's checksum is compared; always where the segment is `tainted`, unless nothing is.
@@ -267,7 +271,18 @@ class Cache {
   Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
   // The entry at `at`, which the index gave; false if what JavaScript wrote there is none.
   bool ReadAt(uint64_t at, Entry* entry) const;
-  bool Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const;
+  // Whether the entry at `at` has the link.
+  bool Carries(uint64_t at, const Tags::Link& link) const;
+  // The entry at `at`, of that hash, has left the index just now.  REQUIRES: the lock of the hash's shard.
+  void Untag(uint64_t at, uint64_t hash) noexcept {
+    Entry entry;
+    if (ReadAt(at, &entry)) tags_.Drop(TagsOf(arena_->bytes(), at, entry.header), hash);
+  }
+  // The link goes, unless an entry has it.
+  void DropOrphan(const Tags::Link& link);
+  void DropOrphans() REQUIRES(upkeep_mutex_);
+  SetOutcome TakeTags(Session& session, uint16_t incarnation, uint64_t hash, std::span<const std::string_view> names,
+                      TakenTags* taken);
   SetOutcome ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                           Reservation* room);
   SetOutcome SetSmall(Session& session, const Newcomer& newcomer, Reservation* room);
@@ -324,6 +339,7 @@ class Cache {
   Mutex upkeep_mutex_;
   Session upkeep_ GUARDED_BY(upkeep_mutex_);  // counts what the pass finds
   size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
+  uint32_t next_link_ GUARDED_BY(upkeep_mutex_) = 0;
   uint64_t pass_ GUARDED_BY(upkeep_mutex_) = 0;
 };
 

@@ -35,7 +35,11 @@ bool Cache::MustVerify(Session& session, bool tainted) const {
 
 bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
   const auto removed = index_.Remove(
-      hash, [at](uint64_t each) { return each == at; }, [&] { near_->KeyChanged(hash); });
+      hash, [at](uint64_t each) { return each == at; },
+      [&](uint64_t) {
+        near_->KeyChanged(hash);
+        Untag(at, hash);
+      });
   if (!removed) return false;
   Forget(at);
   spaces_.Count(incarnation, -1);

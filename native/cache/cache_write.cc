@@ -37,8 +37,7 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
   const bool large = IsLarge(key.size(), value.size());
   const Spaces::Mark mark = spaces_.MarkOf(space);
-  HeldTags tags(tags_);
-  tags.Hold(mark.incarnation, terms.tags);
+  TakenTags tags(tags_);
   Newcomer newcomer{space, mark, HashOf(space, key), key, value, terms, tags,
                     // A large value has room for an end from the start: it could not be moved to get one.
                     terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size()), std::nullopt};
@@ -53,10 +52,12 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
     return SetOutcome::kRefusedWorth;
   }
   Reservation room{};
-  const SetOutcome outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
+  SetOutcome outcome = SetOutcome::kStored;
+  if (!terms.tags.empty()) outcome = TakeTags(session, mark.incarnation, newcomer.hash, terms.tags, &tags);
+  if (outcome == SetOutcome::kStored) {
+    outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
+  }
   if (outcome != SetOutcome::kStored) {
-    // What evicted entries leave behind, tags among it, may be what there was no room for.
-    if (arena_->usable_segments() < arena_->segment_count() / 2) tags_.Prune();
     PayFromBudget();
     ReadGuard guard(epochs_, session);  // before the mark is looked at: from here on its number is not another's
     if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
@@ -70,6 +71,32 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
     }
   }
   return outcome;
+}
+
+// Links for the tags of an entry to come, and memory for them, which the arena gives up first.
+SetOutcome Cache::TakeTags(Session& session, uint16_t incarnation, uint64_t hash,
+                           std::span<const std::string_view> names, TakenTags* taken) {
+  std::array<Tags::Tag, kTagsMax> all;
+  for (size_t i = 0; i < names.size(); ++i) all[i] = tags_.TagOf(incarnation, names[i]);
+  const auto tags = std::span(all).first(names.size());
+  for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
+    if (taken->Take(tags, hash)) return SetOutcome::kStored;
+    Tags::Growth growth(tags_);
+    PayFromBudget();
+    auto outcome = Evictor::Outcome::kMadeRoom;
+    const bool may_grow = arena_->usable_segments() >= arena_->segment_count() / 2;
+    if (!may_grow) {
+      outcome = evictor_.Shed(session);
+    } else if (arena_->committed_segments() > arena_->usable_segments()) {
+      outcome = evictor_.MakeRoom(session, kSpareSegments);
+    }
+    // What was evicted may have given back as many as are needed.
+    if (taken->Take(tags, hash)) return SetOutcome::kStored;
+    if (outcome == Evictor::Outcome::kReaders) return SetOutcome::kRefusedReaders;
+    if (outcome == Evictor::Outcome::kPinned) return SetOutcome::kRefusedPinned;
+    if (may_grow && !growth.Map()) return SetOutcome::kRefusedMemory;
+  }
+  return SetOutcome::kRefusedMemory;
 }
 
 void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
@@ -215,14 +242,18 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
     upserted = index_.Upsert(
         newcomer.hash, room.entry_at, matches,
         [&] { return newcomer.standing ? *newcomer.standing : policy_.Arrive(session, newcomer.hash); },
-        [&] { return spaces_.Valid(newcomer.mark); }, [&] { near_->KeyChanged(newcomer.hash); });
+        [&] { return spaces_.Valid(newcomer.mark); },
+        [&](std::optional<uint64_t> replaced) {
+          near_->KeyChanged(newcomer.hash);
+          if (replaced) Untag(*replaced, newcomer.hash);
+          newcomer.tags.Chain();
+        });
     if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
   }
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
   // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.
   if (upserted.refused) return true;
   if (!upserted.stored) return false;
-  newcomer.tags.Published(newcomer.hash);
   if (upserted.replaced) Forget(*upserted.replaced);
   PayFromBudget();
   return true;
@@ -237,7 +268,10 @@ bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, ui
   Entry entry;
   const std::optional<uint64_t> at = index_.Remove(
       hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); },
-      [&] { near_->KeyChanged(hash); });
+      [&](uint64_t offset) {
+        near_->KeyChanged(hash);
+        Untag(offset, hash);
+      });
   if (!at) return false;
   spaces_.Count(incarnation, -1);
   // Read before it is forgotten: from then on its segment may be written again.
@@ -257,41 +291,46 @@ bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
   return removed;
 }
 
-bool Cache::Carries(uint64_t at, uint16_t incarnation, uint32_t tag) const {
+bool Cache::Carries(uint64_t at, const Tags::Link& link) const {
   Entry entry;
-  // What was cleared carries nothing any more.
-  if (!spaces_.Alive(incarnation) || !ReadAt(at, &entry) || entry.header.space != incarnation) return false;
+  if (!ReadAt(at, &entry)) return false;
   const TagIds ids = TagsOf(arena_->bytes(), at, entry.header);
-  return std::find(ids.begin(), ids.end(), tag) != ids.end();
+  return std::find(ids.begin(), ids.end(), link.id) != ids.end();
+}
+
+void Cache::DropOrphan(const Tags::Link& link) {
+  index_.Unless(
+      link.hash, [&](uint64_t at) { return Carries(at, link); }, [&] { tags_.Drop(link); });
 }
 
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
   MutexLock lock(removal_mutex_);
   const Spaces::Mark mark = spaces_.MarkOf(space);
-  const uint16_t incarnation = mark.incarnation;
-  uint32_t id = 0;
   size_t removed = 0, expired = 0;
-  const std::vector<uint64_t> hashes = tags_.Take(incarnation, tag, &id);
-  if (hashes.empty()) return 0;
-  // Few at a time: while a guard lives, nobody's memory is used again.
-  constexpr size_t kAtATime = 64;
-  for (size_t first = 0; first < hashes.size(); first += kAtATime) {
+  tags_.SetApart(tags_.TagOf(mark.incarnation, tag));
+  std::array<Tags::Link, 64> links;  // few at a time: while a guard lives, nobody's memory is used again
+  while (const size_t count = tags_.Apart(links)) {
     ReadGuard guard(epochs_, session);
-    if (!spaces_.Valid(mark)) break;  // cleared meanwhile, and nothing is left
-    for (const uint64_t hash : std::span(hashes).subspan(first, std::min(kAtATime, hashes.size() - first))) {
-      // None: replaced, evicted or deleted meanwhile.
-      while (
-          const auto at = index_.Remove(
-              hash, [&](uint64_t each) { return Carries(each, incarnation, id); }, [&] { near_->KeyChanged(hash); })) {
-        spaces_.Count(incarnation, -1);
-        Entry entry;
-        const bool over = ReadAt(*at, &entry) && HasCome(ExpiresUs(arena_->bytes(), *at, entry.header));
-        ++(over ? expired : removed);
-        Forget(*at);
+    if (!spaces_.Valid(mark)) break;  // cleared meanwhile: upkeep finds what is left
+    for (const Tags::Link& link : std::span(links).first(count)) {
+      // The link may have gone with its entry, and be another's by now.
+      const auto at = index_.Remove(
+          link.hash, [&](uint64_t each) { return tags_.Has(link) && Carries(each, link); },
+          [&](uint64_t offset) {
+            near_->KeyChanged(link.hash);
+            Untag(offset, link.hash);
+          });
+      if (!at) {
+        DropOrphan(link);
+        continue;
       }
+      spaces_.Count(mark.incarnation, -1);
+      Entry entry;
+      const bool over = ReadAt(*at, &entry) && HasCome(ExpiresUs(arena_->bytes(), *at, entry.header));
+      ++(over ? expired : removed);
+      Forget(*at);
     }
   }
-  tags_.Release(TagIds(&id, 1));
   session.Of(space).Add(Count::kDeletes, removed);
   session.Of(space).Add(Count::kExpired, expired);
   return removed;

@@ -5,7 +5,7 @@
 //         + 8   u16  key_bytes
 //         + 10  u16  space          the keyspace, as it was since it was last cleared (cache/spaces.h)
 //         + 12  u32  bits           31..28 extension words · 27 the key was given as bytes · 26..0 written, in ticks
-//         + 16       extension, if any: u64 expires_us · f32 cost · u32 number of tags · u32 tag … · padding to 8
+//         + 16       extension, if any: u64 expires_us · f32 cost · u32 number of tags · u32 link … · padding to 8
 //         then       key, then padding
 //         + value_at               value, 64-aligned from 256 bytes up, else 8-aligned; then padding to 8
 //
@@ -132,7 +132,7 @@ inline float CostOf(const std::byte* arena, uint64_t entry_at, const EntryHeader
   return cost;
 }
 
-// The entry's tags; valid while the entry is.
+// The entry's links to its tags (tags.h); valid while the entry is.
 inline TagIds TagsOf(const std::byte* arena, uint64_t entry_at, const EntryHeader& header) {
   const uint32_t words = header.extension_words();
   if (words <= sizeof(EntryExtension) / 8) return {};

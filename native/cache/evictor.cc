@@ -68,6 +68,7 @@ uint32_t Evictor::Reclaim() {
     parts_.index.Sweep([this, index](uint64_t at) {
       if (parts_.arena.SegmentOf(at) != index) return false;
       Uncount(at);
+      Untag(at);
       parts_.arena.segment(index).live_entries.fetch_sub(1, std::memory_order_relaxed);
       return true;
     });
@@ -154,11 +155,34 @@ Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   return Outcome::kMadeRoom;
 }
 
+Evictor::Outcome Evictor::Shed(Session& session) {
+  MutexLock lock(mutex_);
+  walked_segment_.reset();
+  Reclaim();
+  StartEvicting();
+  std::optional<uint32_t> victim = Victim(session);
+  if (!victim) {
+    // A few segments, and all that is worth emptying is still open.
+    SealOpen();
+    victim = Victim(session);
+  }
+  if (!victim) return Outcome::kPinned;
+  Evict(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
+  return Outcome::kMadeRoom;
+}
+
 // An entry leaves the index by its place: its header may be wrong, and then so is its keyspace's count.
 void Evictor::Uncount(uint64_t at) const {
   EntryHeader header;
   std::memcpy(&header, parts_.arena.bytes() + at, sizeof(header));
   if (!Dead(header)) parts_.spaces.Count(header.space, -1);
+}
+
+void Evictor::Untag(uint64_t at) const noexcept {
+  Entry entry;
+  if (!parts_.arena.TryRead(at, &entry)) return;
+  const TagIds ids = TagsOf(parts_.arena.bytes(), at, entry.header);
+  if (!ids.empty()) parts_.tags.Drop(ids, HashOf(entry));
 }
 
 uint64_t Evictor::HashOf(const Entry& entry) const {
@@ -177,6 +201,7 @@ void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool dec
       const size_t swept = parts_.index.Sweep([this, index](uint64_t at) {
         if (parts_.arena.SegmentOf(at) != index) return false;
         Uncount(at);
+        Untag(at);
         return true;
       });
       segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
@@ -236,7 +261,8 @@ bool Evictor::LetGo(Session* session, const Walked& one, Count why, float bar) {
         if (counted) parts_.spaces.Count(header.space, -1);
         return true;
       },
-      [&] {
+      [&](uint64_t at) {
+        parts_.tags.Drop(TagsOf(parts_.arena.bytes(), at, header), one.hash);
         // While the cache evicts there are no near caches; that began under this lock, and has been told.
         if (!evicting()) parts_.near.KeyChanged(one.hash);
       });

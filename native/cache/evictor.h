@@ -45,6 +45,7 @@
 #include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
+#include "cache/tags.h"
 
 namespace zerohop {
 
@@ -58,6 +59,7 @@ class Evictor {
     Index& index;
     EpochDomain& epochs;
     Spaces& spaces;
+    Tags& tags;
     NearWords& near;
     const SharedPolicy& policy;
     Departures& departures;
@@ -80,6 +82,9 @@ class Evictor {
   // On kMadeRoom a free segment could be taken with `spare` left (another thread may have taken it since).
   Outcome MakeRoom(Session& session, uint32_t spare) EXCLUDES(mutex_);
 
+  // Empties one segment though there may be room: for what its entries hold outside of it.
+  Outcome Shed(Session& session) EXCLUDES(mutex_);
+
   // Takes `count` neighbouring segments, evicting what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
@@ -92,6 +97,9 @@ class Evictor {
 
   // Retires segments without entries and frees what nobody sees.
   void Tidy() EXCLUDES(mutex_);
+
+  // The entry at `at` has left the index just now, found by its place.  REQUIRES: the lock of its shard.
+  void Untag(uint64_t at) const noexcept;
 
   // What an entry must be worth, to stay when its segment is emptied; and to be admitted, where that is asked.
   float threshold() const { return threshold_.load(std::memory_order_relaxed); }

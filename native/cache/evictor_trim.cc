@@ -54,6 +54,7 @@ bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
   const size_t swept = parts_.index.Sweep([&](uint64_t at) {
     if (at != least->at) return false;
     Uncount(at);
+    Untag(at);
     parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_relaxed);
     return true;
   });

@@ -75,27 +75,27 @@ class Index {
   void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;
 
   // Points the matching slot, which keeps its standing, or a new one, at `offset`; unless `allowed()` says no.  That is
-  // asked under the lock, and `done()` runs under it, when the slot is what it shall be.
+  // asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be.
   // `arrives()` gives a new slot its standing.
   template <class Matches, class Arrives, class Allowed, class Done>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed, Done done);
   template <class Matches>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Standing standing = {}) {
     return Upsert(
-        hash, offset, matches, [standing] { return standing; }, [] { return true; }, [] {});
+        hash, offset, matches, [standing] { return standing; }, [] { return true; }, [](std::optional<uint64_t>) {});
   }
 
-  // Removes the matching slot; returns where it pointed.  `done()` runs under the lock, when it is gone.
+  // Removes the matching slot; returns where it pointed.  `done(offset)` runs under the lock, when it is gone.
   template <class Matches, class Done>
   std::optional<uint64_t> Remove(uint64_t hash, Matches matches, Done done);
   template <class Matches>
   std::optional<uint64_t> Remove(uint64_t hash, Matches matches) {
-    return Remove(hash, matches, [] {});
+    return Remove(hash, matches, [](uint64_t) {});
   }
 
-  // Whether a slot matches; and, for the slot that points at exactly `offset`, runs `act` while nobody can repoint it.
-  template <class Matches>
-  bool Any(uint64_t hash, Matches matches);
+  // Runs `act`, while nobody can write to the hash's shard: if no slot matches; or if one points at exactly `offset`.
+  template <class Matches, class Act>
+  bool Unless(uint64_t hash, Matches matches, Act act);
   template <class Act>
   bool While(uint64_t hash, uint64_t offset, Act act);
 
@@ -291,14 +291,14 @@ Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, A
         // Overwriting a key is not a use of it, and its fame stays.
         const uint64_t old = place.word().load(std::memory_order_relaxed);
         place.word().store(slot, std::memory_order_release);
-        done();
+        done(std::optional(Offset(old)));
         return {.stored = true, .replaced = Offset(old)};
       }
       if (!shard.Full()) {
         Insert(*shard.table.load(std::memory_order_relaxed), slot, arrives().bits());
         ++shard.used;
         size_.fetch_add(1, std::memory_order_relaxed);
-        done();
+        done(std::nullopt);
         return {.stored = true};
       }
     }
@@ -315,15 +315,17 @@ std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches, Done done)
   const uint64_t offset = Offset(place.word().load(std::memory_order_relaxed));
   shard.Erase(place);
   size_.fetch_sub(1, std::memory_order_relaxed);
-  done();
+  done(offset);
   return offset;
 }
 
-template <class Matches>
-bool Index::Any(uint64_t hash, Matches matches) {
+template <class Matches, class Act>
+bool Index::Unless(uint64_t hash, Matches matches, Act act) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
-  return static_cast<bool>(shard.Locate(TagOf(hash), matches));
+  if (shard.Locate(TagOf(hash), matches)) return false;
+  act();
+  return true;
 }
 
 template <class Act>

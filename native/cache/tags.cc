@@ -1,118 +1,276 @@
 #include "cache/tags.h"
 
 #include <algorithm>
-#include <iterator>
-#include <utility>
+#include <bit>
+#include <new>
 
+#include "base/os_memory.h"
 #include "base/reserve.h"
 
 namespace zerohop {
 namespace {
 
-void SortUnique(std::vector<uint64_t>& hashes) {
-  std::sort(hashes.begin(), hashes.end());
-  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-}
+// Chunks are so many to a cache that one is little of it, and not so many that a large cache has too many mappings.
+constexpr size_t kChunksToACache = 1024;
+constexpr size_t kChunkBytesMin = size_t{16} << 10;
+constexpr size_t kChunkBytesMax = size_t{16} << 20;
+
+// Tags and keys are hashed under keys that have nothing to do with each other.
+constexpr uint64_t kTagHashes = 0x7461677374616773u;
 
 }  // namespace
 
-uint32_t Tags::Hold(uint16_t incarnation, std::string_view name) {
+Tags::Tags(HashKey key, size_t max_bytes)
+    : key_{key.k0 ^ kTagHashes, key.k1},
+      chunk_bytes_(std::clamp(std::bit_floor(max_bytes / kChunksToACache), kChunkBytesMin, kChunkBytesMax)),
+      chunk_slots_(static_cast<uint32_t>(chunk_bytes_ / sizeof(Slot))),
+      chunk_shift_(std::countr_zero(chunk_slots_)) {}
+
+Tags::~Tags() {
   MutexLock lock(mutex_);
-  if (bytes() >= prune_all_at_) PruneAll();
-  Name wanted(incarnation, name);
-  auto known = ids_.find(wanted);
-  if (known == ids_.end()) {
-    // Ids in use are few among 2^32; one is looked for until it is free.
-    while (tags_.contains(next_id_)) ++next_id_;
-    Tag added;
-    added.name = wanted;
-    tags_.emplace(next_id_, std::move(added));
-    try {
-      known = ids_.emplace(std::move(wanted), next_id_).first;
-    } catch (...) {
-      tags_.erase(next_id_);
-      throw;
-    }
-    ++next_id_;
-    bytes_.fetch_add(BytesOf(known->first), std::memory_order_relaxed);
+  for (const Chunk& chunk : chunks_) {
+    if (chunk.slots != nullptr) ::zerohop::Unmap(chunk.slots, chunk_bytes_);
   }
-  Tag& tag = tags_.find(known->second)->second;
-  // Room for the hash of everyone who holds it.
-  try {
-    EnsureRoom(tag.hashes, tag.hashes.size() + tag.holds + 1);
-  } catch (...) {
-    DropIfUnused(tags_.find(known->second));
-    throw;
-  }
-  ++tag.holds;
-  return known->second;
 }
 
-void Tags::Add(TagIds ids, uint64_t hash) noexcept {
+Tags::Tag Tags::TagOf(uint16_t incarnation, std::string_view name) const {
+  return HashInSpace(key_, incarnation, name.data(), name.size());
+}
+
+size_t Tags::slots() const {
+  MutexLock lock(mutex_);
+  return chunks_.size() * chunk_slots_;
+}
+
+// ---- Buckets, as many as links in use
+
+uint32_t Tags::BucketOf(Tag tag) const {
+  const uint64_t half = std::bit_floor(used_);
+  const uint64_t wide = tag & (2 * half - 1);
+  return static_cast<uint32_t>(wide < used_ ? wide : tag & (half - 1));
+}
+
+uint32_t* Tags::FindGroup(Tag tag) {
+  uint32_t* at = &At(BucketOf(tag)).bucket;
+  while (*at != kNone && At(*at).tag != tag) at = &At(*at).group;
+  return at;
+}
+
+// One bucket more, with what belongs to it of the one that was wide enough for both.
+void Tags::SplitBucket() {
+  const uint32_t added = used_++;
+  At(added).bucket = kNone;
+  if (added == 0) return;
+  for (uint32_t* at = &At(added - std::bit_floor(added)).bucket; *at != kNone;) {
+    const uint32_t group = *at;
+    if (BucketOf(At(group).tag) != added) {
+      at = &At(group).group;
+      continue;
+    }
+    *at = At(group).group;
+    At(group).group = At(added).bucket;
+    At(added).bucket = group;
+  }
+}
+
+void Tags::MergeBucket() {
+  const uint32_t gone = --used_;
+  if (gone == 0) return;
+  uint32_t* at = &At(gone - std::bit_floor(gone)).bucket;
+  while (*at != kNone) at = &At(*at).group;
+  *at = At(gone).bucket;
+}
+
+// ---- Slots
+
+// REQUIRES: used_ < capacity_.
+uint32_t Tags::TakeOne() {
+  while (chunks_[first_free_].slots == nullptr || chunks_[first_free_].used == chunk_slots_) ++first_free_;
+  Chunk& chunk = chunks_[first_free_];
+  ++chunk.used;
+  const auto first = static_cast<uint32_t>(first_free_ << chunk_shift_);
+  uint32_t id = chunk.free;
+  if (id == kNone) {
+    id = first + chunk.fresh++;
+  } else {
+    chunk.free = At(id).next;
+  }
+  At(id).previous = kTaken;
+  SplitBucket();
+  return id;
+}
+
+void Tags::GiveBack(uint32_t id) {
+  MergeBucket();
+  const size_t number = id >> chunk_shift_;
+  Chunk& chunk = chunks_[number];
+  At(id).previous = kFree;
+  At(id).next = chunk.free;
+  chunk.free = id;
+  first_free_ = std::min(first_free_, number);
+  // A chunk has become empty, or the last bucket of one has gone.
+  if (--chunk.used == 0 || (used_ & (chunk_slots_ - 1)) == 0) Unmap();
+}
+
+// Gives empty chunks back, the highest first; but one, so that taking and giving back one link does not map each time.
+void Tags::Unmap() {
+  const size_t buckets = (size_t{used_} + chunk_slots_ - 1) >> chunk_shift_;  // chunks that hold some
+  for (size_t number = chunks_.size(); number-- > buckets;) {
+    Chunk& chunk = chunks_[number];
+    if (chunk.slots == nullptr || chunk.used != 0) continue;
+    if (capacity_ - used_ < 2 * chunk_slots_) break;
+    ::zerohop::Unmap(chunk.slots, chunk_bytes_);
+    chunk = Chunk();
+    capacity_ -= chunk_slots_;
+    mapped_.fetch_sub(chunk_bytes_, std::memory_order_relaxed);
+  }
+  while (!chunks_.empty() && chunks_.back().slots == nullptr) chunks_.pop_back();
+  first_free_ = std::min(first_free_, chunks_.size());
+}
+
+bool Tags::MapChunk() noexcept {
+  MutexLock lock(mutex_);
+  // Into the lowest gap, which is where the next buckets will lie.
+  size_t number = 0;
+  while (number < chunks_.size() && chunks_[number].slots != nullptr) ++number;
+  if ((number + 1) << chunk_shift_ > kSlotsMax) return false;
+  if (number == chunks_.size()) {
+    try {
+      EnsureRoom(chunks_, number + 1);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+  void* const memory = MapZeros(chunk_bytes_);
+  if (memory == nullptr) return false;
+  if (number == chunks_.size()) chunks_.emplace_back();
+  chunks_[number].slots = static_cast<Slot*>(memory);
+  first_free_ = std::min(first_free_, number);
+  capacity_ += chunk_slots_;
+  mapped_.fetch_add(chunk_bytes_, std::memory_order_relaxed);
+  return true;
+}
+
+// ---- Links
+
+bool Tags::Mapped(size_t id) const {
+  const size_t number = id >> chunk_shift_;
+  return number < chunks_.size() && chunks_[number].slots != nullptr;
+}
+
+bool Tags::Chained(uint32_t id) const {
+  return Mapped(id) && (id & (chunk_slots_ - 1)) < chunks_[id >> chunk_shift_].fresh && At(id).previous < kTaken;
+}
+
+bool Tags::Is(const Link& link) const {
+  return Chained(link.id) && At(link.id).hash == link.hash && At(link.id).tag == link.tag;
+}
+
+bool Tags::Take(std::span<const Tag> tags, uint64_t hash, std::span<uint32_t> ids) noexcept {
+  MutexLock lock(mutex_);
+  if (tags.empty()) return true;
+  // Room for the links, and for the buckets that come with them, which lie in the lowest slots.
+  if (capacity_ - used_ < tags.size() || !Mapped(used_ + tags.size() - 1)) return false;
+  for (size_t i = 0; i < tags.size(); ++i) {
+    ids[i] = TakeOne();
+    Slot& slot = At(ids[i]);
+    slot.hash = hash;
+    slot.tag = tags[i];
+  }
+  return true;
+}
+
+void Tags::Chain(TagIds ids) noexcept {
   MutexLock lock(mutex_);
   for (const uint32_t id : ids) {
-    const auto found = tags_.find(id);
-    if (found == tags_.end()) continue;  // an id that was written over
-    Tag& tag = found->second;
-    tag.hashes.push_back(hash);
-    bytes_.fetch_add(sizeof(hash), std::memory_order_relaxed);
-    if (tag.holds > 0) --tag.holds;
-    if (tag.hashes.size() >= tag.prune_at) PruneTag(id, tag);
+    Slot& slot = At(id);
+    uint32_t* const group = FindGroup(slot.tag);
+    if (*group == kNone) {
+      slot.next = slot.previous = id;
+      slot.group = kNone;
+      *group = id;
+      continue;
+    }
+    const uint32_t first = *group, second = At(first).next;
+    slot.previous = first;
+    slot.next = second;
+    At(second).previous = id;
+    At(first).next = id;
   }
+}
+
+void Tags::Unchain(uint32_t id) {
+  Slot& slot = At(id);
+  const bool alone = slot.next == id;
+  if (apart_ == id) apart_ = alone ? kNone : slot.next;
+  // The first one of a group hands its place on.
+  uint32_t* const group = FindGroup(slot.tag);
+  if (*group == id) {
+    *group = alone ? slot.group : slot.next;
+    if (!alone) At(slot.next).group = slot.group;
+  }
+  At(slot.previous).next = slot.next;
+  At(slot.next).previous = slot.previous;
 }
 
 void Tags::Release(TagIds ids) noexcept {
   MutexLock lock(mutex_);
+  for (const uint32_t id : ids) GiveBack(id);
+}
+
+void Tags::Drop(TagIds ids, uint64_t hash) noexcept {
+  if (ids.empty()) return;
+  MutexLock lock(mutex_);
   for (const uint32_t id : ids) {
-    const auto found = tags_.find(id);
-    if (found == tags_.end()) continue;
-    if (found->second.holds > 0) --found->second.holds;
-    DropIfUnused(found);
+    if (!Chained(id) || At(id).hash != hash) continue;
+    Unchain(id);
+    GiveBack(id);
   }
 }
 
-std::vector<uint64_t> Tags::Take(uint16_t incarnation, std::string_view name, uint32_t* id) {
+void Tags::Drop(const Link& link) noexcept {
   MutexLock lock(mutex_);
-  const auto known = ids_.find(Name(incarnation, name));
-  if (known == ids_.end()) return {};
-  *id = known->second;
-  Tag& tag = tags_.find(*id)->second;
-  std::vector<uint64_t> taken;
-  taken.reserve(tag.holds);  // who holds it counts on that room
-  taken.swap(tag.hashes);
-  tag.prune_at = kPruneAbove;
-  bytes_.fetch_sub(taken.size() * sizeof(uint64_t), std::memory_order_relaxed);
-  if (!taken.empty()) ++tag.holds;
-  SortUnique(taken);
-  return taken;
+  if (!Is(link)) return;
+  Unchain(link.id);
+  GiveBack(link.id);
 }
 
-void Tags::PruneTag(uint32_t id, Tag& tag) {
-  const size_t before = tag.hashes.size();
-  SortUnique(tag.hashes);
-  std::erase_if(tag.hashes, [&](uint64_t hash) { return !carries_(tag.name.first, id, hash); });
-  bytes_.fetch_sub((before - tag.hashes.size()) * sizeof(uint64_t), std::memory_order_relaxed);
-  tag.prune_at = std::max(kPruneAbove, tag.hashes.size() * 2);
-}
-
-Tags::Known Tags::DropIfUnused(Known known) {
-  if (known->second.holds > 0 || !known->second.hashes.empty()) return std::next(known);
-  bytes_.fetch_sub(BytesOf(known->second.name), std::memory_order_relaxed);
-  ids_.erase(known->second.name);
-  return tags_.erase(known);
-}
-
-void Tags::Prune() {
+bool Tags::Has(const Link& link) const noexcept {
   MutexLock lock(mutex_);
-  PruneAll();
+  return Is(link);
 }
 
-void Tags::PruneAll() {
-  for (auto each = tags_.begin(); each != tags_.end();) {
-    PruneTag(each->first, each->second);
-    each = DropIfUnused(each);
+void Tags::SetApart(Tag tag) noexcept {
+  MutexLock lock(mutex_);
+  apart_ = kNone;
+  if (used_ == 0) return;
+  uint32_t* const group = FindGroup(tag);
+  apart_ = *group;
+  if (apart_ != kNone) *group = At(apart_).group;
+}
+
+size_t Tags::Apart(std::span<Link> links) const noexcept {
+  MutexLock lock(mutex_);
+  size_t count = 0;
+  if (apart_ == kNone) return 0;
+  uint32_t id = apart_;
+  do {
+    const Slot& slot = At(id);
+    links[count++] = {id, slot.tag, slot.hash};
+    id = slot.next;
+  } while (id != apart_ && count < links.size());
+  return count;
+}
+
+size_t Tags::Look(uint32_t* from, size_t slots, std::span<Link> links) const noexcept {
+  MutexLock lock(mutex_);
+  const auto end = static_cast<uint32_t>(chunks_.size() << chunk_shift_);
+  size_t count = 0;
+  if (*from >= end) *from = 0;
+  for (; slots > 0 && *from < end && count < links.size(); --slots, ++*from) {
+    if (Chained(*from)) links[count++] = {*from, At(*from).tag, At(*from).hash};
   }
-  prune_all_at_ = std::max(kPruneAllAbove, bytes() / 2 * 3);
+  return count;
 }
 
 }  // namespace zerohop

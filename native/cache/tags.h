@@ -1,34 +1,37 @@
 // tags.h: which entries carry a tag, so that all of them can be removed by its name.
 //
-//   (keyspace incarnation, name) -> id -> hashes of the keys
+//   bucket ──► group of a tag ──► group of another tag      a group is a ring of links: one for each entry that carries
+//              │ link ⇄ link ⇄ link                         the tag, with the hash of the entry's key
 //
-// An entry lists the ids of its tags; a tag lists the hashes of entries that were stored with it.  Nobody tells when an
-// entry is replaced, evicted or deleted, nor where it is moved to: whoever uses the list asks the index for an entry of
-// that hash that still carries the id.  What is stale is thrown out whenever a list, or all of them together, has
-// doubled since it was last looked through.
+// An entry lists the numbers of its links (entry.h), and keeps them when it is moved.  A link is taken before its entry
+// is written, chained when the index knows the entry, and dropped when the entry leaves the index.  The last two happen
+// under the lock of the key's index shard, so under that lock an entry and its links are there or gone together.
 //
-// An id lives as long as its tag has hashes or someone holds it: from before an entry with the id is published until
-// the hash is added.  So an id in a live entry never means another tag.
+// A tag is 64 bits of a keyed hash of its name, its keyspace's incarnation included; names are not kept.  Should two
+// tags ever meet, a deletion by one of them removes the other's entries too, which are then computed again.
 //
-// Threads  any; `mutex_` comes before the index's, which `carries` takes.
-// Memory   about 160 bytes and twice the name a tag, and 8 a hash, stale ones included (at most as many as live ones,
-// or
-//          64 a tag, and 64 KiB in all): `bytes()`.
+// Buckets are as many as links in use [Litwin 1980]: taking a link splits a bucket, giving one back merges two.  The
+// head of bucket i lies in link i.  So each call does a bounded amount of work, and nothing is ever copied to grow.
+//
+// Entries lie where JavaScript may write.  A number that does not belong to the entry's hash is ignored; links that
+// were written over in their entry are orphans, which the cache's upkeep finds by `Look` and drops.
+//
+// Threads  any; `mutex_` is a leaf lock.
+// Memory   32 bytes a link in use, in chunks that are mapped, and unmapped when they are empty: `bytes()`.  The cache
+//          pays for a chunk before it is mapped (Growth).  Links are taken from the lowest chunk that has one.
+//
+// [Litwin 1980] W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <span>
-#include <string>
 #include <string_view>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/mutex.h"
 #include "cache/entry.h"
 
@@ -36,73 +39,135 @@ namespace zerohop {
 
 class Tags {
  public:
-  // Whether there is an entry of that hash that carries the id.
-  using Carries = std::function<bool(uint16_t incarnation, uint32_t id, uint64_t hash)>;
-  explicit Tags(Carries carries) : carries_(std::move(carries)) {}
-
-  // The id of a tag, made if need be; held until Add or Release.  Out of memory nothing is changed.
-  uint32_t Hold(uint16_t incarnation, std::string_view name) EXCLUDES(mutex_);
-  // An entry with these ids, which the caller holds, is in the index; they are held no longer.  Needs no memory: Hold
-  // has seen to it.
-  void Add(TagIds ids, uint64_t hash) noexcept EXCLUDES(mutex_);
-  void Release(TagIds ids) noexcept EXCLUDES(mutex_);
-
-  // The hashes of entries that may carry the tag, each once, and forgets them.  Unless there are none, the id is held:
-  // until Release, when the entries are gone.
-  std::vector<uint64_t> Take(uint16_t incarnation, std::string_view name, uint32_t* id) EXCLUDES(mutex_);
-
-  // Forgets everything that has no live entry.
-  void Prune() EXCLUDES(mutex_);
-
-  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-
- private:
-  static constexpr size_t kPruneAbove = 64;                   // hashes of one tag
-  static constexpr size_t kPruneAllAbove = size_t{64} << 10;  // bytes of all
-  static constexpr size_t kTagBytes = 160;                    // two nodes, roughly
-
-  using Name = std::pair<uint16_t, std::string>;
-  struct Tag {
-    Name name;
-    uint32_t holds = 0;
-    size_t prune_at = kPruneAbove;
-    std::vector<uint64_t> hashes;
+  // A tag within one incarnation of a keyspace.
+  using Tag = uint64_t;
+  // A link, as whoever asks for it outside the lock remembers it.
+  struct Link {
+    uint32_t id;
+    Tag tag;
+    uint64_t hash;  // of the entry's key
   };
 
-  static size_t BytesOf(const Name& name) { return kTagBytes + 2 * name.second.size(); }
-  void PruneAll() REQUIRES(mutex_);
-  void PruneTag(uint32_t id, Tag& tag) REQUIRES(mutex_);
-  using Known = std::unordered_map<uint32_t, Tag>::iterator;
-  Known DropIfUnused(Known known) REQUIRES(mutex_);  // the one after it
+  Tags(HashKey key, size_t max_bytes);
+  ~Tags();
+  Tags(const Tags&) = delete;
+  Tags& operator=(const Tags&) = delete;
 
-  const Carries carries_;
-  Mutex mutex_;
-  std::map<Name, uint32_t> ids_ GUARDED_BY(mutex_);
-  std::unordered_map<uint32_t, Tag> tags_ GUARDED_BY(mutex_);
-  uint32_t next_id_ GUARDED_BY(mutex_) = 0;
-  size_t prune_all_at_ GUARDED_BY(mutex_) = kPruneAllAbove;
-  std::atomic<size_t> bytes_{0};
+  Tag TagOf(uint16_t incarnation, std::string_view name) const;
+
+  // Takes a link for each tag, of an entry whose key has that hash.  False, and nothing is taken, if there are not
+  // enough: then a Growth brings more.  REQUIRES: ids.size() == tags.size()
+  bool Take(std::span<const Tag> tags, uint64_t hash, std::span<uint32_t> ids) noexcept EXCLUDES(mutex_);
+  // The index knows the entry that these were taken for; or will not.
+  void Chain(TagIds ids) noexcept EXCLUDES(mutex_);
+  void Release(TagIds ids) noexcept EXCLUDES(mutex_);
+  // An entry with these links, and that hash, has left the index.  Chain and Drop: REQUIRES the hash's shard lock.
+  void Drop(TagIds ids, uint64_t hash) noexcept EXCLUDES(mutex_);
+  // The same of one link, unless it is not that one any more.
+  void Drop(const Link& link) noexcept EXCLUDES(mutex_);
+  bool Has(const Link& link) const noexcept EXCLUDES(mutex_);
+
+  // Sets the tag's links apart, so that entries stored from now on are not among them; then tells some that have not
+  // been dropped yet, until there are none.  One caller at a time.
+  void SetApart(Tag tag) noexcept EXCLUDES(mutex_);
+  size_t Apart(std::span<Link> links) const noexcept EXCLUDES(mutex_);
+
+  // Chained links from `*from` on, which moves on: every link is told in its turn.  Looks at `slots` at most.
+  size_t Look(uint32_t* from, size_t slots, std::span<Link> links) const noexcept EXCLUDES(mutex_);
+
+  // One chunk more, and paid for while this lives: `bytes()` counts it before it is there.
+  class Growth {
+   public:
+    explicit Growth(Tags& tags) : tags_(tags) {
+      tags_.promised_.fetch_add(tags_.chunk_bytes_, std::memory_order_relaxed);
+    }
+    ~Growth() { tags_.promised_.fetch_sub(tags_.chunk_bytes_, std::memory_order_relaxed); }
+    Growth(const Growth&) = delete;
+    Growth& operator=(const Growth&) = delete;
+    // False without memory.
+    bool Map() noexcept { return tags_.MapChunk(); }
+
+   private:
+    Tags& tags_;
+  };
+
+  size_t bytes() const { return mapped_.load(std::memory_order_relaxed) + promised_.load(std::memory_order_relaxed); }
+  size_t slots() const EXCLUDES(mutex_);
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  // Values of `previous` of links that are in no ring.
+  static constexpr uint32_t kFree = UINT32_MAX - 1;
+  static constexpr uint32_t kTaken = UINT32_MAX - 2;
+  static constexpr uint32_t kSlotsMax = UINT32_MAX - 2;
+
+  struct Slot {
+    uint64_t hash;
+    Tag tag;
+    uint32_t next;      // in the ring, or the next free one of the chunk
+    uint32_t previous;  // in the ring
+    uint32_t group;     // of the first link of a group: that of the next group in the bucket
+    uint32_t bucket;    // the first group of the bucket that has this slot's number
+  };
+  static_assert(sizeof(Slot) == 32, "what a link costs");
+
+  struct Chunk {
+    Slot* slots = nullptr;  // null: not mapped
+    uint32_t used = 0;
+    uint32_t fresh = 0;  // slots from here on were never used
+    uint32_t free = kNone;
+  };
+
+  Slot& At(uint32_t id) REQUIRES(mutex_) { return chunks_[id >> chunk_shift_].slots[id & (chunk_slots_ - 1)]; }
+  const Slot& At(uint32_t id) const REQUIRES(mutex_) {
+    return chunks_[id >> chunk_shift_].slots[id & (chunk_slots_ - 1)];
+  }
+  bool Mapped(size_t id) const REQUIRES(mutex_);
+  bool Chained(uint32_t id) const REQUIRES(mutex_);  // any number
+  bool Is(const Link& link) const REQUIRES(mutex_);
+  uint32_t BucketOf(Tag tag) const REQUIRES(mutex_);
+  uint32_t* FindGroup(Tag tag) REQUIRES(mutex_);  // where its first link stands, or the end of the bucket
+  uint32_t TakeOne() REQUIRES(mutex_);
+  void GiveBack(uint32_t id) REQUIRES(mutex_);
+  void SplitBucket() REQUIRES(mutex_);
+  void MergeBucket() REQUIRES(mutex_);
+  void Unchain(uint32_t id) REQUIRES(mutex_);
+  void Unmap() REQUIRES(mutex_);
+  bool MapChunk() noexcept EXCLUDES(mutex_);
+
+  const HashKey key_;
+  const size_t chunk_bytes_;
+  const uint32_t chunk_slots_;
+  const int chunk_shift_;
+  std::atomic<size_t> promised_{0};
+  std::atomic<size_t> mapped_{0};
+
+  mutable Mutex mutex_;
+  std::vector<Chunk> chunks_ GUARDED_BY(mutex_);
+  size_t first_free_ GUARDED_BY(mutex_) = 0;  // no chunk before it has a free slot
+  uint32_t capacity_ GUARDED_BY(mutex_) = 0;  // slots that are mapped
+  uint32_t used_ GUARDED_BY(mutex_) = 0;      // and so many buckets
+  uint32_t apart_ GUARDED_BY(mutex_) = kNone;
 };
 
-// The tags of one entry, held until it is published, or until this goes.
-class HeldTags {
+// The links of one entry, until it is in the index or this goes.
+class TakenTags {
  public:
-  explicit HeldTags(Tags& tags) : tags_(tags) {}
-  ~HeldTags() {
+  explicit TakenTags(Tags& tags) : tags_(tags) {}
+  ~TakenTags() {
     if (count_ != 0) tags_.Release(ids());
   }
-  HeldTags(const HeldTags&) = delete;
-  HeldTags& operator=(const HeldTags&) = delete;
+  TakenTags(const TakenTags&) = delete;
+  TakenTags& operator=(const TakenTags&) = delete;
 
-  // REQUIRES: not more than kTagsMax in all.
-  void Hold(uint16_t incarnation, std::span<const std::string_view> names) {
-    for (const std::string_view name : names) {
-      ids_[count_] = tags_.Hold(incarnation, name);
-      ++count_;
-    }
+  // REQUIRES: not more than kTagsMax, and none were taken.
+  bool Take(std::span<const Tags::Tag> tags, uint64_t hash) noexcept {
+    if (!tags_.Take(tags, hash, std::span(ids_).first(tags.size()))) return false;
+    count_ = tags.size();
+    return true;
   }
-  void Published(uint64_t hash) noexcept {
-    if (count_ != 0) tags_.Add(ids(), hash);
+  void Chain() noexcept {
+    if (count_ != 0) tags_.Chain(ids());
     count_ = 0;
   }
   TagIds ids() const { return {ids_.data(), count_}; }

@@ -219,6 +219,27 @@ describe('tags, where entries come and go', () => {
     expect([0, 1, 2, 3, 4].map((tag) => cache.deleteByTag(`${tag}`))).toEqual([200, 200, 200, 200, 200]);
   });
 
+  test('sixteen new tags for each set never take more than maxBytes, nor all entries at once', () => {
+    for (const [maxBytes, valueBytes] of [
+      [2 ** 20, 100],
+      [2 ** 22, 1000],
+    ] as const) {
+      const cache = openCache({ maxBytes });
+      const value = new Uint8Array(valueBytes);
+      let least = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < 12_000; ++i) {
+        const tags = Array.from({ length: 16 }, (_, tag) => `tag-${i}-${tag}`);
+        expect(cache.set(`${i % 8000}`, value, { tags })).toBe(true);
+        if (i % 50 !== 0) continue;
+        const { bytes: sizes, entries } = cache.stats();
+        expect(sizes.live + sizes.retired + sizes.index).toBeLessThanOrEqual(maxBytes);
+        expect(sizes.resident + sizes.index).toBeLessThanOrEqual(maxBytes);
+        if (i > 6000) least = Math.min(least, entries);
+      }
+      expect(least).toBeGreaterThan(maxBytes / 3 / (valueBytes + 1000));
+    }
+  });
+
   test.each<[string, (cache: Cache, i: number) => void]>([
     ['one key is set', (cache, i) => cache.set('k', VALUE, { tags: [`tag ${i}`] })],
     ['keys are evicted', (cache, i) => cache.set(`${i}`, new Uint8Array(3000), { tags: [`tag ${i}`] })],

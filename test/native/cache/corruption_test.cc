@@ -231,6 +231,28 @@ TEST(Cache, UpkeepReadsNoEndBeyondTheArenaWhateverAHeaderSays) {
   CHECK(survived);
 }
 
+// The entry is gone from the index with its header, and cannot say any more which tags it had.
+TEST(Cache, UpkeepFindsTheTagsOfEntriesThatWereWrittenOver) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const std::string tag = Numbered("user:", i);
+    CHECK_EQ(client.SetTagged({tag, "all"}, Numbered("key", i), "v"), SetOutcome::kStored);
+    const auto hit = client.Locate(Numbered("key", i));
+    REQUIRE(hit.has_value());
+    const uint64_t others = 0x0000000100000000u;  // the numbers 0 and 1, which are other entries'
+    std::memcpy(cache->arena().bytes() + hit->entry_at + sizeof(EntryHeader) + sizeof(EntryExtension), &others,
+                sizeof(others));
+  }
+  const size_t before = cache->Usage().index_bytes;
+  for (uint64_t i = 0; i < 2000; ++i) CHECK(client.Delete(Numbered("key", i)));
+  CHECK_EQ(client.SetTagged({"all"}, "last", "v"), SetOutcome::kStored);
+  testing::Settle(*cache);
+  CHECK(before - cache->Usage().index_bytes >= 3900 * 32 - (size_t{32} << 10));
+  CHECK_EQ(client.DeleteByTag("all"), size_t{1});
+  CheckCountsAgree(*cache);
+}
+
 TEST(Cache, DeletingByTagReadsNoTagsBeyondTheArenaWhateverAHeaderSays) {
   const bool survived = Survives([] {
     std::unique_ptr<Client> client;

@@ -195,7 +195,7 @@ TEST(Index, AsksForAStandingOnlyWhenAKeyIsNew) {
           ++asked;
           return Numbered(3);
         },
-        [=] { return allowed; }, [] {});
+        [=] { return allowed; }, [](std::optional<uint64_t>) {});
   };
   CHECK(upsert(5, 8, 8, /*allowed=*/false).refused);
   CHECK_EQ(asked, 0);
@@ -286,9 +286,29 @@ TEST(Index, ActsOnASlotOnlyWhileItPointsThere) {
   CHECK(!index.While(5, 16, [&] { ++acted; }));
   CHECK(!index.While(6, 8, [&] { ++acted; }));
   CHECK_EQ(acted, 1);
-  CHECK(index.Any(5, Is(8)));
-  CHECK(!index.Any(5, Is(16)));
-  CHECK(!index.Any(WithTag(1), kAny));
+}
+
+TEST(Index, ActsWhereNoSlotMatches) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  int acted = 0;
+  CHECK(!index.Unless(5, Is(8), [&] { ++acted; }));
+  CHECK_EQ(acted, 0);
+  CHECK(index.Unless(5, Is(16), [&] { ++acted; }));
+  CHECK(index.Unless(WithTag(1), kAny, [&] { ++acted; }));
+  CHECK_EQ(acted, 2);
+}
+
+TEST(Index, TellsWhereARemovedSlotPointedBeforeAnyoneElseWritesThere) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  std::optional<uint64_t> told;
+  CHECK(!index.Remove(5, Is(16), [&](uint64_t offset) { told = offset; }));
+  CHECK(!told);
+  CHECK(index.Remove(5, Is(8), [&](uint64_t offset) { told = offset; }));
+  CHECK_EQ(told, std::optional<uint64_t>(8));
 }
 
 TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
@@ -297,7 +317,11 @@ TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
   int done = 0;
   const auto upsert = [&](uint64_t offset, bool allowed) {
     return index.Upsert(
-        5, offset, Is(8), [] { return Standing{}; }, [=] { return allowed; }, [&] { ++done; });
+        5, offset, Is(8), [] { return Standing{}; }, [=] { return allowed; },
+        [&](std::optional<uint64_t> replaced) {
+          CHECK_EQ(replaced.has_value(), ++done == 2);
+          if (replaced) CHECK_EQ(*replaced, uint64_t{8});
+        });
   };
   const Index::Upserted refused = upsert(8, false);
   CHECK(!refused.stored && refused.refused);

@@ -173,19 +173,99 @@ TEST(DeleteByTag, CountsExactlyThroughEvictionAndOverwriting) {
   CheckSettledCountsAgree(*cache);
 }
 
+// What arena and everything that is paid from the same budget take now.
+size_t BytesOf(Cache& cache) {
+  return size_t{cache.arena().committed_segments()} * cache.arena().segment_bytes() + cache.Usage().index_bytes;
+}
+
 // Names that never come again, as of users or sessions: what they take is part of the budget, and comes back.
-TEST(DeleteByTag, EndlessNewTagsNeverTakeMoreThanTheBudgetNorTheCacheItself) {
-  const auto cache = MakeCache(4 * kMiB);
-  Client client(*cache);
-  size_t most = 0, refused = 0;
-  for (int i = 0; i < 60000; ++i) {
-    const std::string one = Numbered("user:", i), other = Numbered("session:", i);
-    refused += client.SetTagged({one, other}, Numbered("key", i), Filled("v", 200)) != SetOutcome::kStored;
-    if (i % 3 == 0) client.DeleteByTag(one);
-    if (i % 500 == 0) most = std::max(most, cache->arena().ResidentBytes() + cache->Usage().index_bytes);
+TEST(DeleteByTag, NewTagsForEveryEntryNeverTakeMoreThanTheBudget) {
+  check::Random random(check::Seed());
+  for (const size_t max_bytes : {kMiB, 4 * kMiB}) {
+    for (const size_t value_bytes : {size_t{0}, size_t{100}, size_t{2000}}) {
+      for (const size_t tags : {size_t{1}, kTagsMax}) {
+        const auto cache = MakeCache(max_bytes);
+        Client client(*cache);
+        std::vector<std::string> names(tags);
+        for (uint64_t i = 0; i < 6000; ++i) {
+          for (size_t tag = 0; tag < tags; ++tag) names[tag] = Numbered(Numbered("tag", tag), i);
+          // New keys, overwritten ones, and now and then what removes some.
+          const std::string key = Numbered("key", random.OneIn(3) ? random.Below(i + 1) : i);
+          CHECK_EQ(client.SetTagged({names.begin(), names.end()}, key, Filled("v", value_bytes)), SetOutcome::kStored);
+          if (random.OneIn(8)) client.DeleteByTag(names[random.Below(tags)]);
+          if (random.OneIn(8)) client.Delete(Numbered("key", random.Below(i + 1)));
+          if (random.OneIn(500)) cache->Maintain(random.OneIn(2));
+          CHECK(BytesOf(*cache) <= max_bytes);
+        }
+        CheckSettledCountsAgree(*cache);
+      }
+    }
   }
-  CHECK_EQ(refused, size_t{0});
-  CHECK(most <= 4 * kMiB + cache->arena().segment_bytes());
+}
+
+TEST(DeleteByTag, NewTagsForEveryEntryCostEntriesInProportionAndNoneAtOnce) {
+  constexpr size_t kBytes = 4 * kMiB;
+  // What an entry takes: header, key and value; with a tag its extension and a link more.
+  constexpr double kPlainBytes = 16 + 8 + 200, kTaggedBytes = kPlainBytes + 24 + 32;
+  const auto entries = [](bool tagged, size_t* least, size_t* most) {
+    const auto cache = MakeCache(kBytes);
+    Client client(*cache);
+    *least = SIZE_MAX;
+    *most = 0;
+    for (uint64_t i = 0; i < 60000; ++i) {
+      const std::string tag = Numbered("user:", i);
+      CHECK_EQ(client.SetTagged(tagged ? Names{tag} : Names{}, Numbered("key", i), Filled("v", 200)),
+               SetOutcome::kStored);
+      if (i < 30000) continue;
+      *least = std::min(*least, cache->EntriesOf(0));
+      *most = std::max(*most, cache->EntriesOf(0));
+    }
+  };
+  size_t plain_least, plain_most, least, most;
+  entries(false, &plain_least, &plain_most);
+  entries(true, &least, &most);
+  CHECK(static_cast<double>(least) >= 0.85 * static_cast<double>(plain_least) * kPlainBytes / kTaggedBytes);
+  // As steady as without tags: no more than what a few segments hold comes and goes.
+  CHECK(most - least <= 2 * (plain_most - plain_least));
+}
+
+TEST(DeleteByTag, NewTagsForEveryEntryLeaveTheHitRatioAsItIs) {
+  const auto hit_ratio = [](bool tagged) {
+    check::Random random(1);  // the same requests each time
+    const auto cache = MakeCache(4 * kMiB);
+    Client client(*cache);
+    int hits = 0;
+    constexpr int kRequests = 150000;
+    for (int i = 0; i < kRequests; ++i) {
+      const auto drawn = static_cast<double>(random.Below(1 << 20)) / (1 << 20);
+      const std::string key = Numbered("key", static_cast<uint64_t>(drawn * drawn * drawn * 20000));
+      if (client.Get(key)) {
+        ++hits;
+        continue;
+      }
+      const std::string tag = Numbered("request:", static_cast<uint64_t>(i));
+      CHECK_EQ(client.SetTagged(tagged ? Names{tag, "all"} : Names{}, key, Filled("v", 1000)), SetOutcome::kStored);
+    }
+    return static_cast<double>(hits) / kRequests;
+  };
+  CHECK(hit_ratio(true) >= hit_ratio(false) - 0.04);
+}
+
+// Where next to nothing but tags takes room, they leave half of it to the entries.
+TEST(DeleteByTag, TagsThatTakeMoreThanTheirEntriesPushOutEntriesAndNotTheSet) {
+  const auto cache = MakeCache(kMiB);
+  Client client(*cache);
+  std::vector<std::string> names(kTagsMax);
+  size_t least = SIZE_MAX;
+  for (uint64_t i = 0; i < 20000; ++i) {
+    for (size_t tag = 0; tag < kTagsMax; ++tag) names[tag] = Numbered(Numbered("tag", tag), i);
+    CHECK_EQ(client.SetTagged({names.begin(), names.end()}, Numbered("key", i), ""), SetOutcome::kStored);
+    CHECK(client.Has(Numbered("key", i)));
+    // What index and policy took since then comes on top.
+    CHECK(cache->arena().usable_segments() + 1 >= cache->arena().segment_count() / 2);
+    if (i > 2000) least = std::min(least, cache->EntriesOf(0));
+  }
+  CHECK(least > 300);
 }
 
 TEST(DeleteByTag, ACacheThatOnceHadManyTagsIsAsLargeAsBeforeWhenTheyAreGone) {
@@ -204,6 +284,8 @@ TEST(DeleteByTag, ACacheThatOnceHadManyTagsIsAsLargeAsBeforeWhenTheyAreGone) {
     other->Clear();
     return other->arena().usable_segments();
   }();
+  const size_t tag_bytes = cache->Usage().index_bytes;
+  CHECK(tag_bytes < size_t{256} << 10);
   CHECK_EQ(client.SetTagged({"tag"}, "key", "v"), SetOutcome::kStored);
   CHECK_EQ(cache->arena().usable_segments(), plain);
 }
