@@ -173,6 +173,12 @@ TEST(DeleteByTag, CountsExactlyThroughEvictionAndOverwriting) {
   CheckSettledCountsAgree(*cache);
 }
 
+#if defined(ZEROHOP_SANITIZED)
+constexpr uint64_t kThinning = 10;
+#else
+constexpr uint64_t kThinning = 1;
+#endif
+
 // What arena and everything that is paid from the same budget take now.
 size_t BytesOf(Cache& cache) {
   return size_t{cache.arena().committed_segments()} * cache.arena().segment_bytes() + cache.Usage().index_bytes;
@@ -187,7 +193,7 @@ TEST(DeleteByTag, NewTagsForEveryEntryNeverTakeMoreThanTheBudget) {
         const auto cache = MakeCache(max_bytes);
         Client client(*cache);
         std::vector<std::string> names(tags);
-        for (uint64_t i = 0; i < 6000; ++i) {
+        for (uint64_t i = 0; i < 6000 / kThinning; ++i) {
           for (size_t tag = 0; tag < tags; ++tag) names[tag] = Numbered(Numbered("tag", tag), i);
           // New keys, overwritten ones, and now and then what removes some.
           const std::string key = Numbered("key", random.OneIn(3) ? random.Below(i + 1) : i);
@@ -212,11 +218,11 @@ TEST(DeleteByTag, NewTagsForEveryEntryCostEntriesInProportionAndNoneAtOnce) {
     Client client(*cache);
     *least = SIZE_MAX;
     *most = 0;
-    for (uint64_t i = 0; i < 60000; ++i) {
+    for (uint64_t i = 0; i < 40000; ++i) {
       const std::string tag = Numbered("user:", i);
       CHECK_EQ(client.SetTagged(tagged ? Names{tag} : Names{}, Numbered("key", i), Filled("v", 200)),
                SetOutcome::kStored);
-      if (i < 30000) continue;
+      if (i < 20000) continue;
       *least = std::min(*least, cache->EntriesOf(0));
       *most = std::max(*most, cache->EntriesOf(0));
     }
@@ -235,7 +241,7 @@ TEST(DeleteByTag, NewTagsForEveryEntryLeaveTheHitRatioAsItIs) {
     const auto cache = MakeCache(4 * kMiB);
     Client client(*cache);
     int hits = 0;
-    constexpr int kRequests = 150000;
+    constexpr int kRequests = 100000 / kThinning;
     for (int i = 0; i < kRequests; ++i) {
       const auto drawn = static_cast<double>(random.Below(1 << 20)) / (1 << 20);
       const std::string key = Numbered("key", static_cast<uint64_t>(drawn * drawn * drawn * 20000));
@@ -257,13 +263,13 @@ TEST(DeleteByTag, TagsThatTakeMoreThanTheirEntriesPushOutEntriesAndNotTheSet) {
   Client client(*cache);
   std::vector<std::string> names(kTagsMax);
   size_t least = SIZE_MAX;
-  for (uint64_t i = 0; i < 20000; ++i) {
+  for (uint64_t i = 0; i < 20000 / kThinning; ++i) {
     for (size_t tag = 0; tag < kTagsMax; ++tag) names[tag] = Numbered(Numbered("tag", tag), i);
     CHECK_EQ(client.SetTagged({names.begin(), names.end()}, Numbered("key", i), ""), SetOutcome::kStored);
     CHECK(client.Has(Numbered("key", i)));
     // What index and policy took since then comes on top.
     CHECK(cache->arena().usable_segments() + 1 >= cache->arena().segment_count() / 2);
-    if (i > 2000) least = std::min(least, cache->EntriesOf(0));
+    if (i > 1000) least = std::min(least, cache->EntriesOf(0));
   }
   CHECK(least > 300);
 }
