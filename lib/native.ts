@@ -66,6 +66,10 @@ export interface NativeCounts {
 
 export interface NativeStats extends NativeCounts {
   segmentBytes: number;
+  keyspaces: number;
+  keyspacesMax: number;
+  scopes: number;
+  scopesMax: number;
   segments: number;
   freeSegments: number;
   retiredSegments: number;

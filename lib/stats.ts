@@ -46,6 +46,9 @@ export interface CacheStats extends KeyspaceStats {
     /** Memory of the sketch and the learner: paid from `maxBytes`. */
     bytes: number;
   };
+  /** Names that were given to keyspaces and scopes. They stay until the last handle of the cache is closed. */
+  keyspaces: { open: number; max: number };
+  scopes: { open: number; max: number };
   /** External buffers made over segments. */
   exposures: number;
   /** Collections of V8's young generation, and of its whole heap, brought about to get buffers back. */
@@ -61,7 +64,7 @@ export interface CacheStats extends KeyspaceStats {
     /** In segments that some isolate has a buffer over. */
     exposed: number;
     exposedMax: number;
-    /** The index, and the lists of tags: paid from `maxBytes`. */
+    /** The index, the tags and what the policy learned: paid from `maxBytes`. */
     index: number;
     /** Beyond `maxBytes`: what the cache needs whatever it holds. */
     fixed: number;
@@ -113,6 +116,8 @@ export function cacheStatsOf(raw: NativeStats): CacheStats {
       tickRequests: raw.policyTick,
       bytes: raw.policyBytes,
     },
+    keyspaces: { open: raw.keyspaces, max: raw.keyspacesMax },
+    scopes: { open: raw.scopes, max: raw.scopesMax },
     exposures: raw.exposures,
     youngCollections: raw.youngCollections,
     forcedCollections: raw.forcedCollections,

@@ -190,6 +190,10 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   };
   PutCounts(env, stats, usage.counts);
   put("entries", usage.entries);
+  put("keyspaces", usage.keyspaces);
+  put("keyspacesMax", usage.keyspaces_max);
+  put("scopes", usage.scopes);
+  put("scopesMax", usage.scopes_max);
   put("segmentBytes", usage.segment_bytes);
   put("segments", usage.segments);
   put("freeSegments", usage.free_segments);

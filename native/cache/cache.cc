@@ -94,20 +94,27 @@ Result<uint16_t> Cache::OpenSpace(const std::string& name, const std::string& sc
   if (const std::optional<uint16_t> known = spaces_.Find(name)) {
     const Spaces::Space space = spaces_.At(*known);
     if (space.scope == scope && space.codec == codec) return *known;
-    return Status{Code::kOptions, "keyspace '" + name + "' is open with scope '" + space.scope + "' and codec " +
-                                      space.codec + ", not scope '" + scope + "' and codec " + codec};
+    // Not which scope: it may be another tenant's, and its name nobody else's business.
+    const std::string why = space.scope != scope ? "in another scope" : "with codec " + space.codec + ", not " + codec;
+    return Status{Code::kOptions, "keyspace '" + name + "' is open " + why + "; give one of the two another name"};
   }
   if (spaces_.size() == Spaces::kSpacesMax) {
-    return Status{Code::kOptions, "a cache has at most " + std::to_string(Spaces::kSpacesMax) + " keyspaces"};
+    return Status{Code::kOptions,
+                  "all " + std::to_string(Spaces::kSpacesMax) +
+                      " keyspaces of the cache are taken, and stay until its last handle is closed; open one for each "
+                      "kind of value, put what differs by user or request into the key, or open a cache of another "
+                      "name"};
   }
   const auto known = std::find_if(scopes_.begin(), scopes_.end(), [&](const auto& one) { return one->name == scope; });
   const auto scope_id = static_cast<uint16_t>(known - scopes_.begin());
   if (known == scopes_.end()) {
-    // Each scope holds up to two open segments that no other scope can use.
-    const size_t limit = std::clamp<size_t>(arena_->segment_count() / 8, 2, Evictor::kScopesMax);
+    const size_t limit = ScopesMax();
     if (scopes_.size() >= limit) {
-      return Status{Code::kOptions, "maxBytes allows at most " + std::to_string(limit) +
-                                        " scopes, each of which has segments of its own; raise maxBytes"};
+      return Status{Code::kOptions,
+                    "all " + std::to_string(limit) +
+                        " scopes that maxBytes allows are taken (each has segments of its own), and stay until the "
+                        "last handle of the cache is closed; raise maxBytes, use fewer scopes, or open a cache of "
+                        "another name"};
     }
     auto added = std::make_unique<Scope>();
     added->name = scope;
@@ -283,6 +290,13 @@ CacheUsage Cache::Usage() {
     for (const Session* session : sessions_) session->counters.AddTo(usage.counts);
   }
   usage.entries = spaces_.Entries();
+  usage.keyspaces = spaces_.size();
+  {
+    MutexLock lock(scopes_mutex_);
+    usage.scopes = scopes_.size();
+  }
+  usage.keyspaces_max = Spaces::kSpacesMax;
+  usage.scopes_max = ScopesMax();
   for (size_t space = 0; space < spaces_.size(); ++space) {
     AddTotals(usage.counts, CountsOf(static_cast<uint16_t>(space)));
   }

@@ -124,6 +124,7 @@ struct ScannedKey {
 
 struct CacheUsage {
   CountTotals counts{};
+  size_t keyspaces, keyspaces_max, scopes, scopes_max;
   size_t entries, indexed, index_bytes, arena_bytes, segment_bytes, fixed_bytes;
   size_t policy_bytes, policy_capacity;
   float threshold;
@@ -218,7 +219,7 @@ class Cache {
   // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
   // segments' pages back too.
   void Maintain(bool idle) EXCLUDES(upkeep_mutex_);
-  CacheUsage Usage();
+  CacheUsage Usage() EXCLUDES(scopes_mutex_);
   // Counts of one keyspace, and its entries.
   CountTotals CountsOf(uint16_t space);
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }

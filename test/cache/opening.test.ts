@@ -190,14 +190,27 @@ describe('keyspaces', () => {
       for (let i = 0; i < 100; ++i) cache.keyspace(`space ${i}`, { codec: bytes, scope: `scope ${i}` });
     };
     expect(errorOf(call)).toMatchObject({ name: 'CacheError', code: 'ERR_CACHE_OPTIONS' });
-    expect(errorOf(call).message).toContain('raise maxBytes');
+    expect(errorOf(call).message).toMatch(/^all 2 scopes .* are taken .*raise maxBytes/);
+    expect(cache.stats().scopes).toEqual({ open: 2, max: 2 });
     expect(cache.set('k', utf8Of('v'))).toBe(true);
   });
 
-  test('more than 1023 of them are ERR_CACHE_OPTIONS', () => {
+  test('in another scope do not say in which one', () => {
+    const cache = openCache();
+    cache.keyspace('shared', { codec: bytes, scope: 'a secret name' });
+    const error = errorOf(() => cache.keyspace('shared', { codec: bytes, scope: 'mine' }));
+    expect(error).toMatchObject({ code: 'ERR_CACHE_OPTIONS' });
+    expect(error.message).toContain("keyspace 'shared' is open in another scope");
+    expect(error.message).not.toContain('secret');
+  });
+
+  test('more than 1023 of them are ERR_CACHE_OPTIONS, which says what to do, and they are counted', () => {
     const cache = openCache();
     for (let i = 0; i < 1023; ++i) cache.keyspace(`space ${i}`, { codec: bytes });
-    expect(errorOf(() => cache.keyspace('one more', { codec: bytes }))).toMatchObject({ code: 'ERR_CACHE_OPTIONS' });
+    expect(cache.stats().keyspaces).toEqual({ open: 1024, max: 1024 });
+    const error = errorOf(() => cache.keyspace('one more', { codec: bytes }));
+    expect(error).toMatchObject({ code: 'ERR_CACHE_OPTIONS' });
+    expect(error.message).toMatch(/^all 1024 keyspaces .*put what differs by user or request into the key/);
     expect(() => cache.keyspace('space 0', { codec: bytes })).not.toThrow();
   });
 

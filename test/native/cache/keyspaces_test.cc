@@ -47,6 +47,8 @@ TEST(Cache, OpensAKeyspaceAgainOnlyWithTheSameScopeAndCodec) {
     const Result<uint16_t> other = cache->OpenSpace("vectors", scope, codec);
     REQUIRE(!other.ok());
     CHECK_EQ(other.status().code(), Code::kOptions);
+    // Whose it is, is not everybody's business.
+    CHECK(other.status().detail().find("tenant") == std::string::npos);
   }
 }
 
@@ -57,10 +59,18 @@ TEST(Cache, LimitsScopesAndKeyspaces) {
   const Result<uint16_t> third = cache->OpenSpace("b", "another scope", "bytes");
   REQUIRE(!third.ok());
   CHECK_EQ(third.status().code(), Code::kOptions);
+  CHECK(third.status().detail().find("all 2 scopes") == 0);
+  CHECK(third.status().detail().find("raise maxBytes") != std::string::npos);
+  CHECK_EQ(cache->Usage().scopes, size_t{2});
+  CHECK_EQ(cache->Usage().scopes_max, size_t{2});
   for (int i = 0; i < 1022; ++i) CHECK(cache->OpenSpace(Numbered("space", i), "", "bytes").ok());
   const Result<uint16_t> last = cache->OpenSpace("one too many", "", "bytes");
   REQUIRE(!last.ok());
   CHECK_EQ(last.status().code(), Code::kOptions);
+  CHECK(last.status().detail().find("all 1024 keyspaces") == 0);
+  CHECK(last.status().detail().find("into the key") != std::string::npos);
+  CHECK_EQ(cache->Usage().keyspaces, cache->Usage().keyspaces_max);
+  CHECK(cache->OpenSpace("space7", "", "bytes").ok());  // those that are open stay so
 }
 
 TEST(Cache, AKeyspaceThatIsRefusedLeavesNoScopeBehind) {
