@@ -418,8 +418,6 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 }
 
-brand(Cache.prototype, 'Cache');
-
 /** What native code calls a keyspace: a name of one scope is never that of another. Public names stay as they are. */
 function nameIn(scope: string, name: string): string {
   return scope === '' && !name.startsWith('[') ? name : JSON.stringify([name, scope]);

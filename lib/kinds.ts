@@ -51,6 +51,18 @@ export function isError(value: unknown): value is Error {
   return (types === undefined ? tagOf(value) === 'Error' : types.isNativeError(value)) || value instanceof Error;
 }
 
+export function isDate(value: unknown): value is Date {
+  return types === undefined ? tagOf(value) === 'Date' : types.isDate(value);
+}
+
+export function isMap(value: unknown): value is Map<unknown, unknown> {
+  return types === undefined ? tagOf(value) === 'Map' : types.isMap(value);
+}
+
+export function isAsyncFunction(value: unknown): boolean {
+  return types === undefined ? tagOf(value) === 'AsyncFunction' : types.isAsyncFunction(value);
+}
+
 /** Whether `await` would wait for `value`: it has a `then` that can be called. Reads `then` once, which may throw. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

@@ -1,6 +1,6 @@
 // complete.ts: which answers of language models have something to say.
 
-import { types } from 'node:util';
+import { isAsyncFunction } from '../kinds.js';
 import { typeError } from '../options.js';
 
 /** Parts of an answer that go with another one, and are none alone. */
@@ -28,7 +28,7 @@ export function hasContent(parts: readonly unknown[]): boolean {
  */
 export function keepOption<Answer>(keep: unknown, usual: (answer: Answer) => boolean): (answer: Answer) => boolean {
   if (keep === undefined) return usual;
-  if (typeof keep !== 'function' || types.isAsyncFunction(keep))
+  if (typeof keep !== 'function' || isAsyncFunction(keep))
     throw typeError('options.keep', 'a function of an answer that gives true or false', keep);
   return (answer) => {
     const kept: unknown = keep(answer);

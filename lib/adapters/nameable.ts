@@ -1,7 +1,7 @@
 // nameable.ts: what callers of a library hand over, as data that a fingerprint takes.
 
-import { types } from 'node:util';
 import { isPlain } from '../fingerprint/plain.js';
+import { isMap } from '../kinds.js';
 
 /**
  * Without members that are undefined, which no provider sends. URLs are a kind of their own: a Map that says so,
@@ -12,7 +12,7 @@ import { isPlain } from '../fingerprint/plain.js';
 export function nameable(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return Object.keys(value).length === value.length ? value.map(nameable) : value;
-  if (types.isMap(value)) return new Map([['Map', value]]);
+  if (isMap(value)) return new Map([['Map', value]]);
   if (isUrl(value)) return new Map([['URL', value.href]]);
   if (!isPlain(value)) return value;
   for (const { get } of Object.values(Object.getOwnPropertyDescriptors(value)))

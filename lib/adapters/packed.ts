@@ -1,10 +1,9 @@
 // packed.ts: answers as bytes: plain data, with dates, bytes, and members that are undefined, as V8 writes them for its
 // own threads. Unlike JSON it loses nothing of that. Read by the process that wrote it, and by no other.
 
-import { types } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { isPlain } from '../fingerprint/plain.js';
-import { isUint8Array } from '../kinds.js';
+import { isDate, isUint8Array } from '../kinds.js';
 
 const DEPTH_MAX = 500;
 
@@ -30,7 +29,7 @@ export function isSameData(one: unknown, other: unknown, depth = 0): boolean {
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
   if (depth === DEPTH_MAX) return false;
   if (isUint8Array(one)) return isUint8Array(other) && Buffer.compare(one, other) === 0;
-  if (types.isDate(one)) return types.isDate(other) && one.getTime() === other.getTime();
+  if (isDate(one)) return isDate(other) && one.getTime() === other.getTime();
   const areAlike = Array.isArray(one)
     ? Array.isArray(other) && one.length === other.length
     : isPlain(one) && !Array.isArray(other) && isPlain(other);
@@ -44,7 +43,7 @@ function isData(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   // An instance of a subclass comes back as one of the base: it has more prototypes.
   if (isUint8Array(value)) return Buffer.isBuffer(value) || prototypesOf(value) === 3;
-  if (types.isDate(value)) return prototypesOf(value) === 2 && Reflect.ownKeys(value).length === 0;
+  if (isDate(value)) return prototypesOf(value) === 2 && Reflect.ownKeys(value).length === 0;
   if (depth === DEPTH_MAX || prototypesOf(value) === 0) return false; // a circle ends here, too
   if (Array.isArray(value) ? prototypesOf(value) !== 2 : !isPlain(value)) return false;
   const hidden = Array.isArray(value) ? 1 : 0; // its length

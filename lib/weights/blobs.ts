@@ -159,7 +159,7 @@ export class Blobs {
   ): Promise<MappedBlob> {
     const path = this.#pathOf(name, version);
     if (typeof load !== 'function') throw typeError('load', 'a function', load);
-    const control = loadOptions(optionsObject('options', options, ['signal']));
+    const control = loadOptions(options, ['signal']);
     const { signal } = control;
     for (let waitMs = WAIT_MS_MIN; ; waitMs = Math.min(WAIT_MS_MAX, 1.5 * waitMs)) {
       signal?.throwIfAborted();
@@ -191,7 +191,7 @@ export class Blobs {
 
   /** As `open`, of what is there already; undefined if nothing is, or not what was written. */
   async find(name: string, version: string, options?: BlobOpenOptions): Promise<MappedBlob | undefined> {
-    const control = loadOptions(optionsObject('options', options, ['signal']));
+    const control = loadOptions(options, ['signal']);
     return this.#find(this.#pathOf(name, version), name, version, control);
   }
 

@@ -27,8 +27,9 @@ export interface Load {
   readonly onProgress: LoadOptions['onProgress'];
 }
 
-export function loadOptions(options?: LoadOptions): Load {
-  const given = optionsObject('options', options, LOAD_OPTIONS);
+/** `known`: those that the caller takes. */
+export function loadOptions(options?: LoadOptions, known: readonly string[] = LOAD_OPTIONS): Load {
+  const given = optionsObject('options', options, known);
   const { threads } = given;
   return {
     ...controlOf<{ bytes: number; total: number }>(given),

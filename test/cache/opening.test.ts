@@ -144,14 +144,14 @@ describe('keyspaces', () => {
 
   test('of one name in two scopes are two: nobody is locked out, and neither is told of the other', () => {
     const cache = openCache();
-    const scopes = [undefined, 'tenant', 'other'].map((scope) => (scope === undefined ? {} : { scope }));
+    const scopes = [undefined, 'tenant', 'competitor'].map((scope) => (scope === undefined ? {} : { scope }));
     const spaces = scopes.map((scope, i) => cache.keyspace('a', { codec: i === 0 ? utf8 : bytes, ...scope }));
     for (const [i, space] of spaces.entries()) space.set('k', anything(i === 0 ? 'public' : utf8Of(`${i}`)));
     expect(cache.keyspace('a', { codec: utf8, scope: PUBLIC }).get('k')).toBe('public');
     expect(spaces.slice(1).map((space) => textOf(anything(space.get('k'))))).toEqual(['1', '2']);
     const error = errorOf(() => cache.keyspace('a', { codec: utf8, scope: 'tenant' }));
     expect(error.code).toBe('ERR_CACHE_OPTIONS');
-    expect(error.message).not.toContain('other');
+    expect(error.message).not.toContain('competitor');
   });
 
   test('whose name reads like that of another scope are others still', () => {
@@ -193,15 +193,6 @@ describe('keyspaces', () => {
     expect(errorOf(call).message).toMatch(/^all 2 scopes .* are taken .*raise maxBytes/);
     expect(cache.stats().scopes).toEqual({ open: 2, max: 2 });
     expect(cache.set('k', utf8Of('v'))).toBe(true);
-  });
-
-  test('in another scope do not say in which one', () => {
-    const cache = openCache();
-    cache.keyspace('shared', { codec: bytes, scope: 'a secret name' });
-    const error = errorOf(() => cache.keyspace('shared', { codec: bytes, scope: 'mine' }));
-    expect(error).toMatchObject({ code: 'ERR_CACHE_OPTIONS' });
-    expect(error.message).toContain("keyspace 'shared' is open in another scope");
-    expect(error.message).not.toContain('secret');
   });
 
   test('more than 1023 of them are ERR_CACHE_OPTIONS, which says what to do, and they are counted', () => {

@@ -1,6 +1,7 @@
 // What the codecs of text and of JSON take, give back and refuse, read in every way.
 import { describe, expect, test } from 'vitest';
 import { json, utf8 } from 'zerohop';
+import { errorOf } from '../fixtures/opened.js';
 import { expectRefused, hex, readings, spaceOf } from '../fixtures/readings.js';
 
 const MEBI = 2 ** 20;

@@ -75,11 +75,13 @@ describe('a command', () => {
   }
 
   test.each([...new Set(commands)])('%s is one', (command) => {
-    const { scripts } = JSON.parse(read('package.json'));
+    const { scripts, exports: packageExports } = JSON.parse(read('package.json'));
     for (const one of command.split('&&').map((part) => part.trim())) {
       const script =
         /^npm (?:run )?(start|test)(?![\w:-])/.exec(one)?.[1] ?? /^npm run (?:-s )?([\w:-]+)/.exec(one)?.[1];
       if (script !== undefined) expect(Object.keys(scripts)).toContain(script);
+      else if (one.startsWith('node --import zerohop/'))
+        expect(Object.keys(packageExports)).toContain(`./${/zerohop\/(\S+)/.exec(one)![1]}`);
       else if (one.startsWith('node ')) expect(existsSync(join(root, one.split(' ')[1]!)), one).toBe(true);
       else expect(one).toMatch(/^npm (ci|install|pack)\b|^npx vitepress preview docs|^npm install/);
       const suite = /^npm run bench -- ([a-z]\S*)/.exec(one)?.[1];
