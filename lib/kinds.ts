@@ -11,7 +11,7 @@ export const types = util?.types;
 export const inspect = util?.inspect;
 
 /** The name of a typed array's class, such as `'Float32Array'`; undefined for everything else. Runs no user code. */
-export const typedArrayName: (value: unknown) => string | undefined = uncurried(
+export const typedArrayName: (value: unknown) => string | undefined = functionOf(
   Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!,
 );
 
@@ -97,6 +97,6 @@ function tagOf(value: unknown): string {
 }
 
 /** `getter` as a function of its receiver. The getter of %TypedArray% answers undefined for a foreign receiver. */
-function uncurried(getter: () => unknown): (value: unknown) => string | undefined {
+function functionOf(getter: () => unknown): (value: unknown) => string | undefined {
   return Function.prototype.call.bind(getter) as never;
 }

@@ -101,7 +101,7 @@ FilePages::~FilePages() { ::munmap(bytes_, size_); }
 
 void FilePages::Discard() const {
   // In one step: at no moment is there nothing.  Where the system refuses, the memory goes with the last owner.
-  ::mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | kUncharged, -1, 0);
+  (void)::mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | kUncharged, -1, 0);
 }
 
 void FilePages::Unlock() const { ::munlock(bytes_, size_); }
