@@ -4,7 +4,7 @@
 // Response and WebSocket make a string of its numbers, and send that without a word. This is for development and tests:
 // it replaces globals, and nothing else of the library imports it.
 import { types } from 'node:util';
-import { received } from './options.js';
+import { received } from './base/options.js';
 
 const INSTALLED = Symbol.for('zerohop.guard');
 

@@ -1,6 +1,19 @@
 // First, so that what keeps the addon from being loaded is said before anything else can fail.
-import './native.js';
+import './addon/native.js';
 
+export { CacheError, type CacheErrorCode } from './base/errors.js';
+export type { Duration, Size } from './base/options.js';
+export type {
+  Float16OrBits,
+  ReadonlyFloat16Array,
+  ReadonlyFloat32Array,
+  ReadonlyFloat64Array,
+  ReadonlyInt8Array,
+  ReadonlyInt16Array,
+  ReadonlyInt32Array,
+  ReadonlyUint8Array,
+  ReadonlyView,
+} from './base/views.js';
 export {
   Cache,
   type CustomKeyspaceOptions,
@@ -14,11 +27,13 @@ export {
   type PipelineOptions,
   type Policy,
   type Verify,
-} from './cache.js';
-export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './codecs.js';
-export type { Entry, Eviction } from './entry.js';
-export { CacheError, type CacheErrorCode } from './errors.js';
-export type { EvictionEvent, RefusalEvent } from './events.js';
+} from './cache/cache.js';
+export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './cache/codecs.js';
+export type { Entry, Eviction } from './cache/entry.js';
+export type { EvictionEvent, RefusalEvent } from './cache/events.js';
+export type { Key, Keys, Keyspace, SetOptions } from './cache/keyspace.js';
+export type { CacheStats, KeyspaceStats } from './cache/stats.js';
+export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './cache/vectors.js';
 export {
   type Computation,
   type ComputationTerms,
@@ -33,7 +48,6 @@ export {
 } from './fingerprint/fingerprint.js';
 export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
 export type { DType, TensorLike } from './fingerprint/tensors.js';
-export type { Key, Keys, Keyspace, SetOptions } from './keyspace.js';
 export {
   type ArmStats,
   type Experiment,
@@ -49,20 +63,6 @@ export { estimateSavings, type Savings, type SavingsTerms } from './model/saving
 export type { CacheMode, KeepInputsTerms, ModelTerms, PredictOptions, Results, RunContext } from './model/terms.js';
 export type { Comparison, MismatchEvent, VerifyTerms } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
-export type { Duration, Size } from './options.js';
-export type { CacheStats, KeyspaceStats } from './stats.js';
-export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './vectors.js';
-export type {
-  Float16OrBits,
-  ReadonlyFloat16Array,
-  ReadonlyFloat32Array,
-  ReadonlyFloat64Array,
-  ReadonlyInt8Array,
-  ReadonlyInt16Array,
-  ReadonlyInt32Array,
-  ReadonlyUint8Array,
-  ReadonlyView,
-} from './views.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {
   EmbeddingTable,

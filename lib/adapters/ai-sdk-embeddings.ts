@@ -1,8 +1,8 @@
 // ai-sdk-embeddings.ts: embeddings of the AI SDK, value by value: what is missing goes on to the model, in one call.
 
+import type { ReadonlyFloat32Array } from '../base/views.js';
+import { float32 } from '../cache/vectors.js';
 import type { Model } from '../model/model.js';
-import { float32 } from '../vectors.js';
-import type { ReadonlyFloat32Array } from '../views.js';
 import { type CallParams, Made, NAME_LENGTH, nameOf, signalOf, versionOf } from './ai-sdk-calls.js';
 import { areWellFormed, numbersOf, Vectors } from './embeddings.js';
 import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';

@@ -1,8 +1,8 @@
 // ai-sdk-generate.ts: whole answers of the AI SDK's language models. Equal calls at one time are one call of the model.
 
-import { bytes } from '../codecs.js';
+import type { ReadonlyUint8Array } from '../base/views.js';
+import { bytes } from '../cache/codecs.js';
 import type { Model } from '../model/model.js';
-import type { ReadonlyUint8Array } from '../views.js';
 import { type Answer, answerOf, isFailed, withoutTransport } from './ai-sdk-answers.js';
 import { type CallParams, Made, type ModelId, signalOf, versionOf } from './ai-sdk-calls.js';
 import type { CallTerms } from './calls.js';

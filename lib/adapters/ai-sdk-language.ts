@@ -4,7 +4,7 @@
 //   ai-sdk-stream.ts     streams, part by part
 //   ai-sdk-answers.ts    which of both are worth keeping
 
-import { booleanOption, tagOption } from '../options.js';
+import { booleanOption, tagOption } from '../base/options.js';
 import { type Answer, isComplete } from './ai-sdk-answers.js';
 import { type CallParams, nameOf } from './ai-sdk-calls.js';
 import { Generated } from './ai-sdk-generate.js';

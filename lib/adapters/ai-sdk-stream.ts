@@ -1,13 +1,13 @@
 // ai-sdk-stream.ts: streams of the AI SDK's language models: all parts in order; whoever asks while they stream joins
 // in, and reads at a pace of its own.
 
-import { bytes } from '../codecs.js';
-import { CacheError } from '../errors.js';
+import { CacheError } from '../base/errors.js';
+import { now } from '../base/time.js';
+import type { ReadonlyUint8Array } from '../base/views.js';
+import { bytes } from '../cache/codecs.js';
+import type { Keyspace } from '../cache/keyspace.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import type { Keyspace } from '../keyspace.js';
 import { joins, looks } from '../model/terms.js';
-import { now } from '../time.js';
-import type { ReadonlyUint8Array } from '../views.js';
 import { type Answer, Assembly, isFailed } from './ai-sdk-answers.js';
 import type { CallParams, ModelId } from './ai-sdk-calls.js';
 import type { CallTerms } from './calls.js';

@@ -6,7 +6,7 @@
 //
 // The SDK is described here by what is used of it, and nothing of it is imported.
 
-import '../native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: in a bundle it says so
 
 export { type Answer, type AnswerPart, isComplete } from './ai-sdk-answers.js';
 export type { CallParams } from './ai-sdk-calls.js';

@@ -1,7 +1,7 @@
 // calls.ts: what a caller may say of one call of a language model, beside what the model is told.
 
+import { choiceOption, optionsObject, tagsOption } from '../base/options.js';
 import { type CacheMode, MODES } from '../model/terms.js';
-import { choiceOption, optionsObject, tagsOption } from '../options.js';
 
 export interface CallOptions {
   /**

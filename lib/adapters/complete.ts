@@ -1,7 +1,7 @@
 // complete.ts: which answers of language models have something to say.
 
-import { isAsyncFunction } from '../kinds.js';
-import { typeError } from '../options.js';
+import { isAsyncFunction } from '../base/kinds.js';
+import { typeError } from '../base/options.js';
 
 /** Parts of an answer that go with another one, and are none alone. */
 const ASIDES = new Set(['reasoning', 'thinking', 'redacted_thinking', 'source', 'source-url', 'source-document']);

@@ -1,8 +1,8 @@
 // embeddings.ts: what libraries give as arrays of numbers, kept as vectors of float32, all of one length.
 
-import { CacheError } from '../errors.js';
-import { typedArrayName } from '../kinds.js';
-import { isWellFormed, received, typeError } from '../options.js';
+import { CacheError } from '../base/errors.js';
+import { typedArrayName } from '../base/kinds.js';
+import { isWellFormed, received, typeError } from '../base/options.js';
 
 /** After so many vectors of one length, those before them count no more. */
 const SEEN_MAX = 1000;

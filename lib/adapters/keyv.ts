@@ -12,12 +12,12 @@
 // What begins with the namespace is never changed, so the two cannot meet. keyv 6 tells a store of ours no namespace,
 // and writes its own, with two colons.
 
-import '../native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: in a bundle it says so
 
-import { CacheError } from '../errors.js';
-import type { Keyspace } from '../keyspace.js';
-import { isBranded } from '../kinds.js';
-import { DURATION_MS_MAX, typeError } from '../options.js';
+import { CacheError } from '../base/errors.js';
+import { isBranded } from '../base/kinds.js';
+import { DURATION_MS_MAX, typeError } from '../base/options.js';
+import type { Keyspace } from '../cache/keyspace.js';
 
 /**
  * What keyv calls; ttl in ms. What is not here keyv makes of what is: deleting many is answered otherwise by each of

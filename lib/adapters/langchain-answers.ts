@@ -1,7 +1,7 @@
 // langchain-answers.ts: what LangChain's language models answer, as bytes and back; and which answers are worth
 // keeping.
 
-import { typeError } from '../options.js';
+import { typeError } from '../base/options.js';
 import { hasContent, isBlank } from './complete.js';
 import { isSameData, pack, unpack } from './packed.js';
 

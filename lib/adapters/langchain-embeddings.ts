@@ -1,7 +1,7 @@
 // langchain-embeddings.ts: LangChain's embeddings, text by text: what is missing goes on to the model, in one call.
 
-import { isWellFormed, textOption, typeError } from '../options.js';
-import { float32 } from '../vectors.js';
+import { isWellFormed, textOption, typeError } from '../base/options.js';
+import { float32 } from '../cache/vectors.js';
 import { areWellFormed, checkText, numbersOf, Vectors } from './embeddings.js';
 import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
 

@@ -4,9 +4,9 @@
 // JSON. What is an image, an audio or a document there is `[image]`, so two prompts may have one text. These are not
 // kept.
 
-import { bytes } from '../codecs.js';
+import { isWellFormed } from '../base/options.js';
+import { bytes } from '../cache/codecs.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { isWellFormed } from '../options.js';
 import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 import { type AdapterOptions, adapterTerms, keyspaceOf } from './terms.js';

@@ -2,10 +2,10 @@
 // the whole messages, so that images, documents and tools count as they are, and equal calls at one time are one call
 // of the model.
 
-import { bytes } from '../codecs.js';
+import { typeError } from '../base/options.js';
+import { bytes } from '../cache/codecs.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { typeError } from '../options.js';
 import { type CallOptions, callTerms } from './calls.js';
 import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';

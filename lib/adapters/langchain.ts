@@ -6,7 +6,7 @@
 //   langchain-llm.ts          a cache for the `cache` option of language models, by the texts that LangChain gives it
 //   langchain-answers.ts      answers as bytes and back
 
-import '../native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: in a bundle it says so
 
 export type { CallOptions } from './calls.js';
 export { areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';

@@ -1,7 +1,7 @@
 // nameable.ts: what callers of a library hand over, as data that a fingerprint takes.
 
+import { isMap } from '../base/kinds.js';
 import { isPlain } from '../fingerprint/plain.js';
-import { isMap } from '../kinds.js';
 
 /**
  * Without members that are undefined, which no provider sends. URLs are a kind of their own: a Map that says so,

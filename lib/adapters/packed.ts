@@ -2,8 +2,8 @@
 // own threads. Unlike JSON it loses nothing of that. Read by the process that wrote it, and by no other.
 
 import { deserialize, serialize } from 'node:v8';
+import { isDate, isUint8Array } from '../base/kinds.js';
 import { isPlain } from '../fingerprint/plain.js';
-import { isDate, isUint8Array } from '../kinds.js';
 
 const DEPTH_MAX = 500;
 

@@ -1,10 +1,10 @@
 // terms.ts: what every adapter that keeps answers is told: where, for whom, for how long.
 
-import type { Cache } from '../cache.js';
+import { isBranded } from '../base/kinds.js';
+import { type Duration, durationOption, optionsObject, textOption, typeError } from '../base/options.js';
+import type { Cache } from '../cache/cache.js';
 import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
-import { isBranded } from '../kinds.js';
 import type { ModelTerms } from '../model/terms.js';
-import { type Duration, durationOption, optionsObject, textOption, typeError } from '../options.js';
 
 export interface AdapterOptions {
   /** Where the answers are kept. It stays the caller's to close. */

@@ -6,11 +6,11 @@
 // its digest; so what was opened for the first question is held for the second. It is given away with its bytes, since who
 // has them may write to them; for the next one it is opened anew.
 
-import '../native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: in a bundle it says so
 
 import { createHash } from 'node:crypto';
-import { isBranded } from '../kinds.js';
-import { optionsObject, textOption, typeError } from '../options.js';
+import { isBranded } from '../base/kinds.js';
+import { optionsObject, textOption, typeError } from '../base/options.js';
 import type { Blobs, MappedBlob } from '../weights/blobs.js';
 
 export interface TransformersCacheOptions {

@@ -1,6 +1,6 @@
 // arrays.ts: whether an array is its elements and nothing more.
 
-import { inspect } from '../kinds.js';
+import { inspect } from '../base/kinds.js';
 
 /** Object.keys makes a text of each index: of more than these it takes longer than `inspect` takes to look. */
 const KEYS_MAX = 256;

@@ -13,7 +13,7 @@
 // One walk reads each member and each element once, and writes its bytes at once. It takes a time in proportion to the
 // input, whatever its shape: no kind of object is found out by an exception, and paths are made for errors alone.
 
-import { isWellFormed, rangeError, typeError } from '../options.js';
+import { isWellFormed, rangeError, typeError } from '../base/options.js';
 import { hasMembers } from './arrays.js';
 import { Output } from './output.js';
 import { builtInOf, isArrayPrototype, isBuiltInPrototype, isPlain, isPlainPrototype } from './plain.js';

@@ -1,6 +1,6 @@
 // explain.ts: in which fields two computations differ.
 
-import { typeError } from '../options.js';
+import { typeError } from '../base/options.js';
 import type { Fingerprint } from './names.js';
 
 /** A field's digest, and those of its members if it is an object. */

@@ -1,7 +1,7 @@
 // fingerprint.ts: one name for each computation. Two computations have the same one exactly if nothing that counts
 // differs: scope, domain, model, parameters, input. docs/FINGERPRINT.md specifies it to the byte.
 
-import { isWellFormed, rangeError, typeError } from '../options.js';
+import { isWellFormed, rangeError, typeError } from '../base/options.js';
 import { type Fields, fieldsOf } from './explain.js';
 import { concat, framed, leftEncode, padded, utf8 } from './framing.js';
 import type { Hasher, HashState } from './hasher.js';

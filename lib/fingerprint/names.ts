@@ -1,6 +1,6 @@
 // names.ts: fingerprints as what a user holds: one, or those of a batch.
 
-import { rangeError, typeError } from '../options.js';
+import { rangeError, typeError } from '../base/options.js';
 
 /** Of SHA3-256. @internal */
 export const DIGEST_BYTES = 32;

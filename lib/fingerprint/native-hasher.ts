@@ -1,6 +1,6 @@
 // native-hasher.ts: SHA3-256 by the addon.
 
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import type { Hasher } from './hasher.js';
 
 const STATE_BYTES = 200;

@@ -3,7 +3,7 @@
 // Most tokens are a few ASCII characters. To put their bytes into an array takes a fraction of what joining strings and
 // encoding them does.
 
-import { rangeError } from '../options.js';
+import { rangeError } from '../base/options.js';
 
 const POOL_BYTES = 2 ** 16;
 const BYTES_MAX = 2 ** 31;

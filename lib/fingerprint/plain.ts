@@ -1,6 +1,6 @@
 // plain.ts: what an object is, whichever realm made it: its members and nothing more, an array, or a built-in class's.
 
-import { types } from '../kinds.js';
+import { types } from '../base/kinds.js';
 
 /** `{…}` of any realm, or an object without a prototype. */
 export function isPlain(value: object): boolean {

@@ -1,6 +1,6 @@
 // pure-hasher.ts: SHA3-256 in TypeScript, for places without the addon.
 
-import { isWellFormed } from '../options.js';
+import { isWellFormed } from '../base/options.js';
 import { concat, leftEncode, utf8 } from './framing.js';
 import type { Hasher } from './hasher.js';
 import { Sha3 } from './sha3.js';

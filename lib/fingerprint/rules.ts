@@ -1,6 +1,6 @@
 // rules.ts: what the options of a fingerprint make of a value: its texts, its members, its bytes.
 
-import { booleanOption, countOption, isWellFormed, rangeError, typeError } from '../options.js';
+import { booleanOption, countOption, isWellFormed, rangeError, typeError } from '../base/options.js';
 import { type CanonicalRules, canonicalJson } from './canonical.js';
 import type { Field } from './explain.js';
 import { concat, framed, utf8 } from './framing.js';

@@ -3,7 +3,7 @@
 // Objects that stand side by side mostly have the same names in the same order. What was found out about one shape is
 // used again for the next object of that shape.
 
-import { isWellFormed, typeError } from '../options.js';
+import { isWellFormed, typeError } from '../base/options.js';
 
 /** One way to name members. */
 export interface Shape {

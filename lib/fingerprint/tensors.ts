@@ -1,7 +1,7 @@
 // tensors.ts: what is a tensor, and what of it counts: element type, shape and data, in that order.
 
-import { typedArrayName } from '../kinds.js';
-import { rangeError, typeError } from '../options.js';
+import { typedArrayName } from '../base/kinds.js';
+import { rangeError, typeError } from '../base/options.js';
 import { concat, framed, leftEncode, utf8 } from './framing.js';
 import { builtInOf, getterOf, isPlain } from './plain.js';
 

@@ -1,11 +1,11 @@
 // computations.ts: what a model computes, from the first caller who misses to the stored result: who joins, who gives
 // up, what must not be stored any more, and what becomes of failures.
 
-import type { Codec } from '../codecs.js';
+import { isError } from '../base/kinds.js';
+import { tagsOption } from '../base/options.js';
+import type { Codec } from '../cache/codecs.js';
+import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
-import type { Keyspace } from '../keyspace.js';
-import { isError } from '../kinds.js';
-import { tagsOption } from '../options.js';
 import type { Copies, Copy } from './copies.js';
 import { Backoff, Failures } from './failures.js';
 import { Flight } from './flights.js';

@@ -2,9 +2,9 @@
 // caller does with the original: write to it, use its buffer again, or answer otherwise from a getter.
 
 import { types } from 'node:util';
+import { typedArrayName } from '../base/kinds.js';
 import type { FingerprintOptions } from '../fingerprint/fingerprint.js';
 import { isPlain } from '../fingerprint/plain.js';
-import { typedArrayName } from '../kinds.js';
 
 export interface Copy<Input> {
   readonly input: Input;

@@ -1,9 +1,9 @@
 // experiment.ts: two versions side by side: who gets which, how each does, and how often they agree.
 
+import { optionsObject, rangeError, typeError } from '../base/options.js';
+import { now } from '../base/time.js';
 import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { optionsObject, rangeError, typeError } from '../options.js';
-import { now } from '../time.js';
 import { isModel, type Model } from './model.js';
 import type { PredictOptions } from './terms.js';
 import { agree, type Comparison, checkComparison } from './verification.js';

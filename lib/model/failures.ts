@@ -1,6 +1,6 @@
 // failures.ts: inputs whose run failed a moment ago, and what is not done for a while because of that.
 
-import { now } from '../time.js';
+import { now } from '../base/time.js';
 
 const FAILURES_MAX = 10_000;
 

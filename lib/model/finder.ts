@@ -1,6 +1,8 @@
 // finder.ts: from inputs to what is stored under their fingerprints, by one native call: the fingerprint room's framing,
 // with a hasher that also looks up what it hashes.
 
+import { EXPIRES, MISS, native, wideRegisters } from '../addon/native.js';
+import type { BatchSeeker, Keyspace, Seeker } from '../cache/keyspace.js';
 import {
   type Batch,
   type ComputationTerms,
@@ -12,8 +14,6 @@ import {
 } from '../fingerprint/fingerprint.js';
 import type { Hasher } from '../fingerprint/hasher.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
-import type { BatchSeeker, Keyspace, Seeker } from '../keyspace.js';
-import { EXPIRES, MISS, native, wideRegisters } from '../native.js';
 
 const DIGEST_BYTES = 32;
 

@@ -1,6 +1,6 @@
 // freshness.ts: how long a result is served: while it is fresh, then while a new one is computed, then only if none can be.
 
-import { DURATION_MS_MAX, type Duration, durationOption, rangeError } from '../options.js';
+import { DURATION_MS_MAX, type Duration, durationOption, rangeError } from '../base/options.js';
 
 export type Freshness = 'fresh' | 'revalidate' | 'if-error';
 

@@ -8,14 +8,14 @@
 //
 // A result is stored under the fingerprint of the very input that was run.
 
-import type { Codec } from '../codecs.js';
-import type { Entry } from '../entry.js';
-import { CacheError } from '../errors.js';
+import { CacheError } from '../base/errors.js';
+import { brand, isBranded } from '../base/kinds.js';
+import { tagOption, typeError } from '../base/options.js';
+import { now } from '../base/time.js';
+import type { Codec } from '../cache/codecs.js';
+import type { Entry } from '../cache/entry.js';
+import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint, FingerprintOptions, Scope, Value } from '../fingerprint/fingerprint.js';
-import type { Keyspace } from '../keyspace.js';
-import { brand, isBranded } from '../kinds.js';
-import { tagOption, typeError } from '../options.js';
-import { now } from '../time.js';
 import { type ComputationParts, Computations, type Named } from './computations.js';
 import { Copies } from './copies.js';
 import { Finder, type ManyInputs, type Naming } from './finder.js';

@@ -1,11 +1,11 @@
 // pipeline.ts: models one after another, each with results of its own, and the whole pipeline's beside them. When one
 // model changes, what comes before it is known still, and runs no more.
 
+import { isError } from '../base/kinds.js';
+import { rangeError, typeError } from '../base/options.js';
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
-import { isError } from '../kinds.js';
-import { rangeError, typeError } from '../options.js';
 import type { Naming } from './finder.js';
 import { isModel, type Model } from './model.js';
 import type { RunContext } from './terms.js';

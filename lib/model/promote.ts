@@ -1,6 +1,6 @@
 // promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the new.
 
-import { countOption, optionsObject, rangeError, typeError } from '../options.js';
+import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
 import { signalOption } from './terms.js';
 

@@ -1,6 +1,6 @@
 // report.ts: what a model counts, and what its cache saved, in GPU time and money.
 
-import { amountOption, optionsObject, textOption } from '../options.js';
+import { amountOption, optionsObject, textOption } from '../base/options.js';
 
 export interface ModelStats {
   /** Inputs that were asked for: hits, joined, missed and failed again. */

@@ -1,8 +1,8 @@
 // runner.ts: inputs that miss, run in batches: those of one turn of the event loop together, or of a window of time.
 
-import { CacheError } from '../errors.js';
-import { isError, isThenable } from '../kinds.js';
-import { clearTimeout, now, setTimeout, soon } from '../time.js';
+import { CacheError } from '../base/errors.js';
+import { isError, isThenable } from '../base/kinds.js';
+import { clearTimeout, now, setTimeout, soon } from '../base/time.js';
 import type { Flight, Run } from './flights.js';
 import type { Results, RunContext } from './terms.js';
 

@@ -3,7 +3,7 @@
 //
 //   requests -> hits x GPU time a call -> GPU-hours avoided -> money, less what the lookups themselves cost
 
-import { amountOption, type Duration, durationOption, optionsObject, rangeError, textOption } from '../options.js';
+import { amountOption, type Duration, durationOption, optionsObject, rangeError, textOption } from '../base/options.js';
 
 /** What the estimate goes by. Numbers are finite, and from 0 to 2^53 - 1 where nothing else is said. */
 export interface SavingsTerms {

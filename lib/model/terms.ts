@@ -1,8 +1,6 @@
 // terms.ts: what a model and a prediction are asked for with, in types and checked.
 
-import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
-import { PUBLIC } from '../fingerprint/fingerprint.js';
-import { isAbortSignal, memberOf } from '../kinds.js';
+import { isAbortSignal, memberOf } from '../base/kinds.js';
 import {
   choiceOption,
   countOption,
@@ -14,7 +12,9 @@ import {
   sizeOption,
   textOption,
   typeError,
-} from '../options.js';
+} from '../base/options.js';
+import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
+import { PUBLIC } from '../fingerprint/fingerprint.js';
 import type { KeptTerms } from './inputs.js';
 import { checkVerify, type VerifyTerms } from './verification.js';
 

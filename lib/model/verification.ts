@@ -2,9 +2,9 @@
 // same twice, or whose version changed without its name, is found out, and taken out of the cache.
 
 import { channel } from 'node:diagnostics_channel';
-import type { Codec } from '../codecs.js';
-import { typedArrayName } from '../kinds.js';
-import { countOption, optionsObject, rangeError, typeError } from '../options.js';
+import { typedArrayName } from '../base/kinds.js';
+import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
+import type { Codec } from '../cache/codecs.js';
 
 /**
  * When two results are the same: `'bitwise'`, every stored byte; `'top-1'`, the greatest element at the same place;

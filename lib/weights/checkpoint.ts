@@ -2,7 +2,7 @@
 
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import { WeightsError } from './error.js';
 import { readSmallFile, type SmallFile } from './small-file.js';
 

@@ -1,7 +1,7 @@
 // digest.ts: what files contain, as docs/WEIGHTS.md specifies it, and what of it is kept beside them.
 
+import { native } from '../addon/native.js';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
-import { native } from '../native.js';
 import { writeAtomically } from './atomic-file.js';
 import { digestPlaceOf } from './digest-place.js';
 import type { WeightsFile } from './file.js';

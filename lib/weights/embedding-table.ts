@@ -2,9 +2,9 @@
 // process that opens it.
 
 import { availableParallelism } from 'node:os';
-import { brand, isFloat32Array, isTypedArray } from '../kinds.js';
-import { native } from '../native.js';
-import { countOption, optionsObject, rangeError, typeError } from '../options.js';
+import { native } from '../addon/native.js';
+import { brand, isFloat32Array, isTypedArray } from '../base/kinds.js';
+import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { WeightsError } from './error.js';
 import type { CloseOptions } from './file.js';
 import type { IdIndex } from './id-index.js';

@@ -1,7 +1,7 @@
 // file.ts: one file of weights: its mapping, windows over it, and what its header says.
 
-import { native } from '../native.js';
-import { booleanOption, optionsObject } from '../options.js';
+import { native } from '../addon/native.js';
+import { booleanOption, optionsObject } from '../base/options.js';
 import { WeightsError } from './error.js';
 
 /**

@@ -1,6 +1,6 @@
 // formats.ts: what files of weights say of themselves, as native code read it.
 
-import { type NativeHeader, native } from '../native.js';
+import { type NativeHeader, native } from '../addon/native.js';
 import { WeightsError } from './error.js';
 import type { TensorPlace, WeightsFile } from './file.js';
 import { type GgufPlace, ggufValue } from './gguf-values.js';

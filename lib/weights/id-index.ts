@@ -9,9 +9,9 @@
 // size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others, and no long searches.
 
 import { createHash } from 'node:crypto';
-import { typedArrayName } from '../kinds.js';
-import { native } from '../native.js';
-import { isWellFormed, rangeError, typeError } from '../options.js';
+import { native } from '../addon/native.js';
+import { typedArrayName } from '../base/kinds.js';
+import { isWellFormed, rangeError, typeError } from '../base/options.js';
 
 const LOWER = 2 ** 32;
 /** As in native/weights/id_slots.h. */

@@ -1,9 +1,9 @@
 // job.ts: native work beside the event loop, over a file: who is told how far it is, and who may stop it.
 
 import { availableParallelism } from 'node:os';
-import { native } from '../native.js';
-import { countOption, optionsObject } from '../options.js';
-import { clearInterval, setInterval } from '../time.js';
+import { native } from '../addon/native.js';
+import { countOption, optionsObject } from '../base/options.js';
+import { clearInterval, setInterval } from '../base/time.js';
 import { WeightsError } from './error.js';
 import type { WeightsFile } from './file.js';
 import { controlOf } from './write.js';

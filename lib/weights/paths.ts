@@ -3,7 +3,7 @@
 import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rangeError, textOption } from '../options.js';
+import { rangeError, textOption } from '../base/options.js';
 
 /** A path, or a `file:` URL. */
 export type FilePath = string | URL;

@@ -1,6 +1,6 @@
 // row-encoders.ts: vectors of numbers as the elements of a table.
 
-import { rangeError } from '../options.js';
+import { rangeError } from '../base/options.js';
 
 export type RowDType = 'F32' | 'F16' | 'BF16' | 'I8';
 

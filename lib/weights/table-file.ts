@@ -7,7 +7,7 @@
 //   index          [S, 2] of I32, if the file was written here: id-index.ts, by the seed that its metadata have as
 //                  `index.seed`; else it is made when the file is opened
 
-import type { NativeVectors } from '../native.js';
+import type { NativeVectors } from '../addon/native.js';
 import { WeightsError } from './error.js';
 import { WINDOW_BYTES } from './file.js';
 import { areSlots, hasUpperHalf, type IdIndex, type IdSlots, IntegerIndex, isSeed, TextIndex } from './id-index.js';

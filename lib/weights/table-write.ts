@@ -2,8 +2,8 @@
 // of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the index
 // can be made when the last row is known.
 
-import { isFloat32Array, typedArrayName } from '../kinds.js';
-import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../options.js';
+import { isFloat32Array, typedArrayName } from '../base/kinds.js';
+import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../base/options.js';
 import { type GrowingFile, writeAtomically } from './atomic-file.js';
 import { IntegerIndex, TextIndex } from './id-index.js';
 import { type FilePath, pathOption, targetOf } from './paths.js';

@@ -1,8 +1,8 @@
 // tensor.ts: a tensor of a checkpoint: its elements over the mapping, as float32, or read from the file.
 
-import { isFloat32Array, isUint8Array } from '../kinds.js';
-import { native } from '../native.js';
-import { countOption, rangeError, typeError } from '../options.js';
+import { native } from '../addon/native.js';
+import { isFloat32Array, isUint8Array } from '../base/kinds.js';
+import { countOption, rangeError, typeError } from '../base/options.js';
 import { arrayOf } from './dtypes.js';
 import { WeightsError } from './error.js';
 import type { TensorPlace, WeightsFile } from './file.js';

@@ -1,9 +1,9 @@
 // weights.ts: the weights of a model, mapped: a checkpoint of one file or of several.
 
 import { basename } from 'node:path';
-import { brand } from '../kinds.js';
-import { native } from '../native.js';
-import { booleanOption, choiceOption, optionsObject } from '../options.js';
+import { native } from '../addon/native.js';
+import { brand } from '../base/kinds.js';
+import { booleanOption, choiceOption, optionsObject } from '../base/options.js';
 import { checkpointOf } from './checkpoint.js';
 import { digestOf } from './digest.js';
 import { WeightsError } from './error.js';

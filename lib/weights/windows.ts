@@ -6,7 +6,7 @@
 // takes the place of as many of them. What is taken back is only what was announced here: V8's own count stays its own.
 
 import { getHeapStatistics } from 'node:v8';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import { type TensorPlace, type WeightsFile, WINDOW_BYTES } from './file.js';
 
 /** Below that many windows would be needed, and each costs something, too. */

@@ -1,9 +1,9 @@
 // write.ts: safetensors out: the header padded so that data begin at a multiple of 64, the widest elements first so that
 // each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the disk.
 
+import { isAbortSignal, isUint8Array } from '../base/kinds.js';
+import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../base/options.js';
 import { type DType, type TensorLike, tensorOf } from '../fingerprint/tensors.js';
-import { isAbortSignal, isUint8Array } from '../kinds.js';
-import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../options.js';
 import { writeAtomically } from './atomic-file.js';
 import { type FilePath, pathOption, targetOf } from './paths.js';
 

@@ -320,7 +320,7 @@ bool AddArray(napi_env env, const char* name, napi_ref array, napi_value library
          napi_set_named_property(env, library, name, value) == napi_ok;
 }
 
-// start(library): once for each evaluation, by lib/native.ts.
+// start(library): once for each evaluation, by lib/addon/native.ts.
 napi_value Start(napi_env env, napi_callback_info info) {
   Isolate& isolate = *Isolate::Of(env);
   size_t count = 1;

@@ -5,7 +5,7 @@
 // environment's Isolate, and so its registers, handles and near words: to native code they are callers like any other.
 // What belongs to an evaluation is made of its own classes, in its own realm: the errors it catches, and the hooks.
 //
-//   library   lib/native.ts's object: its hooks on the way in, the addon's functions added on the way out
+//   library   lib/addon/native.ts's object: its hooks on the way in, the addon's functions added on the way out
 //
 // The library is held weakly: an evaluation that nobody uses any more is collected, with its realm.  Its functions may
 // outlive it in the hands of a caller, so the Evaluation itself, some dozen bytes, stays to the environment's end.

@@ -1,4 +1,4 @@
-// functions.h: the functions that lib/native.ts declares, by the file that has them.
+// functions.h: the functions that lib/addon/native.ts declares, by the file that has them.
 #pragma once
 
 #include "binding/napi_setup.h"

@@ -47,7 +47,7 @@ class KeyReader {
 // The keys of a batch, back to back.
 class KeyBatch {
  public:
-  // What lib/batch.ts makes of a batch.
+  // What lib/cache/batch.ts makes of a batch.
   struct Source {
     napi_value
         keys;  // an array; of integers also an Int32Array, Uint32Array or Float64Array; or, with `ends`, a string

@@ -12,7 +12,7 @@
 namespace zerohop::binding {
 namespace {
 
-// What a store answers.  Mirrored in lib/native.ts.
+// What a store answers.  Mirrored in lib/addon/native.ts.
 constexpr int32_t kRefused = 0;
 constexpr int32_t kStored = 1;
 constexpr int32_t kAbsent = 2;  // touch: there is no such key

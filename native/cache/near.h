@@ -1,6 +1,6 @@
 // near.h: what lets a thread keep answers of its own without asking: words in shared memory that say when it must ask.
 //
-// An isolate keeps a small map from keys to views it was given (lib/near.ts).  An answer in it is right as long as
+// An isolate keeps a small map from keys to views it was given (lib/cache/near.ts).  An answer in it is right as long as
 //
 //   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
 //             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:

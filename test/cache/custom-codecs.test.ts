@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { bytes, float16, float32, json, number, utf8 } from 'zerohop';
-import { resolveCodec } from '../../dist/codecs.js';
+import { resolveCodec } from '../../dist/cache/codecs.js';
 import { anything, errorOf, openCache } from '../fixtures/opened.js';
 import { type Anything, detach, expectRefused, hex, readings, spaceOf, typeAndBits } from '../fixtures/readings.js';
 

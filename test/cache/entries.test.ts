@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { bytes, type Cache, float32, json, type Key, type Keyspace, number, utf8 } from 'zerohop';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/addon/native.js';
 import { anything, errorOf, makeNear, nowMs, openCache, spin, textOf, until, utf8Of } from '../fixtures/opened.js';
 
 const VALUE = utf8Of('value');

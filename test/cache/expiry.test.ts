@@ -1,7 +1,7 @@
 // Values are served until their time is over, not a moment less, and then by no way of asking.
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bytes, type Cache, float32, type Keyspace, type SetOptions, utf8 } from 'zerohop';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/addon/native.js';
 import {
   anything,
   errorOf,

@@ -1,7 +1,7 @@
 // The near cache: answers that a thread keeps. Nobody can tell but by the time it takes, and by stats().nearHits.
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bytes, type Cache, float32, json, type Keyspace, number, utf8 } from 'zerohop';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/addon/native.js';
 import {
   makeNear,
   nowMs,

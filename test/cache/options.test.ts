@@ -13,7 +13,7 @@ import {
   tagOption,
   tagsOption,
   textOption,
-} from '../../dist/options.js';
+} from '../../dist/base/options.js';
 import { errorOf } from '../fixtures/opened.js';
 
 const X = 'options.x';

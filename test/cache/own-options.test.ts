@@ -1,7 +1,7 @@
 // Options are members of the object that is given, and of nothing else; each is read once.
 import { describe, expect, test } from 'vitest';
 import { open, PUBLIC, utf8 } from 'zerohop';
-import { optionsObject } from '../../dist/options.js';
+import { optionsObject } from '../../dist/base/options.js';
 import { answer } from '../fixtures/child.js';
 import { anything, errorOf, openCache } from '../fixtures/opened.js';
 

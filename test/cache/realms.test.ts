@@ -2,7 +2,7 @@
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { bytes, float32, int8, json, type Keyspace, number, open, utf8 } from 'zerohop';
-import { isBranded } from '../../dist/kinds.js';
+import { isBranded } from '../../dist/base/kinds.js';
 import { anything, errorOf, openCache, textOf } from '../fixtures/opened.js';
 
 const context = createContext({});

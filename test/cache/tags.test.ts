@@ -1,7 +1,7 @@
 // Tags: all entries that were stored with a name, forgotten by it.
 import { describe, expect, test } from 'vitest';
 import { bytes, type Cache, utf8 } from 'zerohop';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/addon/native.js';
 import { anything, errorOf, makeNear, openCache, textOf, utf8Of } from '../fixtures/opened.js';
 
 const VALUE = utf8Of('value');

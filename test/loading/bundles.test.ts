@@ -74,13 +74,13 @@ describe.each(['esm', 'cjs'] as const)('a bundle of %s', (format) => {
 });
 
 test('two bundles over one addon serve their own values', async () => {
-  // Each in the place of the package's own dist/, which is where a copy of its JavaScript finds the addon.
-  mkdirSync(path.join(folder, 'package', 'dist'), { recursive: true });
+  // Each in the place of the package's own dist/addon/, which is where a copy of its JavaScript finds the addon.
+  mkdirSync(path.join(folder, 'package', 'dist', 'addon'), { recursive: true });
   copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package', 'package.json'));
   symlinkSync(path.join(root, 'build'), path.join(folder, 'package', 'build'), 'junction');
   const files: string[] = [];
   for (const name of ['one.cjs', 'two.cjs'])
-    files.push(await bundle("export * from 'zerohop';", 'node', 'cjs', path.join('package', 'dist', name)));
+    files.push(await bundle("export * from 'zerohop';", 'node', 'cjs', path.join('package', 'dist', 'addon', name)));
   const program = `
     const libraries = ${JSON.stringify(files)}.map((file) => require(file));
     const caches = libraries.map(({ open }) => open({ maxBytes: 2 ** 21 }));

@@ -125,7 +125,7 @@ describe('what is published', () => {
         expect(
           rest.filter(
             (file) =>
-              !/^(CHANGELOG\.md|dist\/((adapters|fingerprint|model|weights)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(
+              !/^(CHANGELOG\.md|dist\/((adapters|addon|base|cache|fingerprint|model|weights)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(
                 file,
               ),
           ),

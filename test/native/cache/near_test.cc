@@ -212,7 +212,7 @@ TEST(Near, BeginningToEvictMovesTheNotice) {
   CHECK(cache->near()->notice() > notice);
 }
 
-// As lib/near.ts does it: an answer is remembered with the version of before the lookup, and given again only while the
+// As lib/cache/near.ts does it: an answer is remembered with the version of before the lookup, and given again only while the
 // word and the notice are the same.  After a set returned nobody may be given an older value.
 TEST(Near, ARememberedAnswerIsNeverOlderThanASetThatReturned) {
   const auto cache = MakeCache(4 * kMiB);

@@ -233,7 +233,7 @@ class Play {
     }
   }
 
-  // As lib/near.ts does it; nothing is remembered while the cache evicts.
+  // As lib/cache/near.ts does it; nothing is remembered while the cache evicts.
   void NearGet(const Operation& op) {
     zerohop::NearWords& words = *cache_->near();
     const auto known = near_.find(op.key);

@@ -135,7 +135,7 @@ void Actor::GetMany(uint64_t key) {
   for (size_t i = 0; i < keys.size(); ++i) values[i] ? Found(keys[i], *values[i]) : Missed(keys[i]);
 }
 
-// As lib/near.ts: an answer holds while its words are what they were before it was looked up, and its end has not come.
+// As lib/cache/near.ts: an answer holds while its words are what they were before it was looked up, and its end has not come.
 // While the cache evicts, nothing is remembered: what is evicted then tells nobody.
 void Actor::NearGet(uint64_t key) {
   NearWords& words = *client_.cache().near();

@@ -1,8 +1,9 @@
 // native.ts: says in types what the addon's functions take and give, and starts it. As in addon.ts, and for its reason,
 // none of Node's modules are imported.
+
+import { CacheError, type CacheErrorCode } from '../base/errors.js';
 import { loadAddon } from './addon.js';
 import { collectYoungGeneration } from './collect.js';
-import { CacheError, type CacheErrorCode } from './errors.js';
 
 /** Answers of a lookup that has no buffer to make a view from. */
 export const MISS = -1;

@@ -5,8 +5,8 @@
 //
 // The value is copied first, and the copy is judged and written. So each getter and each member of a Proxy is read once:
 // what was judged is what is stored.
-import { hasPlainPrototype, isThenable } from './kinds.js';
-import { typeError } from './options.js';
+import { hasPlainPrototype, isThenable } from '../base/kinds.js';
+import { typeError } from '../base/options.js';
 
 const EXPECTED =
   'what JSON gives back as it is (plain objects, arrays, strings, booleans, null, finite numbers but -0)';

@@ -1,9 +1,10 @@
 // codecs.ts: how the values of a keyspace lie in memory: what a codec is, and those of one value: bytes, text, JSON, a
 // number, or whatever the caller's own code makes of bytes. Vectors of numbers: vectors.ts.
+
+import { isUint8Array, memberOf, typedArrayName } from '../base/kinds.js';
+import { isWellFormed, rangeError, textOption, typeError } from '../base/options.js';
+import type { ReadonlyUint8Array } from '../base/views.js';
 import { exactJson } from './json.js';
-import { isUint8Array, memberOf, typedArrayName } from './kinds.js';
-import { isWellFormed, rangeError, textOption, typeError } from './options.js';
-import type { ReadonlyUint8Array } from './views.js';
 
 /**
  * Turns values into bytes and bytes into views. Made here ({@link bytes}, {@link utf8}, {@link json}, {@link number}),

@@ -3,7 +3,7 @@
 //
 // This file imports none of Node's modules: in a bundle of ES modules the first `require` fails, with a message of the
 // bundler's, and ours is to be the first.
-import { CacheError } from './errors.js';
+import { CacheError } from '../base/errors.js';
 
 const BUNDLED = "it was bundled; tell the bundler that 'zerohop' is external";
 
@@ -41,7 +41,7 @@ export function loadAddon(): unknown {
   if (typeof __dirname === 'undefined') throw failure(BUNDLED);
   const { existsSync } = process.getBuiltinModule('node:fs');
   const { join } = process.getBuiltinModule('node:path');
-  const folder = join(__dirname, '..');
+  const folder = join(__dirname, '..', '..');
   const require = process.getBuiltinModule('node:module').createRequire(join(folder, 'package.json'));
   if (permission?.has('fs.read', join(folder, 'package.json')) === false)
     throw failure(`Node may not read ${folder}; start it with --allow-fs-read=${folder}/* too, and --allow-addons`);

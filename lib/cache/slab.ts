@@ -3,7 +3,7 @@
 //
 // A buffer for every copy would cost 600 ns in V8; a slab costs that once for sixteen vectors of 1 024 float32. As with
 // a segment, a view that is kept keeps its slab. Slabs belong to one keyspace, so that `.buffer` shows nobody else's.
-import { native } from './native.js';
+import { native } from '../addon/native.js';
 
 const SLAB_BYTES = 64 * 1024;
 const HEADER_BYTES = 64; // the cursor; a cache line, so that what follows is aligned

@@ -1,11 +1,6 @@
 // keyspace.ts: keys of one kind of value. A hit is a look into the near cache, or one native call and one typed-array
 // constructor.
 
-import { giveLocations, KeyBatch, takeLocations } from './batch.js';
-import { type Codec, elementCount } from './codecs.js';
-import { type Entry, EVICTION_REASONS, type Eviction } from './entry.js';
-import { announceEvictions, announceRefusal } from './events.js';
-import { brand } from './kinds.js';
 import {
   ABSENT,
   AGE,
@@ -33,8 +28,8 @@ import {
   THRESHOLD,
   WORTH,
   wideRegisters,
-} from './native.js';
-import { NearCache } from './near.js';
+} from '../addon/native.js';
+import { brand } from '../base/kinds.js';
 import {
   costOption,
   type Duration,
@@ -44,7 +39,12 @@ import {
   tagOption,
   tagsOption,
   typeError,
-} from './options.js';
+} from '../base/options.js';
+import { giveLocations, KeyBatch, takeLocations } from './batch.js';
+import { type Codec, elementCount } from './codecs.js';
+import { type Entry, EVICTION_REASONS, type Eviction } from './entry.js';
+import { announceEvictions, announceRefusal } from './events.js';
+import { NearCache } from './near.js';
 import { slabFor } from './slab.js';
 import { type KeyspaceStats, spaceStatsOf } from './stats.js';
 

@@ -19,7 +19,7 @@ import {
   near as nearHook,
   registers,
   VERIFY_NOW,
-} from './native.js';
+} from '../addon/native.js';
 
 /**
  * Integers get another name in the map: engines hash them without a secret, so whoever may choose keys could find some that

@@ -2,10 +2,11 @@
 //
 // A hit is one typed-array constructor over the cache's memory. The function that calls it is the same for all
 // keyspaces of a type, and there is one for each type, so that the engine compiles each for one constructor.
+
+import { typedArrayName } from '../base/kinds.js';
+import { rangeError, typeError } from '../base/options.js';
+import type { Float16OrBits, ReadonlyView, TypedArray } from '../base/views.js';
 import { builtIn, type Codec, elementCount, type Row } from './codecs.js';
-import { typedArrayName } from './kinds.js';
-import { rangeError, typeError } from './options.js';
-import type { Float16OrBits, ReadonlyView, TypedArray } from './views.js';
 
 /** Takes vectors of `T`, gives read-only views of the cache's memory, and copies with a buffer of their own. */
 export type VectorCodec<T extends TypedArray, Own> = Codec<T | ReadonlyView<T>, ReadonlyView<T>, Own>;

@@ -1,5 +1,5 @@
 // stats.ts: what is counted, as users see it.
-import { type NativeCounts, type NativeStats, native } from './native.js';
+import { type NativeCounts, type NativeStats, native } from '../addon/native.js';
 
 /** Counts of one keyspace since the cache was made, by all threads. */
 export interface KeyspaceStats {

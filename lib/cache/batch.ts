@@ -3,11 +3,12 @@
 // Keys are read once: getters, proxies and other threads may answer otherwise the next time. Each is judged when it is
 // read: a long array of holes ends at the first one. Strings go over as one string and the place where each of them ends:
 // reading one long string takes native code a few ns a key, reading a thousand short ones 40 each.
+
+import type { NativeKeys } from '../addon/native.js';
+import { isUint8Array, typedArrayName } from '../base/kinds.js';
+import { rangeError, typeError } from '../base/options.js';
 import { elementCount } from './codecs.js';
 import type { Key, Keys } from './keyspace.js';
-import { isUint8Array, typedArrayName } from './kinds.js';
-import type { NativeKeys } from './native.js';
-import { rangeError, typeError } from './options.js';
 
 /** In UTF-16 units; a batch of more is read key by key. */
 const TEXT_MAX = 2 ** 22;

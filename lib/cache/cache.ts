@@ -1,26 +1,7 @@
 // cache.ts: opening a cache, and what belongs to it as a whole.
-import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
-import type { ComputationTerms, Scope } from './fingerprint/fingerprint.js';
-import { PUBLIC } from './fingerprint/fingerprint.js';
-import { fingerprint } from './fingerprint/native.js';
-import { Keyspace, type Terms } from './keyspace.js';
-import { brand } from './kinds.js';
-import { type Naming, namingOf } from './model/finder.js';
-import type { Flight } from './model/flights.js';
-import { Life } from './model/freshness.js';
-import { Model } from './model/model.js';
-import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './model/pipeline.js';
-import {
-  checkTerms,
-  keepInputsOption,
-  MODEL_TERMS,
-  type ModelTerms,
-  type Results,
-  type RunContext,
-  timeoutOption,
-} from './model/terms.js';
-import { native, reportHeap } from './native.js';
-import { tidyNearCaches } from './near.js';
+
+import { native, reportHeap } from '../addon/native.js';
+import { brand } from '../base/kinds.js';
 import {
   booleanOption,
   choiceOption,
@@ -33,11 +14,31 @@ import {
   sizeOption,
   textOption,
   typeError,
-} from './options.js';
+} from '../base/options.js';
+import { clearInterval, setInterval } from '../base/time.js';
+import type { ReadonlyUint8Array } from '../base/views.js';
+import type { ComputationTerms, Scope } from '../fingerprint/fingerprint.js';
+import { PUBLIC } from '../fingerprint/fingerprint.js';
+import { fingerprint } from '../fingerprint/native.js';
+import { type Naming, namingOf } from '../model/finder.js';
+import type { Flight } from '../model/flights.js';
+import { Life } from '../model/freshness.js';
+import { Model } from '../model/model.js';
+import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from '../model/pipeline.js';
+import {
+  checkTerms,
+  keepInputsOption,
+  MODEL_TERMS,
+  type ModelTerms,
+  type Results,
+  type RunContext,
+  timeoutOption,
+} from '../model/terms.js';
+import { Blobs, type BlobsOptions } from '../weights/blobs.js';
+import { bytes, type Codec, type CustomCodec, resolveCodec } from './codecs.js';
+import { Keyspace, type Terms } from './keyspace.js';
+import { tidyNearCaches } from './near.js';
 import { type CacheStats, cacheStatsOf } from './stats.js';
-import { clearInterval, setInterval } from './time.js';
-import type { ReadonlyUint8Array } from './views.js';
-import { Blobs, type BlobsOptions } from './weights/blobs.js';
 
 const VERIFY = ['off', 'sample', 'trap'] as const;
 export type Verify = (typeof VERIFY)[number];
