@@ -15,6 +15,8 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Fingerprints', link: '/FINGERPRINT' },
   { text: 'Tuning', link: '/guide/tuning' },
   { text: 'Benchmarks', link: '/guide/benchmarks' },
+  { text: 'Security', link: '/SECURITY' },
+  { text: 'Glossary', link: '/GLOSSARY' },
 ];
 
 const papers: DefaultTheme.SidebarItem[] = [

@@ -140,6 +140,14 @@ describe('a link', () => {
   });
 });
 
+describe('a promise of SECURITY.md', () => {
+  const named = [...new Set([...read('docs/SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map((match) => match[1]!))];
+
+  test.each(named)('is held by %s', (file) => {
+    expect(existsSync(join(root, file))).toBe(true);
+  });
+});
+
 describe('the figures of the README', () => {
   const text = read('README.md');
 
