@@ -1,5 +1,8 @@
 // First, so that what keeps the addon from being loaded is said before anything else can fail.
 import './addon/native.js';
+// Rooms that give caches options and methods: see cache/rooms.ts.
+import './weights/attach.js';
+import './model/attach.js';
 
 export { CacheError, type CacheErrorCode } from './base/errors.js';
 export type { Duration, Size } from './base/options.js';
@@ -14,24 +17,22 @@ export type {
   ReadonlyUint8Array,
   ReadonlyView,
 } from './base/views.js';
-export {
-  Cache,
-  type CustomKeyspaceOptions,
-  type CustomModelOptions,
-  defaultMaxBytes,
-  type KeyspaceOptions,
-  type KeyspaceTerms,
-  type ModelOptions,
-  type OpenOptions,
-  open,
-  type PipelineOptions,
-  type Policy,
-  type Verify,
-} from './cache/cache.js';
+export { Cache, open } from './cache/cache.js';
 export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './cache/codecs.js';
 export type { Entry, Eviction } from './cache/entry.js';
 export type { EvictionEvent, RefusalEvent } from './cache/events.js';
-export type { Key, Keys, Keyspace, SetOptions } from './cache/keyspace.js';
+export type { Key, Keys } from './cache/keys.js';
+export type { Keyspace } from './cache/keyspace.js';
+export {
+  type CustomKeyspaceOptions,
+  defaultMaxBytes,
+  type KeyspaceOptions,
+  type KeyspaceTerms,
+  type OpenOptions,
+  type Policy,
+  type SetOptions,
+  type Verify,
+} from './cache/options.js';
 export type { CacheStats, KeyspaceStats } from './cache/stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './cache/vectors.js';
 export {
@@ -60,7 +61,17 @@ export type { Stage } from './model/pipeline.js';
 export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
 export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
 export { estimateSavings, type Savings, type SavingsTerms } from './model/savings.js';
-export type { CacheMode, KeepInputsTerms, ModelTerms, PredictOptions, Results, RunContext } from './model/terms.js';
+export type {
+  CacheMode,
+  CustomModelOptions,
+  KeepInputsTerms,
+  ModelOptions,
+  ModelTerms,
+  PipelineOptions,
+  PredictOptions,
+  Results,
+  RunContext,
+} from './model/terms.js';
 export type { Comparison, MismatchEvent, VerifyTerms } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
@@ -71,6 +82,7 @@ export {
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { CloseOptions, WeightsStrategy } from './weights/file.js';
 export type { LoadOptions } from './weights/job.js';
+export type { FilePath } from './weights/paths.js';
 export type { RowDType } from './weights/row-encoders.js';
 export type { TableRow } from './weights/table-file.js';
 export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';

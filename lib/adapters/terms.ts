@@ -1,5 +1,6 @@
 // terms.ts: what every adapter that keeps answers is told: where, for whom, for how long.
 
+import '../model/attach.js'; // adapters call `cache.model`
 import { isBranded } from '../base/kinds.js';
 import { type Duration, durationOption, optionsObject, textOption, typeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';

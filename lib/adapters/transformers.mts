@@ -1,2 +1,7 @@
 // The ES module face of `zerohop/transformers`; see index.mts.
-export { type TransformersCache, type TransformersCacheOptions, transformersCache } from './transformers.js';
+export {
+  type PutProgress,
+  type TransformersCache,
+  type TransformersCacheOptions,
+  transformersCache,
+} from './transformers.js';

@@ -8,7 +8,7 @@ import type { NativeKeys } from '../addon/native.js';
 import { isUint8Array, typedArrayName } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
 import { elementCount } from './codecs.js';
-import type { Key, Keys } from './keyspace.js';
+import type { Key, Keys } from './keys.js';
 
 /** In UTF-16 units; a batch of more is read key by key. */
 const TEXT_MAX = 2 ** 22;

@@ -30,56 +30,16 @@ import {
   wideRegisters,
 } from '../addon/native.js';
 import { brand } from '../base/kinds.js';
-import {
-  costOption,
-  type Duration,
-  durationOption,
-  optionsObject,
-  rangeError,
-  tagOption,
-  tagsOption,
-  typeError,
-} from '../base/options.js';
+import { type Duration, durationOption, optionsObject, rangeError, tagOption, typeError } from '../base/options.js';
 import { giveLocations, KeyBatch, takeLocations } from './batch.js';
 import { type Codec, elementCount } from './codecs.js';
 import { type Entry, EVICTION_REASONS, type Eviction } from './entry.js';
 import { announceEvictions, announceRefusal } from './events.js';
+import type { Key, Keys } from './keys.js';
 import { NearCache } from './near.js';
+import { type SetOptions, type StoreTerms, setOptions, type Terms } from './options.js';
 import { slabFor } from './slab.js';
 import { type KeyspaceStats, spaceStatsOf } from './stats.js';
-
-/**
- * A string stands for its UTF-8 bytes: 1 to 65 535 of them. Strings that differ only in normalisation differ. A safe
- * integer, and nothing else, in a keyspace opened with `keys: 'integer'`.
- */
-export type Key = string | Uint8Array | number;
-
-/** Keys of a batch: an array, or of an integer keyspace also a typed array. */
-export type Keys = readonly Key[] | Int32Array | Uint32Array | Float64Array;
-
-export interface SetOptions {
-  /** How long the value may be served. Default: the keyspace's. */
-  ttl?: Duration;
-  /** Names under which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
-  tags?: readonly string[];
-  /** What computing the value again would take, in ms of GPU time; kept as a 32-bit float. */
-  cost?: number;
-}
-
-/** What a value is stored with, checked; times in ms. @internal */
-export interface StoreTerms {
-  readonly ttl: number;
-  readonly tags: readonly string[];
-  readonly cost: number;
-}
-
-/** What a keyspace is opened with, checked. @internal */
-export interface Terms {
-  readonly ttl: number; // ms
-  readonly ttlJitter: number;
-  readonly copy: boolean;
-  readonly near: boolean;
-}
 
 /** Finds what is stored under a key of its own making, and tells the key afterwards. @internal */
 export interface Seeker {
@@ -97,9 +57,6 @@ export interface BatchSeeker {
 
 /** How many copies pass before the size of the heap, and with it the price of an exposure, is looked at again. */
 const COPIES_PER_HEAP_REPORT = 256;
-
-const NO_TAGS: readonly string[] = [];
-const SET_OPTIONS = ['ttl', 'tags', 'cost'] as const;
 
 const { find, findNear, findMany } = native;
 
@@ -338,20 +295,11 @@ export class Keyspace<In, Out, Own> {
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
-    if (options !== undefined) return this.store(key, value, this.#termsOf(options));
+    if (options !== undefined) return this.store(key, value, setOptions(options, this.#terms.ttl));
     const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache, or store
     wideRegisters[STORE_TTL] = this.#jittered(this.#terms.ttl) * 1000;
     wideRegisters[STORE_COST] = 0;
     return this.#stored(native.set(this.#handle, key, stored));
-  }
-
-  #termsOf(options: SetOptions | undefined): StoreTerms {
-    const { ttl, tags, cost } = optionsObject('options', options, SET_OPTIONS);
-    return {
-      ttl: ttl === undefined ? this.#terms.ttl : durationOption('options.ttl', ttl),
-      tags: tags === undefined ? NO_TAGS : tagsOption('options.tags', tags),
-      cost: cost === undefined ? 0 : costOption('options.cost', cost),
-    };
   }
 
   /** `set` with options that were checked. @internal */
@@ -373,7 +321,7 @@ export class Keyspace<In, Out, Own> {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
     native.check(this.#handle, [], undefined, 0); // an empty list is no reason to take a closed cache for an open one
-    const terms = this.#termsOf(options);
+    const terms = setOptions(options, this.#terms.ttl);
     let stored = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw typeError('entries', 'an iterable of [key, value]', entry);

@@ -13,6 +13,7 @@ import {
   textOption,
   typeError,
 } from '../base/options.js';
+import type { Codec, CustomCodec } from '../cache/codecs.js';
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import type { KeptTerms } from './inputs.js';
@@ -90,7 +91,22 @@ export interface ModelTerms<Input = unknown> {
   fingerprint?: Omit<FingerprintOptions, 'explain'>;
 }
 
-export const MODEL_TERMS = [
+/** A model, its codec, and what computes its results. */
+export interface ModelOptions<Input, In, Out, Own> extends ModelTerms<Input> {
+  codec: Codec<In, Out, Own>;
+  /** Results for the inputs, one each, in their order. An Error in the place of one fails that input alone. */
+  run(inputs: Input[], context: RunContext): Results<In> | Promise<Results<In>>;
+}
+
+export interface CustomModelOptions<Input, T> extends ModelTerms<Input> {
+  codec: CustomCodec<T>;
+  run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
+}
+
+/** A pipeline, but for its stages. */
+export type PipelineOptions<Input> = Omit<ModelTerms<Input>, 'version' | 'replicas'>;
+
+const MODEL_TERMS = [
   'name',
   'version',
   'scope',
@@ -111,6 +127,12 @@ export const MODEL_TERMS = [
   'keepInputs',
   'fingerprint',
 ] as const;
+
+/** @internal */
+export const MODEL_OPTIONS = [...MODEL_TERMS, 'codec', 'run'] as const;
+
+/** @internal */
+export const PIPELINE_OPTIONS = MODEL_TERMS.filter((name) => name !== 'version' && name !== 'replicas');
 
 /** As fetch's `cache`: `no-store` neither looks nor stores, `reload` does not look, `only-if-cached` does not run. */
 export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';

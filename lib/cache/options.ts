@@ -1,0 +1,239 @@
+// options.ts: what a cache, a keyspace and a `set` may be asked for, in types and checked.
+
+import { native } from '../addon/native.js';
+import {
+  booleanOption,
+  choiceOption,
+  costOption,
+  type Duration,
+  durationOption,
+  limitOption,
+  optionsObject,
+  rangeError,
+  type Size,
+  shareOption,
+  sizeOption,
+  tagsOption,
+  textOption,
+} from '../base/options.js';
+import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
+import { type Codec, type CustomCodec, resolveCodec } from './codecs.js';
+import { roomOptions } from './rooms.js';
+
+const VERIFY = ['off', 'sample', 'trap'] as const;
+export type Verify = (typeof VERIFY)[number];
+
+const MAX_BYTES_MIN = 2 ** 20;
+const MAX_BYTES_MAX = 2 ** 39 - 2 ** 21;
+
+/** Of the memory this process may use, when `maxBytes` is not given. */
+const DEFAULT_SHARE = 1 / 4;
+
+/** A scope's name. */
+const SCOPE_BYTES_MAX = 1024;
+
+export interface OpenOptions {
+  /** Caches of one name are one cache, in every worker thread of the process. Without a name: a cache of its own. */
+  name?: string;
+  /**
+   * Bytes for values, keys, entry headers and the index: 1 MiB to 512 GiB; by default a quarter of what the process may
+   * use (its control group's limit, or the machine's memory, or what `ulimit -v` leaves). Address space is reserved,
+   * memory taken when filled.
+   */
+  maxBytes?: Size;
+  /**
+   * What is done about JavaScript writing through a view. `'sample'` (default): the checksum of one hit in 256 is
+   * compared; an entry that was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views
+   * are write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
+   */
+  verify?: Verify;
+  /** The most entries the cache holds after a `set`, whatever their size. Default, and Infinity: as many as fit in `maxBytes`. */
+  maxEntries?: number;
+  /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
+  ttl?: Duration;
+  /** So much of each `ttl` is taken off at random, from 0 to less than 1: values stored together do not expire together. Default 0. */
+  ttlJitter?: number;
+  /**
+   * What is kept. `'learned'` (default): what the traffic so far says will be asked for soonest, for its bytes and `cost`.
+   * `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and `admission`.
+   */
+  policy?: Policy;
+  /** `'score'` alone: frequencies are halved now and then, so that old fame fades. Default false. */
+  aging?: boolean;
+  /**
+   * While the cache evicts, a `set` of a new key that is worth less than nearly all that is there stores nothing and
+   * returns false. Default: false with `'learned'`, true with `'score'`.
+   */
+  admission?: boolean;
+}
+
+const POLICIES = ['learned', 'score'] as const;
+export type Policy = (typeof POLICIES)[number];
+
+/** What a keyspace may be opened with beside its codec. */
+export interface KeyspaceTerms {
+  /**
+   * Whose values they are: a tenant's name, or PUBLIC, the default. Keyspaces of two scopes are two, also if they have one
+   * name. They never share a segment, so no view's `.buffer` shows another scope's bytes.
+   */
+  scope?: Scope;
+  /** How long values may be served. Default: the cache's. */
+  ttl?: Duration;
+  ttlJitter?: number;
+  /** `true`: hits are copies in memory of their own, as `getCopy` gives: for APIs that refuse shared memory. */
+  copy?: boolean;
+  /** `'integer'`: keys are safe integers. Default: strings and bytes. */
+  keys?: 'string' | 'integer';
+  /** `false`: no near cache in front of the native call, for keys that are hardly ever asked for twice. */
+  near?: boolean;
+}
+
+export interface KeyspaceOptions<In, Out, Own> extends KeyspaceTerms {
+  codec: Codec<In, Out, Own>;
+}
+
+export interface CustomKeyspaceOptions<T> extends KeyspaceTerms {
+  codec: CustomCodec<T>;
+}
+
+export interface SetOptions {
+  /** How long the value may be served. Default: the keyspace's. */
+  ttl?: Duration;
+  /** Names under which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
+  tags?: readonly string[];
+  /** What computing the value again would take, in ms of GPU time; kept as a 32-bit float. */
+  cost?: number;
+}
+
+/** How long values last; times in ms. @internal */
+export interface Lifetime {
+  readonly ttl: number;
+  readonly ttlJitter: number;
+}
+
+/** What a cache is opened with, checked. @internal */
+export interface CheckedOpenOptions extends Lifetime {
+  readonly name: string;
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  /** Its place among 'off', 'sample' and 'trap', as native code has it. */
+  readonly verify: number;
+  readonly policy: Policy;
+  /** Its place among the policies, likewise. */
+  readonly policyNumber: number;
+  readonly aging: boolean;
+  readonly admission: boolean;
+}
+
+/** What a keyspace is opened with, checked. @internal */
+export interface Terms extends Lifetime {
+  readonly copy: boolean;
+  readonly near: boolean;
+}
+
+/** What a keyspace is opened with and what native code knows it by, checked. @internal */
+export interface NewKeyspace<In, Out, Own> {
+  readonly codec: Codec<In, Out, Own>;
+  /** '' is everybody's. */
+  readonly scope: string;
+  readonly integerKeys: boolean;
+  readonly terms: Terms;
+}
+
+/** What a value is stored with, checked; times in ms. @internal */
+export interface StoreTerms {
+  readonly ttl: number;
+  readonly tags: readonly string[];
+  readonly cost: number;
+}
+
+const KEYS = ['string', 'integer'] as const;
+const OPEN_OPTIONS = [
+  'name',
+  'maxBytes',
+  'verify',
+  'maxEntries',
+  'ttl',
+  'ttlJitter',
+  'policy',
+  'aging',
+  'admission',
+] as const;
+const KEYSPACE_OPTIONS = ['codec', 'scope', 'ttl', 'ttlJitter', 'copy', 'keys', 'near'] as const;
+
+const SET_OPTIONS = ['ttl', 'tags', 'cost'] as const;
+const NO_TAGS: readonly string[] = [];
+
+/** The options of `open`, each read once; those of other rooms unchecked, for `prepareRooms`. @internal */
+export function openOptions(options: OpenOptions): { given: Record<string, unknown>; checked: CheckedOpenOptions } {
+  const given = optionsObject('options', options, [...OPEN_OPTIONS, ...roomOptions()]);
+  const { name, maxBytes, verify = 'sample', maxEntries = Number.POSITIVE_INFINITY } = given;
+  const checked = {
+    name: name === undefined ? '' : textOption('options.name', name),
+    maxBytes:
+      maxBytes === undefined
+        ? defaultMaxBytes()
+        : sizeOption('options.maxBytes', maxBytes, MAX_BYTES_MIN, MAX_BYTES_MAX),
+    verify: VERIFY.indexOf(choiceOption('options.verify', verify, VERIFY)),
+    ...keepingOptions(given),
+    maxEntries: limitOption('options.maxEntries', maxEntries, 1, Number.MAX_SAFE_INTEGER),
+    ...lifetimeOptions(given, { ttl: Number.POSITIVE_INFINITY, ttlJitter: 0 }),
+  };
+  return { given, checked };
+}
+
+/** What decides which entries stay. */
+function keepingOptions(
+  given: Record<string, unknown>,
+): Pick<CheckedOpenOptions, 'policy' | 'policyNumber' | 'aging' | 'admission'> {
+  const policy =
+    given['policy'] === undefined ? POLICIES[0] : choiceOption('options.policy', given['policy'], POLICIES);
+  const aging = given['aging'] === undefined ? false : booleanOption('options.aging', given['aging']);
+  if (aging && policy !== 'score')
+    throw rangeError('options.aging', "policy 'score' with it ('learned' ages by itself)", aging);
+  const admission =
+    given['admission'] === undefined ? policy === 'score' : booleanOption('options.admission', given['admission']);
+  return { policy, policyNumber: POLICIES.indexOf(policy), aging, admission };
+}
+
+/** How long values last: as the options say, or else as `otherwise` does. @internal */
+export function lifetimeOptions(given: Record<string, unknown>, otherwise: Lifetime): Lifetime {
+  const { ttl, ttlJitter } = given;
+  return {
+    ttl: ttl === undefined ? otherwise.ttl : durationOption('options.ttl', ttl),
+    ttlJitter: ttlJitter === undefined ? otherwise.ttlJitter : shareOption('options.ttlJitter', ttlJitter),
+  };
+}
+
+/** @param otherwise how long values last where the options do not say. @internal */
+export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspace<unknown, unknown, unknown> {
+  const given = optionsObject('options', options, KEYSPACE_OPTIONS);
+  const { scope = PUBLIC, keys = 'string', copy = false, near = true } = given;
+  return {
+    codec: resolveCodec(given['codec']),
+    scope: scope === PUBLIC ? '' : textOption('options.scope', scope, SCOPE_BYTES_MAX, 1),
+    integerKeys: choiceOption('options.keys', keys, KEYS) === 'integer',
+    terms: {
+      ...lifetimeOptions(given, otherwise),
+      copy: booleanOption('options.copy', copy),
+      near: booleanOption('options.near', near),
+    },
+  };
+}
+
+/** @param ttl in ms, where the options do not say. @internal */
+export function setOptions(options: SetOptions | undefined, ttl: number): StoreTerms {
+  const given = optionsObject('options', options, SET_OPTIONS);
+  const { tags, cost } = given;
+  return {
+    ttl: given['ttl'] === undefined ? ttl : durationOption('options.ttl', given['ttl']),
+    tags: tags === undefined ? NO_TAGS : tagsOption('options.tags', tags),
+    cost: cost === undefined ? 0 : costOption('options.cost', cost),
+  };
+}
+
+/** A quarter of the memory this process may use, in bytes: the default of `maxBytes`. */
+export function defaultMaxBytes(): number {
+  const share = native.environment().memoryLimitBytes * DEFAULT_SHARE;
+  return Math.max(MAX_BYTES_MIN, Math.min(MAX_BYTES_MAX, Math.floor(share)));
+}

@@ -1,0 +1,200 @@
+// attach.ts: gives every cache `model` and `pipeline`.
+
+import { durationOption, optionsObject, textOption } from '../base/options.js';
+import { Cache } from '../cache/cache.js';
+import { resolveCodec } from '../cache/codecs.js';
+import { lifetimeOptions } from '../cache/options.js';
+import { addMethods } from '../cache/rooms.js';
+import { type ComputationTerms, PUBLIC } from '../fingerprint/fingerprint.js';
+import { fingerprint } from '../fingerprint/native.js';
+import { type Naming, namingOf } from './finder.js';
+import type { Flight } from './flights.js';
+import { Life } from './freshness.js';
+import { Model } from './model.js';
+import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
+import {
+  type CustomModelOptions,
+  checkTerms,
+  keepInputsOption,
+  MODEL_OPTIONS,
+  type ModelOptions,
+  type ModelTerms,
+  PIPELINE_OPTIONS,
+  type PipelineOptions,
+  timeoutOption,
+} from './terms.js';
+
+declare module '../cache/cache.js' {
+  interface Cache {
+    /**
+     * A model whose results are kept: what is known is not computed again, what is being computed is computed once, and the
+     * rest reaches `run` in batches. Each version, and each set of parameters, has a keyspace of its own; the time that `run`
+     * takes is the entries' `cost`.
+     *
+     * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0, and there is neither
+     *   `params.seed` nor `replicas`.
+     * @throws {CacheError} as {@link keyspace}.
+     * @example const embed = cache.model({ name: 'encoder', version: '2', scope: PUBLIC, codec: float32(1024), run })
+     */
+    model<Input, In, Out, Own>(options: ModelOptions<Input, In, Out, Own>): Model<Input, In, Out>;
+    model<Input, T>(options: CustomModelOptions<Input, T>): Model<Input, T, T>;
+
+    /**
+     * Models one after another: each takes what the one before it gives. The whole pipeline's result is stored under a
+     * compound fingerprint, `pipelineFingerprint` of the stages, and each stage's under its own: when one of them changes,
+     * those before it are answered from the cache. Clearing a stage does not clear the pipeline.
+     *
+     * @param options those of a model, without `version`, `codec` and `run`, which follow from the stages.
+     * @throws {TypeError | RangeError} there is no stage, or one is no model, or of another tenant; an option is missing or
+     *   wrong.
+     * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
+     */
+    pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result>;
+  }
+}
+
+/** Of a keyspace's name. */
+const LABEL_BYTES_MAX = 1024;
+
+/** Inputs of one run of a model. */
+const MAX_BATCH = 1024;
+
+/** A model's options: those that were given, read once. */
+type GivenModel<Input> = ModelTerms<Input> & { codec: unknown; run: unknown } & Record<string, unknown>;
+
+/** What tells one model from others. */
+interface Identity {
+  /** A digest of everything that decides its results, but the input. */
+  readonly key: string;
+  /** How each replica's keys are made. */
+  readonly namings: readonly Naming[];
+  /** What it is as a stage of a pipeline. */
+  readonly identity: unknown;
+}
+
+function model<Input>(
+  this: Cache,
+  options: ModelTerms<Input> & { codec: unknown; run: unknown },
+): Model<Input, unknown, unknown> {
+  const given = optionsObject('options', options, MODEL_OPTIONS) as unknown as GivenModel<Input>;
+  checkTerms(given);
+  const name = textOption('options.name', given['name'], 255, 1);
+  const version = textOption('options.version', given['version'], 255, 1);
+  const { scope, domain, params, replicas, fingerprint: rules } = given;
+  const terms: ComputationTerms = { scope, domain: domain ?? '', model: { name, version }, params };
+  const of = (replica: number): ComputationTerms =>
+    replica === 0 ? terms : { ...terms, model: { name, version, replica } };
+  return modelsOf(this).make(given, {
+    key: fingerprint({ ...terms, input: null }, rules).hex,
+    namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), rules)),
+    identity: { name, version, domain: domain ?? '', params },
+  });
+}
+
+function pipeline<Input, Result>(
+  this: Cache,
+  stages: readonly Stage[],
+  options: PipelineOptions<Input>,
+): Model<Input, Result, Result> {
+  const asked = optionsObject('options', options, PIPELINE_OPTIONS) as unknown as GivenModel<Input>;
+  const all = checkStages(stages);
+  const given = Object.assign(asked, { codec: all.at(-1)!.codec, run: chain(all) });
+  checkTerms(given);
+  const { scope, domain, params } = given;
+  checkScopes(all, scope);
+  const name = textOption('options.name', given['name'], 255, 1);
+  const models = all.map(({ identity }) => identity);
+  const compound: Parameters<typeof pipelineNaming>[0] = {
+    scope,
+    domain: domain ?? '',
+    pipeline: name,
+    models,
+    params,
+  };
+  const { naming, digest } = pipelineNaming(compound, given.fingerprint);
+  const identity = { pipeline: name, domain: domain ?? '', models, params };
+  const made = Object.assign(given, { version: digest.slice(0, 16) });
+  return modelsOf(this).make(made, { key: digest, namings: [naming], identity }) as Model<Input, Result, Result>;
+}
+
+addMethods(Cache.prototype, { model, pipeline });
+
+/** The models of one cache. */
+class Models {
+  readonly #cache: Cache;
+  readonly #models = new Set<WeakRef<{ outdateAll(): void }>>();
+  /** By keyspace: what one model of it computes, another does not compute again. */
+  readonly #flights = new Map<string, Map<string, Flight<never, unknown>>>();
+
+  constructor(cache: Cache) {
+    this.#cache = cache;
+    cache.onClear(() => {
+      for (const model of this.#models) model.deref()?.outdateAll();
+    });
+  }
+
+  make<Input>(given: GivenModel<Input>, { key, namings, identity }: Identity): Model<Input, unknown, unknown> {
+    const { name, version, scope, staleWhileRevalidate, staleIfError } = given;
+    const { ttl, ttlJitter } = lifetimeOptions(given, this.#cache.lifetime);
+    const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
+    // One of its own for whatever is another computation: so that `clear` forgets what it should.
+    const readable = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
+    const label = Buffer.byteLength(readable) <= LABEL_BYTES_MAX ? readable : `model ${key}`;
+    const codec = resolveCodec(given['codec']);
+    const answers = this.#cache.keyspace<unknown, unknown, unknown>(label, {
+      codec,
+      near: false, // fingerprints are bytes, which a near cache does not know again
+      ttlJitter: 0, // drawn by `life`, for the fresh part alone
+      ...(scope !== PUBLIC && { scope }),
+    });
+    const model = new Model<Input, unknown, unknown>({
+      name,
+      version,
+      scope,
+      codec,
+      answers,
+      flights: this.#flightsOf(label),
+      namings,
+      life,
+      run: given.run as never,
+      maxBatch: given.maxBatch ?? MAX_BATCH,
+      concurrency: given.concurrency ?? Number.POSITIVE_INFINITY,
+      windowMs: given.batchWindow ?? 0,
+      negativeTtlMs: given.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', given.negativeTtl),
+      timeoutMs: timeoutOption(given.timeout),
+      keepInputs: keepInputsOption(given.keepInputs, this.#cache.stats().bytes.capacity),
+      fingerprint: given.fingerprint,
+      tags: given.tags,
+      verify: given.verify,
+      identity,
+    });
+    const models = this.#models;
+    const reference = new WeakRef(model);
+    models.add(reference);
+    collected.register(model, () => models.delete(reference));
+    return model;
+  }
+
+  #flightsOf(label: string): Map<string, Flight<never, unknown>> {
+    let flights = this.#flights.get(label);
+    if (flights === undefined) {
+      flights = new Map();
+      this.#flights.set(label, flights);
+    }
+    return flights;
+  }
+}
+
+const all = new WeakMap<Cache, Models>();
+
+function modelsOf(cache: Cache): Models {
+  let models = all.get(cache);
+  if (models === undefined) {
+    models = new Models(cache);
+    all.set(cache, models);
+  }
+  return models;
+}
+
+// Nothing is left of a model that was collected.
+const collected = new FinalizationRegistry<() => void>((forget) => forget());
