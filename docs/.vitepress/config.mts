@@ -11,6 +11,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
+  { text: 'What takes a view', link: '/guide/what-takes-a-view' },
   { text: 'Eviction', link: '/EVICTION' },
   { text: 'Fingerprints', link: '/FINGERPRINT' },
   { text: 'Tuning', link: '/guide/tuning' },
