@@ -1,6 +1,6 @@
 // near.ts: answers that this thread was given lately, kept where no native call is needed to find them.
 //
-// An answer stays right as long as three words in shared memory are what they were (native/cache/near.h): the version of
+// An answer stays right as long as three words in shared memory are what they were (native/cache/version_words.h): the version of
 // its key, which every set and delete changes; the notice, which clearing and the beginning of eviction change; and the
 // clock, for entries that expire. So a `set` that returned in any thread is seen by the next `get` here.
 //

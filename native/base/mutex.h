@@ -2,8 +2,8 @@
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
 //   registry -> removal -> scopes, upkeep -> evictor -> stream -> arena -> index shard -> tags
-//   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, departures  (but that the outgrown
-//   tables, the policy and the session list ask the epoch list)
+//   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, eviction records  (but that the
+//   outgrown tables, the policy and the session list ask the epoch list)
 // No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our deleters.
 #pragma once
 

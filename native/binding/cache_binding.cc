@@ -27,18 +27,18 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// open(name, maxBytes, verify, maxEntries, terms, policy, aging, admission): handle.
+// open(name, maxBytes, verify, maxEntries, bindingOptions, policy, aging, admission): handle.
 napi_value Open(napi_env env, napi_callback_info info) {
   const Arguments<8> args(env, info);
   Isolate& isolate = *args.isolate;
-  std::string name, terms;
+  std::string name, binding_options;
   double max_bytes = 0, max_entries = 0;
   int32_t verify = 0, policy = 0;
   bool aging = false, admission = false;
   if (!ReadString(env, args[0], &name) || napi_get_value_double(env, args[1], &max_bytes) != napi_ok ||
       napi_get_value_int32(env, args[2], &verify) != napi_ok || !(max_bytes >= 0 && max_bytes < 9e15) ||
       napi_get_value_double(env, args[3], &max_entries) != napi_ok || !(max_entries >= 1) ||
-      !ReadString(env, args[4], &terms) || napi_get_value_int32(env, args[5], &policy) != napi_ok ||
+      !ReadString(env, args[4], &binding_options) || napi_get_value_int32(env, args[5], &policy) != napi_ok ||
       napi_get_value_bool(env, args[6], &aging) != napi_ok ||
       napi_get_value_bool(env, args[7], &admission) != napi_ok) {
     return ThrowType(env, "open: expected (string, number, number, number, string, number, boolean, boolean)");
@@ -46,9 +46,9 @@ napi_value Open(napi_env env, napi_callback_info info) {
   CacheOptions options;
   options.max_bytes = static_cast<size_t>(max_bytes);
   options.verify = static_cast<Verify>(verify);
-  options.terms = std::move(terms);
+  options.binding_options = std::move(binding_options);
   options.policy = static_cast<Policy::Kind>(policy);
-  options.fading = aging;
+  options.aging = aging;
   options.admission = admission;
   if (max_entries < 9e15) options.max_entries = static_cast<size_t>(max_entries);
   Result<std::shared_ptr<Cache>> cache = Registry::Process().Open(name, options);
@@ -79,18 +79,18 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
                                      integers ? KeyKind::kInteger : KeyKind::kText));
 }
 
-// near(handle): [a buffer over the words that a near cache watches (cache/near.h), the place of its hit count, the
-// notice]; undefined where there can be none just now.
+// near(handle): [a buffer over the words that a near cache watches (cache/version_words.h), the place of its hit count,
+// the notice]; undefined where there can be none just now.
 napi_value Near(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);
   if (!call) return nullptr;
   // Before it is asked whether the cache evicts: if that begins in between, the notice has changed by then.
-  const uint32_t notice = call.cache().near()->notice();
-  if (call.cache().crowded() || call.cache().options().verify == Verify::kTrap) return nullptr;
+  const uint32_t notice = call.cache().version_words()->notice();
+  if (call.cache().under_pressure() || call.cache().options().verify == Verify::kTrap) return nullptr;
   const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
   if (!number) return nullptr;
-  napi_value words = call.membership().NearWordsBuffer(env);
+  napi_value words = call.membership().VersionWordsBuffer(env);
   napi_value pair;
   if (words == nullptr || napi_create_array_with_length(env, 3, &pair) != napi_ok ||
       napi_set_element(env, pair, 0, words) != napi_ok ||
@@ -253,7 +253,7 @@ bool AddFunctions(napi_env env, Evaluation* evaluation, napi_value library) {
       {"check", Guarded<Check>},
       {"has", Guarded<Has>},
       {"describe", Guarded<Describe>},
-      {"parting", Guarded<Parting>},
+      {"parting", Guarded<LastEviction>},
       {"scan", Guarded<Scan>},
       {"set", Guarded<Set>},
       {"setTagged", Guarded<SetTagged>},

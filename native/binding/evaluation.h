@@ -2,8 +2,9 @@
 //
 // The JavaScript is evaluated again in the same environment by Jest for each test file and at `resetModules`, by
 // the VM pools of other test runners, by a hot reload, and where two bundles use one addon.  Evaluations share their
-// environment's Isolate, and so its registers, handles and near words: to native code they are callers like any other.
-// What belongs to an evaluation is made of its own classes, in its own realm: the errors it catches, and the hooks.
+// environment's Isolate, and so its registers, handles and version words: to native code they are callers like any
+// other. What belongs to an evaluation is made of its own classes, in its own realm: the errors it catches, and the
+// hooks.
 //
 //   library   lib/addon/native.ts's object: its hooks on the way in, the addon's functions added on the way out
 //

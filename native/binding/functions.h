@@ -26,7 +26,7 @@ napi_value Check(napi_env env, napi_callback_info info);
 napi_value Has(napi_env env, napi_callback_info info);
 // parting(handle, key): how it was last let go: 0 not remembered, 1 with its segment, 2 for maxEntries, 3 refused; what
 // was known then, in the wide registers.
-napi_value Parting(napi_env env, napi_callback_info info);
+napi_value LastEviction(napi_env env, napi_callback_info info);
 // describe(handle, key): whether there is such an entry; its facts in the wide registers.
 napi_value Describe(napi_env env, napi_callback_info info);
 // scan(handle, shard): the keys in one of 64 parts of the index.

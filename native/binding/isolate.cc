@@ -43,7 +43,7 @@ Membership::Membership(Isolate& isolate, std::shared_ptr<Cache> cache)
 Membership::~Membership() {
   cache_->Part(&session_);
   for (const auto& [space, number] : near_numbers_) isolate_.GiveNearNumber(number);
-  if (near_words_ != nullptr) napi_delete_reference(isolate_.env(), near_words_);
+  if (version_words_ != nullptr) napi_delete_reference(isolate_.env(), version_words_);
   for (const Slot& slot : slots_) {
     if (slot.ref != nullptr) napi_delete_reference(isolate_.env(), slot.ref);
   }
@@ -77,7 +77,7 @@ napi_value Membership::Expose(napi_env env, uint32_t index) {
   if (buffer == nullptr) return nullptr;
   Slot& slot = slots_[index];
   if (slot.ref != nullptr) Drop(env, index);
-  const bool strong = !isolate_.prompt() || !cache_->crowded();
+  const bool strong = !isolate_.prompt() || !cache_->under_pressure();
   // Without a reference the buffer serves this one hit.
   if (napi_create_reference(env, buffer, strong ? 1 : 0, &slot.ref) != napi_ok) slot.ref = nullptr;
   slot.strong = strong && slot.ref != nullptr;
@@ -105,16 +105,16 @@ void Membership::Weaken(napi_env env, uint32_t index) {
   strong_ -= LengthOf(index);
 }
 
-void Membership::LetGo(napi_env env) {
+void Membership::ReleaseBuffers(napi_env env) {
   seen_notice_ = cache_->notice();
-  const bool crowded = cache_->crowded();
-  if (crowded && !std::exchange(saw_crowded_, true)) isolate_.TidyNear();
-  saw_crowded_ = crowded;
+  const bool under_pressure = cache_->under_pressure();
+  if (under_pressure && !std::exchange(saw_pressure_, true)) isolate_.TidyNear();
+  saw_pressure_ = under_pressure;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref == nullptr) continue;
-    if (cache_->ShouldLetGo(index)) {
+    if (cache_->ShouldReleaseBuffer(index)) {
       Drop(env, index);
-    } else if (crowded) {
+    } else if (under_pressure) {
       Weaken(env, index);
     }
   }
@@ -122,7 +122,7 @@ void Membership::LetGo(napi_env env) {
 }
 
 void Membership::Refresh(napi_env env) {
-  if (!cache_->crowded()) return;
+  if (!cache_->under_pressure()) return;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref != nullptr && !slots_[index].strong) Drop(env, index);
   }
@@ -146,15 +146,15 @@ std::optional<uint32_t> Membership::NearNumber(uint16_t space) {
   return number;
 }
 
-napi_value Membership::NearWordsBuffer(napi_env env) {
+napi_value Membership::VersionWordsBuffer(napi_env env) {
   napi_value words = nullptr;
-  if (near_words_ != nullptr) {
-    napi_get_reference_value(env, near_words_, &words);
+  if (version_words_ != nullptr) {
+    napi_get_reference_value(env, version_words_, &words);
     return words;
   }
-  const std::shared_ptr<NearWords>& near = cache_->near();
-  words = MakeSharedBuffer(env, isolate_.backend(), near->bytes(), near->size(), near);
-  if (words != nullptr && napi_create_reference(env, words, 1, &near_words_) != napi_ok) near_words_ = nullptr;
+  const std::shared_ptr<VersionWords>& version_words = cache_->version_words();
+  words = MakeSharedBuffer(env, isolate_.backend(), version_words->bytes(), version_words->size(), version_words);
+  if (words != nullptr && napi_create_reference(env, words, 1, &version_words_) != napi_ok) version_words_ = nullptr;
   return words;
 }
 
@@ -312,24 +312,24 @@ bool Isolate::CollectYoung() {
 void Isolate::PlanCollection(Membership& membership) {
   if (quiet_calls_ > 0 || membership.seen() == 0) return;  // others' buffers; they have been told
   const auto now = Clock::now();
-  const bool whole = membership.cache().want() == Evictor::Want::kWhole && now >= next_collection_;
+  const bool whole = membership.cache().collection_need() == Evictor::CollectionNeed::kWhole && now >= next_collection_;
   if (!whole && now < next_young_collection_) return;
-  planned_ = whole ? Evictor::Want::kWhole : Evictor::Want::kYoung;
+  planned_ = whole ? Evictor::CollectionNeed::kWhole : Evictor::CollectionNeed::kYoung;
   quiet_calls_ = kQuietCalls;
   quiet_hits_ = kQuietHits;
 }
 
 void Isolate::CollectAsPlanned() {
   quiet_calls_ = 0;
-  if (!(planned_ == Evictor::Want::kWhole ? ForceCollection() : CollectYoung())) return;
-  for (const auto& one : memberships_) one->cache().Satisfy();
+  if (!(planned_ == Evictor::CollectionNeed::kWhole ? ForceCollection() : CollectYoung())) return;
+  for (const auto& one : memberships_) one->cache().CollectionDone();
 }
 
 uint64_t Isolate::PendingBytes() {
   uint64_t bytes = 0;
   for (const auto& one : memberships_) {
     // Where buffers come back with the young generation, an evicting cache sees to that itself.
-    if (prompt() && one->cache().crowded()) continue;
+    if (prompt() && one->cache().under_pressure()) continue;
     bytes += uint64_t{one->pending()} * one->cache().arena().segment_bytes();
   }
   std::erase_if(departed_,

@@ -5,11 +5,11 @@
 //   Membership  this isolate's part in one cache: a Session, and which segments it has buffers over
 //   Handle      what a JavaScript Cache or Keyspace holds: a number that leads to (membership, keyspace)
 //
-// A membership refers to its buffers strongly while the cache is not crowded (evictor.h): they are made once.  Then it
-// refers to them weakly, and forgets them after each collection: a collection of whatever generation takes all that no
-// view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two collections in a row grows
-// old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)  External
-// ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
+// A membership refers to its buffers strongly while the cache is not under pressure (evictor.h): they are made once.
+// Then it refers to them weakly, and forgets them after each collection: a collection of whatever generation takes all
+// that no view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two collections in a row
+// grows old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)
+// External ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
 //
 // Threads  everything here belongs to the environment's thread, except OnNotice.
 // Lifetime from module init to the environment's cleanup hook, which runs before Node tears the environment down.
@@ -62,7 +62,7 @@ class Membership final : public NoticeListener {
   // call: one load when there is nothing to do.
   void HeedNotice(napi_env env) {
     if (cache_->notice() != seen_notice_) [[unlikely]]
-      LetGo(env);
+      ReleaseBuffers(env);
   }
 
   // After a collection: forgets its weak references.
@@ -81,7 +81,7 @@ class Membership final : public NoticeListener {
   // The number that counts the keyspace's near hits; none if the isolate has no more.
   std::optional<uint32_t> NearNumber(uint16_t space);
   // This isolate's buffer over the words that near caches watch; null where there can be none.
-  napi_value NearWordsBuffer(napi_env env);
+  napi_value VersionWordsBuffer(napi_env env);
 
  private:
   struct Slot {
@@ -92,7 +92,7 @@ class Membership final : public NoticeListener {
   };
 
   napi_value BufferOf(napi_env env, uint32_t segment);
-  void LetGo(napi_env env);
+  void ReleaseBuffers(napi_env env);
   void Drop(napi_env env, uint32_t segment);
   void Weaken(napi_env env, uint32_t segment);
   uint32_t LengthOf(uint32_t segment) const { return cache_->arena().segment(segment).run_segments; }
@@ -103,10 +103,10 @@ class Membership final : public NoticeListener {
   std::vector<Slot> slots_;
   uint32_t strong_ = 0;  // in segments, runs by their length
   uint32_t seen_notice_ = 0;
-  bool saw_crowded_ = false;
+  bool saw_pressure_ = false;
   std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
   std::vector<std::pair<uint16_t, uint32_t>> near_numbers_;  // keyspace, number
-  napi_ref near_words_ = nullptr;
+  napi_ref version_words_ = nullptr;
 };
 
 struct Handle {
@@ -124,7 +124,7 @@ class Isolate {
     kOffset,
     kLength,
     kSegment,
-    kNearWord,     // where the version of the key lies (cache/near.h)
+    kNearWord,     // where the version of the key lies (cache/version_words.h)
     kNearVersion,  // what it was before the lookup
     kVerifyNow,    // set by JavaScript: the next lookup compares the checksum
     kNearEnds,     // the tick from which on JavaScript must ask (base/ticker.h)
@@ -270,7 +270,7 @@ class Isolate {
   std::shared_ptr<std::atomic<uint32_t>> collections_ = std::make_shared<std::atomic<uint32_t>>(0);
   uint32_t seen_collections_ = 0;
   uint32_t exposed_this_turn_ = 0;
-  Evictor::Want planned_ = Evictor::Want::kNothing;
+  Evictor::CollectionNeed planned_ = Evictor::CollectionNeed::kNothing;
   uint32_t quiet_calls_ = 0;  // left
   uint32_t quiet_hits_ = 0;   // left
 

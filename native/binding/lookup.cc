@@ -93,7 +93,7 @@ Location Lookup::Expose(const Hit& hit, Cache::Use use) {
   return {pending ? kFailed : kNeedSlab, 0, hit.bytes};
 }
 
-Location Lookup::One(Bytes key, Cache::Use use, Cache::NearMark* mark, uint64_t* expires_us) {
+Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us) {
   Location answer;
   Hit hit;
   {

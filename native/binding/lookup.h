@@ -51,7 +51,7 @@ class Lookup {
 
   Location One(Bytes key, Cache::Use use = Cache::Use::kCount) { return One(key, use, nullptr, nullptr); }
   // And tells what a near cache must know: `mark`, and when the entry expires (untouched on a miss).
-  Location OneMarked(Bytes key, Cache::NearMark* mark, uint64_t* expires_us) {
+  Location OneMarked(Bytes key, Cache::VersionMark* mark, uint64_t* expires_us) {
     return One(key, Cache::Use::kCount, mark, expires_us);
   }
 
@@ -67,7 +67,7 @@ class Lookup {
   void Many(std::span<const Bytes> keys, std::span<Location> locations);
 
  private:
-  Location One(Bytes key, Cache::Use use, Cache::NearMark* mark, uint64_t* expires_us);
+  Location One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us);
   // Under a ReadGuard: answers, or says false if the segment is to be exposed, which has been granted.
   bool Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer);
   // Outside the guard.

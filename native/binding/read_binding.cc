@@ -102,7 +102,7 @@ napi_value FindNear(napi_env env, napi_callback_info info) {
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
   uint32_t* const registers = call.isolate->registers();
   call.session().verify_now = registers[Isolate::kVerifyNow] != 0;
-  Cache::NearMark mark{};
+  Cache::VersionMark mark{};
   uint64_t expires_us = kNever;
   const Location found = Lookup(env, call, args[2]).OneMarked(key.bytes(), &mark, &expires_us);
   call.session().verify_now = false;
@@ -225,27 +225,27 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   wide[Isolate::kFrequency] = facts->frequency;
   wide[Isolate::kGap] = facts->gap;
   wide[Isolate::kIdle] = facts->idle;
-  wide[Isolate::kWorth] = facts->value;
+  wide[Isolate::kWorth] = facts->worth;
   wide[Isolate::kThreshold] = facts->threshold;
   wide[Isolate::kCost] = facts->cost;
   wide[Isolate::kSize] = facts->hit.bytes;
   return Bool(env, true);
 }
 
-napi_value Parting(napi_env env, napi_callback_info info) {
+napi_value LastEviction(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
-  const auto parting = call.cache().PartingOf(call.space(), key.bytes());
-  if (!parting) return Int(env, 0);
+  const auto last = call.cache().LastEvictionOf(call.space(), key.bytes());
+  if (!last) return Int(env, 0);
   double* const wide = call.isolate->wide_registers();
-  wide[Isolate::kFrequency] = parting->frequency;
-  wide[Isolate::kGap] = parting->gap;
-  wide[Isolate::kIdle] = parting->idle;
-  wide[Isolate::kWorth] = parting->value;
-  wide[Isolate::kThreshold] = parting->threshold;
-  return Int(env, static_cast<int32_t>(parting->why));
+  wide[Isolate::kFrequency] = last->frequency;
+  wide[Isolate::kGap] = last->gap;
+  wide[Isolate::kIdle] = last->idle;
+  wide[Isolate::kWorth] = last->worth;
+  wide[Isolate::kThreshold] = last->threshold;
+  return Int(env, static_cast<int32_t>(last->why));
 }
 
 napi_value Scan(napi_env env, napi_callback_info info) {

@@ -35,7 +35,7 @@ SetOutcome StoreOrCollect(napi_env env, const Call& call, Store store) {
     outcome = store();
   }
   call.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call.session().evicted - evicted_before);
-  if (call.cache().want() != Evictor::Want::kNothing) [[unlikely]]
+  if (call.cache().collection_need() != Evictor::CollectionNeed::kNothing) [[unlikely]]
     call.isolate->PlanCollection(call.membership());
   return outcome;
 }
@@ -45,10 +45,10 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
   Bytes value;
   if (!ReadView(env, given, "value", &value)) return nullptr;
   const double* const wide = call.isolate->wide_registers();
-  const Terms terms{EndOf(wide[Isolate::kStoreTtl]), static_cast<float>(wide[Isolate::kStoreCost]), tags,
-                    key.is_bytes()};
+  const StoreOptions options{EndOf(wide[Isolate::kStoreTtl]), static_cast<float>(wide[Isolate::kStoreCost]), tags,
+                             key.is_bytes()};
   const SetOutcome outcome = StoreOrCollect(
-      env, call, [&] { return call.cache().Set(call.session(), call.space(), key.bytes(), value, terms); });
+      env, call, [&] { return call.cache().Set(call.session(), call.space(), key.bytes(), value, options); });
   if (outcome == SetOutcome::kTooLarge) {
     return ThrowRange(env, "value: expected at most " + std::to_string(call.cache().ValueBytesMax(key.bytes().size())) +
                                " bytes, received " + std::to_string(value.size()) + "; raise maxBytes");

@@ -6,16 +6,16 @@
 #include <bit>
 #include <cstdint>
 
-#include "cache/standing.h"
+#include "cache/access_state.h"
 
 namespace zerohop {
 
 class AgeSteps {
  public:
-  static constexpr uint32_t kHorizon = Standing::kAges / 2;  // ages from here on are all alike
+  static constexpr uint32_t kHorizon = AccessState::kAges / 2;  // ages from here on are all alike
   static constexpr uint32_t kSteps = 8 + 6 * 4;
 
-  // age < Standing::kAges
+  // age < AccessState::kAges
   static uint32_t StepOf(uint32_t age) { return kStepOf[age]; }
 
   // The youngest age of a step; that of kSteps is the horizon.
@@ -29,14 +29,14 @@ class AgeSteps {
   static constexpr uint32_t kInOctaveBits = 2, kInOctave = 1u << kInOctaveBits;
 
   // A table, because every worth is read through it; 1 KiB.
-  static const std::array<uint8_t, Standing::kAges> kStepOf;
+  static const std::array<uint8_t, AccessState::kAges> kStepOf;
 };
 static_assert(AgeSteps::AgeOf(AgeSteps::kSteps) == AgeSteps::kHorizon);
 
-inline constexpr std::array<uint8_t, Standing::kAges> AgeSteps::kStepOf = [] {
-  std::array<uint8_t, Standing::kAges> steps{};
+inline constexpr std::array<uint8_t, AccessState::kAges> AgeSteps::kStepOf = [] {
+  std::array<uint8_t, AccessState::kAges> steps{};
   uint32_t step = 0;
-  for (uint32_t age = 0; age < Standing::kAges; ++age) {
+  for (uint32_t age = 0; age < AccessState::kAges; ++age) {
     if (step + 1 < kSteps && AgeOf(step + 1) <= age) ++step;
     steps[age] = static_cast<uint8_t>(step);
   }

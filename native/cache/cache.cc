@@ -31,7 +31,7 @@ size_t FirstCapacity(const CacheOptions& options) {
 Policy::Options PolicyOptions(const CacheOptions& options) {
   Policy::Options of_policy;
   of_policy.kind = options.policy;
-  of_policy.fading = options.fading;
+  of_policy.aging = options.aging;
   // A small cache has a small one.
   of_policy.sketch_bytes_min = std::min(of_policy.sketch_bytes_min, options.max_bytes / 64);
   of_policy.tracker_bytes_min = std::min(of_policy.tracker_bytes_min, options.max_bytes / 64);
@@ -49,31 +49,31 @@ Result<std::unique_ptr<Cache>> Cache::Create(const CacheOptions& options) {
     return Status{Code::kInvalid, "maxBytes must lie between 1 MiB and 512 GiB"};
   }
   const MappingKind kind = options.verify == Verify::kTrap ? MappingKind::kMirrored : MappingKind::kPrivate;
-  std::shared_ptr<NearWords> near = NearWords::Create(options.max_bytes);
-  if (near == nullptr) return Status{Code::kNoMemory, "the system refused memory"};
+  std::shared_ptr<VersionWords> version_words = VersionWords::Create(options.max_bytes);
+  if (version_words == nullptr) return Status{Code::kNoMemory, "the system refused memory"};
   Result<Arena*> arena = Arena::Create(
       options.max_bytes, options.segment_bytes != 0 ? options.segment_bytes : SegmentBytesFor(options.max_bytes), kind);
   if (!arena.ok()) return arena.status();
   try {
-    return std::unique_ptr<Cache>(new Cache(options, arena.value(), std::move(near)));
+    return std::unique_ptr<Cache>(new Cache(options, arena.value(), std::move(version_words)));
   } catch (const std::bad_alloc&) {
     arena.value()->Unref();
     return Status{Code::kNoMemory, "the system refused memory"};
   }
 }
 
-Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWords> near)
+Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words)
     : options_(options),
       hash_key_(ProcessHashKey()),
       arena_(arena),
-      near_(std::move(near)),
+      version_words_(std::move(version_words)),
       index_(epochs_),
       policy_(PolicyOptions(options), epochs_, FirstCapacity(options), kFirstEntries, options.max_bytes / kPolicyShare),
       tags_(hash_key_, options.max_bytes),
-      departures_(options.max_bytes),
+      eviction_records_(options.max_bytes),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
-      evictor_({*arena, index_, epochs_, spaces_, tags_, *near_, policy_, departures_, options.by_value, seal_clock_,
-                hash_key_, [this] {
+      evictor_({*arena, index_, epochs_, spaces_, tags_, *version_words_, policy_, eviction_records_,
+                options.weigh_cost_and_bytes, seal_clock_, hash_key_, [this] {
                   MutexLock lock(sessions_mutex_);
                   for (Session* session : sessions_) {
                     if (session->listener != nullptr) session->listener->OnNotice();
@@ -160,14 +160,14 @@ void Cache::Renew(uint16_t space) {
 void Cache::ClearSpace(uint16_t space) {
   MutexLock lock(removal_mutex_);
   Renew(space);
-  near_->AllChanged();
+  version_words_->AllChanged();
 }
 
 void Cache::Clear() {
   {
     MutexLock lock(removal_mutex_);
     for (size_t space = 0; space < spaces_.size(); ++space) Renew(static_cast<uint16_t>(space));
-    near_->AllChanged();
+    version_words_->AllChanged();
   }
   // What others store from here on belongs to the new numbers, and stays.
   index_.Sweep([this](uint64_t at) {
@@ -180,7 +180,7 @@ void Cache::Clear() {
   });
   PayFromBudget();
   evictor_.RetireAll(nullptr);
-  near_->AllChanged();  // nothing is evicted now: near caches may begin again
+  version_words_->AllChanged();  // nothing is evicted now: near caches may begin again
 }
 
 // Removes what is dead or past its time from one shard.
@@ -232,7 +232,7 @@ void Cache::Maintain(bool idle) {
   index_.Tidy();
   if (idle) arena_->DecommitFree();
   if (!upkeep_mutex_.TryLock()) return;  // another thread is at it
-  if (spaces_.any_dead() || any_terms_.load(std::memory_order_relaxed)) {
+  if (spaces_.any_dead() || any_expiry_.load(std::memory_order_relaxed)) {
     if (next_shard_ == 0) pass_ = spaces_.BeginPass();
     SweepDead(next_shard_);
     next_shard_ = (next_shard_ + 1) % Index::kShards;
@@ -262,13 +262,13 @@ bool Cache::TryExpose(const ReadGuard&, uint32_t index, bool prompt) {
   // Seen by someone already: one more buffer over it pins nothing more.
   if (segment.exposures.load(std::memory_order_relaxed) == 0 &&
       arena_->exposed_segments() + segment.run_segments > limit) {
-    if (prompt) evictor_.Crowd();
+    if (prompt) evictor_.SignalPressure();
     return false;
   }
   return arena_->TryExpose(index, limit);
 }
 
-bool Cache::ShouldLetGo(uint32_t index) const {
+bool Cache::ShouldReleaseBuffer(uint32_t index) const {
   const Segment& segment = arena_->segment(index);
   return segment.cooling.load(std::memory_order_relaxed) ||
          segment.state.load(std::memory_order_acquire) == SegmentState::kRetired;
@@ -309,7 +309,7 @@ CacheUsage Cache::Usage() {
   usage.segment_bytes = arena_->segment_bytes();
   usage.segments = arena_->segment_count();
   usage.arena_bytes = usage.segment_bytes * usage.segments;
-  usage.fixed_bytes = near_->size() + departures_.bytes() +
+  usage.fixed_bytes = version_words_->size() + eviction_records_.bytes() +
                       size_t{usage.segments} * (sizeof(Segment) + Evictor::bytes_a_segment()) + sizeof(*this);
   usage.free_segments = arena_->free_segments();
   usage.retired_segments = arena_->retired_segments();

@@ -14,7 +14,7 @@
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
 // Memory     segments + index + tags + policy <= max_bytes.  Fixed, beyond that: 64 bytes a segment, the words of
-// near.h,
+// version_words.h,
 //            this object, and while the index grows, old and new array of one shard of 64, and a segment until the next
 //            eviction.  Tags take half of max_bytes at most: then entries go until their tags make room.
 #pragma once
@@ -36,16 +36,16 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "cache/arena.h"
-#include "cache/departures.h"
 #include "cache/epoch.h"
+#include "cache/eviction_records.h"
 #include "cache/evictor.h"
 #include "cache/index.h"
-#include "cache/near.h"
 #include "cache/session.h"
 #include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
 #include "cache/tags.h"
+#include "cache/version_words.h"
 
 namespace zerohop {
 
@@ -60,12 +60,13 @@ struct CacheOptions {
   Verify verify = Verify::kSample;
   size_t max_entries = SIZE_MAX;
   Policy::Kind policy = Policy::Kind::kLearned;
-  bool fading = false;     // Policy::Options::fading
+  bool aging = false;      // Policy::Options::aging
   bool admission = false;  // newcomers worth less than all that is there are refused
   // For tests and simulations: 0 is chosen by max_bytes; and the worth of entries whatever they cost and take.
   size_t segment_bytes = 0;
-  bool by_value = true;
-  std::string terms{};  // the binding's: must be the same when the cache is opened again, like everything here
+  bool weigh_cost_and_bytes = true;
+  std::string
+      binding_options{};  // the binding's: must be the same when the cache is opened again, like everything here
   bool operator==(const CacheOptions&) const = default;
 };
 
@@ -92,20 +93,20 @@ struct EntryFacts {
   uint32_t frequency;  // how often it was asked for lately, at least
   float gap;           // before it was last asked for, in capacities, at most; 0 if unknown
   float idle;          // since it was last asked for, in capacities
-  float value;         // what the policy thinks of it, by the byte
+  float worth;         // what the policy thinks of it, by the byte
   float threshold;     // what it would have to be worth more than, if its segment were emptied now
   float cost;
 };
 
 // What was known of a key when it was let go or refused.
-struct Parting {
-  Departure::Why why;
+struct LastEviction {
+  EvictionRecord::Why why;
   uint32_t frequency;
-  float gap, idle, value, threshold;  // as above
+  float gap, idle, worth, threshold;  // as above
 };
 
 // What a value is stored with.
-struct Terms {
+struct StoreOptions {
   uint64_t expires_us = kNever;
   float cost = 0;
   std::span<const std::string_view> tags{};  // at most kTagsMax
@@ -151,13 +152,13 @@ class Cache {
 
   // kPeek: not counted, neither as a lookup nor as a use of the entry.
   enum class Use { kCount, kPeek };
-  // For near caches (near.h): where the key's version lies, and what it was before the lookup.
-  struct NearMark {
+  // For near caches (version_words.h): where the key's version lies, and what it was before the lookup.
+  struct VersionMark {
     uint32_t word;
     uint32_t version;
   };
   Hit Find(const ReadGuard& guard, Session& session, uint16_t space, Bytes key, Use use = Use::kCount,
-           NearMark* mark = nullptr);
+           VersionMark* mark = nullptr);
 
   // The same for several keys: the memory that each needs is asked for before the first is looked at.
   // hits.size() == keys.size() <= kBatchMax.
@@ -170,12 +171,12 @@ class Cache {
   }
   std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
   // How the key last left by eviction, or was refused by admission; none if that is not remembered (any more).
-  std::optional<Parting> PartingOf(uint16_t space, Bytes key) const;
+  std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
 
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
   // what the caller meant to replace.  Too large is the caller's mistake, and changes nothing.  `value` may be memory
   // that others write: then the copy may be torn.
-  SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const Terms& terms = {});
+  SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {});
   bool Delete(Session& session, uint16_t space, Bytes key);
 
   // Removes every entry of the keyspace that carries the tag; returns how many.
@@ -204,17 +205,17 @@ class Cache {
   Hit Rescue(const ReadGuard& guard, uint16_t space, Bytes key, const Hit& hit);
   // Grows when segments have begun to cool or were retired: buffers over them should be let go of.
   uint32_t notice() const { return evictor_.notice(); }
-  bool ShouldLetGo(uint32_t segment) const;
+  bool ShouldReleaseBuffer(uint32_t segment) const;
   void Taint(uint32_t segment) { arena_->segment(segment).tainted.store(true, std::memory_order_relaxed); }
   bool evicting() const { return evictor_.evicting(); }
-  bool crowded() const { return evictor_.crowded(); }
-  Evictor::Want want() const { return evictor_.want(); }
-  void Satisfy() { evictor_.Satisfy(); }
+  bool under_pressure() const { return evictor_.under_pressure(); }
+  Evictor::CollectionNeed collection_need() const { return evictor_.collection_need(); }
+  void CollectionDone() { evictor_.CollectionDone(); }
 
   Arena& arena() const { return *arena_; }
   const CacheOptions& options() const { return options_; }
-  // For near caches; see near.h.
-  const std::shared_ptr<NearWords>& near() const { return near_; }
+  // For near caches; see version_words.h.
+  const std::shared_ptr<VersionWords>& version_words() const { return version_words_; }
 
   // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
   // segments' pages back too.
@@ -229,7 +230,7 @@ class Cache {
  private:
   static constexpr uint32_t kVerifyEvery = 256;
 
-  Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<NearWords> near);
+  Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words);
 
   struct Scope {
     std::string name;
@@ -241,10 +242,10 @@ class Cache {
     Spaces::Mark mark;
     uint64_t hash;
     Bytes key, value;
-    const Terms& terms;
+    const StoreOptions& options;
     TakenTags& tags;
     uint32_t extension_words;
-    std::optional<Standing> standing;  // if the policy was asked already
+    std::optional<AccessState> access_state;  // if the policy was asked already
   };
 
   // Each scope holds up to two open segments that no other scope can use.
@@ -296,9 +297,9 @@ class Cache {
   uint32_t Ticks() const;
   void PayFromBudget();
   bool Refused(Session& session, Newcomer& newcomer);
-  void TellPolicy(Session& session) {
+  void DrainAccesses(Session& session) {
     if (SharedPolicy::Due(session)) [[unlikely]]
-      policy_.Tell(session, FillLevel());
+      policy_.Drain(session, FillLevel());
   }
   SharedPolicy::Fill FillLevel();
 
@@ -310,14 +311,14 @@ class Cache {
   const HashKey hash_key_;
   const uint64_t born_us_ = CoarseNowUs();
   Arena* const arena_;  // one reference of it is ours
-  const std::shared_ptr<NearWords> near_;
+  const std::shared_ptr<VersionWords> version_words_;
   EpochDomain epochs_;
   Index index_;
   SharedPolicy policy_;
   Spaces spaces_;
   Tags tags_;
-  Departures departures_;
-  std::atomic<bool> any_terms_{false};  // entries with an end were stored: upkeep looks for them
+  EvictionRecords eviction_records_;
+  std::atomic<bool> any_expiry_{false};  // entries with an end were stored: upkeep looks for them
   std::atomic<uint64_t> seal_clock_{1};
 
   // Scopes are only ever added: readers go through the snapshot pointers below without the lock.

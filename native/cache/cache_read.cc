@@ -37,7 +37,7 @@ bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
   const auto removed = index_.Remove(
       hash, [at](uint64_t each) { return each == at; },
       [&](uint64_t) {
-        near_->KeyChanged(hash);
+        version_words_->KeyChanged(hash);
         Untag(at, hash);
       });
   if (!removed) return false;
@@ -57,8 +57,8 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
         if (kAlone) FetchAhead(candidate, key.size(), counters.usual_value_bytes);
         return Matches(candidate, incarnation, key, &entry);
       },
-      [&](std::atomic<uint16_t>& standing) {
-        if (counts) policy_.Touch(session, hash, standing);
+      [&](std::atomic<uint16_t>& access_state) {
+        if (counts) policy_.Touch(session, hash, access_state);
       });
   if (!at) {
     if (counts) counters.Add(Count::kMisses);
@@ -72,7 +72,7 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
   const uint64_t expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
   if (corrupted || HasCome(expires_us)) [[unlikely]] {
     if (Drop(incarnation, hash, *at)) counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
-    near_->KeyChanged(hash);
+    version_words_->KeyChanged(hash);
     if (counts) counters.Add(Count::kMisses);
     return {};
   }
@@ -86,21 +86,21 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
           segment.cooling.load(std::memory_order_relaxed)};
 }
 
-Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, Use use, NearMark* mark) {
+Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, Use use, VersionMark* mark) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t hash = HashOf(space, key);
   if (mark != nullptr) {
     // Before the lookup: a set in between makes the answer stale at once, and never the other way round.
-    mark->word = near_->WordOf(hash);
-    mark->version = near_->Read(mark->word);
+    mark->word = version_words_->WordOf(hash);
+    mark->version = version_words_->Read(mark->word);
   }
-  if (use == Use::kCount) TellPolicy(session);
+  if (use == Use::kCount) DrainAccesses(session);
   return FindHashed<true>(session, space, incarnation, hash, key, use);
 }
 
 void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
                      std::span<Hit> hits) {
-  TellPolicy(session);
+  DrainAccesses(session);
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   std::array<uint64_t, kBatchMax> hashes;
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -124,26 +124,26 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
   Entry entry;
   if (!ReadAt(hit.entry_at, &entry)) return std::nullopt;
   const uint32_t age = (Ticks() - entry.header.written()) & EntryHeader::kWrittenMax;
-  const Standing standing = index_.StandingOf(hit.hash, hit.entry_at).value_or(Standing());
+  const AccessState access_state = index_.AccessStateOf(hit.hash, hit.entry_at).value_or(AccessState());
   return EntryFacts{.hit = hit,
                     .age_us = age * kTickUs,
-                    .frequency = policy_.FrequencyOf(standing),
-                    .gap = policy_.GapOf(standing),
-                    .idle = policy_.CapacitiesOf(standing.Age(policy_.now())),
-                    .value = evictor_.Value(standing, hit.entry_at, entry),
+                    .frequency = policy_.FrequencyOf(access_state),
+                    .gap = policy_.GapOf(access_state),
+                    .idle = policy_.CapacitiesOf(access_state.Age(policy_.now())),
+                    .worth = evictor_.WorthPerByte(access_state, hit.entry_at, entry),
                     .threshold = evictor_.threshold(),
                     .cost = CostOf(arena_->bytes(), hit.entry_at, entry.header)};
 }
 
-std::optional<Parting> Cache::PartingOf(uint16_t space, Bytes key) const {
-  const auto found = departures_.Find(HashOf(space, key), spaces_.IncarnationOf(space));
+std::optional<LastEviction> Cache::LastEvictionOf(uint16_t space, Bytes key) const {
+  const auto found = eviction_records_.Find(HashOf(space, key), spaces_.IncarnationOf(space));
   if (!found) return std::nullopt;
-  return Parting{.why = found->why,
-                 .frequency = policy_.FrequencyOf(found->standing),
-                 .gap = policy_.GapOf(found->standing),
-                 .idle = policy_.CapacitiesOf(found->idle),
-                 .value = found->value,
-                 .threshold = found->bar};
+  return LastEviction{.why = found->why,
+                      .frequency = policy_.FrequencyOf(found->access_state),
+                      .gap = policy_.GapOf(found->access_state),
+                      .idle = policy_.CapacitiesOf(found->idle),
+                      .worth = found->worth,
+                      .threshold = found->threshold};
 }
 
 std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t space) {
@@ -151,7 +151,7 @@ std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t spa
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t now = NowUs();
   std::vector<ScannedKey> keys;
-  index_.VisitShard(shard, [&](uint64_t at, Standing) {
+  index_.VisitShard(shard, [&](uint64_t at, AccessState) {
     Entry entry;
     if (!ReadAt(at, &entry) || entry.header.space != incarnation) return;
     if (ExpiresUs(arena_->bytes(), at, entry.header) <= now) return;

@@ -33,27 +33,27 @@ uint32_t Cache::Ticks() const {
   return static_cast<uint32_t>((CoarseNowUs() - born_us_) / kTickUs) & EntryHeader::kWrittenMax;
 }
 
-SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, const Terms& terms) {
+SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
   const bool large = IsLarge(key.size(), value.size());
   const Spaces::Mark mark = spaces_.MarkOf(space);
   TakenTags tags(tags_);
-  Newcomer newcomer{space, mark, HashOf(space, key), key, value, terms, tags,
+  Newcomer newcomer{space, mark, HashOf(space, key), key, value, options, tags,
                     // A large value has room for an end from the start: it could not be moved to get one.
-                    terms.plain() && !large ? 0 : ExtensionWords(terms.tags.size()), std::nullopt};
+                    options.plain() && !large ? 0 : ExtensionWords(options.tags.size()), std::nullopt};
   {
     ReadGuard guard(epochs_, session);
     index_.Prefetch(guard, newcomer.hash);  // arrives while the value is copied
   }
-  near_->Prefetch(newcomer.hash);
-  TellPolicy(session);
+  version_words_->Prefetch(newcomer.hash);
+  DrainAccesses(session);
   if (options_.admission && evicting() && Refused(session, newcomer)) {
     CountRefusal(session, space, SetOutcome::kRefusedWorth);
     return SetOutcome::kRefusedWorth;
   }
   Reservation room{};
   SetOutcome outcome = SetOutcome::kStored;
-  if (!terms.tags.empty()) outcome = TakeTags(session, mark.incarnation, newcomer.hash, terms.tags, &tags);
+  if (!options.tags.empty()) outcome = TakeTags(session, mark.incarnation, newcomer.hash, options.tags, &tags);
   if (outcome == SetOutcome::kStored) {
     outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   }
@@ -121,13 +121,14 @@ bool Cache::Refused(Session& session, Newcomer& newcomer) {
     const auto known = index_.Find(
         newcomer.hash, [&](uint64_t at) { return Matches(at, newcomer.mark.incarnation, newcomer.key, &entry); });
     if (known) return false;
-    newcomer.standing = policy_.Arrive(session, newcomer.hash);
+    newcomer.access_state = policy_.Arrive(session, newcomer.hash);
   }
   const uint64_t bytes = LayOut(0, newcomer.extension_words, newcomer.key.size(), newcomer.value.size()).end;
-  const float weight = evictor_.WeightOf(newcomer.terms.cost, bytes), fee = evictor_.entry_fee();
-  if (policy_.Admits(*newcomer.standing, fee / weight)) return false;
-  departures_.Note({newcomer.hash, policy_.Worth(*newcomer.standing) * weight, fee, *newcomer.standing, /*idle=*/0,
-                    newcomer.mark.incarnation, Departure::Why::kRefused});
+  const float weight = evictor_.WeightOf(newcomer.options.cost, bytes), fee = evictor_.entry_fee();
+  if (policy_.Admits(*newcomer.access_state, fee / weight)) return false;
+  eviction_records_.Note({newcomer.hash, policy_.ReuseRate(*newcomer.access_state) * weight, fee,
+                          *newcomer.access_state, /*idle=*/0, newcomer.mark.incarnation,
+                          EvictionRecord::Why::kRefused});
   if (++session.refused % kResampleEvery == 0) evictor_.Resample(session);
   return true;
 }
@@ -198,10 +199,11 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
   if (newcomer.extension_words != 0) {
     std::byte* const at = arena + room.entry_at + sizeof(EntryHeader);
     const TagIds tags = newcomer.tags.ids();
-    const EntryExtension extension{newcomer.terms.expires_us, newcomer.terms.cost, static_cast<uint32_t>(tags.size())};
+    const EntryExtension extension{newcomer.options.expires_us, newcomer.options.cost,
+                                   static_cast<uint32_t>(tags.size())};
     std::memcpy(at, &extension, sizeof(extension));
     if (!tags.empty()) std::memcpy(at + sizeof(extension), tags.data(), tags.size_bytes());
-    if (newcomer.terms.expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
+    if (newcomer.options.expires_us != kNever) any_expiry_.store(true, std::memory_order_relaxed);
   }
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
   // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
@@ -212,7 +214,7 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
     std::memcpy(arena + room.layout.value_at, value.data(), value.size());
   }
   const uint32_t bits = newcomer.extension_words << EntryHeader::kWordsShift |
-                        (newcomer.terms.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) | Ticks();
+                        (newcomer.options.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) | Ticks();
   const EntryHeader header{static_cast<uint32_t>(value.size()), checksum, static_cast<uint16_t>(key.size()),
                            newcomer.mark.incarnation, bits};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
@@ -241,10 +243,10 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
     };
     upserted = index_.Upsert(
         newcomer.hash, room.entry_at, matches,
-        [&] { return newcomer.standing ? *newcomer.standing : policy_.Arrive(session, newcomer.hash); },
+        [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
         [&] { return spaces_.Valid(newcomer.mark); },
         [&](std::optional<uint64_t> replaced) {
-          near_->KeyChanged(newcomer.hash);
+          version_words_->KeyChanged(newcomer.hash);
           if (replaced) Untag(*replaced, newcomer.hash);
           newcomer.tags.Chain();
         });
@@ -269,7 +271,7 @@ bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, ui
   const std::optional<uint64_t> at = index_.Remove(
       hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); },
       [&](uint64_t offset) {
-        near_->KeyChanged(hash);
+        version_words_->KeyChanged(hash);
         Untag(offset, hash);
       });
   if (!at) return false;
@@ -286,7 +288,7 @@ bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t hash = HashOf(space, key);
   const bool removed = RemoveKey(session, space, incarnation, hash, key);
-  near_->KeyChanged(hash);
+  version_words_->KeyChanged(hash);
   if (removed) session.Of(space).Add(Count::kDeletes);
   return removed;
 }
@@ -317,7 +319,7 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
       const auto at = index_.Remove(
           link.hash, [&](uint64_t each) { return tags_.Has(link) && Carries(each, link); },
           [&](uint64_t offset) {
-            near_->KeyChanged(link.hash);
+            version_words_->KeyChanged(link.hash);
             Untag(offset, link.hash);
           });
       if (!at) {
@@ -346,12 +348,12 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     hash = HashOf(space, key);
     return index_.Find(
         hash, [&](uint64_t at) { return Matches(at, incarnation, key, entry); },
-        [&](std::atomic<uint16_t>& standing) {
-          if (touch) policy_.Touch(session, hash, standing);
+        [&](std::atomic<uint16_t>& access_state) {
+          if (touch) policy_.Touch(session, hash, access_state);
         });
   };
-  TellPolicy(session);
-  if (expires_us && *expires_us != kNever) any_terms_.store(true, std::memory_order_relaxed);
+  DrainAccesses(session);
+  if (expires_us && *expires_us != kNever) any_expiry_.store(true, std::memory_order_relaxed);
   size_t value_bytes = 0;
   for (bool touch = true;; touch = false) {
     ReadGuard guard(epochs_, session);
@@ -368,7 +370,7 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     const bool stored = index_.While(
         hash, *at, [&] { ExpiryWord(arena_->bytes(), *at).store(*expires_us, std::memory_order_relaxed); });
     if (!stored) continue;
-    near_->KeyChanged(hash);
+    version_words_->KeyChanged(hash);
     return SetOutcome::kStored;
   }
   // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry; another
@@ -397,7 +399,7 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
       if (!at || entry.header.value_bytes != value_bytes || entry.header.extension_words() != 0) break;
       done = MoveWithEnd(*at, entry, room, hash, *expires_us);  // false: moved just now; look again
     }
-    near_->KeyChanged(hash);
+    version_words_->KeyChanged(hash);
   }
   NewcomersOf(space).Finish(room);
   return found ? std::optional(SetOutcome::kStored) : std::nullopt;

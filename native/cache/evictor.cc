@@ -121,18 +121,21 @@ Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
 
 void Evictor::StartEvicting() {
   if (evicting_.exchange(true, std::memory_order_relaxed)) return;
-  parts_.near.AllChanged();
-  Tell();  // buffers are held less strongly from now on
+  parts_.version_words.AllChanged();
+  Notify();  // buffers are held less strongly from now on
 }
 
-void Evictor::Crowd() {
-  if (crowded_.load(std::memory_order_relaxed) || crowded_.exchange(true, std::memory_order_relaxed)) return;
-  parts_.near.AllChanged();
-  want_.store(Want::kWhole, std::memory_order_relaxed);  // buffers that were held until now are old
-  Tell();
+void Evictor::SignalPressure() {
+  if (exposure_pressure_.load(std::memory_order_relaxed) ||
+      exposure_pressure_.exchange(true, std::memory_order_relaxed))
+    return;
+  parts_.version_words.AllChanged();
+  collection_need_.store(CollectionNeed::kWhole,
+                         std::memory_order_relaxed);  // buffers that were held until now are old
+  Notify();
 }
 
-void Evictor::Tell() {
+void Evictor::Notify() {
   notice_.fetch_add(1, std::memory_order_release);
   parts_.announce();
 }
@@ -142,7 +145,7 @@ Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   walked_segment_.reset();
   Reclaim();
   const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
-  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) Tell();
+  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) Notify();
   if (parts_.arena.Takeable(spare) < wanted) StartEvicting();
   while (parts_.arena.Takeable(spare) < wanted) {
     const std::optional<uint32_t> victim = Victim(session);
@@ -231,25 +234,25 @@ bool Evictor::Walk(Session* session, uint32_t index) {
     __builtin_prefetch(arena + std::min(end, at + kWalkAhead * (entry->layout.end - at)));
     const uint64_t hash = HashOf(*entry);
     if (guard) parts_.index.Prefetch(*guard, hash);
-    walked_.push_back({*entry, at, hash, -1, Standing()});
+    walked_.push_back({*entry, at, hash, -1, AccessState()});
     at = entry->layout.end;
   }
   const uint64_t now_us = NowUs();
   // None: overwritten, deleted or never published.
   std::erase_if(walked_, [&](Walked& one) {
-    const std::optional<Standing> standing =
-        guard ? parts_.index.SeenStandingOf(*guard, one.hash, one.at) : parts_.index.StandingOf(one.hash, one.at);
-    if (!standing) return true;
-    one.standing = *standing;
+    const std::optional<AccessState> access_state =
+        guard ? parts_.index.SeenStandingOf(*guard, one.hash, one.at) : parts_.index.AccessStateOf(one.hash, one.at);
+    if (!access_state) return true;
+    one.access_state = *access_state;
     const EntryHeader& header = one.entry.header;
-    if (!Dead(header) && !Expired(one.at, header, now_us)) one.value = Value(*standing, one.at, one.entry);
+    if (!Dead(header) && !Expired(one.at, header, now_us)) one.worth = WorthPerByte(*access_state, one.at, one.entry);
     return false;
   });
   walked_segment_ = index;
   return true;
 }
 
-bool Evictor::LetGo(Session* session, const Walked& one, Count why, float bar) {
+bool Evictor::EvictEntry(Session* session, const Walked& one, Count why, float threshold) {
   const EntryHeader& header = one.entry.header;
   bool counted = false;
   const auto removed = parts_.index.Remove(
@@ -264,14 +267,15 @@ bool Evictor::LetGo(Session* session, const Walked& one, Count why, float bar) {
       [&](uint64_t at) {
         parts_.tags.Drop(TagsOf(parts_.arena.bytes(), at, header), one.hash);
         // While the cache evicts there are no near caches; that began under this lock, and has been told.
-        if (!evicting()) parts_.near.KeyChanged(one.hash);
+        if (!evicting()) parts_.version_words.KeyChanged(one.hash);
       });
   if (!removed) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(one.at)).live_entries.fetch_sub(1, std::memory_order_release);
   if (counted && why != Count::kExpired) {
-    const uint32_t idle = one.standing.Age(parts_.policy.now());
-    parts_.departures.Note({one.hash, one.value, bar, one.standing, static_cast<uint16_t>(idle), header.space,
-                            why == Count::kTrimmedEntries ? Departure::Why::kTrimmed : Departure::Why::kEvicted});
+    const uint32_t idle = one.access_state.Age(parts_.policy.now());
+    parts_.eviction_records.Note(
+        {one.hash, one.worth, threshold, one.access_state, static_cast<uint16_t>(idle), header.space,
+         why == Count::kTrimmedEntries ? EvictionRecord::Why::kTrimmed : EvictionRecord::Why::kEvicted});
   }
   if (session == nullptr || !counted) return counted;
   session->Of(parts_.spaces.SpaceOf(header.space)).Add(why);
@@ -287,18 +291,18 @@ void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
   size_t next = 0;  // what will be copied after `i`, as far as can be told now
   for (size_t i = 0; i < walked_.size(); ++i) {
     const Walked& one = walked_[i];
-    for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].value <= least;) ++next;
+    for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].worth <= least;) ++next;
     const uint64_t next_at = walked_[next < walked_.size() ? next : i].entry.layout.value_at;
     // Not verified here: the checksum moves along with the value, and a hit finds out.
-    const bool spared = session != nullptr && session->spared == one.hash && may_survive && one.value >= 0;
-    if ((one.value > least || spared) &&
+    const bool spared = session != nullptr && session->spared == one.hash && may_survive && one.worth >= 0;
+    if ((one.worth > least || spared) &&
         CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
       Add(session, Count::kCopiedForward);
       Add(session, Count::kCopiedForwardBytes, one.entry.layout.end - one.at);
       continue;
     }
     const bool expired = Expired(one.at, one.entry.header, now_us);
-    LetGo(session, one, expired ? Count::kExpired : Count::kEvictedEntries, may_survive ? least : threshold());
+    EvictEntry(session, one, expired ? Count::kExpired : Count::kEvictedEntries, may_survive ? least : threshold());
   }
 }
 
@@ -354,11 +358,11 @@ void Evictor::RetireAll(Session* session) {
   ListSealed();
   for (const uint32_t index : sealed_) Evict(session, index, /*may_survive=*/false, /*decommit=*/true);
   evicting_.store(false, std::memory_order_relaxed);
-  crowded_.store(false, std::memory_order_relaxed);
-  Satisfy();
+  exposure_pressure_.store(false, std::memory_order_relaxed);
+  CollectionDone();
   lag_.store(0, std::memory_order_relaxed);
   Reclaim();
-  Tell();
+  Notify();
 }
 
 // Retires sealed segments without entries; true if someone has a buffer over one.
@@ -378,7 +382,7 @@ bool Evictor::RetireEmpty(bool decommit) {
 
 void Evictor::Tidy() {
   MutexLock lock(mutex_);
-  if (RetireEmpty(/*decommit=*/true)) Tell();
+  if (RetireEmpty(/*decommit=*/true)) Notify();
 }
 
 }  // namespace zerohop

@@ -4,7 +4,7 @@
 // of their scope, the others leave the index; then the segment is retired, and free as soon as no reader, writer or
 // view refers to it.
 //
-//   worth      what the policy says of an entry's standing, times its cost, by the byte
+//   worth      what the policy says of an entry's access_state, times its cost, by the byte
 //   threshold  a fifth of the bytes that live entries take is worth less: known from a sample of the index
 //   benefit    of emptying a segment: the share of its bytes that is dead, or worth less than the threshold, the more
 //              so the less; estimated from the same sample
@@ -36,16 +36,16 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "cache/arena.h"
-#include "cache/departures.h"
 #include "cache/entry.h"
 #include "cache/epoch.h"
+#include "cache/eviction_records.h"
 #include "cache/index.h"
-#include "cache/near.h"
 #include "cache/session.h"
 #include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
 #include "cache/tags.h"
+#include "cache/version_words.h"
 
 namespace zerohop {
 
@@ -60,10 +60,10 @@ class Evictor {
     EpochDomain& epochs;
     Spaces& spaces;
     Tags& tags;
-    NearWords& near;
+    VersionWords& version_words;
     const SharedPolicy& policy;
-    Departures& departures;
-    bool by_value;  // CacheOptions
+    EvictionRecords& eviction_records;
+    bool weigh_cost_and_bytes;  // CacheOptions
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
     std::function<void()> announce;  // notice() has grown
@@ -107,13 +107,13 @@ class Evictor {
   // Looks at more of the index, unless another thread is at it.
   void Resample(Session& session) EXCLUDES(mutex_);
   // What the policy thinks of the entry, by the byte.
-  float Value(Standing standing, uint64_t at, const Entry& entry) const {
+  float WorthPerByte(AccessState access_state, uint64_t at, const Entry& entry) const {
     const float cost = CostOf(parts_.arena.bytes(), at, entry.header);
-    return parts_.policy.Worth(standing) * WeightOf(cost, entry.layout.end - at);
+    return parts_.policy.ReuseRate(access_state) * WeightOf(cost, entry.layout.end - at);
   }
   // What its worth counts, for what it costs and takes.
   float WeightOf(float cost, uint64_t bytes) const {
-    return parts_.by_value ? (cost > 0 ? cost : kCostUnsaid) / static_cast<float>(bytes) : 1;
+    return parts_.weigh_cost_and_bytes ? (cost > 0 ? cost : kCostUnsaid) / static_cast<float>(bytes) : 1;
   }
 
   static constexpr size_t bytes_a_segment() { return sizeof(Estimate); }
@@ -122,8 +122,8 @@ class Evictor {
   bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
   // As many segments are exposed as may be, or the cache evicts: buffers are held weakly from now on, and nothing is
   // kept in near caches, so that those that nobody uses any more make room for others.
-  bool crowded() const { return crowded_.load(std::memory_order_relaxed) || evicting(); }
-  void Crowd();  // any thread
+  bool under_pressure() const { return exposure_pressure_.load(std::memory_order_relaxed) || evicting(); }
+  void SignalPressure();  // any thread
   // `prompt`: buffers come back at the next collection of the young generation, from wherever it happens; so nearly all
   // segments may be exposed.  Else (finalizers that need the event loop): while evicting half, or down to a quarter as
   // collections lag.
@@ -132,9 +132,9 @@ class Evictor {
   // What would help: nothing; a collection of the young generation (few victims are left, and buffers that were let go
   // of keep others from being some); one of everything (a group that cooled for its whole time is still exposed, so
   // its buffers have grown old).
-  enum class Want : uint8_t { kNothing, kYoung, kWhole };
-  Want want() const { return want_.load(std::memory_order_relaxed); }
-  void Satisfy() { want_.store(Want::kNothing, std::memory_order_relaxed); }
+  enum class CollectionNeed : uint8_t { kNothing, kYoung, kWhole };
+  CollectionNeed collection_need() const { return collection_need_.load(std::memory_order_relaxed); }
+  void CollectionDone() { collection_need_.store(CollectionNeed::kNothing, std::memory_order_relaxed); }
 
  private:
   // What emptying a segment would bring, as far as is known.
@@ -144,7 +144,7 @@ class Evictor {
     uint32_t generation = 0;
   };
   struct Sampled {
-    float value;
+    float worth;
     uint32_t bytes;
   };
 
@@ -157,10 +157,10 @@ class Evictor {
   std::optional<uint32_t> Victim(Session& session) REQUIRES(mutex_);
   std::optional<uint32_t> MostBeneficial(float* next) REQUIRES(mutex_);
   float BenefitOf(uint32_t index) const REQUIRES(mutex_);
-  float BenefitOfValue(float value) const;
+  float BenefitOfWorth(float worth) const;
   float WalkedBenefit(uint32_t index) const REQUIRES(mutex_);
   void Survey(Session& session, uint32_t entries) REQUIRES(mutex_);
-  void Weigh(uint64_t at, Standing standing, uint64_t now_us) REQUIRES(mutex_);
+  void Weigh(uint64_t at, AccessState access_state, uint64_t now_us) REQUIRES(mutex_);
   void RefreshSmall(Session& session) REQUIRES(mutex_);
   void LearnBenefit(uint32_t index, float benefit, uint32_t seen) REQUIRES(mutex_);
   void DrawThreshold() REQUIRES(mutex_);
@@ -171,7 +171,7 @@ class Evictor {
   void CoolIfDue() REQUIRES(mutex_);
   void Cool() REQUIRES(mutex_);
   void StartEvicting() REQUIRES(mutex_);
-  void Tell();
+  void Notify();
   void Evict(Session* session, uint32_t index, bool may_survive, bool decommit) REQUIRES(mutex_);
   void EvictWalked(Session* session, uint32_t index, bool may_survive) REQUIRES(mutex_);
   // `next_at`: the value that will be copied after this one.
@@ -198,10 +198,10 @@ class Evictor {
   const Parts parts_;
   std::atomic<uint32_t> notice_{0};
   std::atomic<bool> evicting_{false};
-  std::atomic<bool> crowded_{false};
+  std::atomic<bool> exposure_pressure_{false};
   std::atomic<uint32_t> scopes_{0};
   std::atomic<uint32_t> lag_{0};  // cooled segments that were still exposed at the last cooling
-  std::atomic<Want> want_{Want::kNothing};
+  std::atomic<CollectionNeed> collection_need_{CollectionNeed::kNothing};
   std::unique_ptr<std::atomic<Stream*>[]> survivors_ { new std::atomic<Stream*>[ kScopesMax ]() };  // by scope
 
   // A live entry of the segment that is being emptied.
@@ -209,11 +209,11 @@ class Evictor {
     Entry entry;
     uint64_t at;
     uint64_t hash;
-    float value;  // by the byte; below zero: nobody may find it any more
-    Standing standing;
+    float worth;  // by the byte; below zero: nobody may find it any more
+    AccessState access_state;
   };
-  // `bar`: what it had to be worth more than.  True if someone could have found it.
-  bool LetGo(Session* session, const Walked& one, Count why, float bar);
+  // `threshold`: what it had to be worth more than.  True if someone could have found it.
+  bool EvictEntry(Session* session, const Walked& one, Count why, float threshold);
 
   Mutex mutex_;
   std::vector<std::unique_ptr<Stream>> streams_ GUARDED_BY(mutex_);  // owns what survivors_ points at

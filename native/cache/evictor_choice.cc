@@ -50,10 +50,10 @@ void Evictor::ListSealed() {
   }
 }
 
-float Evictor::BenefitOfValue(float value) const {
+float Evictor::BenefitOfWorth(float worth) const {
   const float least = threshold();
-  if (value > least) return kStays * least / value;
-  return value <= 0 ? 1 : kFreed + (1 - kFreed) * (1 - value / least);
+  if (worth > least) return kStays * least / worth;
+  return worth <= 0 ? 1 : kFreed + (1 - kFreed) * (1 - worth / least);
 }
 
 float Evictor::BenefitOf(uint32_t index) const {
@@ -74,7 +74,7 @@ void Evictor::LearnBenefit(uint32_t index, float benefit, uint32_t seen) {
   known.benefit += (benefit - known.benefit) * static_cast<float>(seen) / static_cast<float>(known.seen);
 }
 
-void Evictor::Weigh(uint64_t at, Standing standing, uint64_t now_us) {
+void Evictor::Weigh(uint64_t at, AccessState access_state, uint64_t now_us) {
   const uint32_t index = parts_.arena.SegmentOf(at);
   Entry entry;
   if (!parts_.arena.TryRead(at, &entry)) return;
@@ -82,17 +82,17 @@ void Evictor::Weigh(uint64_t at, Standing standing, uint64_t now_us) {
     LearnBenefit(index, 1, 1);
     return;
   }
-  const float value = Value(standing, at, entry);
-  sample_[sampled_++ % kSampleMax] = {value,
+  const float worth = WorthPerByte(access_state, at, entry);
+  sample_[sampled_++ % kSampleMax] = {worth,
                                       static_cast<uint32_t>(std::min<uint64_t>(entry.layout.end - at, UINT32_MAX))};
-  LearnBenefit(index, BenefitOfValue(value), 1);
+  LearnBenefit(index, BenefitOfWorth(worth), 1);
 }
 
 // Looks at about so many live entries, wherever they are.
 void Evictor::Survey(Session& session, uint32_t entries) {
   struct Drawn {
     uint64_t at;
-    Standing standing;
+    AccessState access_state;
   };
   const uint64_t now_us = NowUs();
   uint32_t seen = 0;
@@ -107,12 +107,12 @@ void Evictor::Survey(Session& session, uint32_t entries) {
       parts_.index.PrefetchSample(guard, random);
     }
     for (const uint64_t random : randoms) {
-      parts_.index.Sample(guard, random, [&](uint64_t at, Standing standing) {
+      parts_.index.Sample(guard, random, [&](uint64_t at, AccessState access_state) {
         __builtin_prefetch(parts_.arena.bytes() + at);
-        drawn[count++] = {at, standing};
+        drawn[count++] = {at, access_state};
       });
     }
-    for (size_t i = 0; i < count; ++i) Weigh(drawn[i].at, drawn[i].standing, now_us);
+    for (size_t i = 0; i < count; ++i) Weigh(drawn[i].at, drawn[i].access_state, now_us);
     seen += static_cast<uint32_t>(count);
   }
 }
@@ -129,12 +129,12 @@ void Evictor::DrawThreshold() {
     bytes += sorted[i].bytes;
   }
   std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(count),
-            [](const Sampled& a, const Sampled& b) { return a.value < b.value; });
+            [](const Sampled& a, const Sampled& b) { return a.worth < b.worth; });
   const auto quantile = [&](float share) {
     auto left = static_cast<float>(bytes) * share;
     size_t at = 0;
     while (at + 1 < count && (left -= static_cast<float>(sorted[at].bytes)) > 0) ++at;
-    return sorted[at].value;
+    return sorted[at].worth;
   };
   threshold_.store(quantile(kThresholdShare), std::memory_order_relaxed);
   entry_fee_.store(quantile(kEntryFeeShare), std::memory_order_relaxed);
@@ -153,7 +153,7 @@ float Evictor::WalkedBenefit(uint32_t index) const {
   const auto bytes = static_cast<float>(uint64_t{segment.run_segments} * parts_.arena.segment_bytes());
   float kept = 0;
   for (const Walked& one : walked_) {
-    kept += static_cast<float>(one.entry.layout.end - one.at) * (1 - BenefitOfValue(one.value));
+    kept += static_cast<float>(one.entry.layout.end - one.at) * (1 - BenefitOfWorth(one.worth));
   }
   return 1 - kept / bytes;
 }
@@ -166,7 +166,7 @@ void Evictor::RefreshSmall(Session& session) {
     if (segment.live_entries.load(std::memory_order_relaxed) == 0 || !Walk(&session, index) || walked_.empty())
       continue;
     float benefit = 0;
-    for (const Walked& one : walked_) benefit += BenefitOfValue(one.value);
+    for (const Walked& one : walked_) benefit += BenefitOfWorth(one.worth);
     LearnBenefit(index, benefit / static_cast<float>(walked_.size()), kSeenMax);
   }
 }
@@ -209,7 +209,7 @@ std::optional<uint32_t> Evictor::Victim(Session& session) {
     const float benefit = WalkedBenefit(*best);
     if (benefit >= next * kGoodEnough) return best;
     float of_live = 0;
-    for (const Walked& one : walked_) of_live += BenefitOfValue(one.value);
+    for (const Walked& one : walked_) of_live += BenefitOfWorth(one.worth);
     if (!walked_.empty()) LearnBenefit(*best, of_live / static_cast<float>(walked_.size()), kSeenMax);
   }
 }
@@ -218,18 +218,18 @@ std::optional<uint32_t> Evictor::Victim(Session& session) {
 float Evictor::WorstToKeep() const {
   const size_t room = SurvivorRoom();
   size_t bytes = 0;
-  for (const Walked& one : walked_) bytes += one.value > threshold() ? one.entry.layout.end - one.at : 0;
+  for (const Walked& one : walked_) bytes += one.worth > threshold() ? one.entry.layout.end - one.at : 0;
   float least = std::max(threshold(), 0.0f);
   if (bytes <= room) return least;
   // Too many: the best of them.
   std::vector<const Walked*> best;
   for (const Walked& one : walked_) {
-    if (one.value > least) best.push_back(&one);
+    if (one.worth > least) best.push_back(&one);
   }
-  std::sort(best.begin(), best.end(), [](const Walked* a, const Walked* b) { return a->value > b->value; });
+  std::sort(best.begin(), best.end(), [](const Walked* a, const Walked* b) { return a->worth > b->worth; });
   bytes = 0;
   for (const Walked* one : best) {
-    least = one->value;
+    least = one->worth;
     bytes += one->entry.layout.end - one->at;
     if (bytes > room) break;
   }
@@ -287,10 +287,10 @@ void Evictor::Cool() {
   evictions_since_cooling_ = 0;
   lag_.store(lag + given_up, std::memory_order_relaxed);
   if (lag > 0) {
-    Tell();
-    want_.store(Want::kYoung, std::memory_order_relaxed);
+    Notify();
+    collection_need_.store(CollectionNeed::kYoung, std::memory_order_relaxed);
   }
-  if (given_up >= window / 2) want_.store(Want::kWhole, std::memory_order_relaxed);
+  if (given_up >= window / 2) collection_need_.store(CollectionNeed::kWhole, std::memory_order_relaxed);
 }
 
 }  // namespace zerohop

@@ -24,19 +24,19 @@ bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
   float next = std::numeric_limits<float>::infinity();  // the least of the others
   size_t compared = 0;
   bool expired = false;
-  const auto compare = [&](uint64_t at, Standing standing) {
+  const auto compare = [&](uint64_t at, AccessState access_state) {
     if (at == newcomer || expired) return;
     Entry entry;
     if (!parts_.arena.TryRead(at, &entry) || Dead(entry.header)) return;
     ++compared;
     expired = Expired(at, entry.header, now_us);
-    const float value = expired ? -1 : Value(standing, at, entry);
-    if (least && value >= least->value) {
-      next = std::min(next, value);
+    const float worth = expired ? -1 : WorthPerByte(access_state, at, entry);
+    if (least && worth >= least->worth) {
+      next = std::min(next, worth);
       return;
     }
-    if (least) next = least->value;
-    least = Walked{entry, at, 0, value, standing};
+    if (least) next = least->worth;
+    least = Walked{entry, at, 0, worth, access_state};
   };
   if (everywhere) {
     for (size_t shard = 0; shard < Index::kShards; ++shard) parts_.index.VisitShard(shard, compare);
@@ -49,7 +49,7 @@ bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
   const Count why = expired ? Count::kExpired : Count::kTrimmedEntries;
   const size_t before = parts_.spaces.Entries();
   least->hash = HashOf(least->entry);
-  if (LetGo(&session, *least, why, next)) return true;
+  if (EvictEntry(&session, *least, why, next)) return true;
   // Gone meanwhile; or someone wrote over the key, and the slot is found by its place.
   const size_t swept = parts_.index.Sweep([&](uint64_t at) {
     if (at != least->at) return false;
@@ -67,7 +67,7 @@ void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
   while (parts_.spaces.Entries() > entries_max) {
     // A sample of a nearly empty index may show nothing: then all of it does.
     if (!TrimOne(session, newcomer, /*everywhere=*/false) && !TrimOne(session, newcomer, /*everywhere=*/true)) return;
-    if (++trimmed_ % kTidyEvery == 0 && RetireEmpty(/*decommit=*/false)) Tell();
+    if (++trimmed_ % kTidyEvery == 0 && RetireEmpty(/*decommit=*/false)) Notify();
   }
 }
 

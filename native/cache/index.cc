@@ -58,12 +58,12 @@ std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
   return std::unique_ptr<Table>(new (std::nothrow) Table{count, std::move(buckets)});
 }
 
-void Index::Insert(Table& table, uint64_t slot, uint16_t standing) {
+void Index::Insert(Table& table, uint64_t slot, uint16_t access_state) {
   for (size_t at = table.Home(Tag(slot));; at = table.Next(at)) {
     Bucket& bucket = table.buckets[at];
     for (size_t i = 0; i < kSlots; ++i) {
       if (bucket.slots[i].load(std::memory_order_relaxed) != 0) continue;
-      bucket.standings[i].store(standing, std::memory_order_relaxed);
+      bucket.standings[i].store(access_state, std::memory_order_relaxed);
       bucket.slots[i].store(slot, std::memory_order_release);
       return;
     }
@@ -132,15 +132,15 @@ void Index::Tidy() {
   }
 }
 
-std::optional<Standing> Index::StandingOf(uint64_t hash, uint64_t offset) {
+std::optional<AccessState> Index::AccessStateOf(uint64_t hash, uint64_t offset) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
   const Place place = shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; });
   if (!place) return std::nullopt;
-  return Standing(place.standing().load(std::memory_order_relaxed));
+  return AccessState(place.access_state().load(std::memory_order_relaxed));
 }
 
-std::optional<Standing> Index::SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
+std::optional<AccessState> Index::SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
   const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
   const uint64_t wanted = Pack(TagOf(hash), offset);
   size_t at = table.Home(TagOf(hash));
@@ -148,7 +148,7 @@ std::optional<Standing> Index::SeenStandingOf(const ReadGuard&, uint64_t hash, u
     const Bucket& bucket = table.buckets[at];
     for (size_t i = 0; i < kSlots; ++i) {
       if (bucket.slots[i].load(std::memory_order_relaxed) != wanted) continue;
-      return Standing(bucket.standings[i].load(std::memory_order_relaxed));
+      return AccessState(bucket.standings[i].load(std::memory_order_relaxed));
     }
     if (bucket.passed.load(std::memory_order_acquire) == 0) break;
   }

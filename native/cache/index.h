@@ -3,7 +3,8 @@
 // 64 shards, each an array of buckets of one cache line:
 //
 //   bucket  u32 passed | 6 standings | 6 slots      passed: slots that lie further on because this bucket was full
-//   slot    63 ........ 36 | 35 ............. 0     standing: what the policy keeps of the slot's entry (standing.h)
+//   slot    63 ........ 36 | 35 ............. 0     access_state: what the policy keeps of the slot's entry
+//   (access_state.h)
 //           tag (28 bits)  | entry offset / 8 + 1      0 = empty
 //
 // A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag
@@ -18,7 +19,7 @@
 // Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
 // Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
 //             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
-//             A standing is written beside its slot, not with it: a race gives an entry another one's, for a while.
+//             A access_state is written beside its slot, not with it: a race gives an entry another one's, for a while.
 // Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 6 / load bytes an
 //             entry: 13 to 17.
 #pragma once
@@ -32,8 +33,8 @@
 
 #include "base/constants.h"
 #include "base/mutex.h"
+#include "cache/access_state.h"
 #include "cache/epoch.h"
-#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -65,7 +66,7 @@ class Index {
   std::optional<uint64_t> Find(uint64_t hash, Matches matches) const {
     return Find(hash, matches, [](std::atomic<uint16_t>&) {});
   }
-  // `touch(standing)` may change the standing of what was found.
+  // `touch(access_state)` may change the access_state of what was found.
   template <class Matches, class Touch>
   std::optional<uint64_t> Find(uint64_t hash, Matches matches, Touch touch) const;
 
@@ -74,15 +75,16 @@ class Index {
   template <class Visit>
   void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;
 
-  // Points the matching slot, which keeps its standing, or a new one, at `offset`; unless `allowed()` says no.  That is
-  // asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be.
-  // `arrives()` gives a new slot its standing.
+  // Points the matching slot, which keeps its access_state, or a new one, at `offset`; unless `allowed()` says no. That
+  // is asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be. `arrives()` gives a
+  // new slot its access_state.
   template <class Matches, class Arrives, class Allowed, class Done>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed, Done done);
   template <class Matches>
-  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Standing standing = {}) {
+  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, AccessState access_state = {}) {
     return Upsert(
-        hash, offset, matches, [standing] { return standing; }, [] { return true; }, [](std::optional<uint64_t>) {});
+        hash, offset, matches, [access_state] { return access_state; }, [] { return true; },
+        [](std::optional<uint64_t>) {});
   }
 
   // Removes the matching slot; returns where it pointed.  `done(offset)` runs under the lock, when it is gone.
@@ -99,12 +101,12 @@ class Index {
   template <class Act>
   bool While(uint64_t hash, uint64_t offset, Act act);
 
-  // The standing of the slot that points at exactly `offset`, or none if there is none.
-  std::optional<Standing> StandingOf(uint64_t hash, uint64_t offset);
+  // The access_state of the slot that points at exactly `offset`, or none if there is none.
+  std::optional<AccessState> AccessStateOf(uint64_t hash, uint64_t offset);
   // The same without the lock.
-  std::optional<Standing> SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
+  std::optional<AccessState> SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
 
-  // Visits the entries of some bucket that `random` picks, as (offset, standing): a sample of all, when repeated.
+  // Visits the entries of some bucket that `random` picks, as (offset, access_state): a sample of all, when repeated.
   // Returns how many there were.
   template <class Visit>
   size_t Sample(const ReadGuard&, uint64_t random, Visit visit) const;
@@ -172,7 +174,7 @@ class Index {
     size_t slot = 0;
     explicit operator bool() const { return table != nullptr; }
     std::atomic<uint64_t>& word() const { return table->buckets[bucket].slots[slot]; }
-    std::atomic<uint16_t>& standing() const { return table->buckets[bucket].standings[slot]; }
+    std::atomic<uint16_t>& access_state() const { return table->buckets[bucket].standings[slot]; }
   };
 
   struct alignas(kCacheLineBytes) Shard {
@@ -199,7 +201,7 @@ class Index {
 
   static std::unique_ptr<Table> NewTable(size_t count);
   // Writes a slot of a new key where there is room.  REQUIRES: the table has an empty slot, and its shard's lock.
-  static void Insert(Table& table, uint64_t slot, uint16_t standing);
+  static void Insert(Table& table, uint64_t slot, uint16_t access_state);
   const Bucket& SampledBucket(uint64_t random) const {
     const Table& table = *shards_[ShardOf(random)].table.load(std::memory_order_acquire);
     return table.buckets[table.Home(TagOf(random))];
@@ -241,7 +243,7 @@ size_t Index::Sample(const ReadGuard&, uint64_t random, Visit visit) const {
   for (size_t i = 0; i < kSlots; ++i) {
     const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
     if (slot == 0) continue;
-    visit(Offset(slot), Standing(bucket.standings[i].load(std::memory_order_relaxed)));
+    visit(Offset(slot), AccessState(bucket.standings[i].load(std::memory_order_relaxed)));
     ++seen;
   }
   return seen;
@@ -375,7 +377,7 @@ void Index::VisitShard(size_t shard_number, Visit visit) {
     const Bucket& bucket = table.buckets[at];
     for (size_t i = 0; i < kSlots; ++i) {
       const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
-      if (slot != 0) visit(Offset(slot), Standing(bucket.standings[i].load(std::memory_order_relaxed)));
+      if (slot != 0) visit(Offset(slot), AccessState(bucket.standings[i].load(std::memory_order_relaxed)));
     }
   }
 }

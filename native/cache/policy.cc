@@ -23,7 +23,7 @@ constexpr double kYoungest = 2;
 // Of so many hits, one may add to the sketch: others were within a tick of the one before, or found the count at its
 // end.
 constexpr uint32_t kHitsOfAddition = 4;
-// With `fading`, the counts of the score policy are halved once in so many capacities of requests.
+// With `aging`, the counts of the score policy are halved once in so many capacities of requests.
 constexpr double kScoreHalving = 10;
 
 }  // namespace
@@ -60,26 +60,26 @@ void Policy::Expect(size_t capacity) {
 
 // frequency / ln(age), which nothing but the length of a tick can change.
 void Policy::Score() {
-  for (uint32_t of = 0; of < Standing::kClasses; ++of) {
+  for (uint32_t of = 0; of < AccessState::kClasses; ++of) {
     for (uint32_t step = 0; step < AgeSteps::kSteps; ++step) {
       const double ticks = (AgeSteps::AgeOf(step) + AgeSteps::AgeOf(step + 1) - 1) / 2.0;
       const double requests = ticks * tick_requests_;
-      model_.SetIndex(of, step, static_cast<float>(CountOfClass(of) / std::log(requests + kYoungest)));
+      model_.SetReuseRate(of, step, static_cast<float>(CountOfClass(of) / std::log(requests + kYoungest)));
     }
   }
 }
 
-uint32_t Policy::FrequencyOf(Standing standing) const {
+uint32_t Policy::FrequencyOf(AccessState access_state) const {
   constexpr std::array<uint8_t, kFrequencyBands> kLeast = {1, 2, 3, 5, 8, 12};
-  const uint32_t of = standing.entry_class();
+  const uint32_t of = access_state.entry_class();
   if (kind() == Kind::kScore) return CountOfClass(of);
   return kLeast[std::min(of / kGapBands, kFrequencyBands - 1)];
 }
 
-float Policy::GapOf(Standing standing) const {
+float Policy::GapOf(AccessState access_state) const {
   constexpr std::array<float, kGapBands> kMost = {
       0, 1 / 16.0f, 1 / 4.0f, 1, 4, 16, std::numeric_limits<float>::infinity()};
-  return kind() == Kind::kScore ? 0 : kMost[standing.entry_class() % kGapBands];
+  return kind() == Kind::kScore ? 0 : kMost[access_state.entry_class() % kGapBands];
 }
 
 size_t Policy::GrownSketchBytes(size_t entries) const {
@@ -115,17 +115,17 @@ size_t Policy::bytes() const {
 void Policy::Pass() {
   const uint32_t passed = std::exchange(new_requests_, 0);
   const uint32_t passed_hits = std::exchange(new_hits_, 0);
-  in_tick_ += kind() == Kind::kLearned ? pace_.Count(passed, passed_hits, capacity_) : passed;
+  in_tick_ += kind() == Kind::kLearned ? clock_.Count(passed, passed_hits, capacity_) : passed;
   if (in_tick_ >= tick_requests_) {
     now_.store(now() + in_tick_ / tick_requests_, std::memory_order_relaxed);
     in_tick_ %= tick_requests_;
   }
   // Most hits add nothing to the sketch: it fades by the others, mainly.
-  unfaded_ += kind() == Kind::kLearned ? passed * kHitsOfAddition - passed_hits * (kHitsOfAddition - 1)
-                                       : passed * kHitsOfAddition;
-  if (const uint32_t additions = unfaded_ / kHitsOfAddition; additions >= std::max(tick_requests_, kTogether)) {
-    Fade(additions);
-    unfaded_ %= kHitsOfAddition;
+  unaged_ += kind() == Kind::kLearned ? passed * kHitsOfAddition - passed_hits * (kHitsOfAddition - 1)
+                                      : passed * kHitsOfAddition;
+  if (const uint32_t additions = unaged_ / kHitsOfAddition; additions >= std::max(tick_requests_, kTogether)) {
+    AgeSketch(additions);
+    unaged_ %= kHitsOfAddition;
   }
   unswept_ += passed;
   if (unswept_ >= kTogether && kind() == Kind::kLearned) Sweep();
@@ -142,10 +142,10 @@ void Policy::Sweep() {
 }
 
 // As much of the sketch is halved as falls to so many additions.
-void Policy::Fade(uint32_t additions) {
+void Policy::AgeSketch(uint32_t additions) {
   const double passed = additions / static_cast<double>(capacity_);
   if (kind() == Kind::kScore) {
-    if (!options_.fading) return;
+    if (!options_.aging) return;
     halve_due_ += static_cast<double>(WideSketch::counters()) * std::min(passed / kScoreHalving, 1.0);
     const auto counters = static_cast<size_t>(halve_due_);
     wide_->Halve(counters);

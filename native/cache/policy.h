@@ -1,17 +1,18 @@
 // policy.h: which entries are worth keeping, as far as requests tell.
 //
 // For every request the caller tells `Arrive` (a key that was not there and will be stored) or `Touch` (one that was),
-// and keeps the Standing that it is given beside the entry.  From a standing, `Worth` says what keeping the entry
-// earns: reuses per tick, comparable between entries whatever their keys.
+// and keeps the AccessState that it is given beside the entry.  From a access_state, `ReuseRate` says what keeping the
+// entry earns: reuses per tick, comparable between entries whatever their keys.
 //
 //   kLearned   worth is read off a model of the traffic: how entries of the same class (frequency, gap before the last
 //              request) and age went on to be asked for (reuse_model.h, reuse_tracker.h)
-//   kScore     worth = frequency / ln(age in requests); frequencies fade only if told so (`fading`)
+//   kScore     worth = frequency / ln(age in requests); frequencies fade only if told so (`aging`)
 //
-// A tick is 1/32 of `capacity` requests, more of them while fewer hit than usual (pace.h).  A touch within the tick of
-// the one before tells nothing new, and writes nothing.
+// A tick is 1/32 of `capacity` requests, more of them while fewer hit than usual (policy_clock.h).  A touch within the
+// tick of the one before tells nothing new, and writes nothing.
 //
-// Threads  Worth, Arrive, Touch, Wants: any.  All else one at a time, GUARDED_BY the owner's mutex.  A sketch that was
+// Threads  ReuseRate, Arrive, Touch, Follows: any.  All else one at a time, GUARDED_BY the owner's mutex.  A sketch
+// that was
 //          outgrown is kept until ForgetOutgrown: the owner knows when nobody is in Arrive or Touch any more.
 // Never    sees keys, entries, bytes, clocks or locks
 // Memory   kLearned: `sketch_bytes + tracker_bytes` an entry, at least their least, and 34 KiB.  kScore: 512 KiB.
@@ -25,11 +26,11 @@
 #include <memory>
 #include <vector>
 
-#include "cache/pace.h"
+#include "cache/access_state.h"
+#include "cache/policy_clock.h"
 #include "cache/reuse_model.h"
 #include "cache/reuse_tracker.h"
 #include "cache/sketch.h"
-#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -39,7 +40,7 @@ class Policy {
 
   struct Options {
     Kind kind = Kind::kLearned;
-    bool fading = false;  // of kScore: counts are halved every 10 capacities of requests
+    bool aging = false;  // of kScore: counts are halved every 10 capacities of requests
     // kLearned; an entry of the capacity.
     double sketch_bytes = 16;
     double tracker_bytes = 8;
@@ -54,22 +55,26 @@ class Policy {
   // soon, for which the memory is taken.
   Policy(const Options& options, size_t capacity, size_t entries);
 
-  Standing Arrive(uint64_t hash) { return Place(hash, kUnknownGap); }
-  Standing Touch(uint64_t hash, Standing before) {
+  AccessState Arrive(uint64_t hash) { return Place(hash, kUnknownGap); }
+  AccessState Touch(uint64_t hash, AccessState before) {
     const uint32_t age = before.Age(now());
     return age == 0 ? before : Place(hash, GapBand(age));
   }
 
   // After Arrive, or a Touch that changed something: whether the learner wants to hear of it, and then what.
-  bool Wants(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
-  void Observe(uint64_t hash, Standing now_has, uint32_t at) { tracker_.Seen(hash, now_has.entry_class(), at, model_); }
+  bool Follows(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
+  void Observe(uint64_t hash, AccessState now_has, uint32_t at) {
+    tracker_.Seen(hash, now_has.entry_class(), at, model_);
+  }
 
-  float Worth(Standing standing) const { return Worth(standing, now()); }
-  float Worth(Standing standing, uint32_t at) const { return model_.Index(standing.entry_class(), standing.Age(at)); }
+  float ReuseRate(AccessState access_state) const { return ReuseRate(access_state, now()); }
+  float ReuseRate(AccessState access_state, uint32_t at) const {
+    return model_.ReuseRate(access_state.entry_class(), access_state.Age(at));
+  }
 
   // Whether a newcomer is worth the room of an entry of worth `rival`.
-  bool Admits(Standing newcomer, float rival) const {
-    return Worth(newcomer) >= rival * (kind() == Kind::kLearned ? kEntryFee : 1);
+  bool Admits(AccessState newcomer, float rival) const {
+    return ReuseRate(newcomer) >= rival * (kind() == Kind::kLearned ? kEntryFee : 1);
   }
 
   // So many requests have passed, of which so many hit.  Cost: spread evenly, beside some 20 us each capacity / 2
@@ -97,10 +102,10 @@ class Policy {
   size_t capacity() const { return capacity_; }
   size_t bytes() const;  // of sketches and tracker
 
-  // What a standing says, in words for people: a count (the least of its band) and a gap in capacities (the most of its
-  // band; 0 if unknown).
-  uint32_t FrequencyOf(Standing standing) const;
-  float GapOf(Standing standing) const;
+  // What a access_state says, in words for people: a count (the least of its band) and a gap in capacities (the most of
+  // its band; 0 if unknown).
+  uint32_t FrequencyOf(AccessState access_state) const;
+  float GapOf(AccessState access_state) const;
   static float CapacitiesOf(uint32_t ticks) { return static_cast<float>(ticks) / kTicksInCapacity; }
 
  private:
@@ -108,7 +113,7 @@ class Policy {
   static constexpr uint32_t kFrequencyBands = 6;  // 1, 2, up to 4, 7, 11, more
   static constexpr uint32_t kGapBands = 7;        // unknown, below 1/16, 1/4, 1, 4, 16, more
   static constexpr uint32_t kUnknownGap = 0;
-  static_assert(kFrequencyBands * kGapBands <= Standing::kClasses);
+  static_assert(kFrequencyBands * kGapBands <= AccessState::kClasses);
   static constexpr uint32_t kTicksInCapacity = 32;
 
   // A newcomer must be worth this much more than what it displaces: displacing costs, too.
@@ -132,17 +137,17 @@ class Policy {
   }
   static constexpr uint32_t CountOfClass(uint32_t of) { return of < 8 ? of : (4 + (of - 8) % 4) << ((of - 8) / 4 + 1); }
 
-  Standing Place(uint64_t hash, uint32_t gap_band) {
-    if (kind() == Kind::kScore) return Standing(ClassOfCount(wide_->Add(hash)), now());
+  AccessState Place(uint64_t hash, uint32_t gap_band) {
+    if (kind() == Kind::kScore) return AccessState(ClassOfCount(wide_->Add(hash)), now());
     const uint32_t count = sketch_.load(std::memory_order_acquire)->Add(hash);
-    return Standing(FrequencyBand(count) * kGapBands + gap_band, now());
+    return AccessState(FrequencyBand(count) * kGapBands + gap_band, now());
   }
   void Score();
   size_t SketchBytes(size_t entries) const;
   size_t GrownSketchBytes(size_t entries) const;  // a multiple of what it is now
   size_t TrackerBytes(size_t entries) const;
   void Pass();
-  void Fade(uint32_t additions);
+  void AgeSketch(uint32_t additions);
   void Sweep();
   void Fit();
 
@@ -152,10 +157,10 @@ class Policy {
   uint32_t tick_requests_ = 0;  // until Expect
   std::atomic<uint32_t> now_{0};
   uint32_t together_ = 1;  // requests that are looked at together
-  Pace pace_;
+  PolicyClock clock_;
   uint32_t new_requests_ = 0, new_hits_ = 0;  // requests of which the clock does not know yet
   uint32_t in_tick_ = 0;                      // requests counted since the tick began
-  uint32_t unfaded_ = 0;                      // additions since the sketch was faded, in parts (kHitsOfAddition)
+  uint32_t unaged_ = 0;                       // additions since the sketch was faded, in parts (kHitsOfAddition)
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next
   uint64_t last_fit_ = 0;

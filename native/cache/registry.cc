@@ -10,7 +10,7 @@ std::string Told(const CacheOptions& options) {
   std::string told =
       "maxBytes " + std::to_string(options.max_bytes) + ", verify " + kVerify[static_cast<size_t>(options.verify)];
   if (options.max_entries != SIZE_MAX) told += ", maxEntries " + std::to_string(options.max_entries);
-  return options.terms.empty() ? told : told + ", " + options.terms;
+  return options.binding_options.empty() ? told : told + ", " + options.binding_options;
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ std::array<float, ReuseModel::kSteps> PriorHazards() {
 
 ReuseModel::ReuseModel(Shape shape) : shape_(shape) { Fit(1); }
 
-void ReuseModel::Fit(float fading) {
+void ReuseModel::Fit(float retained) {
   static const std::array<float, kSteps> kPrior = PriorHazards();
   const uint32_t classes = shape_.groups * shape_.classes_in_group;
   // Who was at risk in each step: all who came that far, and of those who left the count within it, half.
@@ -99,8 +99,8 @@ void ReuseModel::Fit(float fading) {
   }
   for (uint32_t step = 0; step <= kSteps; ++step) {
     for (uint32_t each = 0; each < classes; ++each) {
-      reused_[step][each] *= fading;
-      lapsed_[step][each] *= fading;
+      reused_[step][each] *= retained;
+      lapsed_[step][each] *= retained;
       waiting_[step][each] = 0;
     }
   }
@@ -126,7 +126,7 @@ void ReuseModel::FitIndex(uint32_t entry_class, const Histogram& gone, const His
     const Point best = hull[corners - 1];
     const float slope = best.x > here.x ? (best.y - here.y) / (best.x - here.x) : 0;
     const float index = corners == 1 ? std::max(slope, beyond) : slope;
-    SetIndex(entry_class, step, (index + next) / 2);
+    SetReuseRate(entry_class, step, (index + next) / 2);
     next = index;
     hull[corners++] = here;
   }

@@ -23,8 +23,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cache/access_state.h"
 #include "cache/age_steps.h"
-#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -41,30 +41,30 @@ class ReuseModel {
   explicit ReuseModel(Shape shape);
 
   // An age of kHorizon or more: followed to the end.
-  void Reused(uint32_t entry_class, uint32_t age) { Tell(reused_, entry_class, age); }
-  void Lapsed(uint32_t entry_class, uint32_t age) { Tell(lapsed_, entry_class, age); }
+  void Reused(uint32_t entry_class, uint32_t age) { Record(reused_, entry_class, age); }
+  void Lapsed(uint32_t entry_class, uint32_t age) { Record(lapsed_, entry_class, age); }
   void Waiting(uint32_t entry_class, uint32_t age) { ++waiting_[RowOf(age)][entry_class]; }
 
-  // Draws the index anew; then what was learned counts `fading` as much as before, and who waits is told anew.
-  void Fit(float fading);
+  // Draws the index anew; then what was learned counts `retained` as much as before, and who waits is told anew.
+  void Fit(float retained);
 
-  // age < Standing::kAges
-  float Index(uint32_t entry_class, uint32_t age) const {
+  // age < AccessState::kAges
+  float ReuseRate(uint32_t entry_class, uint32_t age) const {
     return index_[entry_class * kSteps + AgeSteps::StepOf(age)].load(std::memory_order_relaxed);
   }
 
   // For a policy that knows the worth without learning.
-  void SetIndex(uint32_t entry_class, uint32_t step, float worth) {
+  void SetReuseRate(uint32_t entry_class, uint32_t step, float worth) {
     index_[entry_class * kSteps + step].store(worth, std::memory_order_relaxed);
   }
 
  private:
   // By step and class, so that a fit does several classes at once; the last row: followed to the end.
-  using Row = std::array<float, Standing::kClasses>;
+  using Row = std::array<float, AccessState::kClasses>;
   using Histogram = std::array<Row, kSteps + 1>;
 
   static uint32_t RowOf(uint32_t age) { return age < kHorizon ? AgeSteps::StepOf(age) : kSteps; }
-  void Tell(Histogram& histogram, uint32_t entry_class, uint32_t age) {
+  void Record(Histogram& histogram, uint32_t entry_class, uint32_t age) {
     ++histogram[RowOf(age)][entry_class];
     news_[entry_class] = true;
   }
@@ -72,9 +72,9 @@ class ReuseModel {
 
   const Shape shape_;
   Histogram reused_{}, lapsed_{}, waiting_{};
-  std::array<bool, Standing::kClasses> news_{};  // of which classes anything was learned since the last fit
+  std::array<bool, AccessState::kClasses> news_{};  // of which classes anything was learned since the last fit
   uint32_t fits_ = 0;
-  std::array<std::atomic<float>, Standing::kClasses * kSteps> index_{};
+  std::array<std::atomic<float>, AccessState::kClasses * kSteps> index_{};
 };
 
 }  // namespace zerohop

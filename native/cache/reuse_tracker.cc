@@ -6,7 +6,7 @@ namespace zerohop {
 namespace {
 
 // The sample becomes thinner when more than 1/16 of the slots were needed for others before their time ...
-constexpr size_t kCrowdedShare = 16;
+constexpr size_t kGivenUpShare = 16;
 // ... and denser when less than 1/4 are used, a horizon after it was last changed.
 constexpr size_t kSparseShare = 4;
 
@@ -33,14 +33,14 @@ bool ReuseTracker::Sweep(size_t count, uint32_t now, ReuseModel& model) {
   }
   if (!round) return false;
   const size_t slots = buckets_.size() * kSlots;
-  if (crowded_ > slots / kCrowdedShare && threshold > UINT32_MAX / 4096) {
+  if (given_up_early_ > slots / kGivenUpShare && threshold > UINT32_MAX / 4096) {
     threshold_.store(threshold / 2, std::memory_order_relaxed);
     settled_ = now;
   } else if (used_ < slots / kSparseShare && threshold < UINT32_MAX && now - settled_ > ReuseModel::kHorizon) {
     threshold_.store(threshold * 2 + 1, std::memory_order_relaxed);
     settled_ = now;
   }
-  crowded_ = 0;
+  given_up_early_ = 0;
   return true;
 }
 
@@ -52,7 +52,7 @@ void ReuseTracker::Grow(size_t bytes, uint32_t now, ReuseModel& model) {
     }
   }
   buckets_ = std::move(larger);
-  next_ = used_ = crowded_ = 0;
+  next_ = used_ = given_up_early_ = 0;
 }
 
 }  // namespace zerohop

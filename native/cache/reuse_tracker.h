@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "base/constants.h"
+#include "cache/access_state.h"
 #include "cache/reuse_model.h"
-#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -48,7 +48,7 @@ class ReuseTracker {
       if (place == nullptr || (*place != 0 && AgeOf(slot, now) > AgeOf(*place, now))) place = &slot;
     }
     if (*place != 0) {
-      crowded_ += AgeOf(*place, now) < ReuseModel::kHorizon;
+      given_up_early_ += AgeOf(*place, now) < ReuseModel::kHorizon;
       End(*place, now, /*reused=*/false, model);
     } else {
       ++used_;
@@ -70,7 +70,7 @@ class ReuseTracker {
   static constexpr size_t kSlots = 8;
   using Bucket = std::array<uint64_t, kSlots>;
   static constexpr int kTagShift = 32;
-  static constexpr int kTimeBits = kTagShift - static_cast<int>(Standing::kClassBits);
+  static constexpr int kTimeBits = kTagShift - static_cast<int>(AccessState::kClassBits);
   static constexpr uint32_t kTimes = 1u << kTimeBits;
 
   // Of the tag, so that the slot alone tells whether its key is followed.
@@ -81,7 +81,9 @@ class ReuseTracker {
     return tag << kTagShift | uint64_t{entry_class} << kTimeBits | (now & (kTimes - 1));
   }
   static uint32_t AgeOf(uint64_t slot, uint32_t now) { return (now - static_cast<uint32_t>(slot)) & (kTimes - 1); }
-  static uint32_t ClassOf(uint64_t slot) { return static_cast<uint32_t>(slot >> kTimeBits) & (Standing::kClasses - 1); }
+  static uint32_t ClassOf(uint64_t slot) {
+    return static_cast<uint32_t>(slot >> kTimeBits) & (AccessState::kClasses - 1);
+  }
   static void End(uint64_t slot, uint32_t now, bool reused, ReuseModel& model) {
     const uint32_t age = AgeOf(slot, now);
     if (reused && age < ReuseModel::kHorizon) {
@@ -93,10 +95,10 @@ class ReuseTracker {
 
   std::vector<Bucket> buckets_;
   std::atomic<uint32_t> threshold_{UINT32_MAX};
-  size_t next_ = 0;       // to be swept
-  size_t used_ = 0;       // slots
-  size_t crowded_ = 0;    // keys that were given up before their time, since the sweep began
-  uint32_t settled_ = 0;  // when the threshold was last changed
+  size_t next_ = 0;            // to be swept
+  size_t used_ = 0;            // slots
+  size_t given_up_early_ = 0;  // keys that were given up before their time, since the sweep began
+  uint32_t settled_ = 0;       // when the threshold was last changed
 };
 
 }  // namespace zerohop

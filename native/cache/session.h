@@ -9,10 +9,10 @@
 #include <memory>
 #include <new>
 
+#include "cache/access_state.h"
 #include "cache/counters.h"
 #include "cache/epoch.h"
 #include "cache/spaces.h"
-#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -27,17 +27,17 @@ class NoticeListener {
 };
 
 // What the policy is to hear of a thread's lookups; see shared_policy.h.
-struct Heard {
-  struct OfKey {
+struct AccessBuffer {
+  struct Access {
     uint64_t hash;
     uint32_t at;  // in ticks
-    Standing standing;
+    AccessState access_state;
   };
-  static constexpr uint32_t kNotes = 64;
+  static constexpr uint32_t kAccesses = 64;
   uint32_t requests = 0, hits = 0;
-  uint32_t tell_at = kNotes;  // requests
+  uint32_t drain_at = kAccesses;  // requests
   uint32_t count = 0;
-  std::array<OfKey, kNotes> notes;
+  std::array<Access, kAccesses> accesses;
 };
 
 struct Session {
@@ -48,7 +48,7 @@ struct Session {
   uint64_t refused = 0;                   // by the policy
   uint64_t spared = 0;                    // hash of an entry that its evictions move and do not let go; 0: none
   uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
-  Heard heard;
+  AccessBuffer access_buffer;
   bool verify_now = false;             // the next hit's checksum is compared
   NoticeListener* listener = nullptr;  // may be null
 

@@ -11,19 +11,19 @@ size_t SharedPolicy::RoomFor(size_t entries) const {
   return room;
 }
 
-void SharedPolicy::Tell(Session& session, Fill fill) noexcept {
-  Heard& heard = session.heard;
+void SharedPolicy::Drain(Session& session, Fill fill) noexcept {
+  AccessBuffer& buffer = session.access_buffer;
   // A reader does not wait: it has more to tell the next time.
   if (!mutex_.TryLock()) {
-    heard.tell_at = heard.requests + Heard::kNotes;
+    buffer.drain_at = buffer.requests + AccessBuffer::kAccesses;
     return;
   }
-  for (uint32_t i = 0; i < heard.count; ++i) {
-    policy_.Observe(heard.notes[i].hash, heard.notes[i].standing, heard.notes[i].at);
+  for (uint32_t i = 0; i < buffer.count; ++i) {
+    policy_.Observe(buffer.accesses[i].hash, buffer.accesses[i].access_state, buffer.accesses[i].at);
   }
-  policy_.Advance(heard.requests, heard.hits);
-  heard.count = heard.requests = heard.hits = 0;
-  heard.tell_at = Heard::kNotes;
+  policy_.Advance(buffer.requests, buffer.hits);
+  buffer.count = buffer.requests = buffer.hits = 0;
+  buffer.drain_at = AccessBuffer::kAccesses;
   policy_.Expect(fill.capacity);
   capacity_.store(fill.capacity, std::memory_order_relaxed);
   tick_requests_.store(policy_.tick_requests(), std::memory_order_relaxed);

@@ -1,9 +1,9 @@
 // shared_policy.h: the policy as the threads of one cache use it.
 //
-// A lookup changes the standing of what it found, and that alone, at once: a few instructions, one line of the sketch,
-// no lock; nothing at all if the entry was asked for within the same tick.  What the learner is to hear is noted in the
-// thread's session, and told every Heard::kNotes requests, if the mutex is free, together with the requests that have
-// passed.
+// A lookup changes the access_state of what it found, and that alone, at once: a few instructions, one line of the
+// sketch, no lock; nothing at all if the entry was asked for within the same tick.  What the learner is to hear is
+// noted in the thread's session, and told every AccessBuffer::kAccesses requests, if the mutex is free, together with
+// the requests that have passed.
 //
 // Threads  any, each with its Session.  Lock order: mutex_ is a leaf lock, but for the epochs' own.
 #pragma once
@@ -13,10 +13,10 @@
 #include <cstdint>
 
 #include "base/mutex.h"
+#include "cache/access_state.h"
 #include "cache/epoch.h"
 #include "cache/policy.h"
 #include "cache/session.h"
-#include "cache/standing.h"
 
 namespace zerohop {
 
@@ -39,31 +39,31 @@ class SharedPolicy {
 
   // REQUIRES: a ReadGuard, in these three.
   void Touch(Session& session, uint64_t hash, std::atomic<uint16_t>& word) {
-    const Standing before(word.load(std::memory_order_relaxed));
-    const Standing after = policy_.Touch(hash, before);
-    ++session.heard.requests;
-    ++session.heard.hits;
+    const AccessState before(word.load(std::memory_order_relaxed));
+    const AccessState after = policy_.Touch(hash, before);
+    ++session.access_buffer.requests;
+    ++session.access_buffer.hits;
     if (after.bits() == before.bits()) return;
     word.store(after.bits(), std::memory_order_relaxed);
     Note(session, hash, after);
   }
-  Standing Arrive(Session& session, uint64_t hash) {
-    const Standing standing = policy_.Arrive(hash);
-    ++session.heard.requests;
-    Note(session, hash, standing);
-    return standing;
+  AccessState Arrive(Session& session, uint64_t hash) {
+    const AccessState access_state = policy_.Arrive(hash);
+    ++session.access_buffer.requests;
+    Note(session, hash, access_state);
+    return access_state;
   }
 
-  // True if the session has heard so much that it should Tell.
-  static bool Due(const Session& session) { return session.heard.requests >= session.heard.tell_at; }
+  // True if the session has heard so much that it is due to be drained.
+  static bool Due(const Session& session) { return session.access_buffer.requests >= session.access_buffer.drain_at; }
   // Nothing, while another thread is at it.  Under a guard too; what was outgrown is then freed another time.
-  void Tell(Session& session, Fill fill) noexcept EXCLUDES(mutex_);
+  void Drain(Session& session, Fill fill) noexcept EXCLUDES(mutex_);
 
-  float Worth(Standing standing) const { return policy_.Worth(standing); }
-  bool Admits(Standing newcomer, float rival) const { return policy_.Admits(newcomer, rival); }
+  float ReuseRate(AccessState access_state) const { return policy_.ReuseRate(access_state); }
+  bool Admits(AccessState newcomer, float rival) const { return policy_.Admits(newcomer, rival); }
   Policy::Kind kind() const { return policy_.kind(); }
-  uint32_t FrequencyOf(Standing standing) const { return policy_.FrequencyOf(standing); }
-  float GapOf(Standing standing) const { return policy_.GapOf(standing); }
+  uint32_t FrequencyOf(AccessState access_state) const { return policy_.FrequencyOf(access_state); }
+  float GapOf(AccessState access_state) const { return policy_.GapOf(access_state); }
   static float CapacitiesOf(uint32_t ticks) { return Policy::CapacitiesOf(ticks); }
   uint32_t now() const { return policy_.now(); }
   // Of memory, or what it will be next: it grows only when that has been put by.
@@ -74,9 +74,9 @@ class SharedPolicy {
 
  private:
   size_t RoomFor(size_t entries) const REQUIRES(mutex_);
-  void Note(Session& session, uint64_t hash, Standing standing) {
-    if (!policy_.Wants(hash) || session.heard.count == Heard::kNotes) return;
-    session.heard.notes[session.heard.count++] = {hash, policy_.now(), standing};
+  void Note(Session& session, uint64_t hash, AccessState access_state) {
+    if (!policy_.Follows(hash) || session.access_buffer.count == AccessBuffer::kAccesses) return;
+    session.access_buffer.accesses[session.access_buffer.count++] = {hash, policy_.now(), access_state};
   }
 
   EpochDomain& epochs_;

@@ -17,7 +17,7 @@ class Sampled {
   Sampled(uint32_t ids, uint32_t capacity, const zerohop::Policy::Options& options)
       : capacity_(capacity), policy_(options, capacity, capacity), slot_(ids, kNone) {
     ids_.reserve(capacity);
-    standings_.reserve(capacity);
+    access_states_.reserve(capacity);
   }
 
   bool Request(uint32_t id) {
@@ -25,26 +25,26 @@ class Sampled {
     const uint32_t slot = slot_[id];
     policy_.Advance(1, slot != kNone);
     if (slot != kNone) {
-      const zerohop::Standing after = policy_.Touch(hash, standings_[slot]);
-      if (after.bits() == standings_[slot].bits()) return true;
-      standings_[slot] = after;
-      if (policy_.Wants(hash)) policy_.Observe(hash, after, policy_.now());
+      const zerohop::AccessState after = policy_.Touch(hash, access_states_[slot]);
+      if (after.bits() == access_states_[slot].bits()) return true;
+      access_states_[slot] = after;
+      if (policy_.Follows(hash)) policy_.Observe(hash, after, policy_.now());
       return true;
     }
-    const zerohop::Standing standing = policy_.Arrive(hash);
-    if (policy_.Wants(hash)) policy_.Observe(hash, standing, policy_.now());
+    const zerohop::AccessState access_state = policy_.Arrive(hash);
+    if (policy_.Follows(hash)) policy_.Observe(hash, access_state, policy_.now());
     if (ids_.size() < capacity_) {
       slot_[id] = static_cast<uint32_t>(ids_.size());
       ids_.push_back(id);
-      standings_.push_back(standing);
+      access_states_.push_back(access_state);
       return false;
     }
     float least;
     const uint32_t victim = Victim(&least);
-    if (!policy_.Admits(standing, least)) return false;
+    if (!policy_.Admits(access_state, least)) return false;
     slot_[ids_[victim]] = kNone;
     ids_[victim] = id;
-    standings_[victim] = standing;
+    access_states_[victim] = access_state;
     slot_[id] = victim;
     return false;
   }
@@ -64,7 +64,7 @@ class Sampled {
     for (uint32_t place = 0; place < kPlaces; ++place) {
       const auto first = static_cast<uint32_t>((zerohop::NextRandom(random_) >> 32) * (capacity_ - together + 1) >> 32);
       for (uint32_t slot = first; slot < first + together; ++slot) {
-        const uint64_t worth = std::bit_cast<uint32_t>(policy_.Worth(standings_[slot], now));
+        const uint64_t worth = std::bit_cast<uint32_t>(policy_.ReuseRate(access_states_[slot], now));
         found = std::min(found, worth << 32 | slot);
       }
     }
@@ -75,7 +75,7 @@ class Sampled {
   const uint32_t capacity_;
   zerohop::Policy policy_;
   std::vector<uint32_t> slot_, ids_;
-  std::vector<zerohop::Standing> standings_;
+  std::vector<zerohop::AccessState> access_states_;
   uint64_t random_ = 0x9e3779b97f4a7c15u;
 };
 

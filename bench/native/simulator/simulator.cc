@@ -78,21 +78,21 @@ template <Policy::Kind kKind>
   return outcome;
 }
 
-Outcome RunEngine(const Play& play, Policy::Kind kind, bool by_value) {
-  simulator::Engine::Terms terms;
+Outcome RunEngine(const Play& play, Policy::Kind kind, bool weigh_cost_and_bytes) {
+  simulator::Engine::Setup setup;
   if (play.sizes != nullptr) {
-    terms.options.max_bytes = play.bytes_max;
-    terms.options.segment_bytes = size_t{1} << 20;
+    setup.options.max_bytes = play.bytes_max;
+    setup.options.segment_bytes = size_t{1} << 20;
   } else {
-    terms = simulator::Engine::OfEqualEntries(play.capacity, play.segments);
+    setup = simulator::Engine::OfEqualEntries(play.capacity, play.segments);
   }
-  terms.options.policy = kind;
-  terms.options.admission = kind == Policy::Kind::kScore;
-  terms.options.by_value = by_value;
-  terms.costs = play.costs;
-  terms.sizes = play.sizes;
+  setup.options.policy = kind;
+  setup.options.admission = kind == Policy::Kind::kScore;
+  setup.options.weigh_cost_and_bytes = weigh_cost_and_bytes;
+  setup.costs = play.costs;
+  setup.sizes = play.sizes;
   Outcome outcome;
-  simulator::Engine cache(std::move(terms));
+  simulator::Engine cache(std::move(setup));
   Run(play, cache, &outcome);
   outcome.copied = cache.CopiedPerStored();
   return outcome;
@@ -127,7 +127,7 @@ bool RunNamed(const std::string& what, const Play& play, Outcome* outcome) {
     options.sketch_bytes_min = options.tracker_bytes_min = 64;
     *outcome = RunSampled<Policy::Kind::kLearned>(play, options);
   } else if (what == "score" || what == "score-aging") {
-    options.fading = what == "score-aging";
+    options.aging = what == "score-aging";
     *outcome = RunSampled<Policy::Kind::kScore>(play, options);
   } else if (what == "engine" || what == "engine-blind") {
     *outcome = RunEngine(play, Policy::Kind::kLearned, what == "engine");

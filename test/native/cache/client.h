@@ -100,8 +100,8 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  SetOutcome Set(std::string_view key, std::string_view value, uint16_t space = 0, const Terms& terms = {}) {
-    return cache_.Set(session_, space, AsBytes(key), AsBytes(value), terms);
+  SetOutcome Set(std::string_view key, std::string_view value, uint16_t space = 0, const StoreOptions& options = {}) {
+    return cache_.Set(session_, space, AsBytes(key), AsBytes(value), options);
   }
   SetOutcome SetUntil(uint64_t expires_us, std::string_view key, std::string_view value, uint16_t space = 0) {
     return Set(key, value, space, {.expires_us = expires_us});
@@ -149,9 +149,9 @@ class Client {
   }
 
   // What a near cache would remember of the key, without a lookup that counts.
-  Cache::NearMark Mark(std::string_view key, uint16_t space = 0) {
+  Cache::VersionMark Mark(std::string_view key, uint16_t space = 0) {
     ReadGuard guard(cache_.epochs(), session_);
-    Cache::NearMark mark{};
+    Cache::VersionMark mark{};
     cache_.Find(guard, session_, space, AsBytes(key), Cache::Use::kPeek, &mark);
     return mark;
   }
@@ -209,8 +209,9 @@ inline void PassTick(Cache& cache, uint16_t space = 0) {
   constexpr const char* kKey = "that PassTick asks for";
   Client client(cache);
   CHECK_EQ(client.Set(kKey, "", space), SetOutcome::kStored);
-  for (uint32_t i = 0; i < 2 * Heard::kNotes; ++i) client.Get(kKey, space);  // from then on the tick's length is known
-  for (uint32_t left = cache.Usage().policy_tick + Heard::kNotes; left > 0; --left) client.Get(kKey, space);
+  for (uint32_t i = 0; i < 2 * AccessBuffer::kAccesses; ++i)
+    client.Get(kKey, space);  // from then on the tick's length is known
+  for (uint32_t left = cache.Usage().policy_tick + AccessBuffer::kAccesses; left > 0; --left) client.Get(kKey, space);
   CHECK(client.Delete(kKey, space));
 }
 

@@ -1,5 +1,5 @@
 // The engine decides as the policy alone does: a policy that is told the same requests gives each entry the same
-// standing and worth, and what leaves, moves or is refused does so by that worth.
+// access_state and worth, and what leaves, moves or is refused does so by that worth.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,37 +27,37 @@ class Alone {
 
   // Before the cache acts on a request: as its session does.
   void Begin(size_t capacity) {
-    if (requests_ < Heard::kNotes) return;
-    for (const Heard::OfKey& note : notes_) policy_.Observe(note.hash, note.standing, note.at);
+    if (requests_ < AccessBuffer::kAccesses) return;
+    for (const AccessBuffer::Access& note : notes_) policy_.Observe(note.hash, note.access_state, note.at);
     notes_.clear();
     policy_.Advance(requests_, hits_);
     requests_ = hits_ = 0;
     policy_.Expect(capacity);
   }
-  Standing Arrive(uint64_t hash) {
-    const Standing standing = policy_.Arrive(hash);
+  AccessState Arrive(uint64_t hash) {
+    const AccessState access_state = policy_.Arrive(hash);
     ++requests_;
-    Note(hash, standing);
-    return standing;
+    Note(hash, access_state);
+    return access_state;
   }
-  Standing Touch(uint64_t hash, Standing before) {
-    const Standing after = policy_.Touch(hash, before);
+  AccessState Touch(uint64_t hash, AccessState before) {
+    const AccessState after = policy_.Touch(hash, before);
     ++requests_;
     ++hits_;
     if (after.bits() != before.bits()) Note(hash, after);
     return after;
   }
-  bool due() const { return requests_ >= Heard::kNotes; }
+  bool due() const { return requests_ >= AccessBuffer::kAccesses; }
   const Policy& policy() const { return policy_; }
 
  private:
-  void Note(uint64_t hash, Standing standing) {
-    if (policy_.Wants(hash)) notes_.push_back({hash, policy_.now(), standing});
+  void Note(uint64_t hash, AccessState access_state) {
+    if (policy_.Follows(hash)) notes_.push_back({hash, policy_.now(), access_state});
   }
 
   Policy policy_;
   uint32_t requests_ = 0, hits_ = 0;
-  std::vector<Heard::OfKey> notes_;
+  std::vector<AccessBuffer::Access> notes_;
 };
 
 // Popular keys, keys that come once, and a loop, in turn and mixed.
@@ -83,7 +83,7 @@ class Requests {
 
 struct Known {
   uint64_t hash;
-  Standing standing;
+  AccessState access_state;
   uint64_t at;  // in the arena
 };
 
@@ -99,7 +99,7 @@ void Compare(const CacheOptions& options) {
   REQUIRE(made.ok());
   Cache& cache = *made.value();
   Client client(cache);
-  Policy::Options of_policy{.kind = options.policy, .fading = options.fading};
+  Policy::Options of_policy{.kind = options.policy, .aging = options.aging};
   of_policy.sketch_bytes_min = of_policy.tracker_bytes_min = options.max_bytes / 64;
   Alone alone(of_policy, cache.Usage().policy_capacity, kEntries);
   Requests requests;
@@ -108,25 +108,25 @@ void Compare(const CacheOptions& options) {
   uint64_t left = 0, moved = 0, kept = 0, refused = 0, stood = 0, segments = 0;
 
   const auto compare = [&](const std::string& newest) {
-    // Where one segment was emptied, its entries had one bar to reach.
+    // Where one segment was emptied, its entries had one threshold to reach.
     const bool one_segment = client.Counted(Count::kEvictedSegments) == segments + 1;
     segments = client.Counted(Count::kEvictedSegments);
-    std::optional<float> bar;
+    std::optional<float> threshold;
     for (auto it = known.begin(); it != known.end();) {
       if (client.Has(it->first)) {
         ++it;
         continue;
       }
-      const auto parting = cache.PartingOf(0, testing::AsBytes(it->first));
+      const auto last = cache.LastEvictionOf(0, testing::AsBytes(it->first));
       // Another may have taken its place.
-      if (parting && it->first != newest) {
-        const Standing standing = it->second.standing;
-        CHECK_EQ(parting->value, alone.policy().Worth(standing));
-        CHECK_EQ(parting->frequency, alone.policy().FrequencyOf(standing));
-        CHECK(parting->value <= parting->threshold);
-        if (parting->why == Departure::Why::kEvicted && one_segment) {
-          CHECK_EQ(parting->threshold, bar.value_or(parting->threshold));
-          bar = parting->threshold;
+      if (last && it->first != newest) {
+        const AccessState access_state = it->second.access_state;
+        CHECK_EQ(last->worth, alone.policy().ReuseRate(access_state));
+        CHECK_EQ(last->frequency, alone.policy().FrequencyOf(access_state));
+        CHECK(last->worth <= last->threshold);
+        if (last->why == EvictionRecord::Why::kEvicted && one_segment) {
+          CHECK_EQ(last->threshold, threshold.value_or(last->threshold));
+          threshold = last->threshold;
         }
       }
       ++left;
@@ -136,15 +136,15 @@ void Compare(const CacheOptions& options) {
       const auto hit = client.Locate(key);
       const auto facts = client.Describe(key);
       REQUIRE(hit && facts);
-      CHECK_EQ(facts->value, alone.policy().Worth(one.standing));
-      CHECK_EQ(facts->frequency, alone.policy().FrequencyOf(one.standing));
-      CHECK_EQ(facts->gap, alone.policy().GapOf(one.standing));
+      CHECK_EQ(facts->worth, alone.policy().ReuseRate(one.access_state));
+      CHECK_EQ(facts->frequency, alone.policy().FrequencyOf(one.access_state));
+      CHECK_EQ(facts->gap, alone.policy().GapOf(one.access_state));
       ++stood;
       if (hit->entry_at == one.at) continue;
       one.at = hit->entry_at;
       ++moved;
-      if (!bar) continue;
-      CHECK(facts->value > *bar);
+      if (!threshold) continue;
+      CHECK(facts->worth > *threshold);
       ++kept;
     }
   };
@@ -159,26 +159,26 @@ void Compare(const CacheOptions& options) {
     if (hit) {
       REQUIRE(known.contains(key));
       Known& one = known.at(key);
-      one.standing = alone.Touch(hash, one.standing);
+      one.access_state = alone.Touch(hash, one.access_state);
       continue;
     }
     CHECK(!known.contains(key));
     const uint64_t before = changes();
     const SetOutcome outcome = client.Set(key, value);
-    const Standing standing = alone.Arrive(hash);
+    const AccessState access_state = alone.Arrive(hash);
     if (outcome == SetOutcome::kRefusedWorth) {
-      const auto parting = cache.PartingOf(0, testing::AsBytes(key));
-      REQUIRE(parting.has_value());
-      CHECK_EQ(parting->why, Departure::Why::kRefused);
-      CHECK_EQ(parting->value, alone.policy().Worth(standing));
-      CHECK(!alone.policy().Admits(standing, parting->threshold));
+      const auto last = cache.LastEvictionOf(0, testing::AsBytes(key));
+      REQUIRE(last.has_value());
+      CHECK_EQ(last->why, EvictionRecord::Why::kRefused);
+      CHECK_EQ(last->worth, alone.policy().ReuseRate(access_state));
+      CHECK(!alone.policy().Admits(access_state, last->threshold));
       ++refused;
       continue;
     }
     REQUIRE(outcome == SetOutcome::kStored);
     const auto placed = client.Locate(key);
     REQUIRE(placed.has_value());
-    known[key] = {hash, standing, placed->entry_at};
+    known[key] = {hash, access_state, placed->entry_at};
     if (changes() != before) compare(key);
   }
   compare("");
@@ -193,7 +193,7 @@ CacheOptions Options(Policy::Kind policy) {
   CacheOptions options;
   options.max_bytes = kMiB;
   options.policy = policy;
-  options.by_value = false;
+  options.weigh_cost_and_bytes = false;
   return options;
 }
 
@@ -209,7 +209,7 @@ TEST(Decisions, AreThoseOfTheLearnedPolicyWithAdmission) {
 
 TEST(Decisions, AreThoseOfTheScoreThatFades) {
   CacheOptions options = Options(Policy::Kind::kScore);
-  options.fading = true;
+  options.aging = true;
   Compare(options);
 }
 

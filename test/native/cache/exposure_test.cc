@@ -107,7 +107,7 @@ TEST(Cache, DoesNotExposeACoolingSegment) {
     const auto hit = cache->Find(guard, client.session(), 0, testing::AsBytes(old));
     if (!hit || !hit.cooling) continue;
     ++cooling;
-    CHECK(cache->ShouldLetGo(hit.segment));
+    CHECK(cache->ShouldReleaseBuffer(hit.segment));
     CHECK(!cache->TryExpose(guard, hit.segment, true));
   }
   CHECK(cooling > 0);

@@ -16,12 +16,12 @@
 #include "base/hash.h"
 #include "cache/cache.h"
 #include "cache/client.h"
-#include "cache/departures.h"
+#include "cache/eviction_records.h"
 #include "cache/index.h"
-#include "cache/near.h"
 #include "cache/reuse_model.h"
 #include "cache/reuse_tracker.h"
 #include "cache/sketch.h"
+#include "cache/version_words.h"
 #include "check.h"
 
 namespace zerohop {
@@ -195,24 +195,24 @@ TEST(Flooding, TheReuseTrackerFollowsHostileKeysNoMoreThanOthers) {
 
 TEST(Flooding, HostileKeysDoNotEraseWhatIsKnownOfOthersThatLeft) {
   constexpr size_t kPlaces = 1024;  // of a cache of 16 MiB
-  Departures departures(kPlaces << 14);
-  CHECK_EQ(departures.bytes(), kPlaces * sizeof(Departure));
+  EvictionRecords records(kPlaces << 14);
+  CHECK_EQ(records.bytes(), kPlaces * sizeof(EvictionRecord));
   const auto place = [](uint64_t hash) { return (hash >> 32) * kPlaces >> 32; };
   const auto note = [&](const std::string& key) {
-    Departure one;
+    EvictionRecord one;
     one.hash = UnderProcess(key);
-    one.why = Departure::Why::kEvicted;
-    departures.Note(one);
+    one.why = EvictionRecord::Why::kEvicted;
+    records.Note(one);
   };
   const std::vector<std::string> keys = MeetingUnderZero(400, place);
   for (const std::string& key : keys) note(key);
   size_t kept = 0;
-  for (const std::string& key : keys) kept += departures.Find(UnderProcess(key), 0).has_value();
+  for (const std::string& key : keys) kept += records.Find(UnderProcess(key), 0).has_value();
   CHECK(kept > 250);  // four hundred in a thousand places, at random: about 330; the attack would leave one
 }
 
 TEST(Flooding, HostileKeysDoNotShareAVersionWord) {
-  const auto words = NearWords::Create(16 * kMiB);
+  const auto words = VersionWords::Create(16 * kMiB);
   REQUIRE(words != nullptr);
   const auto word = [&](uint64_t hash) { return words->WordOf(hash) - words->WordOf(0); };
   const std::vector<std::string> keys = MeetingUnderZero(400, word);

@@ -20,22 +20,22 @@ auto Is(uint64_t offset) {
   return [offset](uint64_t each) { return each == offset; };
 }
 
-// A standing that could be no other's by chance.
-constexpr Standing Numbered(uint64_t number) { return Standing(static_cast<uint16_t>(number * 40503 + 1)); }
+// A access_state that could be no other's by chance.
+constexpr AccessState Numbered(uint64_t number) { return AccessState(static_cast<uint16_t>(number * 40503 + 1)); }
 
 // What is kept beside the slot that points at `offset`.
 std::optional<uint16_t> BitsOf(Index& index, uint64_t hash, uint64_t offset) {
-  const std::optional<Standing> standing = index.StandingOf(hash, offset);
-  return standing ? std::optional(standing->bits()) : std::nullopt;
+  const std::optional<AccessState> access_state = index.AccessStateOf(hash, offset);
+  return access_state ? std::optional(access_state->bits()) : std::nullopt;
 }
 std::optional<uint16_t> SeenBitsOf(const Index& index, const ReadGuard& guard, uint64_t hash, uint64_t offset) {
-  const std::optional<Standing> standing = index.SeenStandingOf(guard, hash, offset);
-  return standing ? std::optional(standing->bits()) : std::nullopt;
+  const std::optional<AccessState> access_state = index.SeenStandingOf(guard, hash, offset);
+  return access_state ? std::optional(access_state->bits()) : std::nullopt;
 }
 
-// What a touch does: gives what is found the standing.
-auto Give(Standing standing) {
-  return [standing](std::atomic<uint16_t>& word) { word.store(standing.bits(), std::memory_order_relaxed); };
+// What a touch does: gives what is found the access_state.
+auto Give(AccessState access_state) {
+  return [access_state](std::atomic<uint16_t>& word) { word.store(access_state.bits(), std::memory_order_relaxed); };
 }
 
 // A hash whose shard is 0 and whose tag, the top 28 bits, is `tag`.
@@ -58,7 +58,7 @@ TEST(Index, HoldsTheFirstAndTheLastOffsetOfTheLargestArena) {
   for (const uint64_t offset : {uint64_t{0}, Index::kArenaBytesMax - kEntryAlignBytes}) {
     CHECK(index.Upsert(offset + 1, offset, Is(offset)).stored);
     CHECK_EQ(index.Find(offset + 1, Is(offset)), std::optional(offset));
-    CHECK_EQ(BitsOf(index, offset + 1, offset), std::optional(Standing{}.bits()));
+    CHECK_EQ(BitsOf(index, offset + 1, offset), std::optional(AccessState{}.bits()));
   }
 }
 
@@ -179,7 +179,7 @@ TEST(Index, OverwritingAKeyKeepsItsStanding) {
   CHECK(index.Upsert(5, 8, Is(8), Numbered(1)).stored);
   CHECK(index.Upsert(5, 800, Is(8), Numbered(2)).stored);
   CHECK_EQ(BitsOf(index, 5, 800), std::optional(Numbered(1).bits()));
-  CHECK(!index.StandingOf(5, 8));
+  CHECK(!index.AccessStateOf(5, 8));
   Session session;
   CHECK(!index.SeenStandingOf(ReadGuard(epochs, session), 5, 8));
 }
@@ -215,7 +215,7 @@ TEST(Index, ASlotThatIsUsedAgainHasTheStandingOfItsNewKey) {
   CHECK(index.Upsert(5, 8, Is(8), Numbered(1)).stored);
   CHECK(index.Remove(5, Is(8)));
   CHECK(index.Upsert(5, 16, Is(16)).stored);
-  CHECK_EQ(BitsOf(index, 5, 16), std::optional(Standing{}.bits()));
+  CHECK_EQ(BitsOf(index, 5, 16), std::optional(AccessState{}.bits()));
 }
 
 TEST(Index, RepointsOnlyASlotThatStillPointsThereAndKeepsItsStanding) {
@@ -251,7 +251,7 @@ TEST(Index, SamplesShowEveryEntryInTheEndAndNothingElse) {
   Index index(epochs);
   Session session;
   ReadGuard guard(epochs, session);
-  const auto none = [](uint64_t, Standing) { CHECK(false); };
+  const auto none = [](uint64_t, AccessState) { CHECK(false); };
   CHECK_EQ(index.Sample(guard, random.Next(), none), size_t{0});
   constexpr size_t kEntries = 500;
   for (uint64_t i = 0; i < kEntries; ++i) {
@@ -266,10 +266,10 @@ TEST(Index, SamplesShowEveryEntryInTheEndAndNothingElse) {
     const uint64_t drawn = random.Next();
     index.PrefetchSample(guard, drawn);
     size_t visited = 0;
-    const size_t told = index.Sample(guard, drawn, [&](uint64_t offset, Standing standing) {
+    const size_t told = index.Sample(guard, drawn, [&](uint64_t offset, AccessState access_state) {
       ++visited;
       CHECK(offset < kEntries * 8);
-      CHECK_EQ(standing.bits(), Numbered(offset / 8).bits());
+      CHECK_EQ(access_state.bits(), Numbered(offset / 8).bits());
       shown.insert(offset);
     });
     CHECK_EQ(told, visited);
@@ -317,7 +317,7 @@ TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
   int done = 0;
   const auto upsert = [&](uint64_t offset, bool allowed) {
     return index.Upsert(
-        5, offset, Is(8), [] { return Standing{}; }, [=] { return allowed; },
+        5, offset, Is(8), [] { return AccessState{}; }, [=] { return allowed; },
         [&](std::optional<uint64_t> replaced) {
           CHECK_EQ(replaced.has_value(), ++done == 2);
           if (replaced) CHECK_EQ(*replaced, uint64_t{8});
@@ -347,8 +347,8 @@ TEST(Index, VisitsEveryOffsetOfAShardOnce) {
     offsets.insert(i * 8);
   }
   for (size_t shard = 0; shard < Index::kShards; ++shard) {
-    index.VisitShard(shard, [&](uint64_t offset, Standing standing) {
-      CHECK_EQ(standing.bits(), Numbered(offset / 8).bits());
+    index.VisitShard(shard, [&](uint64_t offset, AccessState access_state) {
+      CHECK_EQ(access_state.bits(), Numbered(offset / 8).bits());
       CHECK_EQ(offsets.erase(offset), size_t{1});
     });
   }

@@ -22,8 +22,8 @@ constexpr uint64_t kHash = 0x9e3779b97f4a7c15u;
 uint64_t HashOf(uint64_t key) { return check::Random(key).Next(); }
 
 // What an entry of the class is worth that was last asked for `age` ticks ago.
-float WorthAt(const Policy& policy, uint32_t entry_class, uint32_t age) {
-  return policy.Worth(Standing(entry_class, policy.now() - age));
+float ReuseRateAt(const Policy& policy, uint32_t entry_class, uint32_t age) {
+  return policy.ReuseRate(AccessState(entry_class, policy.now() - age));
 }
 
 // A cache of entries of one size: of a sample, the one that is worth least goes.
@@ -37,13 +37,13 @@ class SampledCache {
     const uint64_t hash = HashOf(key);
     const auto known = places_.find(key);
     const bool there = known != places_.end();
-    Standing after;
+    AccessState after;
     bool news = true;
     if (there) {
-      Standing& standing = entries_[known->second].standing;
-      after = policy_.Touch(hash, standing);
-      news = after.bits() != standing.bits();
-      standing = after;
+      AccessState& access_state = entries_[known->second].access_state;
+      after = policy_.Touch(hash, access_state);
+      news = after.bits() != access_state.bits();
+      access_state = after;
     } else {
       after = policy_.Arrive(hash);
       if (entries_.size() < capacity_) {
@@ -51,12 +51,12 @@ class SampledCache {
         entries_.push_back({key, after});
       } else {
         const size_t place = Least();
-        if (!admission_ || policy_.Admits(after, policy_.Worth(entries_[place].standing))) {
+        if (!admission_ || policy_.Admits(after, policy_.ReuseRate(entries_[place].access_state))) {
           Replace(place, key, after);
         }
       }
     }
-    if (news && policy_.Wants(hash)) policy_.Observe(hash, after, policy_.now());
+    if (news && policy_.Follows(hash)) policy_.Observe(hash, after, policy_.now());
     policy_.Advance(1, there);
     return there;
   }
@@ -66,25 +66,26 @@ class SampledCache {
     return Ask(key);
   }
   bool Has(uint64_t key) const { return places_.contains(key); }
-  Standing StandingOf(uint64_t key) const { return entries_[places_.at(key)].standing; }
+  AccessState AccessStateOf(uint64_t key) const { return entries_[places_.at(key)].access_state; }
   const Policy& policy() const { return policy_; }
 
  private:
   struct Kept {
     uint64_t key;
-    Standing standing;
+    AccessState access_state;
   };
 
-  void Replace(size_t place, uint64_t key, Standing standing) {
+  void Replace(size_t place, uint64_t key, AccessState access_state) {
     places_.erase(entries_[place].key);
     places_[key] = place;
-    entries_[place] = {key, standing};
+    entries_[place] = {key, access_state};
   }
   size_t Least() {
     size_t least = random_.Below(capacity_);
     for (int i = 1; i < 16; ++i) {
       const size_t other = random_.Below(capacity_);
-      if (policy_.Worth(entries_[other].standing) < policy_.Worth(entries_[least].standing)) least = other;
+      if (policy_.ReuseRate(entries_[other].access_state) < policy_.ReuseRate(entries_[least].access_state))
+        least = other;
     }
     return least;
   }
@@ -103,14 +104,14 @@ TEST(Policy, ATouchWithinATickTellsNothing) {
   for (const Policy::Options& options : {Policy::Options{}, kScore}) {
     Policy policy(options, 3200, 3200);
     CHECK_EQ(policy.tick_requests(), 100u);
-    const Standing arrived = policy.Arrive(kHash);
+    const AccessState arrived = policy.Arrive(kHash);
     CHECK_EQ(policy.FrequencyOf(arrived), 1u);
     CHECK_EQ(policy.Touch(kHash, arrived).bits(), arrived.bits());
     policy.Advance(99, 99);
     for (int i = 0; i < 20; ++i) CHECK_EQ(policy.Touch(kHash, arrived).bits(), arrived.bits());
     policy.Advance(16, 16);  // the clock looks at so many together
     CHECK_EQ(policy.now(), 1u);
-    const Standing touched = policy.Touch(kHash, arrived);
+    const AccessState touched = policy.Touch(kHash, arrived);
     CHECK(touched.bits() != arrived.bits());
     CHECK_EQ(policy.FrequencyOf(touched), 2u);  // those before were not counted
     CHECK_EQ(touched.Age(policy.now()), 0u);
@@ -126,7 +127,7 @@ TEST(Policy, AStandingTellsTheGapBeforeTheLastRequest) {
                      {32, 4},        {127, 4},      {128, 16},     {511, 16}, {512, kNever}};
   for (const auto& each : cases) {
     Policy policy({}, 3200, 3200);
-    const Standing arrived = policy.Arrive(kHash);
+    const AccessState arrived = policy.Arrive(kHash);
     CHECK_EQ(policy.GapOf(arrived), 0.0f);  // unknown
     policy.Advance(each.ticks * policy.tick_requests(), each.ticks * policy.tick_requests());
     CHECK_EQ(policy.GapOf(policy.Touch(kHash, arrived)), each.gap);
@@ -136,18 +137,18 @@ TEST(Policy, AStandingTellsTheGapBeforeTheLastRequest) {
 
 TEST(Policy, FrequencyGrowsWithTouchesAndIsRememberedOfWhatHasLeft) {
   Policy policy({}, 3200, 3200);
-  Standing standing = policy.Arrive(kHash);
+  AccessState access_state = policy.Arrive(kHash);
   uint32_t last = 1;
   for (uint32_t touches = 2; touches <= 20; ++touches) {
     policy.Advance(100, 100);
-    standing = policy.Touch(kHash, standing);
-    const uint32_t frequency = policy.FrequencyOf(standing);
+    access_state = policy.Touch(kHash, access_state);
+    const uint32_t frequency = policy.FrequencyOf(access_state);
     CHECK(frequency >= last && frequency <= touches);
     last = frequency;
   }
   CHECK_EQ(last, 12u);
   // It leaves and comes again: the sketch knows it still, but how long ago it was nobody knows.
-  const Standing back = policy.Arrive(kHash);
+  const AccessState back = policy.Arrive(kHash);
   CHECK_EQ(policy.FrequencyOf(back), 12u);
   CHECK_EQ(policy.GapOf(back), 0.0f);
 }
@@ -188,12 +189,12 @@ TEST(Policy, ThoseThatComeOftenBecomeWorthMoreThanThoseThatComeOnce) {
   size_t oftens = 0, seldoms = 0;
   for (uint64_t key = 0; key < 500; ++key) {
     if (!cache.Has(key)) continue;
-    often += policy.Worth(cache.StandingOf(key));
+    often += policy.ReuseRate(cache.AccessStateOf(key));
     ++oftens;
   }
   for (uint64_t key = once - 400; key < once; ++key) {
     if (!cache.Has(key)) continue;
-    seldom += policy.Worth(cache.StandingOf(key));
+    seldom += policy.ReuseRate(cache.AccessStateOf(key));
     ++seldoms;
   }
   REQUIRE(oftens > 0 && seldoms > 0);
@@ -243,12 +244,12 @@ TEST(Policy, WhatItWasToldOfTheTrafficChangesWhatEntriesAreWorth) {
       for (uint64_t i = 0; i < kEach; ++i) {
         // Each key comes twice.
         const uint64_t old = HashOf((tick - gap) * uint64_t{kEach} + i), fresh = HashOf(tick * uint64_t{kEach} + i);
-        if (tick >= gap) policy.Observe(old, Standing(6, policy.now()), policy.now());
-        policy.Observe(fresh, Standing(0, policy.now()), policy.now());
+        if (tick >= gap) policy.Observe(old, AccessState(6, policy.now()), policy.now());
+        policy.Observe(fresh, AccessState(0, policy.now()), policy.now());
       }
       policy.Advance(policy.tick_requests(), policy.tick_requests());
     }
-    return WorthAt(policy, 0, age);
+    return ReuseRateAt(policy, 0, age);
   };
   CHECK(worth(4, 3) > 5 * worth(100, 3));
   CHECK(worth(100, 95) > 5 * worth(4, 95));
@@ -257,61 +258,61 @@ TEST(Policy, WhatItWasToldOfTheTrafficChangesWhatEntriesAreWorth) {
 TEST(Policy, OfAScoreIsFrequencyByTheLogarithmOfTheAge) {
   // A tick is one request.
   Policy policy(kScore, 32, 32);
-  Standing standing = policy.Arrive(kHash);
+  AccessState access_state = policy.Arrive(kHash);
   for (uint32_t count = 1; count <= 7; ++count) {
-    CHECK_EQ(policy.FrequencyOf(standing), count);
+    CHECK_EQ(policy.FrequencyOf(access_state), count);
     for (uint32_t age = 0; age < 8; ++age) {
-      CHECK(std::abs(WorthAt(policy, standing.entry_class(), age) - count / std::log(age + 2.0)) < 1e-4);
+      CHECK(std::abs(ReuseRateAt(policy, access_state.entry_class(), age) - count / std::log(age + 2.0)) < 1e-4);
     }
     for (uint32_t age = 8; age < AgeSteps::kHorizon; ++age) {
       const double wanted = count / std::log(age + 2.0);
-      CHECK(std::abs(WorthAt(policy, standing.entry_class(), age) - wanted) < 0.05 * wanted);
+      CHECK(std::abs(ReuseRateAt(policy, access_state.entry_class(), age) - wanted) < 0.05 * wanted);
     }
     policy.Advance(1, 1);
-    CHECK_EQ(policy.Worth(standing), WorthAt(policy, standing.entry_class(), 1));
-    standing = policy.Touch(kHash, standing);
+    CHECK_EQ(policy.ReuseRate(access_state), ReuseRateAt(policy, access_state.entry_class(), 1));
+    access_state = policy.Touch(kHash, access_state);
   }
   // Higher counts by a quarter of an octave.
   for (uint32_t count = 9; count <= 3000; ++count) {
     policy.Advance(1, 1);
-    standing = policy.Touch(kHash, standing);
-    CHECK(policy.FrequencyOf(standing) <= count && policy.FrequencyOf(standing) > count * 4 / 5);
+    access_state = policy.Touch(kHash, access_state);
+    CHECK(policy.FrequencyOf(access_state) <= count && policy.FrequencyOf(access_state) > count * 4 / 5);
   }
 }
 
 TEST(Policy, OfAScoreKnowsHowLongATickIs) {
   Policy policy(kScore, 32, 32);
-  const Standing standing = policy.Arrive(kHash);
+  const AccessState access_state = policy.Arrive(kHash);
   policy.Expect(3200);
   CHECK_EQ(policy.tick_requests(), 100u);
   CHECK_EQ(policy.capacity(), size_t{3200});
-  CHECK(std::abs(WorthAt(policy, standing.entry_class(), 5) - 1 / std::log(502.0)) < 1e-4);
+  CHECK(std::abs(ReuseRateAt(policy, access_state.entry_class(), 5) - 1 / std::log(502.0)) < 1e-4);
 }
 
 TEST(Policy, OfAScoreFadesOnlyIfToldSo) {
-  for (const bool fading : {false, true}) {
-    Policy policy({.kind = Policy::Kind::kScore, .fading = fading}, 3200, 3200);
-    Standing standing = policy.Arrive(kHash);
-    for (int i = 1; i < 128; ++i) standing = policy.Arrive(kHash);
-    CHECK_EQ(policy.FrequencyOf(standing), 128u);
+  for (const bool aging : {false, true}) {
+    Policy policy({.kind = Policy::Kind::kScore, .aging = aging}, 3200, 3200);
+    AccessState access_state = policy.Arrive(kHash);
+    for (int i = 1; i < 128; ++i) access_state = policy.Arrive(kHash);
+    CHECK_EQ(policy.FrequencyOf(access_state), 128u);
     for (int i = 0; i < 11; ++i) policy.Advance(3200, 3200);  // in 10 all is halved; in 11, a tenth twice
-    standing = policy.Touch(kHash, standing);
-    CHECK(fading ? policy.FrequencyOf(standing) <= 64 && policy.FrequencyOf(standing) >= 32
-                 : policy.FrequencyOf(standing) == 128);
+    access_state = policy.Touch(kHash, access_state);
+    CHECK(aging ? policy.FrequencyOf(access_state) <= 64 && policy.FrequencyOf(access_state) >= 32
+                : policy.FrequencyOf(access_state) == 128);
   }
 }
 
 TEST(Policy, OfAScoreWantsToHearOfNothing) {
   const Policy score(kScore, 100, 100), learned({}, 100, 100);
-  CHECK(!score.Wants(kHash));
-  CHECK(learned.Wants(kHash));
+  CHECK(!score.Follows(kHash));
+  CHECK(learned.Follows(kHash));
 }
 
 TEST(Policy, AdmitsANewcomerThatIsWorthTheRoom) {
   for (const Policy::Options& options : {Policy::Options{}, kScore}) {
     Policy policy(options, 3200, 3200);
-    const Standing newcomer = policy.Arrive(kHash);
-    const float worth = policy.Worth(newcomer);
+    const AccessState newcomer = policy.Arrive(kHash);
+    const float worth = policy.ReuseRate(newcomer);
     CHECK(policy.Admits(newcomer, 0));
     CHECK(policy.Admits(newcomer, worth * 0.8f));
     CHECK(!policy.Admits(newcomer, worth * 1.01f));
@@ -362,19 +363,19 @@ TEST(Policy, LearnsOnWhenItHasGrown) {
     for (uint32_t tick = from; tick < from + 3000; ++tick) {
       for (uint64_t i = 0; i < 10; ++i) {
         const uint64_t old = HashOf((tick - gap) * uint64_t{10} + i), fresh = HashOf(tick * uint64_t{10} + i);
-        if (policy.Wants(old) && tick >= from + gap) policy.Observe(old, Standing(6, policy.now()), policy.now());
-        if (policy.Wants(fresh)) policy.Observe(fresh, Standing(0, policy.now()), policy.now());
+        if (policy.Follows(old) && tick >= from + gap) policy.Observe(old, AccessState(6, policy.now()), policy.now());
+        if (policy.Follows(fresh)) policy.Observe(fresh, AccessState(0, policy.now()), policy.now());
       }
       policy.Advance(policy.tick_requests(), policy.tick_requests());
     }
   };
   train(0, 4);
-  const float before = WorthAt(policy, 0, 3);
+  const float before = ReuseRateAt(policy, 0, 3);
   CHECK(policy.Grow(5000));
   policy.ForgetOutgrown();
   // For many half-lives they come back later than they did.
   for (uint32_t round = 1; round <= 3; ++round) train(round * 10000, 100);
-  CHECK(WorthAt(policy, 0, 3) < before / 5);
+  CHECK(ReuseRateAt(policy, 0, 3) < before / 5);
 }
 
 }  // namespace zerohop

@@ -51,7 +51,7 @@ bool Near(double seen, double wanted, double share) {
 
 TEST(AgeSteps, EachAgeLiesInTheStepThatBeginsAtOrBeforeIt) {
   uint32_t last = 0;
-  for (uint32_t age = 0; age < Standing::kAges; ++age) {
+  for (uint32_t age = 0; age < AccessState::kAges; ++age) {
     const uint32_t step = AgeSteps::StepOf(age);
     CHECK(step < AgeSteps::kSteps);
     CHECK(step == last || step == last + 1);
@@ -77,12 +77,12 @@ TEST(AgeSteps, BeginAtAgesThatRise) {
 TEST(ReuseModel, BelievesBeforehandThatTheYoungAreWantedMost) {
   const ReuseModel model({2, 3});
   for (uint32_t each = 0; each < 6; ++each) {
-    for (uint32_t age = 1; age < Standing::kAges; ++age) {
-      CHECK(model.Index(each, age) > 0);
-      CHECK(model.Index(each, age) <= model.Index(each, age - 1));
-      CHECK_EQ(model.Index(each, age), model.Index(0, age));
+    for (uint32_t age = 1; age < AccessState::kAges; ++age) {
+      CHECK(model.ReuseRate(each, age) > 0);
+      CHECK(model.ReuseRate(each, age) <= model.ReuseRate(each, age - 1));
+      CHECK_EQ(model.ReuseRate(each, age), model.ReuseRate(0, age));
     }
-    CHECK(model.Index(each, 0) > model.Index(each, kHorizon));
+    CHECK(model.ReuseRate(each, 0) > model.ReuseRate(each, kHorizon));
   }
 }
 
@@ -93,7 +93,7 @@ TEST(ReuseModel, AClassThatComesBackIsWorthMoreThanOneThatNeverDoes) {
     model.Lapsed(1, kHorizon);
   }
   model.Fit(1);
-  for (uint32_t age = 0; age <= 40; ++age) CHECK(model.Index(0, age) > 10 * model.Index(1, age));
+  for (uint32_t age = 0; age <= 40; ++age) CHECK(model.ReuseRate(0, age) > 10 * model.ReuseRate(1, age));
 }
 
 TEST(ReuseModel, TheIndexRisesAsTheAgeOfReuseComesNear) {
@@ -103,12 +103,12 @@ TEST(ReuseModel, TheIndexRisesAsTheAgeOfReuseComesNear) {
   model.Fit(1);
   const uint32_t at = AgeSteps::StepOf(kAt);
   for (uint32_t step = 1; step < at; ++step) {
-    CHECK(model.Index(0, AgeSteps::AgeOf(step)) > model.Index(0, AgeSteps::AgeOf(step - 1)));
+    CHECK(model.ReuseRate(0, AgeSteps::AgeOf(step)) > model.ReuseRate(0, AgeSteps::AgeOf(step - 1)));
   }
   // One reuse for the time until then.
   const double middle = (AgeSteps::AgeOf(at) + AgeSteps::AgeOf(at + 1)) / 2.0;
-  CHECK(Near(model.Index(0, 0), 1 / (middle - 0.5), 0.05));
-  CHECK(Near(model.Index(0, 50), 1 / (middle - (AgeSteps::AgeOf(AgeSteps::StepOf(50)) + 4)), 0.1));
+  CHECK(Near(model.ReuseRate(0, 0), 1 / (middle - 0.5), 0.05));
+  CHECK(Near(model.ReuseRate(0, 50), 1 / (middle - (AgeSteps::AgeOf(AgeSteps::StepOf(50)) + 4)), 0.1));
 }
 
 TEST(ReuseModel, TheIndexIsTheBestQuotientOfReuseAndWaiting) {
@@ -133,7 +133,7 @@ TEST(ReuseModel, TheIndexIsTheBestQuotientOfReuseAndWaiting) {
     model.Fit(1);
     const std::array<double, kSteps> best = BestOf(stays);
     for (uint32_t step = 0; step + 1 < kSteps; ++step) {
-      const float told = model.Index(0, AgeSteps::AgeOf(step));
+      const float told = model.ReuseRate(0, AgeSteps::AgeOf(step));
       const double wanted = Told(best, step);
       CHECK(wanted > 0 ? Near(told, wanted, 0.01) : told < 1e-6);
     }
@@ -156,7 +156,7 @@ TEST(ReuseModel, WhoIsStillFollowedCountsForAsLongAsItWas) {
       if (early) model.Lapsed(0, 5);
     }
     model.Fit(1);
-    return model.Index(0, 10);
+    return model.ReuseRate(0, 10);
   };
   CHECK(Near(index(true), index(false), 0.01));
   CHECK(index(false) > 0.5 / 14 && index(false) < 0.5 / 6);
@@ -169,20 +169,20 @@ TEST(ReuseModel, WhoWaitsIsToldAnewForEachFit) {
     model.Waiting(0, 400);
   }
   model.Fit(1);
-  const float with_waiting = model.Index(0, 0);
+  const float with_waiting = model.ReuseRate(0, 0);
   model.Reused(0, 4);
   model.Fit(1);  // nobody waits any more: all of them came back
-  CHECK(model.Index(0, 0) > 1.5f * with_waiting);
+  CHECK(model.ReuseRate(0, 0) > 1.5f * with_waiting);
 }
 
 TEST(ReuseModel, WhatWasLearnedFades) {
-  const auto index = [](float fading) {
+  const auto index = [](float retained) {
     ReuseModel model({1, 1});
     for (int i = 0; i < 1000; ++i) model.Lapsed(0, kHorizon);
-    model.Fit(fading);
+    model.Fit(retained);
     for (int i = 0; i < 1000; ++i) model.Reused(0, 10);
-    model.Fit(fading);
-    return model.Index(0, 0);
+    model.Fit(retained);
+    return model.ReuseRate(0, 0);
   };
   CHECK(index(0.5f) > 1.1f * index(1));
   CHECK(index(0.01f) > 1.1f * index(0.5f));
@@ -195,25 +195,25 @@ TEST(ReuseModel, AClassOfWhichNothingIsKnownIsTakenToBeLikeItsGroup) {
     model.Lapsed(2, kHorizon);  // group 1; nothing of class 3
   }
   FitAll(model);
-  CHECK(Near(model.Index(1, 0), model.Index(0, 0), 0.05));
-  CHECK(model.Index(3, 0) < model.Index(1, 0) / 100);
+  CHECK(Near(model.ReuseRate(1, 0), model.ReuseRate(0, 0), 0.05));
+  CHECK(model.ReuseRate(3, 0) < model.ReuseRate(1, 0) / 100);
   // Nothing of its whole group: like all.
-  CHECK(model.Index(4, 0) > model.Index(3, 0) && model.Index(4, 0) < model.Index(1, 0));
+  CHECK(model.ReuseRate(4, 0) > model.ReuseRate(3, 0) && model.ReuseRate(4, 0) < model.ReuseRate(1, 0));
   // A few sightings of its own change little, many all.
   for (int i = 0; i < 2; ++i) model.Lapsed(1, kHorizon);
   FitAll(model);
-  CHECK(model.Index(1, 0) > model.Index(0, 0) / 2);
+  CHECK(model.ReuseRate(1, 0) > model.ReuseRate(0, 0) / 2);
   for (int i = 0; i < kMuch; ++i) model.Lapsed(1, kHorizon);
   FitAll(model);
-  CHECK(model.Index(1, 0) < model.Index(0, 0) / 5);
+  CHECK(model.ReuseRate(1, 0) < model.ReuseRate(0, 0) / 5);
 }
 
 TEST(ReuseModel, AWorthThatIsSetStays) {
   ReuseModel model({1, 1});
-  model.SetIndex(63, 9, 2.5f);
-  CHECK_EQ(model.Index(63, AgeSteps::AgeOf(9)), 2.5f);
-  CHECK_EQ(model.Index(63, AgeSteps::AgeOf(10) - 1), 2.5f);
-  CHECK_EQ(model.Index(63, AgeSteps::AgeOf(10)), 0.0f);
+  model.SetReuseRate(63, 9, 2.5f);
+  CHECK_EQ(model.ReuseRate(63, AgeSteps::AgeOf(9)), 2.5f);
+  CHECK_EQ(model.ReuseRate(63, AgeSteps::AgeOf(10) - 1), 2.5f);
+  CHECK_EQ(model.ReuseRate(63, AgeSteps::AgeOf(10)), 0.0f);
 }
 
 }  // namespace zerohop

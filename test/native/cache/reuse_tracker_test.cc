@@ -16,14 +16,14 @@ namespace {
 constexpr uint32_t kHorizon = ReuseModel::kHorizon;
 constexpr uint32_t kClass = 5, kOther = 6;
 
-ReuseModel NewModel() { return ReuseModel({Standing::kClasses, 1}); }
+ReuseModel NewModel() { return ReuseModel({AccessState::kClasses, 1}); }
 
 // The class is asked for again at `age`, as the model sees it: the index is highest there, or in the step before, as it
 // is told for the middle of a step.
 bool PeaksBefore(const ReuseModel& model, uint32_t entry_class, uint32_t age) {
   uint32_t best = 0;
   for (uint32_t each = 0; each < kHorizon; ++each) {
-    if (model.Index(entry_class, each) > model.Index(entry_class, best)) best = each;
+    if (model.ReuseRate(entry_class, each) > model.ReuseRate(entry_class, best)) best = each;
   }
   const uint32_t step = AgeSteps::StepOf(best), wanted = AgeSteps::StepOf(age);
   return step == wanted || step + 1 == wanted;
@@ -51,7 +51,7 @@ TEST(ReuseTracker, TellsAReuseWithTheClassThatTheKeyHadAndItsAge) {
       for (size_t i = 0; i < keys.size(); ++i) model.Lapsed(kOther, kHorizon);
       model.Fit(1);
       CHECK(PeaksBefore(model, kClass, age));
-      CHECK(model.Index(kClass, 0) > 30 * model.Index(kOther, 0));
+      CHECK(model.ReuseRate(kClass, 0) > 30 * model.ReuseRate(kOther, 0));
     }
   }
 }
@@ -63,22 +63,22 @@ TEST(ReuseTracker, TellsWhoWaitsAndWhoWaitedForTooLong) {
   ReuseModel model = NewModel();
   for (const uint64_t key : keys) tracker.Seen(key, kClass, 0, model);
   model.Fit(1);
-  const float unknown = model.Index(kClass, 50);
+  const float unknown = model.ReuseRate(kClass, 50);
   // Still waiting: at 100 it is known that nobody came back before.
   for (int i = 0; i < 3; ++i) {  // without news, a class is fitted now and then
     CHECK(tracker.Sweep(tracker.buckets(), 100, model));
     model.Fit(1);
   }
-  const float waiting = model.Index(kClass, 50);
+  const float waiting = model.ReuseRate(kClass, 50);
   CHECK(waiting < unknown);
   // Let go of: that is learned, and they are new when they come again.
   CHECK(tracker.Sweep(tracker.buckets(), kHorizon, model));
   model.Fit(1);
-  CHECK(model.Index(kClass, 50) < waiting);
+  CHECK(model.ReuseRate(kClass, 50) < waiting);
   ReuseModel fresh = NewModel();
   for (const uint64_t key : keys) tracker.Seen(key, kClass, kHorizon + 50, fresh);
   for (int i = 0; i < 3; ++i) fresh.Fit(1);
-  CHECK_EQ(fresh.Index(kClass, 50), unknown);
+  CHECK_EQ(fresh.ReuseRate(kClass, 50), unknown);
 }
 
 TEST(ReuseTracker, AKeyThatComesBackAfterTheHorizonHasLapsed) {
@@ -93,7 +93,7 @@ TEST(ReuseTracker, AKeyThatComesBackAfterTheHorizonHasLapsed) {
   for (size_t i = 0; i < keys.size(); ++i) other.Lapsed(kClass, kHorizon);
   other.Fit(1);
   for (uint32_t age = 0; age < kHorizon; age += 50) {
-    CHECK(std::abs(model.Index(kClass, age) - other.Index(kClass, age)) <= 0.1f * other.Index(kClass, age));
+    CHECK(std::abs(model.ReuseRate(kClass, age) - other.ReuseRate(kClass, age)) <= 0.1f * other.ReuseRate(kClass, age));
   }
 }
 
@@ -158,11 +158,11 @@ TEST(ReuseTracker, GrowingEndsWhatWasFollowedAndStartsAgain) {
   const std::vector<uint64_t> keys = SomeKeys(random, 1000);
   for (const uint64_t key : keys) tracker.Seen(key, kClass, 0, model);
   model.Fit(1);
-  const float unknown = model.Index(kClass, 20);
+  const float unknown = model.ReuseRate(kClass, 20);
   tracker.Grow(size_t{64} << 10, 100, model);
   CHECK_EQ(tracker.bytes(), size_t{64} << 10);
   model.Fit(1);
-  CHECK(model.Index(kClass, 20) < unknown);  // they had waited for 100
+  CHECK(model.ReuseRate(kClass, 20) < unknown);  // they had waited for 100
   // None of them is known any more.
   for (const uint64_t key : keys) tracker.Seen(key, kClass, 110, model);
   ReuseModel fresh = NewModel();

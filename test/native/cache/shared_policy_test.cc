@@ -26,18 +26,18 @@ TEST(SharedPolicy, TimePassesWhenRequestsAreToldAndNotBefore) {
   std::atomic<uint16_t> word{policy.Arrive(session, 7).bits()};
   const uint16_t arrived = word.load();
   while (!SharedPolicy::Due(session)) policy.Touch(session, 7, word);
-  CHECK_EQ(session.heard.requests, 64u);
+  CHECK_EQ(session.access_buffer.requests, 64u);
   CHECK_EQ(word.load(), arrived);
   CHECK_EQ(policy.now(), 0u);
-  policy.Tell(session, {100, 320, true});
-  CHECK_EQ(session.heard.requests, 0u);
-  CHECK_EQ(session.heard.count, 0u);
+  policy.Drain(session, {100, 320, true});
+  CHECK_EQ(session.access_buffer.requests, 0u);
+  CHECK_EQ(session.access_buffer.count, 0u);
   CHECK_EQ(policy.tick_requests(), 10u);
   CHECK_EQ(policy.capacity(), size_t{320});
   CHECK_EQ(policy.now(), 6u);
   policy.Touch(session, 7, word);
   CHECK(word.load() != arrived);
-  CHECK_EQ(policy.FrequencyOf(Standing(word.load())), 2u);
+  CHECK_EQ(policy.FrequencyOf(AccessState(word.load())), 2u);
 }
 
 TEST(SharedPolicy, NotesNoMoreThanFit) {
@@ -45,8 +45,8 @@ TEST(SharedPolicy, NotesNoMoreThanFit) {
   SharedPolicy policy(kSmall, epochs, 320, 100, kBytesMax);
   Session session;
   for (uint64_t hash = 0; hash < 200; ++hash) policy.Arrive(session, hash * 0x9e3779b97f4a7c15u);
-  CHECK_EQ(session.heard.count, Heard::kNotes);
-  CHECK_EQ(session.heard.requests, 200u);
+  CHECK_EQ(session.access_buffer.count, AccessBuffer::kAccesses);
+  CHECK_EQ(session.access_buffer.requests, 200u);
   CHECK(SharedPolicy::Due(session));
 }
 
@@ -59,19 +59,19 @@ TEST(SharedPolicy, KeepsAnOutgrownSketchForAsLongAsAThreadMayCountInIt) {
   epochs.Enter(reader);
   const size_t before = policy.bytes();
   // It says what it will need, and grows when that has been put by.
-  policy.Tell(session, {5000, 5000, true});
+  policy.Drain(session, {5000, 5000, true});
   const size_t announced = policy.bytes();
   CHECK(announced > before);
-  policy.Tell(session, {5000, 5000, false});
+  policy.Drain(session, {5000, 5000, false});
   CHECK_EQ(policy.bytes(), announced);
-  policy.Tell(session, {5000, 5000, true});
+  policy.Drain(session, {5000, 5000, true});
   CHECK(policy.bytes() <= announced);
   const size_t with_outgrown = policy.bytes();
   CHECK(with_outgrown > before);
-  for (int i = 0; i < 5; ++i) policy.Tell(session, {5000, 5000, true});
+  for (int i = 0; i < 5; ++i) policy.Drain(session, {5000, 5000, true});
   CHECK_EQ(policy.bytes(), with_outgrown);
   EpochDomain::Leave(reader);
-  policy.Tell(session, {5000, 5000, true});
+  policy.Drain(session, {5000, 5000, true});
   CHECK_EQ(policy.bytes(), with_outgrown - 4096);
   epochs.Remove(&reader);
 }
@@ -80,7 +80,7 @@ TEST(SharedPolicy, TakesNoMoreThanItMay) {
   EpochDomain epochs;
   SharedPolicy policy(kSmall, epochs, 320, 100, 64 * 1024);
   Session session;
-  for (int i = 0; i < 50; ++i) policy.Tell(session, {1000 * 1000, 1000 * 1000, true});
+  for (int i = 0; i < 50; ++i) policy.Drain(session, {1000 * 1000, 1000 * 1000, true});
   CHECK(policy.bytes() <= 64 * 1024);
   CHECK(policy.bytes() > 16 * 1024);
 }
@@ -98,12 +98,12 @@ TEST(SharedPolicy, GrowsWhileThreadsCountInIt) {
       epochs.Add(&session.record);
       check::Random random(check::Seed() + t);
       for (uint64_t i = 0; i < kRequests; ++i) {
-        if (SharedPolicy::Due(session)) policy.Tell(session, {i / 4, 320, true});
+        if (SharedPolicy::Due(session)) policy.Drain(session, {i / 4, 320, true});
         ReadGuard guard(epochs, session);
-        const Standing arrived = policy.Arrive(session, random.Next());
+        const AccessState arrived = policy.Arrive(session, random.Next());
         std::atomic<uint16_t> word{arrived.bits()};
         policy.Touch(session, random.Next(), word);
-        const float worth = policy.Worth(Standing(word.load()));
+        const float worth = policy.ReuseRate(AccessState(word.load()));
         wrong += !(worth >= 0 && worth < 1);
       }
       epochs.Remove(&session.record);

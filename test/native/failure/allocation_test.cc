@@ -458,7 +458,7 @@ TEST(Allocation, AReaderKeepsTheArrayItWalksWhateverIsRefusedWhileTheIndexGrows)
     }
     size_t visited = 0;
     for (size_t shard = 0; shard < Index::kShards; ++shard) {
-      index.VisitShard(shard, [&](uint64_t, Standing) { ++visited; });
+      index.VisitShard(shard, [&](uint64_t, AccessState) { ++visited; });
     }
     CHECK_EQ(visited, index.size());
     epochs.Remove(&reader);

@@ -47,7 +47,7 @@ enum class Kind : uint8_t {
   kGetMany,
   kNearGet,
   kExpose,
-  kLetGo,
+  kReleaseView,
   kDelete,
   kHas,
   kDescribe,
@@ -87,7 +87,7 @@ constexpr std::array<const char*, static_cast<size_t>(Kind::kLast)> kNames = {"s
 constexpr std::array<Kind, 32> kOperations = {
     Kind::kSetSmall,  Kind::kSetSmall,   Kind::kSetSmall,    Kind::kSetMiddle,
     Kind::kSetMiddle, Kind::kSetLarge,   Kind::kGet,         Kind::kGet,
-    Kind::kGet,       Kind::kExpose,     Kind::kExpose,      Kind::kLetGo,
+    Kind::kGet,       Kind::kExpose,     Kind::kExpose,      Kind::kReleaseView,
     Kind::kDelete,    Kind::kClear,      Kind::kHas,         Kind::kWriteThroughAView,
     Kind::kSetUntil,  Kind::kSetUntil,   Kind::kSetTagged,   Kind::kSetTagged,
     Kind::kTouch,     Kind::kTouch,      Kind::kGetMany,     Kind::kNearGet,
@@ -122,7 +122,7 @@ class Play {
       case Kind::kGetMany: return GetMany(op);
       case Kind::kNearGet: return NearGet(op);
       case Kind::kExpose: return Expose(op);
-      case Kind::kLetGo: return LetGo(op);
+      case Kind::kReleaseView: return ReleaseView(op);
       case Kind::kDelete: return Delete(op);
       case Kind::kHas: return Has(op);
       case Kind::kDescribe: return Describe(op);
@@ -171,7 +171,7 @@ class Play {
     bool over() const { return expires_us == zerohop::testing::kLongAgoUs; }
   };
   struct Remembered {
-    zerohop::Cache::NearMark mark;
+    zerohop::Cache::VersionMark mark;
     uint32_t notice;
     std::string value;
     uint64_t expires_us;
@@ -235,7 +235,7 @@ class Play {
 
   // As lib/cache/near.ts does it; nothing is remembered while the cache evicts.
   void NearGet(const Operation& op) {
-    zerohop::NearWords& words = *cache_->near();
+    zerohop::VersionWords& words = *cache_->version_words();
     const auto known = near_.find(op.key);
     if (known != near_.end() && !hostile_) {
       const Remembered& one = known->second;
@@ -323,7 +323,7 @@ class Play {
     if (view) views_.push_back(std::move(*view));
   }
 
-  void LetGo(const Operation& op) {
+  void ReleaseView(const Operation& op) {
     if (views_.empty()) return;
     const size_t at = op.number % views_.size();
     Require(hostile_ || views_[at].Unchanged());

@@ -25,7 +25,7 @@ void Actor::Act() {
   if (choice < 800) return Touch(key);
   if (choice < 850) return Delete(key);
   if (choice < 930) return Expose(key);
-  if (choice < 970) return LetGo();
+  if (choice < 970) return ReleaseViews();
   if (choice < 980) return views_.empty() ? void() : CHECK(views_[random_.Below(views_.size())].Unchanged());
   if (choice < 984) return DeleteByTag();
   if (choice < 990) return Scan();
@@ -97,8 +97,9 @@ void Actor::Set(uint64_t key) {
   const Names names(tags.begin(), tags.end());
   value_.resize(next.origin.bytes);
   FillFrom(next.origin, value_.data());
-  const Terms terms{.expires_us = next.expires_us, .cost = next.cost, .tags = names, .key_is_bytes = next.is_bytes};
-  switch (client_.Set(NameOf(key), value_, SpaceOf(key), terms)) {
+  const StoreOptions options{
+      .expires_us = next.expires_us, .cost = next.cost, .tags = names, .key_is_bytes = next.is_bytes};
+  switch (client_.Set(NameOf(key), value_, SpaceOf(key), options)) {
     case SetOutcome::kStored:
       oracle_[key] = next;
       CheckNotTooMany();
@@ -135,10 +136,10 @@ void Actor::GetMany(uint64_t key) {
   for (size_t i = 0; i < keys.size(); ++i) values[i] ? Found(keys[i], *values[i]) : Missed(keys[i]);
 }
 
-// As lib/cache/near.ts: an answer holds while its words are what they were before it was looked up, and its end has not come.
-// While the cache evicts, nothing is remembered: what is evicted then tells nobody.
+// As lib/cache/near.ts: an answer holds while its words are what they were before it was looked up, and its end has not
+// come. While the cache evicts, nothing is remembered: what is evicted then tells nobody.
 void Actor::NearGet(uint64_t key) {
-  NearWords& words = *client_.cache().near();
+  VersionWords& words = *client_.cache().version_words();
   const auto known = near_.find(key);
   if (known != near_.end()) {
     const Remembered& one = known->second;
@@ -181,7 +182,7 @@ void Actor::Describe(uint64_t key) {
   CHECK_EQ(facts->cost, known->cost);
   CHECK(facts->frequency >= 1 && facts->frequency <= FrequencySketch::kCountMax);
   CHECK(facts->gap >= 0);
-  CHECK(facts->value >= 0);
+  CHECK(facts->worth >= 0);
   CHECK(facts->threshold >= 0);
 }
 
@@ -334,10 +335,10 @@ void Actor::ClearShared(bool by_tag) {
 
 void Actor::Hold(View view) {
   views_.push_back(std::move(view));
-  if (views_.size() > plan_.views_max) LetGo();
+  if (views_.size() > plan_.views_max) ReleaseViews();
 }
 
-void Actor::LetGo() {
+void Actor::ReleaseViews() {
   // Seldom the oldest ones: some views are held nearly for ever.
   for (uint64_t count = random_.Below(8); count > 0 && !views_.empty(); --count) {
     const size_t at = random_.OneIn(10) ? random_.Below(views_.size()) : views_.size() - 1;

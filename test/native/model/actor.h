@@ -91,11 +91,11 @@ class Actor {
   uint64_t VersionOf(size_t key, std::string_view value);
 
   void Hold(testing::View view);
-  void LetGo();
+  void ReleaseViews();
   void CheckNotTooMany();
 
   struct Remembered {
-    Cache::NearMark mark;
+    Cache::VersionMark mark;
     uint32_t notice;
     Origin origin;
     uint64_t expires_us;

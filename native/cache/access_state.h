@@ -1,4 +1,4 @@
-// standing.h: what the policy keeps of an entry, in 16 bits beside the entry's place in the index.
+// access_state.h: what the policy keeps of an entry, in 16 bits beside the entry's place in the index.
 //
 //   15 ...... 10 | 9 ............ 0
 //   class        | stamp            when it was last asked for, in ticks of the policy's clock, modulo 1 024
@@ -11,16 +11,16 @@
 
 namespace zerohop {
 
-class Standing {
+class AccessState {
  public:
   static constexpr uint32_t kClassBits = 6;
   static constexpr uint32_t kStampBits = 10;
   static constexpr uint32_t kClasses = 1u << kClassBits;
   static constexpr uint32_t kAges = 1u << kStampBits;  // an entry that is older seems so much younger
 
-  constexpr Standing() = default;
-  constexpr explicit Standing(uint16_t bits) : bits_(bits) {}
-  constexpr Standing(uint32_t entry_class, uint32_t now)
+  constexpr AccessState() = default;
+  constexpr explicit AccessState(uint16_t bits) : bits_(bits) {}
+  constexpr AccessState(uint32_t entry_class, uint32_t now)
       : bits_(static_cast<uint16_t>(entry_class << kStampBits | (now & (kAges - 1)))) {}
 
   constexpr uint32_t entry_class() const { return bits_ >> kStampBits; }

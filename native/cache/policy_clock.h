@@ -1,4 +1,4 @@
-// pace.h: how fast the policy's clock goes.
+// policy_clock.h: how fast the policy's clock goes.
 //
 // It counts requests, in so far as they are of the usual kind: while fewer of them hit than usual (a scan, a crawler, a
 // loop over more than fits) it slows down in proportion.  What is worth keeping would otherwise grow old, and give way,
@@ -14,7 +14,7 @@
 
 namespace zerohop {
 
-class Pace {
+class PolicyClock {
  public:
   // How many of these requests the clock counts, with what is left over from those before.
   uint32_t Count(uint32_t requests, uint32_t hits, size_t capacity) {

@@ -1,4 +1,4 @@
-#include "cache/near.h"
+#include "cache/version_words.h"
 
 #include <atomic>
 #include <functional>
@@ -25,24 +25,24 @@ using testing::MakeCache;
 using testing::Numbered;
 using testing::OpenedSpace;
 
-std::vector<uint32_t> Snapshot(NearWords& near) {
+std::vector<uint32_t> Snapshot(VersionWords& near) {
   const auto* const words = reinterpret_cast<const uint32_t*>(near.bytes());
   return {words, words + near.size() / sizeof(uint32_t)};
 }
 
 }  // namespace
 
-TEST(NearWords, TakeFourBytesForEachPageOfTheCacheWithinBounds) {
+TEST(VersionWords, TakeFourBytesForEachPageOfTheCacheWithinBounds) {
   const size_t notice = kCacheLineBytes;
-  CHECK_EQ(NearWords::Create(kMaxBytesMin)->size(), notice + 1024 * 4);
-  CHECK_EQ(NearWords::Create(64 * kMiB)->size(), notice + 64 * kMiB / 4096 * 4);
-  CHECK_EQ(NearWords::Create(100 * kMiB)->size(), notice + 64 * kMiB / 4096 * 4);  // a power of two
-  CHECK_EQ(NearWords::Create(size_t{1} << 39)->size(), notice + 65536 * 4);
-  CHECK_EQ(NearWords::Create(0)->size(), notice + 1024 * 4);
+  CHECK_EQ(VersionWords::Create(kMaxBytesMin)->size(), notice + 1024 * 4);
+  CHECK_EQ(VersionWords::Create(64 * kMiB)->size(), notice + 64 * kMiB / 4096 * 4);
+  CHECK_EQ(VersionWords::Create(100 * kMiB)->size(), notice + 64 * kMiB / 4096 * 4);  // a power of two
+  CHECK_EQ(VersionWords::Create(size_t{1} << 39)->size(), notice + 65536 * 4);
+  CHECK_EQ(VersionWords::Create(0)->size(), notice + 1024 * 4);
 }
 
-TEST(NearWords, GiveEveryHashAWordOfItsOwnAreaAndSpreadThem) {
-  const auto near = NearWords::Create(kMaxBytesMin);
+TEST(VersionWords, GiveEveryHashAWordOfItsOwnAreaAndSpreadThem) {
+  const auto near = VersionWords::Create(kMaxBytesMin);
   std::set<uint32_t> words;
   check::Random random(check::Seed());
   for (int i = 0; i < 20000; ++i) {
@@ -59,8 +59,8 @@ TEST(NearWords, GiveEveryHashAWordOfItsOwnAreaAndSpreadThem) {
   CHECK_EQ(of_one_shard.size(), size_t{1024});
 }
 
-TEST(NearWords, AChangedKeyMovesItsWordAndNoOther) {
-  const auto near = NearWords::Create(kMaxBytesMin);
+TEST(VersionWords, AChangedKeyMovesItsWordAndNoOther) {
+  const auto near = VersionWords::Create(kMaxBytesMin);
   check::Random random(check::Seed());
   for (int i = 0; i < 200; ++i) {
     const uint64_t hash = random.Next();
@@ -72,8 +72,8 @@ TEST(NearWords, AChangedKeyMovesItsWordAndNoOther) {
   }
 }
 
-TEST(NearWords, AChangeOfAllMovesTheNoticeAndNothingElse) {
-  const auto near = NearWords::Create(kMaxBytesMin);
+TEST(VersionWords, AChangeOfAllMovesTheNoticeAndNothingElse) {
+  const auto near = VersionWords::Create(kMaxBytesMin);
   std::vector<uint32_t> wanted = Snapshot(*near);
   CHECK_EQ(near->notice(), 0u);
   near->AllChanged();
@@ -82,8 +82,8 @@ TEST(NearWords, AChangeOfAllMovesTheNoticeAndNothingElse) {
   CHECK_EQ(near->notice(), 1u);
 }
 
-TEST(NearWords, LoseNoChangeWhenThreadsChangeTheSameWord) {
-  const auto near = NearWords::Create(kMaxBytesMin);
+TEST(VersionWords, LoseNoChangeWhenThreadsChangeTheSameWord) {
+  const auto near = VersionWords::Create(kMaxBytesMin);
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&] {
@@ -100,10 +100,10 @@ TEST(Near, EveryChangeOfAKeyMovesItsVersionBeforeTheCallReturns) {
   const auto cache = MakeCache(4 * kMiB);
   Client client(*cache);
   const auto moves = [&](const char* what, const std::function<void()>& change, bool wanted = true) {
-    const Cache::NearMark before = client.Mark("key");
-    CHECK_EQ(before.version, cache->near()->Read(before.word));
+    const Cache::VersionMark before = client.Mark("key");
+    CHECK_EQ(before.version, cache->version_words()->Read(before.word));
     change();
-    const bool moved = cache->near()->Read(before.word) != before.version;
+    const bool moved = cache->version_words()->Read(before.word) != before.version;
     if (moved != wanted) check::Fail(__FILE__, __LINE__, Numbered(what, moved) + ": the version word");
   };
   const std::string large = Filled("large", 100000);
@@ -135,9 +135,9 @@ TEST(Near, AnEntryThatIsFoundExpiredMovesTheVersion) {
   Client client(*cache);
   const uint32_t word = client.Mark("key").word;
   CHECK_EQ(client.SetUntil(kLongAgoUs, "key", "v"), SetOutcome::kStored);
-  const uint32_t before = cache->near()->Read(word);
+  const uint32_t before = cache->version_words()->Read(word);
   CHECK(!client.Get("key"));
-  CHECK(cache->near()->Read(word) != before);
+  CHECK(cache->version_words()->Read(word) != before);
 }
 
 TEST(Near, AnEntryThatIsFoundCorruptedMovesTheVersion) {
@@ -147,10 +147,10 @@ TEST(Near, AnEntryThatIsFoundCorruptedMovesTheVersion) {
   const auto view = client.Expose("key");
   REQUIRE(view.has_value());
   view->data()[7] ^= std::byte{1};
-  const Cache::NearMark before = client.Mark("key");
+  const Cache::VersionMark before = client.Mark("key");
   client.session().verify_now = true;
   CHECK(!client.Get("key"));
-  CHECK(cache->near()->Read(before.word) != before.version);
+  CHECK(cache->version_words()->Read(before.word) != before.version);
 }
 
 TEST(Near, ARefusedSetMovesTheVersionBecauseTheOldValueIsGone) {
@@ -164,9 +164,9 @@ TEST(Near, ARefusedSetMovesTheVersionBecauseTheOldValueIsGone) {
     if (auto view = client.ExposeUnlimited(Numbered("filler", i))) views.push_back(std::move(*view));
     if (auto view = client.ExposeUnlimited("key")) views.push_back(std::move(*view));
   }
-  const Cache::NearMark before = client.Mark("key");
+  const Cache::VersionMark before = client.Mark("key");
   CHECK_EQ(client.Set("key", Filled("new", 8000)), SetOutcome::kRefusedPinned);
-  CHECK(cache->near()->Read(before.word) != before.version);
+  CHECK(cache->version_words()->Read(before.word) != before.version);
 }
 
 TEST(Near, WhoeverLosesItsPlaceIsKnownToHaveLostIt) {
@@ -174,17 +174,17 @@ TEST(Near, WhoeverLosesItsPlaceIsKnownToHaveLostIt) {
   for (const size_t max_entries : {SIZE_MAX, size_t{50}}) {
     const auto cache = MakeCache(kMaxBytesMin, Verify::kSample, max_entries);
     Client client(*cache);
-    std::vector<Cache::NearMark> marks;
+    std::vector<Cache::VersionMark> marks;
     for (uint64_t i = 0; i < 2000; ++i) {
       CHECK_EQ(client.Set(Numbered("key", i), Filled("v", 1000)), SetOutcome::kStored);
       marks.push_back(client.Mark(Numbered("key", i)));
     }
-    const uint32_t notice = cache->near()->notice();
+    const uint32_t notice = cache->version_words()->notice();
     size_t gone = 0;
     for (uint64_t i = 0; i < marks.size(); ++i) {
       if (client.Has(Numbered("key", i))) continue;
       ++gone;
-      CHECK(notice > 0 || cache->near()->Read(marks[i].word) != marks[i].version);
+      CHECK(notice > 0 || cache->version_words()->Read(marks[i].word) != marks[i].version);
     }
     CHECK(gone > 500);
   }
@@ -194,26 +194,26 @@ TEST(Near, ClearingMovesTheNotice) {
   const auto cache = MakeCache();
   Client client(*cache);
   const uint16_t space = OpenedSpace(*cache, "one");
-  uint32_t notice = cache->near()->notice();
+  uint32_t notice = cache->version_words()->notice();
   cache->ClearSpace(space);
-  CHECK(cache->near()->notice() > notice);
-  notice = cache->near()->notice();
+  CHECK(cache->version_words()->notice() > notice);
+  notice = cache->version_words()->notice();
   cache->Clear();
-  CHECK(cache->near()->notice() > notice);
+  CHECK(cache->version_words()->notice() > notice);
 }
 
 TEST(Near, BeginningToEvictMovesTheNotice) {
   const auto cache = MakeCache();
   Client client(*cache);
   CHECK_EQ(client.Set("key", "v"), SetOutcome::kStored);
-  const uint32_t notice = cache->near()->notice();
+  const uint32_t notice = cache->version_words()->notice();
   for (uint64_t i = 0; !cache->evicting() && i < 5000; ++i) client.Set(Numbered("key", i), Filled("v", 1000));
   CHECK(cache->evicting());
-  CHECK(cache->near()->notice() > notice);
+  CHECK(cache->version_words()->notice() > notice);
 }
 
-// As lib/cache/near.ts does it: an answer is remembered with the version of before the lookup, and given again only while the
-// word and the notice are the same.  After a set returned nobody may be given an older value.
+// As lib/cache/near.ts does it: an answer is remembered with the version of before the lookup, and given again only
+// while the word and the notice are the same.  After a set returned nobody may be given an older value.
 TEST(Near, ARememberedAnswerIsNeverOlderThanASetThatReturned) {
   const auto cache = MakeCache(4 * kMiB);
   std::atomic<int> returned{-1};
@@ -222,9 +222,9 @@ TEST(Near, ARememberedAnswerIsNeverOlderThanASetThatReturned) {
   for (int t = 0; t < 2; ++t) {
     readers.emplace_back([&] {
       Client client(*cache);
-      NearWords& near = *cache->near();
+      VersionWords& near = *cache->version_words();
       uint32_t notice = ~0u;
-      Cache::NearMark mark{};
+      Cache::VersionMark mark{};
       int value = -1;
       uint64_t near_hits = 0;
       while (!done.load()) {
@@ -265,7 +265,7 @@ TEST(Near, ARememberedAnswerIsNeverOlderThanASetThatReturned) {
 
 TEST(Near, TheWordsOutliveTheirCache) {
   auto cache = MakeCache();
-  const std::shared_ptr<NearWords> near = cache->near();
+  const std::shared_ptr<VersionWords> near = cache->version_words();
   cache->ClearSpace(0);
   cache.reset();
   CHECK_EQ(near->notice(), 1u);

@@ -1,6 +1,8 @@
-// near.h: what lets a thread keep answers of its own without asking: words in shared memory that say when it must ask.
+// version_words.h: what lets a thread keep answers of its own without asking: words in shared memory that say when it
+// must ask.
 //
-// An isolate keeps a small map from keys to views it was given (lib/cache/near.ts).  An answer in it is right as long as
+// An isolate keeps a small map from keys to views it was given (lib/cache/near.ts).  An answer in it is right as long
+// as
 //
 //   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
 //             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:
@@ -26,10 +28,10 @@
 
 namespace zerohop {
 
-class NearWords {
+class VersionWords {
  public:
   // Null without memory.
-  static std::shared_ptr<NearWords> Create(size_t max_bytes);
+  static std::shared_ptr<VersionWords> Create(size_t max_bytes);
 
   void KeyChanged(uint64_t hash) { version(WordOf(hash)).fetch_add(1, std::memory_order_release); }
   // Fetches the key's word, which KeyChanged will write.
@@ -55,7 +57,7 @@ class NearWords {
   };
   using Words = std::unique_ptr<uint32_t[], Release>;
 
-  NearWords(Words words, size_t count) : words_(std::move(words)), mask_(count - 1) {}
+  VersionWords(Words words, size_t count) : words_(std::move(words)), mask_(count - 1) {}
   std::atomic_ref<uint32_t> Word(size_t at) { return std::atomic_ref<uint32_t>(words_[at]); }
   std::atomic_ref<uint32_t> version(uint32_t word) { return Word(word); }
 
