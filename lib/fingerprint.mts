@@ -1,7 +1,7 @@
 // The ES module face of `zerohop/fingerprint`; see index.mts.
 export {
   type Computation,
-  type ComputationTerms,
+  type ComputationIdentity,
   type DType,
   explain,
   Fingerprint,

@@ -6,7 +6,7 @@ import { pureHasher } from './fingerprint/pure-hasher.js';
 
 export {
   type Computation,
-  type ComputationTerms,
+  type ComputationIdentity,
   explain,
   Fingerprint,
   type Fingerprinter,

@@ -26,8 +26,8 @@ export type { Keyspace } from './cache/keyspace.js';
 export {
   type CustomKeyspaceOptions,
   defaultMaxBytes,
+  type KeyspaceBaseOptions,
   type KeyspaceOptions,
-  type KeyspaceTerms,
   type OpenOptions,
   type Policy,
   type SetOptions,
@@ -37,7 +37,7 @@ export type { CacheStats, KeyspaceStats } from './cache/stats.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './cache/vectors.js';
 export {
   type Computation,
-  type ComputationTerms,
+  type ComputationIdentity,
   explain,
   Fingerprint,
   type Fingerprinter,
@@ -52,27 +52,27 @@ export type { DType, TensorLike } from './fingerprint/tensors.js';
 export {
   type ArmStats,
   type Experiment,
+  type ExperimentOptions,
   type ExperimentStats,
-  type ExperimentTerms,
   experiment,
 } from './model/experiment.js';
 export type { Model } from './model/model.js';
-export type { Stage } from './model/pipeline.js';
-export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
-export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
-export { estimateSavings, type Savings, type SavingsTerms } from './model/savings.js';
 export type {
   CacheMode,
   CustomModelOptions,
-  KeepInputsTerms,
+  KeepInputsOptions,
+  ModelBaseOptions,
   ModelOptions,
-  ModelTerms,
   PipelineOptions,
   PredictOptions,
   Results,
   RunContext,
-} from './model/terms.js';
-export type { Comparison, MismatchEvent, VerifyTerms } from './model/verification.js';
+} from './model/options.js';
+export type { Stage } from './model/pipeline.js';
+export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
+export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
+export { estimateSavings, type Savings, type SavingsOptions } from './model/savings.js';
+export type { Comparison, MismatchEvent, VerifyOptions } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {

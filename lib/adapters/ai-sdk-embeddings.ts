@@ -5,7 +5,7 @@ import { float32 } from '../cache/vectors.js';
 import type { Model } from '../model/model.js';
 import { type CallParams, Made, NAME_LENGTH, nameOf, signalOf, versionOf } from './ai-sdk-calls.js';
 import { areWellFormed, numbersOf, Vectors } from './embeddings.js';
-import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
+import { type AdapterOptions, adapterOptions, modelOptions } from './options.js';
 
 export interface EmbedParams extends CallParams {
   values: string[];
@@ -52,7 +52,7 @@ const BATCH_MAX = 2 ** 20;
  * @example wrapEmbeddingModel({ model, middleware: embeddingMiddleware({ cache, scope: PUBLIC }) })
  */
 export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddleware {
-  const terms = adapterTerms(options);
+  const checked = adapterOptions(options);
   type Call = EmbedCall<EmbedResult>;
   type Caller = Pick<Call, 'model' | 'params'> & { computed: EmbedResult[]; vectors: Vectors };
   // Whose missing values are about to be run: predictMany starts its runs before it returns.
@@ -77,7 +77,7 @@ export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddlewar
     const version = versionOf(call.model);
     const maxBatch = batchOf(await call.model.maxEmbeddingsPerCall);
     const model = models.of(`${maxBatch} ${version}`, () =>
-      terms.cache.model({ ...modelTerms(terms, 'ai-sdk embeddings', version), maxBatch, codec: float32(), run }),
+      checked.cache.model({ ...modelOptions(checked, 'ai-sdk embeddings', version), maxBatch, codec: float32(), run }),
     );
     const vectors = lengths.of(name + version, () => new Vectors(() => model.clear()));
     const computed: EmbedResult[] = [];

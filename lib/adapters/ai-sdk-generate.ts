@@ -5,9 +5,9 @@ import { bytes } from '../cache/codecs.js';
 import type { Model } from '../model/model.js';
 import { type Answer, answerOf, isFailed, withoutTransport } from './ai-sdk-answers.js';
 import { type CallParams, Made, type ModelId, signalOf, versionOf } from './ai-sdk-calls.js';
-import type { CallTerms } from './calls.js';
+import type { CheckedCallOptions } from './calls.js';
+import { type CheckedAdapterOptions, modelOptions } from './options.js';
 import { pack, unpack } from './packed.js';
-import { type AdapterTerms, modelTerms } from './terms.js';
 
 type Generating = Model<string, Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array>;
 
@@ -28,19 +28,24 @@ class Unkept {
 }
 
 export class Generated {
-  readonly #terms: AdapterTerms;
+  readonly #options: CheckedAdapterOptions;
   readonly #keeps: (answer: Answer) => boolean;
   readonly #models = new Made<Generating>();
   /** Those that were asked: of `#models` the oldest are let go of. */
   readonly #versions = new Set<string>();
   #caller: Caller | undefined; // predict starts a run before it returns, since each is of one call
 
-  constructor(terms: AdapterTerms, keeps: (answer: Answer) => boolean) {
-    this.#terms = terms;
+  constructor(options: CheckedAdapterOptions, keeps: (answer: Answer) => boolean) {
+    this.#options = options;
     this.#keeps = keeps;
   }
 
-  async answer(name: string, model: Generator, params: CallParams, { mode, tags }: CallTerms): Promise<unknown> {
+  async answer(
+    name: string,
+    model: Generator,
+    params: CallParams,
+    { mode, tags }: CheckedCallOptions,
+  ): Promise<unknown> {
     const version = versionOf(model);
     this.#versions.add(version);
     const own: Caller = { model, params, tags };
@@ -63,8 +68,8 @@ export class Generated {
 
   #modelOf(version: string): Generating {
     return this.#models.of(version, () =>
-      this.#terms.cache.model({
-        ...modelTerms(this.#terms, 'ai-sdk generate', version),
+      this.#options.cache.model({
+        ...modelOptions(this.#options, 'ai-sdk generate', version),
         maxBatch: 1,
         codec: bytes,
         tags: () => this.#caller?.tags ?? [],

@@ -9,9 +9,9 @@ import { type Answer, isComplete } from './ai-sdk-answers.js';
 import { type CallParams, nameOf } from './ai-sdk-calls.js';
 import { Generated } from './ai-sdk-generate.js';
 import { Streams } from './ai-sdk-stream.js';
-import { type CallTerms, callTerms } from './calls.js';
+import { type CheckedCallOptions, callOptions } from './calls.js';
 import { keepOption } from './complete.js';
-import { type AdapterOptions, adapterTerms } from './terms.js';
+import { type AdapterOptions, adapterOptions } from './options.js';
 
 export interface GenerateParams extends CallParams {
   temperature?: number | undefined;
@@ -64,7 +64,7 @@ export interface LanguageMiddlewareOptions extends AdapterOptions {
 }
 
 /** What of a call counts, and what is left of its parameters for the model. */
-interface Kept extends CallTerms {
+interface Kept extends CheckedCallOptions {
   readonly name: string;
   readonly params: GenerateParams;
 }
@@ -87,17 +87,17 @@ interface Kept extends CallTerms {
  * @example wrapLanguageModel({ model, middleware: languageMiddleware({ cache, scope: PUBLIC }) })
  */
 export function languageMiddleware(options: LanguageMiddlewareOptions): LanguageMiddleware {
-  const terms = adapterTerms(options, ['allowDrawn', 'keep']);
-  const { allowDrawn, keep } = terms.given;
+  const checked = adapterOptions(options, ['allowDrawn', 'keep']);
+  const { allowDrawn, keep } = checked.given;
   const keepsDrawn = allowDrawn === undefined ? false : booleanOption('options.allowDrawn', allowDrawn);
   const keeps = keepOption(keep, isComplete);
-  const generated = new Generated(terms, keeps);
-  const streams = new Streams(terms, keeps);
+  const generated = new Generated(checked, keeps);
+  const streams = new Streams(checked, keeps);
 
   /** Undefined for a call whose answer is not to be kept. */
   function kept(given: GenerateParams): Kept | undefined {
     const { zerohop, ...providerOptions } = given.providerOptions ?? {};
-    const call = callTerms('providerOptions.zerohop', zerohop);
+    const call = callOptions('providerOptions.zerohop', zerohop);
     const params: GenerateParams =
       zerohop === undefined
         ? given

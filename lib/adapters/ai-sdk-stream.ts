@@ -7,13 +7,13 @@ import type { ReadonlyUint8Array } from '../base/views.js';
 import { bytes } from '../cache/codecs.js';
 import type { Keyspace } from '../cache/keyspace.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { joins, looks } from '../model/terms.js';
+import { joins, looks } from '../model/options.js';
 import { type Answer, Assembly, isFailed } from './ai-sdk-answers.js';
 import type { CallParams, ModelId } from './ai-sdk-calls.js';
-import type { CallTerms } from './calls.js';
+import type { CheckedCallOptions } from './calls.js';
+import { type CheckedAdapterOptions, keyspaceOf } from './options.js';
 import { pack, unpack } from './packed.js';
 import { Recording, replayed, type Streamed } from './recording.js';
-import { type AdapterTerms, keyspaceOf } from './terms.js';
 
 interface Streamer extends ModelId {
   doStream(params: CallParams): PromiseLike<Streamed>;
@@ -26,22 +26,27 @@ interface UnderWay {
 }
 
 export class Streams {
-  readonly #terms: AdapterTerms;
+  readonly #options: CheckedAdapterOptions;
   readonly #keeps: (answer: Answer) => boolean;
   readonly #answers: Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array>;
   readonly #underWay = new Map<string, UnderWay>();
 
-  constructor(terms: AdapterTerms, keeps: (answer: Answer) => boolean) {
-    const space = keyspaceOf('ai-sdk stream', terms.scope);
-    this.#terms = terms;
+  constructor(options: CheckedAdapterOptions, keeps: (answer: Answer) => boolean) {
+    const space = keyspaceOf('ai-sdk stream', options.scope);
+    this.#options = options;
     this.#keeps = keeps;
-    this.#answers = terms.cache.keyspace(space.label, { codec: bytes, ...space.terms, ...terms.life });
+    this.#answers = options.cache.keyspace(space.label, { codec: bytes, ...space.options, ...options.life });
   }
 
-  async answer(name: string, model: Streamer, params: CallParams, { mode, tags }: CallTerms): Promise<unknown> {
+  async answer(
+    name: string,
+    model: Streamer,
+    params: CallParams,
+    { mode, tags }: CheckedCallOptions,
+  ): Promise<unknown> {
     const { abortSignal } = params;
     abortSignal?.throwIfAborted();
-    const { scope, domain } = this.#terms;
+    const { scope, domain } = this.#options;
     const key = fingerprinter({ scope, domain, model: ['ai-sdk stream', model.provider, model.modelId] }).of(name);
     const known = looks(mode) ? this.#answers.get(key) : undefined;
     if (known !== undefined) return { stream: replayed(unpack(known) as Uint8Array[], abortSignal) };

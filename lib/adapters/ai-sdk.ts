@@ -25,4 +25,4 @@ export {
   languageMiddleware,
 } from './ai-sdk-language.js';
 export type { CallOptions } from './calls.js';
-export type { AdapterOptions } from './terms.js';
+export type { AdapterOptions } from './options.js';

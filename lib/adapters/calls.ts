@@ -1,7 +1,7 @@
 // calls.ts: what a caller may say of one call of a language model, beside what the model is told.
 
 import { choiceOption, optionsObject, tagsOption } from '../base/options.js';
-import { type CacheMode, MODES } from '../model/terms.js';
+import { type CacheMode, MODES } from '../model/options.js';
 
 export interface CallOptions {
   /**
@@ -15,15 +15,15 @@ export interface CallOptions {
 }
 
 /** Checked. @internal */
-export interface CallTerms {
+export interface CheckedCallOptions {
   readonly mode: CacheMode;
   readonly tags: readonly string[];
 }
 
-const AS_USUAL: CallTerms = { mode: 'default', tags: [] };
+const AS_USUAL: CheckedCallOptions = { mode: 'default', tags: [] };
 
 /** @throws {TypeError | RangeError} `options`, called `name`, are wrong. @internal */
-export function callTerms(name: string, options: unknown): CallTerms {
+export function callOptions(name: string, options: unknown): CheckedCallOptions {
   if (options === undefined) return AS_USUAL;
   const { cache, tags } = optionsObject(name, options, ['cache', 'tags']);
   return {

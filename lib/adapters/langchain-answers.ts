@@ -34,7 +34,7 @@ const REASONS = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', '
  * Whether all generations are whole: no provider said that it stopped for another reason than having said everything,
  * such as a limit of tokens or a filter, and each has a text, a tool call, or content of another kind.
  *
- * @example llmCache(caches, { ...terms, keep: (answers) => areComplete(answers) && parses(answers[0].text) })
+ * @example llmCache(caches, { ...options, keep: (answers) => areComplete(answers) && parses(answers[0].text) })
  */
 export function areComplete(generations: readonly GenerationLike[]): boolean {
   return generations.length > 0 && generations.every(isComplete);

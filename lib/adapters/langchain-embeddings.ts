@@ -3,7 +3,7 @@
 import { isWellFormed, textOption, typeError } from '../base/options.js';
 import { float32 } from '../cache/vectors.js';
 import { areWellFormed, checkText, numbersOf, Vectors } from './embeddings.js';
-import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
+import { type AdapterOptions, adapterOptions, modelOptions } from './options.js';
 
 /** LangChain's Embeddings. */
 export interface EmbeddingsLike {
@@ -36,17 +36,17 @@ export function cachedEmbeddings(embeddings: EmbeddingsLike, options: CachedEmbe
   const { embedDocuments, embedQuery } = Object(embeddings) as Partial<EmbeddingsLike>;
   if (typeof embedDocuments !== 'function' || typeof embedQuery !== 'function')
     throw typeError('embeddings', 'an object with embedDocuments and embedQuery', embeddings);
-  const terms = adapterTerms(options, ['model']);
-  const { cache } = terms;
-  const version = textOption('options.model', terms.given['model'], 255, 1);
+  const checked = adapterOptions(options, ['model']);
+  const { cache } = checked;
+  const version = textOption('options.model', checked.given['model'], 255, 1);
   const documents = cache.model({
-    ...modelTerms(terms, 'langchain documents', version),
+    ...modelOptions(checked, 'langchain documents', version),
     codec: float32(),
     maxBatch: BATCH_MAX, // embeddings make batches of their own
     run: async (texts: string[]) => documentVectors.of(await embeddings.embedDocuments(texts), texts),
   });
   const queries = cache.model({
-    ...modelTerms(terms, 'langchain queries', version),
+    ...modelOptions(checked, 'langchain queries', version),
     codec: float32(),
     maxBatch: 1,
     run: async (texts: string[]) => queryVectors.of([await embeddings.embedQuery(texts[0]!)], texts),

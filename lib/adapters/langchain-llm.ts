@@ -9,7 +9,7 @@ import { bytes } from '../cache/codecs.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
-import { type AdapterOptions, adapterTerms, keyspaceOf } from './terms.js';
+import { type AdapterOptions, adapterOptions, keyspaceOf } from './options.js';
 
 /** What a language model asks of its cache. */
 export interface LlmCache {
@@ -55,10 +55,10 @@ export function llmCache<Base extends object>(
   options: LlmCacheOptions,
 ): Base & LlmCache {
   const packing = new Answers(caches);
-  const { cache, scope, domain, life, given } = adapterTerms(options, ['keep']);
+  const { cache, scope, domain, life, given } = adapterOptions(options, ['keep']);
   const keeps = keepOption(given['keep'], areComplete);
-  const { label, terms } = keyspaceOf('langchain llm', scope);
-  const answers = cache.keyspace(label, { codec: bytes, ...terms, ...life });
+  const { label, options: space } = keyspaceOf('langchain llm', scope);
+  const answers = cache.keyspace(label, { codec: bytes, ...space, ...life });
 
   /** Undefined for prompts and parameters that may be those of another call. */
   function keyOf(prompt: string, llmKey: string): Uint8Array | undefined {

@@ -6,11 +6,11 @@ import { typeError } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { type CallOptions, callTerms } from './calls.js';
+import { type CallOptions, callOptions } from './calls.js';
 import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 import { nameable } from './nameable.js';
-import { type AdapterOptions, adapterTerms, modelTerms } from './terms.js';
+import { type AdapterOptions, adapterOptions, modelOptions } from './options.js';
 
 /** What is used of a chat model of LangChain's. */
 export interface ChatModelLike {
@@ -82,12 +82,12 @@ export function keepAnswers<Chat extends ChatModelLike>(
   if (typeof Object(inner)._generate !== 'function' || inner._modelType?.() !== 'base_chat_model')
     throw typeError('chat', 'a chat model of LangChain', chat);
   const packing = new Answers(caches);
-  const terms = adapterTerms(options, ['keep']);
-  const keeps = keepOption(terms.given['keep'], areComplete);
+  const checked = adapterOptions(options, ['keep']);
+  const keeps = keepOption(checked.given['keep'], areComplete);
   let caller: Caller | undefined; // predict starts a run before it returns, since each is of one call
 
-  const answers = terms.cache.model({
-    ...modelTerms(terms, 'langchain chat', '1'),
+  const answers = checked.cache.model({
+    ...modelOptions(checked, 'langchain chat', '1'),
     maxBatch: 1,
     codec: bytes,
     async run(_: string[], { signal }) {
@@ -103,7 +103,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
   });
 
   async function answer(ask: Caller['ask'], name: string, { signal, zerohop }: CallParams): Promise<ChatResult> {
-    const { mode } = callTerms('options.zerohop', zerohop);
+    const { mode } = callOptions('options.zerohop', zerohop);
     const own: Caller = { ask };
     caller = own;
     const predicted = answers.predict(name, { ...(signal && { signal }), cache: mode });

@@ -13,4 +13,4 @@ export { areComplete, type GenerationLike, type LangChainCaches } from './langch
 export { type CachedEmbeddingsOptions, cachedEmbeddings, type EmbeddingsLike } from './langchain-embeddings.js';
 export { type LlmCache, type LlmCacheOptions, llmCache } from './langchain-llm.js';
 export { type ChatModelLike, type KeepAnswersOptions, keepAnswers } from './langchain-model.js';
-export type { AdapterOptions } from './terms.js';
+export type { AdapterOptions } from './options.js';

@@ -10,15 +10,15 @@ import { bytes, type Codec } from './codecs.js';
 import { Keyspace } from './keyspace.js';
 import { tidyNearCaches } from './near.js';
 import {
+  type CheckedKeyspaceOptions,
   type CheckedOpenOptions,
   type CustomKeyspaceOptions,
+  type KeyspaceBaseOptions,
   type KeyspaceOptions,
-  type KeyspaceTerms,
   keyspaceOptions,
   type Lifetime,
   type OpenOptions,
   openOptions,
-  type Terms,
 } from './options.js';
 import { prepareRooms } from './rooms.js';
 import { type CacheStats, cacheStatsOf } from './stats.js';
@@ -92,12 +92,12 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    */
   keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
   keyspace<T>(name: string, options: CustomKeyspaceOptions<T>): Keyspace<T, T, T>;
-  keyspace(name: string, options: KeyspaceTerms & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
-    const { codec, scope, integerKeys, terms } = keyspaceOptions(options, this.#lifetime);
+  keyspace(name: string, options: KeyspaceBaseOptions & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
+    const { codec, scope, integerKeys, checked } = keyspaceOptions(options, this.#lifetime);
     const label = textOption('name', name);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
     const handle = native.keyspace(this.handle, nameIn(scope, label), scope, codec.tag, integerKeys);
-    const keyspace = new OpenKeyspace(handle, codec, terms, this);
+    const keyspace = new OpenKeyspace(handle, codec, checked, this);
     const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
     const reference = new WeakRef(keyspace);
     keyspaces.add(reference);
@@ -161,8 +161,8 @@ function nameIn(scope: string, name: string): string {
 class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
   readonly cache: Cache;
 
-  constructor(handle: number, codec: Codec<In, Out, Own>, terms: Terms, cache: Cache) {
-    super(handle, codec, terms);
+  constructor(handle: number, codec: Codec<In, Out, Own>, checked: CheckedKeyspaceOptions, cache: Cache) {
+    super(handle, codec, checked);
     this.cache = cache;
   }
 

@@ -37,7 +37,7 @@ import { type Entry, EVICTION_REASONS, type Eviction } from './entry.js';
 import { announceEvictions, announceRefusal } from './events.js';
 import type { Key, Keys } from './keys.js';
 import { NearCache } from './near.js';
-import { type SetOptions, type StoreTerms, setOptions, type Terms } from './options.js';
+import { type CheckedKeyspaceOptions, type CheckedSetOptions, type SetOptions, setOptions } from './options.js';
 import { slabFor } from './slab.js';
 import { type KeyspaceStats, spaceStatsOf } from './stats.js';
 
@@ -73,14 +73,14 @@ export class Keyspace<In, Out, Own> {
   #copies = 0;
   #near: NearCache<Out> | undefined;
   readonly #codec: Codec<In, Out, Own>;
-  readonly #terms: Terms;
+  readonly #options: CheckedKeyspaceOptions;
 
   /** @internal */
-  constructor(handle: number, codec: Codec<In, Out, Own>, terms: Terms) {
+  constructor(handle: number, codec: Codec<In, Out, Own>, options: CheckedKeyspaceOptions) {
     this.#handle = handle;
     this.#codec = codec;
-    this.#terms = terms;
-    if (terms.near && !terms.copy && codec.sharable) this.#near = new NearCache(handle);
+    this.#options = options;
+    if (options.near && !options.copy && codec.sharable) this.#near = new NearCache(handle);
   }
 
   /** @internal */
@@ -117,7 +117,7 @@ export class Keyspace<In, Out, Own> {
   }
 
   #lookUp(key: Key): Out | undefined {
-    if (this.#terms.copy) return this.getCopy(key) as unknown as Out | undefined;
+    if (this.#options.copy) return this.getCopy(key) as unknown as Out | undefined;
     const found = find(this.#handle, key, this.#slab);
     if (typeof found === 'object')
       return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
@@ -132,7 +132,7 @@ export class Keyspace<In, Out, Own> {
 
   /** Like {@link get}, but not counted, neither as a lookup nor as a use of the entry. */
   peek(key: Key): Out | undefined {
-    if (this.#terms.copy) {
+    if (this.#options.copy) {
       const buffer = native.copy(this.#handle, key, true);
       return buffer && (this.#codec.own(buffer) as unknown as Out);
     }
@@ -186,7 +186,7 @@ export class Keyspace<In, Out, Own> {
    */
   getMany(keys: Keys): (Out | undefined)[] {
     const batch = new KeyBatch(keys);
-    if (this.#terms.copy) {
+    if (this.#options.copy) {
       native.check(this.#handle, batch.keys, batch.ends, batch.length); // all of them, before the first is looked up
       return Array.from({ length: batch.length }, (_, i) => this.#lookUp(batch.at(i)));
     }
@@ -295,15 +295,15 @@ export class Keyspace<In, Out, Own> {
    *   another thread writes meanwhile is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
-    if (options !== undefined) return this.store(key, value, setOptions(options, this.#terms.ttl));
+    if (options !== undefined) return this.store(key, value, setOptions(options, this.#options.ttl));
     const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache, or store
-    wideRegisters[STORE_TTL] = this.#jittered(this.#terms.ttl) * 1000;
+    wideRegisters[STORE_TTL] = this.#jittered(this.#options.ttl) * 1000;
     wideRegisters[STORE_COST] = 0;
     return this.#stored(native.set(this.#handle, key, stored));
   }
 
   /** `set` with options that were checked. @internal */
-  store(key: Key, value: In, { ttl, tags, cost }: StoreTerms): boolean {
+  store(key: Key, value: In, { ttl, tags, cost }: CheckedSetOptions): boolean {
     const stored = this.#codec.encode(value);
     wideRegisters[STORE_TTL] = this.#jittered(ttl) * 1000;
     wideRegisters[STORE_COST] = cost;
@@ -321,11 +321,11 @@ export class Keyspace<In, Out, Own> {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
     native.check(this.#handle, [], undefined, 0); // an empty list is no reason to take a closed cache for an open one
-    const terms = setOptions(options, this.#terms.ttl);
+    const checked = setOptions(options, this.#options.ttl);
     let stored = 0;
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw typeError('entries', 'an iterable of [key, value]', entry);
-      stored += this.store(entry[0], entry[1], terms) ? 1 : 0;
+      stored += this.store(entry[0], entry[1], checked) ? 1 : 0;
     }
     return stored;
   }
@@ -340,7 +340,7 @@ export class Keyspace<In, Out, Own> {
   touch(key: Key, options?: { ttl?: Duration }): boolean {
     const given = optionsObject('options', options, ['ttl']);
     const asked = given['ttl'];
-    const { ttl } = this.#terms;
+    const { ttl } = this.#options;
     const lasts = asked !== undefined ? durationOption('options.ttl', asked) : ttl === Infinity ? Number.NaN : ttl;
     const answer = native.touch(this.#handle, key, this.#jittered(lasts) * 1000);
     return answer !== ABSENT && this.#stored(answer);
@@ -425,7 +425,7 @@ export class Keyspace<In, Out, Own> {
   }
 
   #jittered(ttl: number): number {
-    const { ttlJitter } = this.#terms;
+    const { ttlJitter } = this.#options;
     return ttlJitter === 0 ? ttl : ttl * (1 - ttlJitter * Math.random());
   }
 

@@ -71,7 +71,7 @@ const POLICIES = ['learned', 'score'] as const;
 export type Policy = (typeof POLICIES)[number];
 
 /** What a keyspace may be opened with beside its codec. */
-export interface KeyspaceTerms {
+export interface KeyspaceBaseOptions {
   /**
    * Whose values they are: a tenant's name, or PUBLIC, the default. Keyspaces of two scopes are two, also if they have one
    * name. They never share a segment, so no view's `.buffer` shows another scope's bytes.
@@ -88,11 +88,11 @@ export interface KeyspaceTerms {
   near?: boolean;
 }
 
-export interface KeyspaceOptions<In, Out, Own> extends KeyspaceTerms {
+export interface KeyspaceOptions<In, Out, Own> extends KeyspaceBaseOptions {
   codec: Codec<In, Out, Own>;
 }
 
-export interface CustomKeyspaceOptions<T> extends KeyspaceTerms {
+export interface CustomKeyspaceOptions<T> extends KeyspaceBaseOptions {
   codec: CustomCodec<T>;
 }
 
@@ -126,7 +126,7 @@ export interface CheckedOpenOptions extends Lifetime {
 }
 
 /** What a keyspace is opened with, checked. @internal */
-export interface Terms extends Lifetime {
+export interface CheckedKeyspaceOptions extends Lifetime {
   readonly copy: boolean;
   readonly near: boolean;
 }
@@ -137,11 +137,11 @@ export interface NewKeyspace<In, Out, Own> {
   /** '' is everybody's. */
   readonly scope: string;
   readonly integerKeys: boolean;
-  readonly terms: Terms;
+  readonly checked: CheckedKeyspaceOptions;
 }
 
 /** What a value is stored with, checked; times in ms. @internal */
-export interface StoreTerms {
+export interface CheckedSetOptions {
   readonly ttl: number;
   readonly tags: readonly string[];
   readonly cost: number;
@@ -213,7 +213,7 @@ export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspa
     codec: resolveCodec(given['codec']),
     scope: scope === PUBLIC ? '' : textOption('options.scope', scope, SCOPE_BYTES_MAX, 1),
     integerKeys: choiceOption('options.keys', keys, KEYS) === 'integer',
-    terms: {
+    checked: {
       ...lifetimeOptions(given, otherwise),
       copy: booleanOption('options.copy', copy),
       near: booleanOption('options.near', near),
@@ -222,7 +222,7 @@ export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspa
 }
 
 /** @param ttl in ms, where the options do not say. @internal */
-export function setOptions(options: SetOptions | undefined, ttl: number): StoreTerms {
+export function setOptions(options: SetOptions | undefined, ttl: number): CheckedSetOptions {
   const given = optionsObject('options', options, SET_OPTIONS);
   const { tags, cost } = given;
   return {

@@ -20,7 +20,7 @@ export const PUBLIC: unique symbol = Symbol.for('zerohop.PUBLIC');
 export type Scope = string | typeof PUBLIC;
 
 /** What a computation is done with, but for its input. */
-export interface ComputationTerms {
+export interface ComputationIdentity {
   scope: Scope;
   /** What tells apart uses of one model whose results must not mix. Default `''`. */
   domain?: string;
@@ -31,7 +31,7 @@ export interface ComputationTerms {
 }
 
 /** A computation: all that its result depends on. */
-export interface Computation extends ComputationTerms {
+export interface Computation extends ComputationIdentity {
   /**
    * Text, a tensor (a typed array, `{ dtype, shape, data }`, or onnxruntime's), bytes (Uint8Array, Buffer, ArrayBuffer), or
    * any JSON-like value with such within.
@@ -94,9 +94,13 @@ export interface Fingerprinting {
    */
   fingerprint(computation: Computation, options?: FingerprintOptions): Fingerprint;
   /** Prepares fingerprints of many computations of one model; errors as `fingerprint`. */
-  fingerprinter(terms: ComputationTerms, options?: FingerprintOptions): Fingerprinter;
-  /** The names of computations with the same terms, and these inputs; errors as `fingerprint`. */
-  fingerprintMany(inputs: readonly unknown[], terms: ComputationTerms, options?: FingerprintOptions): Fingerprints;
+  fingerprinter(identity: ComputationIdentity, options?: FingerprintOptions): Fingerprinter;
+  /** The fingerprints of computations that differ in their inputs alone. Throws as `fingerprint` does. */
+  fingerprintMany(
+    inputs: readonly unknown[],
+    identity: ComputationIdentity,
+    options?: FingerprintOptions,
+  ): Fingerprints;
   /**
    * The name of what models one after another make of an input: another if any of them is, or their order. Errors as
    * `fingerprint`; RangeError if there is no model.
@@ -108,8 +112,8 @@ export interface Fingerprinting {
 export function createFingerprinting<State extends HashState>(
   hasher: Hasher<State>,
 ): Omit<Fingerprinting, 'fingerprinter'> & {
-  fingerprinter(terms: ComputationTerms, options?: FingerprintOptions): Preparation;
-  pipelineFingerprinter(terms: Omit<PipelineComputation, 'input'>, options?: FingerprintOptions): Preparation;
+  fingerprinter(identity: ComputationIdentity, options?: FingerprintOptions): Preparation;
+  pipelineFingerprinter(identity: Omit<PipelineComputation, 'input'>, options?: FingerprintOptions): Preparation;
 } {
   const empty = hasher.start(NO_BYTES);
   // Native code writes here, since memory in the JavaScript heap moves.
@@ -121,14 +125,14 @@ export function createFingerprinting<State extends HashState>(
   }
 
   /** What all inputs of a computation begin with. */
-  function partsOf(terms: object, rules: Rules): Part[] {
-    const given = (name: string) => ownMember(terms, name);
+  function partsOf(identity: object, rules: Rules): Part[] {
+    const given = (name: string) => ownMember(identity, name);
     const model = given('model');
     const params = given('params');
     return [
       { name: 'version', bytes: framed(utf8(VERSION)) },
       { name: 'scope', bytes: scopeOf(given('scope')) },
-      { name: 'domain', bytes: nameOf(ownMember(terms, 'domain', ''), 'domain') },
+      { name: 'domain', bytes: nameOf(ownMember(identity, 'domain', ''), 'domain') },
       { name: 'model', bytes: modelOf(model, 'model', rules), value: model },
       { name: 'params', bytes: rules.bytesOf(params, () => 'params', rules.excluded), value: params },
     ];
@@ -244,28 +248,28 @@ export function createFingerprinting<State extends HashState>(
     }
   }
 
-  function fingerprinter(terms: ComputationTerms, options: FingerprintOptions = {}): Preparation {
-    if (typeof terms !== 'object' || terms === null)
-      throw typeError('computation', 'an object with scope, model and input', terms);
+  function fingerprinter(identity: ComputationIdentity, options: FingerprintOptions = {}): Preparation {
+    if (typeof identity !== 'object' || identity === null)
+      throw typeError('computation', 'an object with scope, model and input', identity);
     const rules = new Rules(options, digest);
-    return new Prepared(partsOf(terms, rules), rules);
+    return new Prepared(partsOf(identity, rules), rules);
   }
 
   return {
     fingerprinter,
     fingerprint: (computation, options) => fingerprinter(computation, options).of(inputOf(computation)),
-    fingerprintMany: (inputs, terms, options) => fingerprinter(terms, options).many(inputs),
+    fingerprintMany: (inputs, identity, options) => fingerprinter(identity, options).many(inputs),
     pipelineFingerprinter,
     pipelineFingerprint: (computation, options) => pipelineFingerprinter(computation, options).of(inputOf(computation)),
   };
 
   function pipelineFingerprinter(
-    terms: Omit<PipelineComputation, 'input'>,
+    identity: Omit<PipelineComputation, 'input'>,
     options: FingerprintOptions = {},
   ): Preparation {
-    if (typeof terms !== 'object' || terms === null)
-      throw typeError('computation', 'an object with scope, pipeline, models and input', terms);
-    const given = (name: string) => ownMember(terms, name);
+    if (typeof identity !== 'object' || identity === null)
+      throw typeError('computation', 'an object with scope, pipeline, models and input', identity);
+    const given = (name: string) => ownMember(identity, name);
     const models = given('models');
     if (!Array.isArray(models)) throw typeError('models', 'an array', models);
     if (models.length === 0) throw rangeError('models', 'one at least', models);
@@ -276,7 +280,7 @@ export function createFingerprinting<State extends HashState>(
     const parts: Part[] = [
       { name: 'version', bytes: framed(utf8(PIPELINE_VERSION)) },
       { name: 'scope', bytes: scopeOf(given('scope')) },
-      { name: 'domain', bytes: nameOf(ownMember(terms, 'domain', ''), 'domain') },
+      { name: 'domain', bytes: nameOf(ownMember(identity, 'domain', ''), 'domain') },
       { name: 'pipeline', bytes: nameOf(given('pipeline'), 'pipeline') },
       { name: 'models', bytes: concat([leftEncode(all.length), ...stages]), value: all },
       { name: 'params', bytes: rules.bytesOf(params, () => 'params', rules.excluded), value: params },

@@ -5,24 +5,24 @@ import { Cache } from '../cache/cache.js';
 import { resolveCodec } from '../cache/codecs.js';
 import { lifetimeOptions } from '../cache/options.js';
 import { addMethods } from '../cache/rooms.js';
-import { type ComputationTerms, PUBLIC } from '../fingerprint/fingerprint.js';
+import { type ComputationIdentity, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprint } from '../fingerprint/native.js';
 import { type Naming, namingOf } from './finder.js';
 import type { Flight } from './flights.js';
 import { Life } from './freshness.js';
 import { Model } from './model.js';
-import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
 import {
   type CustomModelOptions,
-  checkTerms,
+  checkModelOptions,
   keepInputsOption,
   MODEL_OPTIONS,
+  type ModelBaseOptions,
   type ModelOptions,
-  type ModelTerms,
   PIPELINE_OPTIONS,
   type PipelineOptions,
   timeoutOption,
-} from './terms.js';
+} from './options.js';
+import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
 
 declare module '../cache/cache.js' {
   interface Cache {
@@ -60,7 +60,7 @@ const LABEL_BYTES_MAX = 1024;
 const MAX_BATCH = 1024;
 
 /** A model's options: those that were given, read once. */
-type GivenModel<Input> = ModelTerms<Input> & { codec: unknown; run: unknown } & Record<string, unknown>;
+type GivenModel<Input> = ModelBaseOptions<Input> & { codec: unknown; run: unknown } & Record<string, unknown>;
 
 /** What tells one model from others. */
 interface Identity {
@@ -74,18 +74,18 @@ interface Identity {
 
 function model<Input>(
   this: Cache,
-  options: ModelTerms<Input> & { codec: unknown; run: unknown },
+  options: ModelBaseOptions<Input> & { codec: unknown; run: unknown },
 ): Model<Input, unknown, unknown> {
   const given = optionsObject('options', options, MODEL_OPTIONS) as unknown as GivenModel<Input>;
-  checkTerms(given);
+  checkModelOptions(given);
   const name = textOption('options.name', given['name'], 255, 1);
   const version = textOption('options.version', given['version'], 255, 1);
   const { scope, domain, params, replicas, fingerprint: rules } = given;
-  const terms: ComputationTerms = { scope, domain: domain ?? '', model: { name, version }, params };
-  const of = (replica: number): ComputationTerms =>
-    replica === 0 ? terms : { ...terms, model: { name, version, replica } };
+  const computation: ComputationIdentity = { scope, domain: domain ?? '', model: { name, version }, params };
+  const of = (replica: number): ComputationIdentity =>
+    replica === 0 ? computation : { ...computation, model: { name, version, replica } };
   return modelsOf(this).make(given, {
-    key: fingerprint({ ...terms, input: null }, rules).hex,
+    key: fingerprint({ ...computation, input: null }, rules).hex,
     namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), rules)),
     identity: { name, version, domain: domain ?? '', params },
   });
@@ -99,7 +99,7 @@ function pipeline<Input, Result>(
   const asked = optionsObject('options', options, PIPELINE_OPTIONS) as unknown as GivenModel<Input>;
   const all = checkStages(stages);
   const given = Object.assign(asked, { codec: all.at(-1)!.codec, run: chain(all) });
-  checkTerms(given);
+  checkModelOptions(given);
   const { scope, domain, params } = given;
   checkScopes(all, scope);
   const name = textOption('options.name', given['name'], 255, 1);

@@ -10,10 +10,10 @@ import type { Copies, Copy } from './copies.js';
 import { Backoff, Failures } from './failures.js';
 import { Flight } from './flights.js';
 import type { Life } from './freshness.js';
-import { KeptInputs, type KeptTerms } from './inputs.js';
+import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
+import { type CacheMode, joins } from './options.js';
 import type { Counts } from './report.js';
-import { type Landing, Runner, type RunnerTerms, resultError } from './runner.js';
-import { type CacheMode, joins } from './terms.js';
+import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
 
 /** An input as it is run, and its name: a copy, so that nobody changes what was named. */
 export interface Named<Input> {
@@ -22,14 +22,14 @@ export interface Named<Input> {
 }
 
 /** What computations are made of. @internal */
-export interface ComputationParts<Input, In, Out> extends RunnerTerms<Input, In> {
+export interface ComputationParts<Input, In, Out> extends RunnerParts<Input, In> {
   readonly codec: Codec<In, Out, unknown>;
   readonly answers: Keyspace<In, Out, unknown>;
   /** By fingerprint in hex; those of another Model with the same answers are the same. */
   readonly flights: Map<string, Flight<Input, In | Out>>;
   readonly life: Life;
   readonly negativeTtlMs: number;
-  readonly keepInputs: KeptTerms;
+  readonly keepInputs: CheckedKeepInputsOptions;
   readonly tags: ((input: Input) => readonly string[]) | undefined;
 }
 

@@ -5,10 +5,10 @@ import { now } from '../base/time.js';
 import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { isModel, type Model } from './model.js';
-import type { PredictOptions } from './terms.js';
+import type { PredictOptions } from './options.js';
 import { agree, type Comparison, checkComparison } from './verification.js';
 
-export interface ExperimentTerms<Input, In, Out> {
+export interface ExperimentOptions<Input, In, Out> {
   /** The version in use, and the one that is tried: two models with one codec and one scope. */
   a: Model<Input, In, Out>;
   b: Model<Input, In, Out>;
@@ -40,7 +40,7 @@ export interface ExperimentStats {
   agreement: { compared: number; agreed: number; rate: number };
 }
 
-const TERMS = ['a', 'b', 'share', 'unitOf', 'compareShare', 'compare'] as const;
+const OPTIONS = ['a', 'b', 'share', 'unitOf', 'compareShare', 'compare'] as const;
 const LATENCIES = 1024;
 
 class Arm<Input, In, Out> {
@@ -100,7 +100,7 @@ export class Experiment<Input, In, Out> {
   #agreed = 0;
 
   /** @internal */
-  constructor({ a, b, share, unitOf, compareShare, compare }: ExperimentTerms<Input, In, Out>) {
+  constructor({ a, b, share, unitOf, compareShare, compare }: ExperimentOptions<Input, In, Out>) {
     this.#a = new Arm(a);
     this.#b = new Arm(b);
     this.#share = share ?? 0.5;
@@ -154,20 +154,20 @@ export class Experiment<Input, In, Out> {
  *   not.
  * @example const trial = experiment({ a: v1, b: v2, share: 0.1, unitOf: ({ user }) => user })
  */
-export function experiment<Input, In, Out>(terms: ExperimentTerms<Input, In, Out>): Experiment<Input, In, Out> {
-  const given = optionsObject('terms', terms, TERMS);
+export function experiment<Input, In, Out>(options: ExperimentOptions<Input, In, Out>): Experiment<Input, In, Out> {
+  const given = optionsObject('options', options, OPTIONS);
   const { a, b, share, unitOf, compareShare, compare } = given;
-  if (!isModel(a)) throw typeError('terms.a', 'a model', a);
-  if (!isModel(b) || (b as unknown) === a) throw typeError('terms.b', 'another model', b);
-  if (a.scope !== b.scope) throw rangeError('terms.b', 'a model with the scope of terms.a', b.scope);
-  if (a.codec.tag !== b.codec.tag) throw rangeError('terms.b', `a model with the codec ${a.codec.tag}`, b.codec.tag);
+  if (!isModel(a)) throw typeError('options.a', 'a model', a);
+  if (!isModel(b) || (b as unknown) === a) throw typeError('options.b', 'another model', b);
+  if (a.scope !== b.scope) throw rangeError('options.b', 'a model with the scope of options.a', b.scope);
+  if (a.codec.tag !== b.codec.tag) throw rangeError('options.b', `a model with the codec ${a.codec.tag}`, b.codec.tag);
   for (const [name, value] of Object.entries({ share, compareShare })) {
     if (value === undefined) continue;
-    if (typeof value !== 'number') throw typeError(`terms.${name}`, 'a number', value);
-    if (!(value >= 0 && value <= 1)) throw rangeError(`terms.${name}`, '0 to 1', value);
+    if (typeof value !== 'number') throw typeError(`options.${name}`, 'a number', value);
+    if (!(value >= 0 && value <= 1)) throw rangeError(`options.${name}`, '0 to 1', value);
   }
   if (unitOf !== undefined && typeof unitOf !== 'function')
-    throw typeError('terms.unitOf', 'a function of an input', unitOf);
-  if (compare !== undefined) checkComparison('terms.compare', compare);
-  return new Experiment(given as unknown as ExperimentTerms<Input, In, Out>);
+    throw typeError('options.unitOf', 'a function of an input', unitOf);
+  if (compare !== undefined) checkComparison('options.compare', compare);
+  return new Experiment(given as unknown as ExperimentOptions<Input, In, Out>);
 }

@@ -5,7 +5,7 @@ import { EXPIRES, MISS, native, wideRegisters } from '../addon/native.js';
 import type { BatchSeeker, Keyspace, Seeker } from '../cache/keyspace.js';
 import {
   type Batch,
-  type ComputationTerms,
+  type ComputationIdentity,
   createFingerprinting,
   Fingerprint,
   type FingerprintOptions,
@@ -84,8 +84,8 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
 export type Naming = (hasher: Hasher<Uint8Array>) => Preparation;
 
 /** Of a model: its computations'. */
-export function namingOf(terms: ComputationTerms, options: FingerprintOptions | undefined): Naming {
-  return (hasher) => createFingerprinting(hasher).fingerprinter(terms, options);
+export function namingOf(identity: ComputationIdentity, options: FingerprintOptions | undefined): Naming {
+  return (hasher) => createFingerprinting(hasher).fingerprinter(identity, options);
 }
 
 /** Looks up results by their inputs. */

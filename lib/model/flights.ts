@@ -10,7 +10,7 @@ export interface Run {
   awaited: number;
 }
 
-export interface FlightTerms<Input> {
+export interface FlightParts<Input> {
   readonly key: Uint8Array;
   /** The key in hex. */
   readonly id: string;
@@ -44,7 +44,7 @@ export class Flight<Input, Result> {
   abandoned = false;
   #waiters = 0;
 
-  constructor({ key, id, input, kept, tags, unstored, background }: FlightTerms<Input>) {
+  constructor({ key, id, input, kept, tags, unstored, background }: FlightParts<Input>) {
     this.key = key;
     this.id = id;
     this.input = input;

@@ -4,7 +4,7 @@ import { DURATION_MS_MAX, type Duration, durationOption, rangeError } from '../b
 
 export type Freshness = 'fresh' | 'revalidate' | 'if-error';
 
-export interface LifeTerms {
+export interface LifeParts {
   /** ms. */
   ttl: number;
   ttlJitter: number;
@@ -20,7 +20,7 @@ export class Life {
   /** From the end of the ttl to the end of the entry, in ms. */
   readonly #staleMs: number;
 
-  constructor({ ttl, ttlJitter, staleWhileRevalidate, staleIfError }: LifeTerms) {
+  constructor({ ttl, ttlJitter, staleWhileRevalidate, staleIfError }: LifeParts) {
     this.#ttl = ttl;
     this.#jitter = ttlJitter;
     this.#revalidateMs = stale('options.staleWhileRevalidate', staleWhileRevalidate, ttl);

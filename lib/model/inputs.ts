@@ -5,7 +5,7 @@ import type { Copy } from './copies.js';
 /** When the coldest go, half of the room is made free: so that looking at all of them is rare. */
 const SLACK = 2;
 
-export interface KeptTerms {
+export interface CheckedKeepInputsOptions {
   readonly count: number;
   /** Of all of them together, by {@link Copy.bytes}. One that takes more than half of it is not kept. */
   readonly maxBytes: number;
@@ -19,19 +19,19 @@ interface Kept<Input> {
 }
 
 export class KeptInputs<Input> {
-  readonly #terms: KeptTerms;
+  readonly #options: CheckedKeepInputsOptions;
   readonly #isStored: (key: Uint8Array) => boolean;
   /** By fingerprint in hex. */
   #inputs = new Map<string, Kept<Input>>();
   #bytes = 0;
 
-  constructor(terms: KeptTerms, isStored: (key: Uint8Array) => boolean) {
-    this.#terms = terms;
+  constructor(options: CheckedKeepInputsOptions, isStored: (key: Uint8Array) => boolean) {
+    this.#options = options;
     this.#isStored = isStored;
   }
 
   get wanted(): boolean {
-    return this.#terms.count > 0;
+    return this.#options.count > 0;
   }
 
   get count(): number {
@@ -51,7 +51,7 @@ export class KeptInputs<Input> {
       return;
     }
     const copy = copyOf();
-    const { count, maxBytes } = this.#terms;
+    const { count, maxBytes } = this.#options;
     if (copy.bytes > maxBytes / SLACK) return;
     // A key that is part of a batch would keep all of it.
     this.#inputs.set(id, { key: key.slice(), copy, heat: 1 });
@@ -98,6 +98,6 @@ export class KeptInputs<Input> {
       .reverse()
       .filter(([, { key }]) => this.#isStored(key))
       .sort(([, a], [, b]) => b.heat - a.heat)
-      .slice(0, this.#terms.count);
+      .slice(0, this.#options.count);
   }
 }

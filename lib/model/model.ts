@@ -21,9 +21,9 @@ import { Copies } from './copies.js';
 import { Finder, type ManyInputs, type Naming } from './finder.js';
 import { type Flight, until } from './flights.js';
 import type { Life } from './freshness.js';
+import { type Asked, joins, looks, type PredictOptions, predictOptions } from './options.js';
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
-import { type Asked, joins, looks, type PredictOptions, predictOptions } from './terms.js';
-import { Verification, type VerifyTerms } from './verification.js';
+import { Verification, type VerifyOptions } from './verification.js';
 
 /** Results of a batch, but those at `places`, which are awaited, in that order. */
 interface Begun<Input, In, Out> {
@@ -40,7 +40,7 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
   /** Of each replica: how its keys are made. */
   readonly namings: readonly Naming[];
   readonly fingerprint: FingerprintOptions | undefined;
-  readonly verify: number | VerifyTerms | undefined;
+  readonly verify: number | VerifyOptions | undefined;
   /** What identifies it as a stage of a pipeline. */
   readonly identity: unknown;
 }

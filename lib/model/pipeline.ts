@@ -8,7 +8,7 @@ import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
 import type { Naming } from './finder.js';
 import { isModel, type Model } from './model.js';
-import type { RunContext } from './terms.js';
+import type { RunContext } from './options.js';
 
 /** A stage: a model of whatever takes what the one before it gives. */
 // biome-ignore lint/suspicious/noExplicitAny: stages have types of their own each
@@ -34,10 +34,10 @@ export function checkScopes(stages: readonly Stage[], scope: Scope): void {
 
 /** What of a pipeline its results depend on. @internal */
 export function pipelineNaming(
-  terms: { scope: Scope; domain: string; pipeline: string; models: readonly unknown[]; params: unknown },
+  identity: { scope: Scope; domain: string; pipeline: string; models: readonly unknown[]; params: unknown },
   options: FingerprintOptions | undefined,
 ): { naming: Naming; digest: string } {
-  const naming: Naming = (hasher) => createFingerprinting(hasher).pipelineFingerprinter(terms, options);
+  const naming: Naming = (hasher) => createFingerprinting(hasher).pipelineFingerprinter(identity, options);
   return { naming, digest: naming(nativeHasher).of(null).hex };
 }
 

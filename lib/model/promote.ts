@@ -2,7 +2,7 @@
 
 import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
-import { signalOption } from './terms.js';
+import { signalOption } from './options.js';
 
 export interface PromoteOptions<Input> {
   /** The version in use, opened with `keepInputs`. */

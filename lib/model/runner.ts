@@ -4,9 +4,9 @@ import { CacheError } from '../base/errors.js';
 import { isError, isThenable } from '../base/kinds.js';
 import { clearTimeout, now, setTimeout, soon } from '../base/time.js';
 import type { Flight, Run } from './flights.js';
-import type { Results, RunContext } from './terms.js';
+import type { Results, RunContext } from './options.js';
 
-export interface RunnerTerms<Input, In> {
+export interface RunnerParts<Input, In> {
   readonly name: string;
   readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
   readonly maxBatch: number;
@@ -25,7 +25,7 @@ export interface Landing<Input, In, Result> {
 }
 
 export class Runner<Input, In, Result> {
-  readonly #terms: RunnerTerms<Input, In>;
+  readonly #parts: RunnerParts<Input, In>;
   readonly #landing: Landing<Input, In, Result>;
   #queue: Flight<Input, Result>[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -39,23 +39,23 @@ export class Runner<Input, In, Result> {
   /** Runs that took too long. */
   timedOut = 0;
 
-  constructor(terms: RunnerTerms<Input, In>, landing: Landing<Input, In, Result>) {
-    this.#terms = terms;
+  constructor(parts: RunnerParts<Input, In>, landing: Landing<Input, In, Result>) {
+    this.#parts = parts;
     this.#landing = landing;
   }
 
   /** Runs it soon, with others. */
   enqueue(flight: Flight<Input, Result>): void {
     this.#queue.push(flight);
-    if (this.#queue.length >= this.#terms.maxBatch) this.#flush();
+    if (this.#queue.length >= this.#parts.maxBatch) this.#flush();
     else if (this.#queue.length > 1) return;
-    else if (this.#terms.windowMs === 0) soon(() => this.#flush());
-    else this.#timer = setTimeout(() => this.#flush(), this.#terms.windowMs);
+    else if (this.#parts.windowMs === 0) soon(() => this.#flush());
+    else this.#timer = setTimeout(() => this.#flush(), this.#parts.windowMs);
   }
 
   /** Runs them at once, `maxBatch` together. */
   start(flights: readonly Flight<Input, Result>[]): void {
-    const { maxBatch } = this.#terms;
+    const { maxBatch } = this.#parts;
     for (let at = 0; at < flights.length; at += maxBatch) this.#launch(flights.slice(at, at + maxBatch));
   }
 
@@ -69,7 +69,7 @@ export class Runner<Input, In, Result> {
 
   /** Now, or when one of those before them is done. */
   #launch(flights: readonly Flight<Input, Result>[]): void {
-    if (this.#running >= this.#terms.concurrency) {
+    if (this.#running >= this.#parts.concurrency) {
       this.#waiting.push(flights);
       return;
     }
@@ -78,13 +78,13 @@ export class Runner<Input, In, Result> {
     this.#running++;
     void this.#run(awaited).finally(() => {
       this.#running--;
-      while (this.#waiting.length > 0 && this.#running < this.#terms.concurrency) this.#launch(this.#waiting.shift()!);
+      while (this.#waiting.length > 0 && this.#running < this.#parts.concurrency) this.#launch(this.#waiting.shift()!);
     });
   }
 
   /** Never rejects. */
   async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
-    const { name } = this.#terms;
+    const { name } = this.#parts;
     const run: Run = { controller: new AbortController(), awaited: flights.length };
     for (const flight of flights) flight.run = run;
     this.runs++;
@@ -118,7 +118,7 @@ export class Runner<Input, In, Result> {
 
   /** What `run` gives in time. A run that does not is told, and nobody waits for it any more. */
   async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
-    const { name, run, timeoutMs } = this.#terms;
+    const { name, run, timeoutMs } = this.#parts;
     const keys = flights.map(({ key }) => key.slice()); // theirs to change
     const inputs = flights.map(({ input }) => input);
     const results = run(inputs, { signal: controller.signal, keys });

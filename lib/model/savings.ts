@@ -6,7 +6,7 @@
 import { amountOption, type Duration, durationOption, optionsObject, rangeError, textOption } from '../base/options.js';
 
 /** What the estimate goes by. Numbers are finite, and from 0 to 2^53 - 1 where nothing else is said. */
-export interface SavingsTerms {
+export interface SavingsOptions {
   /** Inferences asked for in one `period`. */
   requests: number;
   /** Default `'1d'`. */
@@ -56,7 +56,7 @@ export interface Savings {
   latencyMsAfter: number;
 }
 
-const TERMS = [
+const OPTIONS = [
   'requests',
   'period',
   'hitRate',
@@ -92,12 +92,12 @@ const WHOLE_WITHIN = 1e-9; // of itself: what is so near a whole number is that 
  * `wholeGpusFreed` x 24 x `gpuHourPrice` a day, less the lookups. Not counted: memory of the cache, and calls that are
  * joined while they are computed.
  *
- * @throws {TypeError} a term is missing, of the wrong type, or none that is known.
- * @throws {RangeError} a term is out of its range, or not a number.
+ * @throws {TypeError} an option is missing, of the wrong type, or unknown.
+ * @throws {RangeError} an option is out of its range, or not a number.
  * @example estimateSavings({ requests: 1e6, hitRate: 0.4, gpuMs: 10, gpuHourPrice: 0.9 }).savedPerDay // 1
  */
-export function estimateSavings(terms: SavingsTerms): Savings {
-  const { hitRate, gpuMs, gpuHourPrice, currency, utilization, lookupUs, cpuHourPrice, ...given } = checked(terms);
+export function estimateSavings(options: SavingsOptions): Savings {
+  const { hitRate, gpuMs, gpuHourPrice, currency, utilization, lookupUs, cpuHourPrice, ...given } = checked(options);
   const hits = given.requestsPerDay * hitRate;
   const gpuSecondsAvoided = (hits * gpuMs) / 1000;
   const gpuSecondsNeeded = ((given.requestsPerDay - hits) * gpuMs) / 1000;
@@ -131,10 +131,10 @@ function wholeGpus(gpus: number): number {
   return Math.abs(gpus - nearest) <= WHOLE_WITHIN * nearest ? nearest : Math.ceil(gpus);
 }
 
-/** Each term is read once. */
-function checked(terms: SavingsTerms) {
-  const given = optionsObject('terms', terms, TERMS);
-  const amount = (name: string, value: unknown, most?: number) => amountOption(`terms.${name}`, value, 0, most);
+/** Each option is read once. */
+function checked(options: SavingsOptions) {
+  const given = optionsObject('options', options, OPTIONS);
+  const amount = (name: string, value: unknown, most?: number) => amountOption(`options.${name}`, value, 0, most);
   const gpuMs = amount('gpuMs', given['gpuMs']);
   const gpuHourPrice = amount('gpuHourPrice', given['gpuHourPrice']);
   return {
@@ -142,8 +142,8 @@ function checked(terms: SavingsTerms) {
     hitRate: amount('hitRate', given['hitRate'], 1),
     gpuMs,
     gpuHourPrice,
-    currency: textOption('terms.currency', given['currency'] ?? 'USD', 16, 1),
-    utilization: amountOption('terms.utilization', given['utilization'] ?? 1, UTILIZATION_MIN, 1),
+    currency: textOption('options.currency', given['currency'] ?? 'USD', 16, 1),
+    utilization: amountOption('options.utilization', given['utilization'] ?? 1, UTILIZATION_MIN, 1),
     lookupUs: amount('lookupUs', given['lookupUs'] ?? 0),
     cpuHourPrice: amount('cpuHourPrice', given['cpuHourPrice'] ?? gpuHourPrice),
     callMs: amount('callMs', given['callMs'] ?? gpuMs),
@@ -152,7 +152,7 @@ function checked(terms: SavingsTerms) {
 }
 
 function periodMs(period: unknown): number {
-  const ms = durationOption('terms.period', period);
-  if (ms === Number.POSITIVE_INFINITY) throw rangeError('terms.period', 'a duration that ends', period);
+  const ms = durationOption('options.period', period);
+  if (ms === Number.POSITIVE_INFINITY) throw rangeError('options.period', 'a duration that ends', period);
   return ms;
 }

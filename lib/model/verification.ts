@@ -17,7 +17,7 @@ export type Comparison<T = unknown> =
   | { cosine: number }
   | ((served: T, computed: T) => boolean);
 
-export interface VerifyTerms {
+export interface VerifyOptions {
   /** The share of hits that are computed again, 0 to 1. */
   rate: number;
   /** Default `'bitwise'`. */
@@ -42,7 +42,7 @@ export interface MismatchEvent {
 
 const mismatches = channel('zerohop:mismatch');
 
-const VERIFY_TERMS = ['rate', 'compare', 'bound', 'after'] as const;
+const VERIFY_OPTIONS = ['rate', 'compare', 'bound', 'after'] as const;
 const BOUND = 0.01;
 const AFTER = 20;
 
@@ -53,14 +53,14 @@ function share(name: string, value: unknown): number {
 }
 
 export function checkVerify(name: string, value: unknown, replicas: unknown): void {
-  if (typeof value !== 'number') checkComparison(`${name}.compare`, verifyTerms(name, value).compare);
+  if (typeof value !== 'number') checkComparison(`${name}.compare`, verifyOptions(name, value).compare);
   else share(name, value);
   if (replicas !== undefined && replicas !== 1)
     throw rangeError(name, 'a model without replicas: one that draws is not expected to give the same twice', value);
 }
 
-function verifyTerms(name: string, value: unknown): Required<VerifyTerms> {
-  const { rate, compare, bound, after } = optionsObject(name, value, VERIFY_TERMS);
+function verifyOptions(name: string, value: unknown): Required<VerifyOptions> {
+  const { rate, compare, bound, after } = optionsObject(name, value, VERIFY_OPTIONS);
   return {
     rate: share(`${name}.rate`, rate),
     compare: (compare ?? 'bitwise') as Comparison<never>,
@@ -137,7 +137,7 @@ function cosineOf(a: readonly number[], b: readonly number[]): number {
 
 /** Which hits are computed again, and what came of it. @internal */
 export class Verification<In> {
-  readonly #terms: Required<VerifyTerms>;
+  readonly #options: Required<VerifyOptions>;
   readonly #codec: Codec<In, unknown, unknown>;
   readonly #model: { name: string; version: string };
   verified = 0;
@@ -145,26 +145,26 @@ export class Verification<In> {
   distrusted = false;
 
   constructor(
-    terms: number | VerifyTerms,
+    options: number | VerifyOptions,
     codec: Codec<In, unknown, unknown>,
     model: { name: string; version: string },
   ) {
-    this.#terms = verifyTerms('options.verify', typeof terms === 'number' ? { rate: terms } : terms);
+    this.#options = verifyOptions('options.verify', typeof options === 'number' ? { rate: options } : options);
     this.#codec = codec;
     this.#model = model;
   }
 
   /** Whether this hit is one to compute again. */
   draws(): boolean {
-    return !this.distrusted && Math.random() < this.#terms.rate;
+    return !this.distrusted && Math.random() < this.#options.rate;
   }
 
   /** True: with this one the model is not to be trusted any more. */
   compare(fingerprint: string, served: In, computed: In): boolean {
     this.verified++;
-    if (agree(this.#terms.compare, this.#codec, served, computed)) return false;
+    if (agree(this.#options.compare, this.#codec, served, computed)) return false;
     this.mismatches++;
-    const { bound, after } = this.#terms;
+    const { bound, after } = this.#options;
     const passed = !this.distrusted && this.verified >= after && this.mismatches > bound * this.verified;
     if (passed) this.distrusted = true;
     if (mismatches.hasSubscribers)

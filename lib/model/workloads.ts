@@ -9,7 +9,7 @@
 // [DLE]  NVIDIA DeepLearningExamples: README of BERT for TensorFlow (2020), of ResNet-50 v1.5 and of DLRM for PyTorch
 //        (2021, 2020), tables of inference performance
 
-import type { SavingsTerms } from './savings.js';
+import type { SavingsOptions } from './savings.js';
 
 export interface WorkloadSource {
   readonly basis: 'published' | 'assumption';
@@ -17,9 +17,9 @@ export interface WorkloadSource {
   readonly source: string;
 }
 
-/** The terms that differ between workloads. */
+/** The options of `estimateSavings` that differ between workloads. */
 export type WorkloadFigures = Required<
-  Pick<SavingsTerms, 'requests' | 'hitRate' | 'gpuMs' | 'callMs' | 'gpuHourPrice' | 'lookupUs'>
+  Pick<SavingsOptions, 'requests' | 'hitRate' | 'gpuMs' | 'callMs' | 'gpuHourPrice' | 'lookupUs'>
 >;
 
 export interface Workload {
@@ -27,7 +27,7 @@ export interface Workload {
   readonly gpu: string;
   /** For `estimateSavings`: spread it, and put your own figures behind. */
   readonly terms: Readonly<WorkloadFigures>;
-  /** Where each of the terms is from. */
+  /** Where each of them is from. */
   readonly sources: Readonly<Record<keyof WorkloadFigures, WorkloadSource>>;
 }
 

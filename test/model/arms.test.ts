@@ -62,7 +62,7 @@ describe('an experiment', () => {
     ] as const) {
       const error = errorOf(() => experiment({ a, b }));
       expect([error.name, error.code]).toEqual(['RangeError', 'ERR_OUT_OF_RANGE']);
-      expect(error.message).toMatch(/^terms\.b: expected a model with the scope of terms\.a/);
+      expect(error.message).toMatch(/^options\.b: expected a model with the scope of options\.a/);
     }
     expect(() => experiment({ a: of('tenant a', '1'), b: of('tenant a', '2') })).not.toThrow();
   });
@@ -72,7 +72,7 @@ describe('an experiment', () => {
     const other = openCache().model({ ...TERMS, codec: float32(), run: () => [] });
     expect(errorOf(() => experiment({ a, b: a })).name).toBe('TypeError');
     expect(errorOf(() => experiment({ a, b: other as never })).name).toBe('RangeError');
-    expect(errorOf(() => experiment({ a: {} as never, b })).message).toContain('terms.a');
+    expect(errorOf(() => experiment({ a: {} as never, b })).message).toContain('options.a');
     expect(errorOf(() => experiment({ a, b, share: 2 })).name).toBe('RangeError');
     expect(errorOf(() => experiment({ a, b, compareShare: '1' as never })).name).toBe('TypeError');
     expect(errorOf(() => experiment({ a, b, compare: 'so so' as never })).name).toBe('TypeError');

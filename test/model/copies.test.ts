@@ -3,12 +3,16 @@
 import { createContext, runInContext } from 'node:vm';
 import * as ort from 'onnxruntime-common';
 import { describe, expect, test } from 'vitest';
-import { type Cache, json, type ModelTerms, utf8 } from 'zerohop';
+import { type Cache, json, type ModelBaseOptions, utf8 } from 'zerohop';
 import { TERMS } from '../fixtures/models.js';
 import { openCache } from '../fixtures/opened.js';
 
 /** A model that answers with what `say` makes of an input, once `release` was called; `ran` are the inputs it got. */
-function held(say: (input: never) => string, over: Partial<ModelTerms<unknown>> = {}, cache: Cache = openCache()) {
+function held(
+  say: (input: never) => string,
+  over: Partial<ModelBaseOptions<unknown>> = {},
+  cache: Cache = openCache(),
+) {
   let release!: () => void;
   const gate = new Promise<void>((resolve) => {
     release = resolve;

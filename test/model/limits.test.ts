@@ -2,12 +2,12 @@
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Cache, type Model, type ModelTerms, promote, utf8 } from 'zerohop';
+import { type Cache, type Model, type ModelBaseOptions, promote, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { errorOf, openCache, turn, uniqueName, until } from '../fixtures/opened.js';
 
 /** The library's own clock, which no fake timers reach. */
-const time = createRequire(__filename)('../../dist/time.js') as { now(): number };
+const time = createRequire(__filename)('../../dist/base/time.js') as { now(): number };
 
 afterEach(() => {
   vi.useRealTimers();
@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 /** A model whose runs the test ends, one by one. */
-function handed(over: Partial<ModelTerms<string>> = {}, cache: Cache = openCache()) {
+function handed(over: Partial<ModelBaseOptions<string>> = {}, cache: Cache = openCache()) {
   const runs: { inputs: string[]; signal: AbortSignal; resolve(): void; reject(reason: unknown): void }[] = [];
   const model: Model<string, string, string> = cache.model<string, string, string, string>({
     ...TERMS,

@@ -127,6 +127,6 @@ describe('of another realm or copy of the library', () => {
     const twin = Object.create(Object.create(Object.getPrototypeOf(b!), {}), {});
     for (const name of ['scope', 'codec', 'name', 'version'] as const) twin[name] = b![name as 'name'];
     expect(() => experiment({ a: a!, b: twin })).not.toThrow();
-    expect(() => experiment({ a: a!, b: { ...twin } })).toThrow(/^terms\.b: /);
+    expect(() => experiment({ a: a!, b: { ...twin } })).toThrow(/^options\.b: /);
   });
 });

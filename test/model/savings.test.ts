@@ -2,16 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { estimateSavings, type Savings, type SavingsTerms, WORKLOADS } from 'zerohop';
+import { estimateSavings, type Savings, type SavingsOptions, WORKLOADS } from 'zerohop';
 import { errorOf } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 
-const TERMS: SavingsTerms = { requests: 1e6, hitRate: 0.4, gpuMs: 10, gpuHourPrice: 0.9 };
+const OPTIONS: SavingsOptions = { requests: 1e6, hitRate: 0.4, gpuMs: 10, gpuHourPrice: 0.9 };
 
 describe('estimateSavings', () => {
   test('counts hits, GPU time, GPUs, money and waiting, as one does by hand', () => {
     // 1 000 000 x 0.4 = 400 000 hits; x 10 ms = 4 000 s = 1.111 h; x 0.9 = 1 a day.
-    const savings = estimateSavings(TERMS);
+    const savings = estimateSavings(OPTIONS);
     const expected: Savings = {
       currency: 'USD',
       requestsPerDay: 1e6,
@@ -39,32 +39,32 @@ describe('estimateSavings', () => {
 
   test('subtracts what the lookups of hits and misses cost, at the price of the processor', () => {
     // 36 000 000 lookups of 100 µs = 3 600 s = 1 h of a processor.
-    const terms = { requests: 36e6, hitRate: 0.5, gpuMs: 1, gpuHourPrice: 2, lookupUs: 100 };
-    expect(estimateSavings({ ...terms, cpuHourPrice: 0.04 }).lookupCostPerDay).toBeCloseTo(0.04, 12);
-    expect(estimateSavings({ ...terms, cpuHourPrice: 0.04 }).savedPerDay).toBeCloseTo(5 * 2 - 0.04, 12);
-    expect(estimateSavings(terms).savedPerDay).toBeCloseTo(5 * 2 - 2, 12); // a processor as dear as a GPU
+    const options = { requests: 36e6, hitRate: 0.5, gpuMs: 1, gpuHourPrice: 2, lookupUs: 100 };
+    expect(estimateSavings({ ...options, cpuHourPrice: 0.04 }).lookupCostPerDay).toBeCloseTo(0.04, 12);
+    expect(estimateSavings({ ...options, cpuHourPrice: 0.04 }).savedPerDay).toBeCloseTo(5 * 2 - 0.04, 12);
+    expect(estimateSavings(options).savedPerDay).toBeCloseTo(5 * 2 - 2, 12); // a processor as dear as a GPU
   });
 
   test('says when a cache costs more than it saves', () => {
-    const savings = estimateSavings({ ...TERMS, hitRate: 0, lookupUs: 10 });
+    const savings = estimateSavings({ ...OPTIONS, hitRate: 0, lookupUs: 10 });
     expect(savings.savedPerDay).toBeLessThan(0);
     expect(savings.latencyMsAfter).toBeGreaterThan(savings.latencyMsBefore);
   });
 
   test('takes a volume of any period', () => {
-    const day = estimateSavings(TERMS);
+    const day = estimateSavings(OPTIONS);
     for (const [requests, period] of [
       [1e6, '1d'],
       [1e6 / 24, '1h'],
       [365e6, '365d'],
       [1e6, 86_400_000],
     ] as const)
-      expect(estimateSavings({ ...TERMS, requests, period }).savedPerYear).toBeCloseTo(day.savedPerYear, 9);
+      expect(estimateSavings({ ...OPTIONS, requests, period }).savedPerYear).toBeCloseTo(day.savedPerYear, 9);
   });
 
   test('pays for the time a GPU is idle, too', () => {
-    const half = estimateSavings({ ...TERMS, utilization: 0.5 });
-    expect(half.gpusFreed).toBeCloseTo(2 * estimateSavings(TERMS).gpusFreed, 12);
+    const half = estimateSavings({ ...OPTIONS, utilization: 0.5 });
+    expect(half.gpusFreed).toBeCloseTo(2 * estimateSavings(OPTIONS).gpusFreed, 12);
     expect(half.savedPerDay).toBeCloseTo(2, 12);
     expect(half.gpuSecondsAvoided).toBe(4000);
   });
@@ -80,30 +80,30 @@ describe('estimateSavings', () => {
   });
 
   test('counts the wait for the model and for the network, which a hit is spared', () => {
-    const savings = estimateSavings({ ...TERMS, hitRate: 0.75, callMs: 30, networkMs: 2, lookupUs: 500 });
+    const savings = estimateSavings({ ...OPTIONS, hitRate: 0.75, callMs: 30, networkMs: 2, lookupUs: 500 });
     expect(savings.latencyMsBefore).toBe(32);
     expect(savings.latencyMsAfter).toBeCloseTo(8.5, 12);
   });
 
   test('names the currency it was given', () => {
-    expect(estimateSavings({ ...TERMS, currency: 'EUR' }).currency).toBe('EUR');
+    expect(estimateSavings({ ...OPTIONS, currency: 'EUR' }).currency).toBe('EUR');
   });
 
   test('leaves out nothing and wastes nothing where there is nothing', () => {
     for (const savings of [
-      estimateSavings({ ...TERMS, requests: 0 }),
-      estimateSavings({ ...TERMS, gpuMs: 0 }),
-      estimateSavings({ ...TERMS, gpuHourPrice: 0 }),
+      estimateSavings({ ...OPTIONS, requests: 0 }),
+      estimateSavings({ ...OPTIONS, gpuMs: 0 }),
+      estimateSavings({ ...OPTIONS, gpuHourPrice: 0 }),
     ])
       expect(savings.savedPerYear).toBe(0);
-    expect(estimateSavings({ ...TERMS, hitRate: 1 })).toMatchObject({ gpuSecondsNeeded: 0, gpusAfter: 0 });
+    expect(estimateSavings({ ...OPTIONS, hitRate: 1 })).toMatchObject({ gpuSecondsNeeded: 0, gpusAfter: 0 });
   });
 });
 
-describe('whatever the terms', () => {
+describe('whatever the options', () => {
   const random = randomFrom(20_261_122);
   const between = (least: number, most: number) => least + random() * (most - least);
-  const any = (): Required<SavingsTerms> => ({
+  const any = (): Required<SavingsOptions> => ({
     requests: between(1, 1e10),
     period: between(1, 3650 * 86_400_000),
     hitRate: random(),
@@ -119,9 +119,9 @@ describe('whatever the terms', () => {
   const cases = Array.from({ length: 500 }, any);
 
   test('nothing is lost: hits and misses, seconds and GPUs add up', () => {
-    for (const terms of cases) {
-      const savings = estimateSavings(terms);
-      const seconds = (savings.requestsPerDay * terms.gpuMs) / 1000;
+    for (const options of cases) {
+      const savings = estimateSavings(options);
+      const seconds = (savings.requestsPerDay * options.gpuMs) / 1000;
       expect((savings.gpuSecondsAvoided + savings.gpuSecondsNeeded) / seconds).toBeCloseTo(1, 9);
       expect((savings.gpusAfter + savings.gpusFreed) / savings.gpusBefore).toBeCloseTo(1, 9);
       expect(Math.abs(savings.wholeGpusFreed - savings.gpusFreed)).toBeLessThanOrEqual(1 + 1e-9 * savings.gpusBefore);
@@ -131,39 +131,39 @@ describe('whatever the terms', () => {
   });
 
   test.each([
-    ['hitRate', 'up', (terms: Required<SavingsTerms>) => ({ hitRate: (1 + terms.hitRate) / 2 })],
-    ['gpuMs', 'up', (terms: Required<SavingsTerms>) => ({ gpuMs: terms.gpuMs * 2 })],
-    ['gpuHourPrice', 'up', (terms: Required<SavingsTerms>) => ({ gpuHourPrice: terms.gpuHourPrice * 2 })],
-    ['utilization', 'down', (terms: Required<SavingsTerms>) => ({ utilization: (1 + terms.utilization) / 2 })],
-    ['lookupUs', 'down', (terms: Required<SavingsTerms>) => ({ lookupUs: terms.lookupUs * 2 })],
-    ['cpuHourPrice', 'down', (terms: Required<SavingsTerms>) => ({ cpuHourPrice: terms.cpuHourPrice * 2 })],
+    ['hitRate', 'up', (options: Required<SavingsOptions>) => ({ hitRate: (1 + options.hitRate) / 2 })],
+    ['gpuMs', 'up', (options: Required<SavingsOptions>) => ({ gpuMs: options.gpuMs * 2 })],
+    ['gpuHourPrice', 'up', (options: Required<SavingsOptions>) => ({ gpuHourPrice: options.gpuHourPrice * 2 })],
+    ['utilization', 'down', (options: Required<SavingsOptions>) => ({ utilization: (1 + options.utilization) / 2 })],
+    ['lookupUs', 'down', (options: Required<SavingsOptions>) => ({ lookupUs: options.lookupUs * 2 })],
+    ['cpuHourPrice', 'down', (options: Required<SavingsOptions>) => ({ cpuHourPrice: options.cpuHourPrice * 2 })],
   ])('more %s takes what is saved %s', (_name, direction, more) => {
-    for (const terms of cases) {
-      const less = estimateSavings(terms).savedPerDay;
-      const greater = estimateSavings({ ...terms, ...more(terms) }).savedPerDay;
+    for (const options of cases) {
+      const less = estimateSavings(options).savedPerDay;
+      const greater = estimateSavings({ ...options, ...more(options) }).savedPerDay;
       if (direction === 'up') expect(greater).toBeGreaterThanOrEqual(less);
       else expect(greater).toBeLessThanOrEqual(less);
     }
   });
 
   test('twice the requests save twice as much, and change no latency', () => {
-    for (const terms of cases) {
-      const [one, two] = [estimateSavings(terms), estimateSavings({ ...terms, requests: terms.requests * 2 })];
+    for (const options of cases) {
+      const [one, two] = [estimateSavings(options), estimateSavings({ ...options, requests: options.requests * 2 })];
       expect(two.savedPerDay).toBe(one.savedPerDay * 2);
       expect(two.latencyMsAfter).toBe(one.latencyMsAfter);
     }
   });
 
   test('a better hit rate never means a longer wait', () => {
-    for (const terms of cases)
-      expect(estimateSavings({ ...terms, hitRate: (1 + terms.hitRate) / 2 }).latencyMsAfter).toBeLessThanOrEqual(
-        estimateSavings(terms).latencyMsAfter,
+    for (const options of cases)
+      expect(estimateSavings({ ...options, hitRate: (1 + options.hitRate) / 2 }).latencyMsAfter).toBeLessThanOrEqual(
+        estimateSavings(options).latencyMsAfter,
       );
   });
 });
 
 describe('what can not be', () => {
-  const bad = (over: object): SavingsTerms => ({ ...TERMS, ...over }) as SavingsTerms;
+  const bad = (over: object): SavingsOptions => ({ ...OPTIONS, ...over }) as SavingsOptions;
 
   test.each([
     ['hitRate', -0.01],
@@ -189,7 +189,7 @@ describe('what can not be', () => {
     const error = errorOf(() => estimateSavings(bad({ [name]: value })));
     expect(error).toBeInstanceOf(RangeError);
     expect(error).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
-    expect(error.message).toMatch(new RegExp(`^terms\\.${name}: expected `));
+    expect(error.message).toMatch(new RegExp(`^options\\.${name}: expected `));
   });
 
   test.each([
@@ -206,22 +206,22 @@ describe('what can not be', () => {
     const error = errorOf(() => estimateSavings(bad({ [name]: value })));
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
-    expect(error.message).toMatch(new RegExp(`^terms\\.${name}: expected `));
+    expect(error.message).toMatch(new RegExp(`^options\\.${name}: expected `));
   });
 
-  test.each([[undefined], [null], [[]], [7]])('%s are no terms', (terms) => {
-    expect(errorOf(() => estimateSavings(terms as never))).toBeInstanceOf(TypeError);
+  test.each([[undefined], [null], [[]], [7]])('%s are no options', (options) => {
+    expect(errorOf(() => estimateSavings(options as never))).toBeInstanceOf(TypeError);
   });
 
   test('a term is read once', () => {
     let reads = 0;
-    const terms = {
-      ...TERMS,
+    const options = {
+      ...OPTIONS,
       get hitRate() {
         return ++reads === 1 ? 0.4 : 40;
       },
     };
-    expect(estimateSavings(terms).hitsPerDay).toBe(4e5);
+    expect(estimateSavings(options).hitsPerDay).toBe(4e5);
     expect(reads).toBe(1);
   });
 });
@@ -239,7 +239,7 @@ describe('arithmetic that was published', () => {
   });
 
   test('System Overflow, the same: 43 % of 10 million requests a month are 4.3 million calls avoided', () => {
-    expect(estimateSavings({ ...TERMS, requests: 10e6, period: '30d', hitRate: 0.43 }).hitsPerDay * 30).toBeCloseTo(
+    expect(estimateSavings({ ...OPTIONS, requests: 10e6, period: '30d', hitRate: 0.43 }).hitsPerDay * 30).toBeCloseTo(
       4.3e6,
       6,
     );
@@ -257,7 +257,7 @@ describe('arithmetic that was published', () => {
       [0.5, 50.5],
       [0.9, 10.9],
     ] as const) {
-      const { latencyMsAfter } = estimateSavings({ ...TERMS, hitRate, callMs: 100, lookupUs: 1000 });
+      const { latencyMsAfter } = estimateSavings({ ...OPTIONS, hitRate, callMs: 100, lookupUs: 1000 });
       expect(latencyMsAfter - (1 - hitRate) * 1).toBeCloseTo(published, 9);
     }
   });
@@ -284,8 +284,8 @@ describe('WORKLOADS', () => {
       'fraud',
       'semanticSearch',
     ]);
-    for (const [, { terms, sources }] of workloads) {
-      expect(Object.keys(sources)).toEqual(Object.keys(terms));
+    for (const [, { terms: options, sources }] of workloads) {
+      expect(Object.keys(sources)).toEqual(Object.keys(options));
       for (const { basis, source } of Object.values(sources)) {
         expect(['published', 'assumption']).toContain(basis);
         if (basis === 'published')
@@ -321,25 +321,25 @@ describe('the guide', () => {
   const entries = Object.entries(WORKLOADS);
 
   test('shows what goes in: an asterisk is an assumption', () => {
-    for (const [name, { gpu, terms, sources }] of entries) {
-      const shown = (term: keyof typeof terms, text: string) =>
+    for (const [name, { gpu, terms: options, sources }] of entries) {
+      const shown = (term: keyof typeof options, text: string) =>
         sources[term].basis === 'assumption' ? `${text}*` : text;
       expect(rows).toContain(
         cells(
           name,
-          shown('requests', `${figure(terms.requests / 1e6)} million`),
-          shown('hitRate', `${figure(terms.hitRate * 100)} %`),
-          shown('gpuMs', `${figure(terms.gpuMs)} ms`),
-          shown('callMs', `${figure(terms.callMs)} ms`),
-          shown('gpuHourPrice', `${terms.gpuHourPrice} USD, ${gpu.replace('NVIDIA ', '')}`),
+          shown('requests', `${figure(options.requests / 1e6)} million`),
+          shown('hitRate', `${figure(options.hitRate * 100)} %`),
+          shown('gpuMs', `${figure(options.gpuMs)} ms`),
+          shown('callMs', `${figure(options.callMs)} ms`),
+          shown('gpuHourPrice', `${options.gpuHourPrice} USD, ${gpu.replace('NVIDIA ', '')}`),
         ),
       );
     }
   });
 
   test('shows what the calculator makes of it', () => {
-    for (const [name, { terms }] of entries) {
-      const savings = estimateSavings(terms);
+    for (const [name, { terms: options }] of entries) {
+      const savings = estimateSavings(options);
       expect(rows).toContain(
         cells(
           name,

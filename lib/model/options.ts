@@ -1,4 +1,4 @@
-// terms.ts: what a model and a prediction are asked for with, in types and checked.
+// options.ts: what a model and a prediction are asked for with, in types and checked.
 
 import { isAbortSignal, memberOf } from '../base/kinds.js';
 import {
@@ -16,8 +16,8 @@ import {
 import type { Codec, CustomCodec } from '../cache/codecs.js';
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
-import type { KeptTerms } from './inputs.js';
-import { checkVerify, type VerifyTerms } from './verification.js';
+import type { CheckedKeepInputsOptions } from './inputs.js';
+import { checkVerify, type VerifyOptions } from './verification.js';
 
 /** What `run` is given beside its inputs. */
 export interface RunContext {
@@ -28,7 +28,7 @@ export interface RunContext {
 }
 
 /** How many inputs are kept, and how much memory they take. */
-export interface KeepInputsTerms {
+export interface KeepInputsOptions {
   count: number;
   /**
    * Of all of them together, roughly. One that takes more than half of it is not kept. Default: a sixteenth of the
@@ -41,7 +41,7 @@ export interface KeepInputsTerms {
 export type Results<In> = readonly (In | Error)[];
 
 /** What a model is, but for its codec and its run. */
-export interface ModelTerms<Input = unknown> {
+export interface ModelBaseOptions<Input = unknown> {
   name: string;
   /** Another version never sees this one's results. */
   version: string;
@@ -81,32 +81,32 @@ export interface ModelTerms<Input = unknown> {
   /** For a model that draws: so many results of an input are kept, and a caller gets any of them. Default 1. */
   replicas?: number;
   /** The share of hits that are computed again and compared, in the background; or more about it. Default 0. */
-  verify?: number | VerifyTerms;
+  verify?: number | VerifyOptions;
   /**
    * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's. A
    * number is their count. Default 0.
    */
-  keepInputs?: number | KeepInputsTerms;
+  keepInputs?: number | KeepInputsOptions;
   /** What of inputs and parameters counts. */
   fingerprint?: Omit<FingerprintOptions, 'explain'>;
 }
 
 /** A model, its codec, and what computes its results. */
-export interface ModelOptions<Input, In, Out, Own> extends ModelTerms<Input> {
+export interface ModelOptions<Input, In, Out, Own> extends ModelBaseOptions<Input> {
   codec: Codec<In, Out, Own>;
   /** Results for the inputs, one each, in their order. An Error in the place of one fails that input alone. */
   run(inputs: Input[], context: RunContext): Results<In> | Promise<Results<In>>;
 }
 
-export interface CustomModelOptions<Input, T> extends ModelTerms<Input> {
+export interface CustomModelOptions<Input, T> extends ModelBaseOptions<Input> {
   codec: CustomCodec<T>;
   run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
 }
 
 /** A pipeline, but for its stages. */
-export type PipelineOptions<Input> = Omit<ModelTerms<Input>, 'version' | 'replicas'>;
+export type PipelineOptions<Input> = Omit<ModelBaseOptions<Input>, 'version' | 'replicas'>;
 
-const MODEL_TERMS = [
+const MODEL_BASE_OPTIONS = [
   'name',
   'version',
   'scope',
@@ -129,10 +129,10 @@ const MODEL_TERMS = [
 ] as const;
 
 /** @internal */
-export const MODEL_OPTIONS = [...MODEL_TERMS, 'codec', 'run'] as const;
+export const MODEL_OPTIONS = [...MODEL_BASE_OPTIONS, 'codec', 'run'] as const;
 
 /** @internal */
-export const PIPELINE_OPTIONS = MODEL_TERMS.filter((name) => name !== 'version' && name !== 'replicas');
+export const PIPELINE_OPTIONS = MODEL_BASE_OPTIONS.filter((name) => name !== 'version' && name !== 'replicas');
 
 /** As fetch's `cache`: `no-store` neither looks nor stores, `reload` does not look, `only-if-cached` does not run. */
 export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';
@@ -152,8 +152,8 @@ const INPUTS_MAX = 2 ** 20;
 const KEPT_BYTES_MAX = 2 ** 40;
 const KEPT_SHARE = 1 / 16; // of the cache's bytes
 
-/** Checks what of the terms neither the cache's keyspace nor the fingerprint checks. @internal */
-export function checkTerms(given: Record<string, unknown>): void {
+/** Checks what of the options neither the cache's keyspace nor the fingerprint checks. @internal */
+export function checkModelOptions(given: Record<string, unknown>): void {
   const { scope, params, maxBatch, concurrency, batchWindow, replicas, verify, negativeTtl, tags, run } = given;
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
@@ -180,7 +180,7 @@ export const timeoutOption = (value: unknown): number =>
   value === undefined ? Number.POSITIVE_INFINITY : durationOption('options.timeout', value, 1, TIMEOUT_MS_MAX);
 
 /** @param capacity of the cache, in bytes. @internal */
-export function keepInputsOption(value: unknown, capacity: number): KeptTerms {
+export function keepInputsOption(value: unknown, capacity: number): CheckedKeepInputsOptions {
   const otherwise = capacity * KEPT_SHARE;
   if (value === undefined || typeof value === 'number')
     return { count: countOption('options.keepInputs', value ?? 0, 0, INPUTS_MAX), maxBytes: otherwise };

@@ -1,11 +1,11 @@
-// terms.ts: what every adapter that keeps answers is told: where, for whom, for how long.
+// options.ts: what every adapter that keeps answers is told: where, for whom, for how long.
 
 import '../model/attach.js'; // adapters call `cache.model`
 import { isBranded } from '../base/kinds.js';
 import { type Duration, durationOption, optionsObject, textOption, typeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';
 import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
-import type { ModelTerms } from '../model/terms.js';
+import type { ModelBaseOptions } from '../model/options.js';
 
 export interface AdapterOptions {
   /** Where the answers are kept. It stays the caller's to close. */
@@ -19,7 +19,7 @@ export interface AdapterOptions {
 }
 
 /** Checked. @internal */
-export interface AdapterTerms {
+export interface CheckedAdapterOptions {
   readonly cache: Cache;
   readonly scope: Scope;
   readonly domain: string;
@@ -27,15 +27,15 @@ export interface AdapterTerms {
   readonly life: { readonly ttl?: number };
 }
 
-const TERMS = ['cache', 'scope', 'domain', 'ttl'] as const;
+const OPTIONS = ['cache', 'scope', 'domain', 'ttl'] as const;
 
-/** The terms that `options` name, and all of them, `others` included. @internal */
-export function adapterTerms(
+/** Checks the options of every adapter. `given` holds all of them; those in `others` are the caller's to check. @internal */
+export function adapterOptions(
   options: object,
   others: readonly string[] = [],
-): AdapterTerms & { given: Record<string, unknown> } {
+): CheckedAdapterOptions & { given: Record<string, unknown> } {
   if (options === undefined) throw typeError('options', 'an object with cache and scope', options);
-  const given = optionsObject('options', options, [...TERMS, ...others]);
+  const given = optionsObject('options', options, [...OPTIONS, ...others]);
   const { cache, scope, domain, ttl } = given;
   if (!isBranded(cache, 'Cache')) throw typeError('options.cache', 'a cache, as open() gives', cache);
   return {
@@ -47,14 +47,18 @@ export function adapterTerms(
   };
 }
 
-/** Of a model whose answers are kept by these terms. @internal */
-export function modelTerms({ scope, domain, life }: AdapterTerms, name: string, version: string): ModelTerms {
+/** Options of the model that keeps an adapter's answers. @internal */
+export function modelOptions(
+  { scope, domain, life }: CheckedAdapterOptions,
+  name: string,
+  version: string,
+): ModelBaseOptions {
   return { name, version, scope, domain, ...life };
 }
 
-/** The keyspace terms of a scope, and a name that no other scope has. @internal */
-export function keyspaceOf(name: string, scope: Scope): { label: string; terms: { scope?: string } } {
+/** The keyspace options of a scope, and a name that no other scope has. @internal */
+export function keyspaceOf(name: string, scope: Scope): { label: string; options: { scope?: string } } {
   return scope === PUBLIC
-    ? { label: JSON.stringify([name, null]), terms: {} }
-    : { label: JSON.stringify([name, scope]), terms: { scope } };
+    ? { label: JSON.stringify([name, null]), options: {} }
+    : { label: JSON.stringify([name, scope]), options: { scope } };
 }
