@@ -2,6 +2,7 @@
 // themselves to it: see rooms.ts.
 
 import { native, reportHeap } from '../addon/native.js';
+import { whenCollected } from '../base/collected.js';
 import { brand } from '../base/kinds.js';
 import { textOption, typeError } from '../base/options.js';
 import { clearInterval, setInterval } from '../base/time.js';
@@ -30,7 +31,7 @@ let openCaches = 0;
 let maintenance: NodeJS.Timeout | undefined;
 
 // What was dropped without close() is closed when it is collected.
-const dropped = new FinalizationRegistry<{ handle: number; after: () => void }>(({ handle, after }) => {
+const dropped = whenCollected<{ handle: number; after: () => void }>(({ handle, after }) => {
   native.close(handle);
   after();
 });

@@ -1,5 +1,6 @@
 // attach.ts: gives every cache `model` and `pipeline`.
 
+import { whenCollected } from '../base/collected.js';
 import { durationOption, optionsObject, textOption } from '../base/options.js';
 import { Cache } from '../cache/cache.js';
 import { resolveCodec } from '../cache/codecs.js';
@@ -197,4 +198,4 @@ function modelsOf(cache: Cache): Models {
 }
 
 // Nothing is left of a model that was collected.
-const collected = new FinalizationRegistry<() => void>((forget) => forget());
+const collected = whenCollected<() => void>((forget) => forget());

@@ -20,6 +20,7 @@ const ENDS: [mode: string, code: number | null, signal: string | null][] = [
   ['worker-terminate-busy', 0, null],
   ['worker-terminate-in-stats', 0, null],
   ['worker-terminate-while-loading', 0, null],
+  ['worker-collects-at-exit', 0, null],
   ['worker-alive-at-exit', 6, null],
   ['two-addons', 0, null],
   ['views-outlive-all', 0, null],
