@@ -1,9 +1,17 @@
-// native.ts: says in types what the addon's functions take and give, and starts it. As in addon.ts, and for its reason,
-// none of Node's modules are imported.
+// native.ts: starts the addon, and checks that it is the one that this JavaScript was made for. What its functions take
+// and give is said in native-*.ts, by room. As in addon.ts, and for its reason, none of Node's modules are imported.
 
 import { CacheError, type CacheErrorCode } from '../base/errors.js';
 import { loadAddon } from './addon.js';
+import { checkFunctions } from './check.js';
 import { collectYoungGeneration } from './collect.js';
+import { CACHE_FUNCTIONS, type NativeCache } from './native-cache.js';
+import { FINGERPRINT_FUNCTIONS, type NativeFingerprint } from './native-fingerprint.js';
+import { INFERENCE_FUNCTIONS, type NativeInference } from './native-inference.js';
+import { type NativeWeights, WEIGHTS_FUNCTIONS } from './native-weights.js';
+
+export type { NativeCounts, NativeKey, NativeKeys, NativeStats } from './native-cache.js';
+export type { NativeFileFacts, NativeHeader, NativeVectors } from './native-weights.js';
 
 /** Answers of a lookup that has no buffer to make a view from. */
 export const MISS = -1;
@@ -40,97 +48,6 @@ export const ABSENT = 2; // touch: there is no such key
 /** The index is scanned in so many parts. */
 export const SCAN_PARTS = 64;
 
-export interface NativeCounts {
-  hits: number;
-  misses: number;
-  copiedHits: number;
-  nearHits: number;
-  sets: number;
-  refusedPinned: number;
-  refusedReaders: number;
-  refusedMemory: number;
-  refusedWorth: number;
-  storedBytes: number;
-  deletes: number;
-  evicted: number;
-  trimmed: number;
-  expired: number;
-  copiedForward: number;
-  copiedForwardBytes: number;
-  evictedSegments: number;
-  corrupted: number;
-  exposures: number;
-  youngCollections: number;
-  forcedCollections: number;
-  entries: number;
-}
-
-export interface NativeStats extends NativeCounts {
-  segmentBytes: number;
-  keyspaces: number;
-  keyspacesMax: number;
-  scopes: number;
-  scopesMax: number;
-  segments: number;
-  freeSegments: number;
-  retiredSegments: number;
-  exposedSegments: number;
-  exposureLimit: number;
-  seenHere: number;
-  pendingHere: number;
-  indexBytes: number;
-  fixedBytes: number;
-  committedSegments: number;
-  exposurePriceNs: number;
-  policyBytes: number;
-  policyCapacity: number;
-  policyTick: number;
-  threshold: number;
-  evicting: boolean;
-}
-
-export type NativeKey = string | Uint8Array | number;
-export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float64Array;
-
-/** What the system says of a file of weights. */
-export interface NativeFileFacts {
-  size: number;
-  /** False: it is to be read into memory of its own. */
-  mapped: boolean;
-  /** Since it was opened. */
-  changed: boolean;
-  /** Another one after each write, whatever time a program set. */
-  identity: string;
-  /** The user's number, and the permission bits. */
-  owner: number;
-  mode: number;
-  /** When its inode changed last, in ms since 1970. */
-  changedMs: number;
-}
-
-/** What a header of weights says. */
-export interface NativeHeader {
-  names: string[];
-  dtypes: string[];
-  /** Elements and bits of each one's blocks. */
-  blocks: Float64Array;
-  shapes: number[][];
-  /** Begin and end of each, in the file. */
-  places: Float64Array;
-  /** Texts; of GGUF the places of values: type, element type, count, begin and end. */
-  metadata: ([string, string] | [string, number, number, number, number, number])[];
-}
-
-/** Type: 0 F32, 1 F16, 2 BF16, 3 I8; 0 where there are no scales. */
-export type NativeVectors = [
-  file: unknown,
-  begin: number,
-  type: number,
-  dimensions: number,
-  rows: number,
-  scalesBegin: number,
-];
-
 /** What native code calls of ours. */
 interface Hooks {
   newError(code: string, message: string): Error;
@@ -148,187 +65,24 @@ interface Addon {
   start(library: Hooks): Native;
 }
 
-export interface Native {
+export interface Native extends NativeCache, NativeFingerprint, NativeInference, NativeWeights {
   /** Where native code leaves the rest of an answer; the same array for every evaluation. */
   readonly registers: Uint32Array;
   /** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
   readonly nearHits: Float64Array;
-  /** `terms`: whatever else must be the same when the name is opened again. */
-  open(
-    name: string,
-    maxBytes: number,
-    verify: number,
-    maxEntries: number,
-    terms: string,
-    policy: number,
-    aging: boolean,
-    admission: boolean,
-  ): number;
-  keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
-  /** The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now. */
-  near(handle: number): [ArrayBufferLike, number, number] | undefined;
-  /** A buffer over the word that counts ticks of time; undefined where there are no such buffers. */
-  clock(): ArrayBufferLike | undefined;
-  /** The external buffer over the value's segment, or an answer without one. */
-  find(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /** The same; registers tell what a near cache must know of the answer. */
-  findNear(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /** The same as `find`, uncounted. */
-  peek(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /**
-   * Keys of a batch: a list; or `count` strings as one, and where each of them ends.
-   *
-   * Three numbers a key: the segment or an answer without a buffer; offset; length. `buffers` is filled by segment.
-   */
-  findMany(
-    handle: number,
-    keys: NativeKeys | string,
-    slab: Uint8Array | undefined,
-    locations: Int32Array,
-    buffers: ArrayBufferLike[],
-    ends: Int32Array | undefined,
-    count: number,
-  ): number;
-  /** How many keys are missing; their places are written to `missing`. */
-  gather(
-    handle: number,
-    keys: NativeKeys | string,
-    out: ArrayBufferView,
-    rowBytes: number,
-    missing: Int32Array,
-    ends: Int32Array | undefined,
-    count: number,
-  ): number;
-  copy(handle: number, key: NativeKey, peek: boolean): ArrayBuffer | undefined;
-  /** Throws if one of them is no key. */
-  check(handle: number, keys: NativeKeys | string, ends: Int32Array | undefined, count: number): void;
-  has(handle: number, key: NativeKey): boolean;
-  /** Facts in the wide registers. */
-  describe(handle: number, key: NativeKey): boolean;
-  /** 0: not remembered. 1, 2, 3: evicted, for maxEntries, refused; facts in the wide registers. */
-  parting(handle: number, key: NativeKey): 0 | 1 | 2 | 3;
-  scan(handle: number, part: number): NativeKey[];
-  /** Time to live and cost are taken from the wide registers. */
-  set(handle: number, key: NativeKey, value: ArrayBufferView): 0 | 1;
-  setTagged(handle: number, key: NativeKey, value: ArrayBufferView, tags: readonly string[]): 0 | 1;
-  /** `ttlUs` NaN: the end stays as it is. */
-  touch(handle: number, key: NativeKey, ttlUs: number): 0 | 1 | 2;
-  delete(handle: number, key: NativeKey): boolean;
-  deleteByTag(handle: number, tag: string): number;
-  clear(handle: number): void;
-  close(handle: number): void;
-  detached(handle: number, segment: number): void;
-  heap(usedBytes: number): void;
-  maintain(): void;
-  collect(): void;
-  stats(handle: number): NativeStats;
-  spaceStats(handle: number): NativeCounts;
-  /** Fingerprints: what native/binding/functions.h says. */
-  hashStart(blocks: Uint8Array, state: Uint8Array): void;
-  hashText(state: Uint8Array, kind: number, text: string, out: Uint8Array): boolean;
-  hashData(state: Uint8Array, head: Uint8Array, data: Uint8Array, nans: number, out: Uint8Array): void;
-  hashTexts(state: Uint8Array, texts: string, ends: Int32Array, out: Uint8Array): number;
-  hashManyData(
-    state: Uint8Array,
-    heads: Uint8Array | readonly Uint8Array[],
-    data: readonly Uint8Array[],
-    nans: number,
-    out: Uint8Array,
-  ): void;
-  /** Memoised inference: likewise. `undefined`, and -1 - its place: a text has a lone surrogate. */
-  findText(
-    handle: number,
-    state: Uint8Array,
-    kind: number,
-    text: string,
-    slab: Uint8Array | undefined,
-    digest: Uint8Array,
-  ): ArrayBufferLike | number | undefined;
-  findData(
-    handle: number,
-    state: Uint8Array,
-    head: Uint8Array,
-    data: Uint8Array,
-    nans: number,
-    slab: Uint8Array | undefined,
-    digest: Uint8Array,
-  ): ArrayBufferLike | number;
-  findTexts(
-    handle: number,
-    state: Uint8Array,
-    texts: string,
-    ends: Int32Array,
-    unused: undefined,
-    digests: Uint8Array,
-    slab: Uint8Array | undefined,
-    locations: Int32Array,
-    buffers: ArrayBufferLike[],
-  ): number;
-  findManyData(
-    handle: number,
-    state: Uint8Array,
-    heads: readonly Uint8Array[] | Uint8Array,
-    data: readonly Uint8Array[],
-    nans: number,
-    digests: Uint8Array,
-    slab: Uint8Array | undefined,
-    locations: Int32Array,
-    buffers: ArrayBufferLike[],
-  ): number;
-  /** Weights: native/binding/functions.h. A text in place of an answer says what is wrong. */
-  weightsOpen(path: string, strategy: number, follow: boolean): unknown;
-  weightsFacts(file: unknown): NativeFileFacts;
-  weightsParse(file: unknown): NativeHeader | [code: string, message: string, offset: number];
-  weightsParseIndex(text: Uint8Array): [string, string][] | [code: string, message: string, offset: number];
-  weightsSplitNames(name: string): string[] | undefined;
-  weightsWindow(file: unknown, from: number, bytes: number): ArrayBuffer;
-  /** Tells V8 of so many bytes more, or fewer: only what was told before. */
-  accountExternal(bytes: number): void;
-  weightsDetach(buffer: ArrayBuffer): boolean;
-  weightsRelease(file: unknown, discard: boolean): void;
-  weightsRead(file: unknown, from: number, out: Uint8Array): string | undefined;
-  weightsCopy(file: unknown, from: number, out: Uint8Array): string | undefined;
-  weightsResident(file: unknown): number;
-  weightsAdvise(file: unknown, from: number, bytes: number): boolean;
-  weightsLock(file: unknown): string | undefined;
-  /** `control`: set the first word to give up; the second counts KiB. */
-  weightsDigest(
-    file: unknown,
-    begin: number,
-    end: number,
-    threads: number,
-    control: Int32Array,
-  ): Promise<ArrayBuffer | string>;
-  weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | string>;
-  weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
-  bytesDigest(bytes: Uint8Array): ArrayBuffer;
-  lockTake(path: string, shared: boolean): unknown;
-  lockRelease(lock: unknown): void;
-  tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
-  tableFind(
-    slots: Int32Array,
-    words: Int32Array,
-    rows: number,
-    wide: boolean,
-    key0: number,
-    key1: number,
-    ids: Int32Array | Uint32Array | Float64Array,
-    places: Int32Array,
-  ): void;
-  /** Of these the first six are a table's vectors. Throw, with code ERR_WEIGHTS_CHANGED: the file was cut. */
-  tableGather(...vectors: [...NativeVectors, places: Int32Array, out: ArrayBufferView]): void;
-  tableDot(...vectors: [...NativeVectors, query: Float32Array, places: Int32Array, out: Float32Array]): void;
-  tableTopK(
-    ...vectors: [...NativeVectors, query: Float32Array, places: Float64Array, scores: Float32Array, threads: number]
-  ): number;
-  environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
 }
 
-/** Set by near.ts: has all near caches drop what they must not keep. Native code asks for it when eviction begins. */
-export const near = { tidy(): void {} };
+const FUNCTIONS = [CACHE_FUNCTIONS, FINGERPRINT_FUNCTIONS, INFERENCE_FUNCTIONS, WEIGHTS_FUNCTIONS];
+
+let tidyNear = (): void => {};
+
+/** `tidy` has all near caches drop what they must not keep. Native code asks for it when eviction begins. */
+export function onTidy(tidy: () => void): void {
+  tidyNear = tidy;
+}
 
 // Errors are made here for native code, so that they are of the classes of this evaluation, and of its realm.
-export const native = (loadAddon() as Addon).start({
+const hooks: Hooks = {
   newError(code, message) {
     if (code === 'ERR_INVALID_ARG_TYPE') return Object.assign(new TypeError(message), { code });
     if (code === 'ERR_OUT_OF_RANGE') return Object.assign(new RangeError(message), { code });
@@ -336,8 +90,12 @@ export const native = (loadAddon() as Addon).start({
     return new CacheError(code as CacheErrorCode, message);
   },
   collectYoung: collectYoungGeneration,
-  tidyNear: () => near.tidy(),
-});
+  tidyNear: () => tidyNear(),
+};
+const others = [...Object.keys(hooks), 'registers', 'nearHits'];
+
+export const native = (loadAddon() as Addon).start(hooks);
+checkFunctions(native, [...FUNCTIONS.flatMap((room) => Object.keys(room)), ...others]);
 
 export const { registers, nearHits } = native;
 export const wideRegisters = new Float64Array(registers.buffer);

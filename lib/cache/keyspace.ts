@@ -166,7 +166,7 @@ export class Keyspace<In, Out, Own> {
    * keys are remembered, 64 in a cache of 1 MB, until others take their places; so `undefined` says nothing.
    */
   eviction(key: Key): Eviction | undefined {
-    const reason = native.parting(this.#handle, key);
+    const reason = native.lastEviction(this.#handle, key);
     if (reason === 0) return undefined;
     return {
       reason: EVICTION_REASONS[reason - 1]!,

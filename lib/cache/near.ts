@@ -16,7 +16,7 @@ import {
   NEAR_WORD,
   native,
   nearHits,
-  near as nearHook,
+  onTidy,
   registers,
   VERIFY_NOW,
 } from '../addon/native.js';
@@ -87,7 +87,7 @@ const nears = new Set<NearCache<unknown>>();
 export function tidyNearCaches(): void {
   for (const near of nears) near.tidy();
 }
-nearHook.tidy = tidyNearCaches;
+onTidy(tidyNearCaches);
 
 export class NearCache<Out> {
   #answers = new Map<unknown, Answer<Out>>();

@@ -1,12 +1,58 @@
-// addon.cc: the module's door: `start`, which adds the binding's functions to the object of an evaluation of the
-// library (evaluation.h); and one Isolate for each environment that loads it, gone before the environment is.
-#include "binding/cache_binding.h"
+// addon.cc: what the module exports, and one Isolate for each environment that loads it, gone before the environment
+// is.
+//
+//   start(library)   adds every function of the binding to the object of an evaluation of the library (evaluation.h)
+#include "binding/function_table.h"
 #include "binding/isolate.h"
 #include "binding/napi_setup.h"
 
+namespace zerohop::binding {
 namespace {
 
-using zerohop::binding::Isolate;
+bool AddFunctions(napi_env env, Evaluation* evaluation, napi_value library) {
+  const std::span<const Function> rooms[] = {
+      CacheFunctions(),     ReadFunctions(),    WriteFunctions(),         FingerprintFunctions(),
+      InferenceFunctions(), WeightsFunctions(), WeightsHeaderFunctions(), TensorFunctions(),
+  };
+  for (const auto& room : rooms) {
+    for (const auto& [name, call] : room) {
+      napi_value function;
+      if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, evaluation, &function) != napi_ok ||
+          napi_set_named_property(env, library, name, function) != napi_ok) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool AddArray(napi_env env, const char* name, napi_ref array, napi_value library) {
+  napi_value value;
+  return napi_get_reference_value(env, array, &value) == napi_ok &&
+         napi_set_named_property(env, library, name, value) == napi_ok;
+}
+
+// start(library): once for each evaluation, by lib/addon/native.ts.
+napi_value Start(napi_env env, napi_callback_info info) {
+  Isolate& isolate = *Isolate::Of(env);
+  size_t count = 1;
+  napi_value library;
+  napi_get_cb_info(env, info, &count, &library, nullptr, nullptr);
+  Evaluation* const evaluation = isolate.Join(library);
+  if (evaluation == nullptr || !AddFunctions(env, evaluation, library) ||
+      !AddArray(env, "registers", isolate.registers_array(), library) ||
+      !AddArray(env, "nearHits", isolate.near_hits_array(), library)) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "start: expected an object");
+    return nullptr;
+  }
+  return library;
+}
+
+bool Export(napi_env env, napi_value exports) {
+  napi_value start;
+  return napi_create_function(env, "start", NAPI_AUTO_LENGTH, Start, nullptr, &start) == napi_ok &&
+         napi_set_named_property(env, exports, "start", start) == napi_ok;
+}
 
 // Runs while JavaScript can no longer, before Node frees buffers and message queues.  Tickets still on their way do
 // not need the Isolate.
@@ -17,12 +63,14 @@ void End(void* env) {
 }
 
 }  // namespace
+}  // namespace zerohop::binding
 
 NAPI_MODULE_INIT() {
+  using zerohop::binding::Isolate;
   auto* isolate = new Isolate(env);
   if (napi_set_instance_data(env, isolate, nullptr, nullptr) != napi_ok ||
-      napi_add_env_cleanup_hook(env, End, env) != napi_ok || !isolate->Prepare().ok() ||
-      !zerohop::binding::ExportStart(env, exports)) {
+      napi_add_env_cleanup_hook(env, zerohop::binding::End, env) != napi_ok || !isolate->Prepare().ok() ||
+      !zerohop::binding::Export(env, exports)) {
     napi_throw_error(env, "ERR_CACHE_INTERNAL", "zerohop: the addon could not be set up in this environment");
   }
   return exports;

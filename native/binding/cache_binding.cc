@@ -1,8 +1,6 @@
-#include "binding/cache_binding.h"
-
+// Opening and closing caches and keyspaces, and what is known of one as a whole.
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -12,7 +10,7 @@
 #include "binding/call.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/isolate.h"
 #include "cache/registry.h"
 
@@ -225,123 +223,17 @@ napi_value Environment(napi_env env, napi_callback_info) {
   return environment;
 }
 
-// Memory that ran out in the core becomes an error here, at the last door before JavaScript.
-template <napi_callback Function>
-napi_value Guarded(napi_env env, napi_callback_info info) {
-  try {
-    return Function(env, info);
-  } catch (const std::bad_alloc&) {
-    return Throw(env, {Code::kNoMemory, "the system refused memory"});
-  }
-}
-
-bool AddFunctions(napi_env env, Evaluation* evaluation, napi_value library) {
-  constexpr struct {
-    const char* name;
-    napi_callback function;
-  } kFunctions[] = {
-      {"open", Guarded<Open>},
-      {"keyspace", Guarded<Keyspace>},
-      {"near", Guarded<Near>},
-      {"clock", Guarded<Clock>},
-      {"find", Guarded<Find>},
-      {"findNear", Guarded<FindNear>},
-      {"peek", Guarded<Peek>},
-      {"findMany", Guarded<FindMany>},
-      {"gather", Guarded<Gather>},
-      {"copy", Guarded<Copy>},
-      {"check", Guarded<Check>},
-      {"has", Guarded<Has>},
-      {"describe", Guarded<Describe>},
-      {"parting", Guarded<LastEviction>},
-      {"scan", Guarded<Scan>},
-      {"set", Guarded<Set>},
-      {"setTagged", Guarded<SetTagged>},
-      {"touch", Guarded<Touch>},
-      {"delete", Guarded<Delete>},
-      {"deleteByTag", Guarded<DeleteByTag>},
-      {"clear", Guarded<Clear>},
-      {"close", Guarded<Close>},
-      {"detached", Guarded<Detached>},
-      {"heap", Guarded<Heap>},
-      {"maintain", Guarded<Maintain>},
-      {"collect", Guarded<Collect>},
-      {"stats", Guarded<Stats>},
-      {"spaceStats", Guarded<SpaceStats>},
-      {"environment", Guarded<Environment>},
-      {"hashStart", Guarded<HashStart>},
-      {"hashText", Guarded<HashText>},
-      {"hashData", Guarded<HashData>},
-      {"hashTexts", Guarded<HashTexts>},
-      {"hashManyData", Guarded<HashManyData>},
-      {"findText", Guarded<FindText>},
-      {"findData", Guarded<FindData>},
-      {"findTexts", Guarded<FindTexts>},
-      {"findManyData", Guarded<FindManyData>},
-      {"weightsOpen", Guarded<WeightsOpen>},
-      {"weightsFacts", Guarded<WeightsFacts>},
-      {"weightsParse", Guarded<WeightsParse>},
-      {"weightsParseIndex", Guarded<WeightsParseIndex>},
-      {"weightsSplitNames", Guarded<WeightsSplitNames>},
-      {"weightsWindow", Guarded<WeightsWindow>},
-      {"weightsDetach", Guarded<WeightsDetach>},
-      {"weightsRelease", Guarded<WeightsRelease>},
-      {"weightsRead", Guarded<WeightsRead>},
-      {"weightsCopy", Guarded<WeightsCopy>},
-      {"weightsResident", Guarded<WeightsResident>},
-      {"weightsAdvise", Guarded<WeightsAdvise>},
-      {"weightsLock", Guarded<WeightsLock>},
-      {"weightsDigest", Guarded<WeightsDigest>},
-      {"accountExternal", Guarded<AccountExternal>},
-      {"bytesDigest", Guarded<BytesDigest>},
-      {"lockTake", Guarded<LockTake>},
-      {"lockRelease", Guarded<LockRelease>},
-      {"weightsLoad", Guarded<WeightsLoad>},
-      {"weightsWarm", Guarded<WeightsWarm>},
-      {"tensorFloat32", Guarded<TensorFloat32>},
-      {"tableFind", Guarded<TableFind>},
-      {"tableGather", Guarded<TableGather>},
-      {"tableDot", Guarded<TableDot>},
-      {"tableTopK", Guarded<TableTopK>},
-  };
-  for (const auto& each : kFunctions) {
-    napi_value function;
-    if (napi_create_function(env, each.name, NAPI_AUTO_LENGTH, each.function, evaluation, &function) != napi_ok ||
-        napi_set_named_property(env, library, each.name, function) != napi_ok) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool AddArray(napi_env env, const char* name, napi_ref array, napi_value library) {
-  napi_value value;
-  return napi_get_reference_value(env, array, &value) == napi_ok &&
-         napi_set_named_property(env, library, name, value) == napi_ok;
-}
-
-// start(library): once for each evaluation, by lib/addon/native.ts.
-napi_value Start(napi_env env, napi_callback_info info) {
-  Isolate& isolate = *Isolate::Of(env);
-  size_t count = 1;
-  napi_value library;
-  napi_get_cb_info(env, info, &count, &library, nullptr, nullptr);
-  Evaluation* const evaluation = isolate.Join(library);
-  if (evaluation == nullptr || !AddFunctions(env, evaluation, library) ||
-      !AddArray(env, "registers", isolate.registers_array(), library) ||
-      !AddArray(env, "nearHits", isolate.near_hits_array(), library)) {
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "start: expected an object");
-    return nullptr;
-  }
-  return library;
-}
+constexpr Function kCacheFunctions[] = {
+    {"close", Guarded<Close>},       {"open", Guarded<Open>},
+    {"keyspace", Guarded<Keyspace>}, {"near", Guarded<Near>},
+    {"clock", Guarded<Clock>},       {"detached", Guarded<Detached>},
+    {"heap", Guarded<Heap>},         {"maintain", Guarded<Maintain>},
+    {"collect", Guarded<Collect>},   {"spaceStats", Guarded<SpaceStats>},
+    {"stats", Guarded<Stats>},       {"environment", Guarded<Environment>},
+};
 
 }  // namespace
 
-bool ExportStart(napi_env env, napi_value exports) {
-  napi_value start;
-  return napi_create_function(env, "start", NAPI_AUTO_LENGTH, Start, nullptr, &start) == napi_ok &&
-         napi_set_named_property(env, exports, "start", start) == napi_ok;
-}
+std::span<const Function> CacheFunctions() { return kCacheFunctions; }
 
 }  // namespace zerohop::binding

@@ -3,11 +3,13 @@
 #include <cstring>
 
 #include "binding/convert.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/hash_input.h"
 
 namespace zerohop::binding {
+namespace {
 
+// hashStart(blocks, state): the state after whole blocks of 136 bytes, as 200 bytes.
 napi_value HashStart(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   Bytes blocks;
@@ -20,6 +22,8 @@ napi_value HashStart(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// hashText(state, kind, text, out): the digest of what `state` began with and the framed text; false: it has a lone
+// surrogate.
 napi_value HashText(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   KeccakState state;
@@ -33,6 +37,7 @@ napi_value HashText(napi_env env, napi_callback_info info) {
   return Bool(env, true);
 }
 
+// hashData(state, head, data, nans, out): the same of two parts (fingerprint/nans.h).
 napi_value HashData(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   KeccakState state;
@@ -48,6 +53,7 @@ napi_value HashData(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// hashTexts(state, texts, ends, out): the same of many texts, back to back; the first that has a lone surrogate, or -1.
 napi_value HashTexts(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   KeccakState state;
@@ -60,6 +66,7 @@ napi_value HashTexts(napi_env env, napi_callback_info info) {
   return Int(env, -1);
 }
 
+// hashManyData(state, heads, data, nans, out): one head for all, or one each.
 napi_value HashManyData(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   KeccakState state;
@@ -70,5 +77,14 @@ napi_value HashManyData(napi_env env, napi_callback_info info) {
   Sha3ManyFrom(state, data.inputs(), out);
   return nullptr;
 }
+
+constexpr Function kFingerprintFunctions[] = {
+    {"hashStart", Guarded<HashStart>}, {"hashText", Guarded<HashText>},         {"hashData", Guarded<HashData>},
+    {"hashTexts", Guarded<HashTexts>}, {"hashManyData", Guarded<HashManyData>},
+};
+
+}  // namespace
+
+std::span<const Function> FingerprintFunctions() { return kFingerprintFunctions; }
 
 }  // namespace zerohop::binding

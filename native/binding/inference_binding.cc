@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "binding/call.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/hash_input.h"
 #include "binding/lookup.h"
 
@@ -31,8 +31,8 @@ napi_value FindInputs(napi_env env, const Call& call, const KeccakState& state, 
   return Lookup(env, call, args[6]).All(inputs.size(), key_at, args[7], args[8]);
 }
 
-}  // namespace
-
+// findText(handle, state, kind, text, slab, digest): as find, of what is stored under the input's digest, which is
+// written to `digest`; what is left of its time in the wide registers.  Undefined: the text has a lone surrogate.
 napi_value FindText(napi_env env, napi_callback_info info) {
   const Arguments<6> args(env, info);
   const Call call(env, args);
@@ -42,6 +42,7 @@ napi_value FindText(napi_env env, napi_callback_info info) {
   return FindInput(env, call, state, text.input(), args[4], args[5]);
 }
 
+// findData(handle, state, head, data, nans, slab, digest): the same.
 napi_value FindData(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   const Call call(env, args);
@@ -55,6 +56,8 @@ napi_value FindData(napi_env env, napi_callback_info info) {
   return FindInput(env, call, state, data.input(), args[5], args[6]);
 }
 
+// findTexts(handle, state, texts, ends, undefined, digests, slab, locations, buffers): as findMany; -1 - the place of
+// the first text that has a lone surrogate.
 napi_value FindTexts(napi_env env, napi_callback_info info) {
   // Places of what is not used here are kept free, so that both kinds have the rest at the same ones.
   const Arguments<9> args(env, info);
@@ -66,6 +69,7 @@ napi_value FindTexts(napi_env env, napi_callback_info info) {
   return FindInputs(env, call, state, texts.inputs(), args);
 }
 
+// findManyData(handle, state, heads, data, nans, digests, slab, locations, buffers): the same.
 napi_value FindManyData(napi_env env, napi_callback_info info) {
   const Arguments<9> args(env, info);
   const Call call(env, args);
@@ -74,5 +78,16 @@ napi_value FindManyData(napi_env env, napi_callback_info info) {
   if (!call || !ReadState(env, args[1], &state) || !data.Read(env, args[2], args[3], args[4])) return nullptr;
   return FindInputs(env, call, state, data.inputs(), args);
 }
+
+constexpr Function kInferenceFunctions[] = {
+    {"findText", Guarded<FindText>},
+    {"findData", Guarded<FindData>},
+    {"findTexts", Guarded<FindTexts>},
+    {"findManyData", Guarded<FindManyData>},
+};
+
+}  // namespace
+
+std::span<const Function> InferenceFunctions() { return kInferenceFunctions; }
 
 }  // namespace zerohop::binding

@@ -8,7 +8,7 @@
 #include "base/ticker.h"
 #include "binding/call.h"
 #include "binding/convert.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/keys.h"
 #include "binding/lookup.h"
 
@@ -85,8 +85,7 @@ class Gathering {
   std::array<Hit, kRing> hits_;
 };
 
-}  // namespace
-
+// find(handle, key, slab): buffer | kMiss | kCopied | kNeedSlab; offset, length and segment in the registers.
 napi_value Find(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -95,6 +94,7 @@ napi_value Find(napi_env env, napi_callback_info info) {
   return AnswerOf(env, call, Lookup(env, call, args[2]).One(key.bytes()));
 }
 
+// findNear(handle, key, slab): the same, and in the registers what a near cache must know of the answer.
 napi_value FindNear(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -113,6 +113,7 @@ napi_value FindNear(napi_env env, napi_callback_info info) {
   return AnswerOf(env, call, found);
 }
 
+// peek(handle, key, slab): the same as find, uncounted.
 napi_value Peek(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -121,6 +122,8 @@ napi_value Peek(napi_env env, napi_callback_info info) {
   return AnswerOf(env, call, Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kPeek));
 }
 
+// findMany(handle, keys, slab, locations, buffers, ends, count): hits; locations[3i..] = result, offset, length of
+// keys[i], and buffers[segment] for each segment among the results.
 napi_value FindMany(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   const Call call(env, args);
@@ -135,6 +138,8 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
           keys.size(), [&keys](size_t i) { return keys[i]; }, args[3], args[4]);
 }
 
+// gather(handle, keys, out, rowBytes, missing, ends, count): how many are missing; missing[..] = their places among the
+// keys.
 napi_value Gather(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   const Call call(env, args);
@@ -157,6 +162,7 @@ napi_value Gather(napi_env env, napi_callback_info info) {
   return Int(env, static_cast<int32_t>(gathering.Run()));
 }
 
+// copy(handle, key, peek): ArrayBuffer | undefined; uncounted if `peek`.
 napi_value Copy(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -191,6 +197,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
   }
 }
 
+// check(handle, keys, ends, count): throws if one of them is no key, or the handle was closed.
 napi_value Check(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   const Call call(env, args);
@@ -208,6 +215,7 @@ napi_value Has(napi_env env, napi_callback_info info) {
   return Bool(env, call.cache().Has(guard, call.session(), call.space(), key.bytes()));
 }
 
+// describe(handle, key): whether there is such an entry; its facts in the wide registers.
 napi_value Describe(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);
@@ -232,6 +240,8 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   return Bool(env, true);
 }
 
+// lastEviction(handle, key): how it was last evicted: 0 not remembered, 1 with its segment, 2 for maxEntries, 3
+// refused; what was known then, in the wide registers.
 napi_value LastEviction(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);
@@ -248,6 +258,7 @@ napi_value LastEviction(napi_env env, napi_callback_info info) {
   return Int(env, static_cast<int32_t>(last->why));
 }
 
+// scan(handle, shard): the keys in one of 64 parts of the index.
 napi_value Scan(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);
@@ -279,5 +290,18 @@ napi_value Scan(napi_env env, napi_callback_info info) {
   }
   return list;
 }
+
+constexpr Function kReadFunctions[] = {
+    {"find", Guarded<Find>},         {"findNear", Guarded<FindNear>},
+    {"peek", Guarded<Peek>},         {"findMany", Guarded<FindMany>},
+    {"gather", Guarded<Gather>},     {"copy", Guarded<Copy>},
+    {"check", Guarded<Check>},       {"has", Guarded<Has>},
+    {"describe", Guarded<Describe>}, {"lastEviction", Guarded<LastEviction>},
+    {"scan", Guarded<Scan>},
+};
+
+}  // namespace
+
+std::span<const Function> ReadFunctions() { return kReadFunctions; }
 
 }  // namespace zerohop::binding

@@ -9,7 +9,7 @@
 
 #include "binding/convert.h"
 #include "binding/errors.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/weights_file.h"
 #include "weights/fault_guard.h"
 #include "weights/ggml_types.h"
@@ -99,8 +99,8 @@ bool ReadFloats(napi_env env, napi_value value, size_t least, const char* what, 
   return *floats != nullptr || least == 0;
 }
 
-}  // namespace
-
+// tensorFloat32(file, begin, end, dtype, out?): how many elements there are, converted to `out` if that is given; -1:
+// they can not be; a text: what is wrong with the file.
 napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -134,6 +134,8 @@ napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   return Double(env, static_cast<double>(*count));
 }
 
+// tableFind(slots, words, rows, wide, key0, key1, ids, places): for each of the ids, an Int32Array, Uint32Array or
+// Float64Array, its row or -1; slots and words are lib/weights/id-index.ts's.
 napi_value TableFind(napi_env env, napi_callback_info info) {
   const Arguments<8> args(env, info);
   Elements slots, words, ids;
@@ -175,6 +177,7 @@ napi_value TableFind(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// tableGather(vectors, places, out): rows side by side; those of a place below 0 are left as they are.
 napi_value TableGather(napi_env env, napi_callback_info info) {
   const Arguments<8> args(env, info);
   Vectors vectors;
@@ -207,6 +210,7 @@ napi_value TableGather(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// tableDot(vectors, query, places, out): dot products.
 napi_value TableDot(napi_env env, napi_callback_info info) {
   const Arguments<9> args(env, info);
   Vectors vectors;
@@ -238,6 +242,7 @@ napi_value TableDot(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// tableTopK(vectors, query, places, scores, threads): how many were found, best first.
 napi_value TableTopK(napi_env env, napi_callback_info info) {
   const Arguments<10> args(env, info);
   Vectors vectors;
@@ -271,5 +276,14 @@ napi_value TableTopK(napi_env env, napi_callback_info info) {
   }
   return Int(env, static_cast<int32_t>(found));
 }
+
+constexpr Function kTensorFunctions[] = {
+    {"tensorFloat32", Guarded<TensorFloat32>}, {"tableFind", Guarded<TableFind>}, {"tableGather", Guarded<TableGather>},
+    {"tableDot", Guarded<TableDot>},           {"tableTopK", Guarded<TableTopK>},
+};
+
+}  // namespace
+
+std::span<const Function> TensorFunctions() { return kTensorFunctions; }
 
 }  // namespace zerohop::binding

@@ -1,33 +1,24 @@
-// Weights: files in the address space, their headers, windows over them, digests.
+// Weights: files in the address space, windows over them, their digests, and native work beside the event loop.
 //
-// What a file did wrong is no exception here but an answer: [code, message, offset], or a message alone; lib/weights/
-// throws it with the file's name.
+// What a file did wrong is no exception here but an answer, its message.  lib/weights/ throws it with the file's name.
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
-#include <thread>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "binding/convert.h"
 #include "binding/errors.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/job.h"
 #include "binding/weights_file.h"
 #include "weights/digest.h"
 #include "weights/fault_guard.h"
 #include "weights/file_lock.h"
-#include "weights/gguf.h"
-#include "weights/gguf_split.h"
 #include "weights/load.h"
 #include "weights/mapped_file.h"
-#include "weights/safetensors.h"
 
 namespace zerohop::binding {
 namespace {
@@ -48,140 +39,13 @@ napi_value BufferOf(napi_env env, const Digest& digest) {
   return buffer;
 }
 
-napi_value RefusalOf(napi_env env, const Refusal& refusal) {
-  napi_value list = nullptr;
-  if (napi_create_array_with_length(env, 3, &list) != napi_ok ||
-      napi_set_element(env, list, 0, Text(env, refusal.code)) != napi_ok ||
-      napi_set_element(env, list, 1, Text(env, refusal.message)) != napi_ok ||
-      napi_set_element(env, list, 2, Double(env, static_cast<double>(refusal.offset))) != napi_ok) {
-    return nullptr;
-  }
-  return list;
-}
-
-// Lists filled from within handle scopes of their own: there may be millions of items.
-template <class Item>
-napi_value ListOf(napi_env env, const std::vector<Item>& items, const std::function<napi_value(const Item&)>& make) {
-  napi_value list = nullptr;
-  if (napi_create_array_with_length(env, items.size(), &list) != napi_ok) return nullptr;
-  for (size_t i = 0; i < items.size(); ++i) {
-    const HandleScope scope(env);
-    napi_value item = make(items[i]);
-    if (item == nullptr || napi_set_element(env, list, static_cast<uint32_t>(i), item) != napi_ok) return nullptr;
-  }
-  return list;
-}
-
-napi_value NumbersOf(napi_env env, const std::vector<double>& numbers) {
-  void* data = nullptr;
-  napi_value buffer, array;
-  if (napi_create_arraybuffer(env, numbers.size() * sizeof(double), &data, &buffer) != napi_ok ||
-      napi_create_typedarray(env, napi_float64_array, numbers.size(), buffer, 0, &array) != napi_ok) {
-    return nullptr;
-  }
-  if (!numbers.empty()) std::memcpy(data, numbers.data(), numbers.size() * sizeof(double));
-  return array;
-}
-
-napi_value PairsOf(napi_env env, const NamedTexts& pairs) {
-  return ListOf<NamedTexts::value_type>(env, pairs, [env](const NamedTexts::value_type& pair) -> napi_value {
-    napi_value list = nullptr;
-    if (napi_create_array_with_length(env, 2, &list) != napi_ok ||
-        napi_set_element(env, list, 0, Text(env, pair.first)) != napi_ok ||
-        napi_set_element(env, list, 1, Text(env, pair.second)) != napi_ok) {
-      return nullptr;
-    }
-    return list;
-  });
-}
-
-// { names, dtypes, blocks, shapes, places, metadata }; of blocks and places two numbers a tensor.
-napi_value HeaderOf(napi_env env, const std::vector<Tensor>& tensors, napi_value metadata) {
-  std::vector<double> places, blocks;
-  places.reserve(2 * tensors.size());
-  blocks.reserve(2 * tensors.size());
-  for (const Tensor& tensor : tensors) {
-    blocks.push_back(tensor.dtype->block_elements);
-    blocks.push_back(tensor.dtype->block_bits);
-    places.push_back(static_cast<double>(tensor.begin));
-    places.push_back(static_cast<double>(tensor.end));
-  }
-  const std::pair<const char*, napi_value> fields[] = {
-      {"names", ListOf<Tensor>(env, tensors, [env](const Tensor& one) { return Text(env, one.name); })},
-      {"dtypes", ListOf<Tensor>(env, tensors, [env](const Tensor& one) { return Text(env, one.dtype->name); })},
-      {"blocks", NumbersOf(env, blocks)},
-      {"shapes", ListOf<Tensor>(env, tensors,
-                                [env](const Tensor& one) {
-                                  return ListOf<uint64_t>(env, one.shape, [env](const uint64_t& dimension) {
-                                    return Double(env, static_cast<double>(dimension));
-                                  });
-                                })},
-      {"places", NumbersOf(env, places)},
-      {"metadata", metadata}};
-  napi_value header = nullptr;
-  if (napi_create_object(env, &header) != napi_ok) return nullptr;
-  for (const auto& [name, value] : fields) {
-    if (value == nullptr || napi_set_named_property(env, header, name, value) != napi_ok) return nullptr;
-  }
-  return header;
-}
-
-napi_value ParseSafetensorsFile(napi_env env, const MappedFile& file, std::span<const std::byte> first) {
-  const Parsed<uint64_t> length = SafetensorsHeaderBytes(first, file.size());
-  if (const auto* refusal = std::get_if<Refusal>(&length)) return RefusalOf(env, *refusal);
-  std::vector<std::byte> head(kSafetensorsLengthBytes + std::get<uint64_t>(length));
-  // Of the file and not of its pages: what is checked is what is believed.
-  const Status status = file.Read(0, head);
-  if (!status.ok()) return RefusalOf(env, {"ERR_WEIGHTS_CHANGED", status.detail(), 0});
-  const Parsed<SafetensorsHeader> parsed = ParseSafetensors(head, file.size());
-  if (const auto* refusal = std::get_if<Refusal>(&parsed)) return RefusalOf(env, *refusal);
-  const auto& header = std::get<SafetensorsHeader>(parsed);
-  return HeaderOf(env, header.tensors, PairsOf(env, header.metadata));
-}
-
-// Values are told by their places: [key, type, element type, count, begin, end].
-napi_value ValuesOf(napi_env env, const std::vector<GgufValue>& values) {
-  return ListOf<GgufValue>(env, values, [env](const GgufValue& value) -> napi_value {
-    napi_value list = nullptr;
-    const napi_value items[] = {Text(env, value.key),
-                                Int(env, static_cast<int32_t>(value.type)),
-                                Int(env, static_cast<int32_t>(value.element)),
-                                Double(env, static_cast<double>(value.count)),
-                                Double(env, static_cast<double>(value.begin)),
-                                Double(env, static_cast<double>(value.end))};
-    if (napi_create_array_with_length(env, std::size(items), &list) != napi_ok) return nullptr;
-    for (uint32_t i = 0; i < std::size(items); ++i) napi_set_element(env, list, i, items[i]);
-    return list;
-  });
-}
-
-napi_value ParseGgufFile(napi_env env, const MappedFile& file) {
-  constexpr uint64_t kFirst = uint64_t{1} << 20;
-  std::vector<std::byte> head;
-  for (uint64_t wanted = kFirst;;) {
-    const uint64_t known = head.size();
-    head.resize(std::min(wanted, file.size()));
-    const Status status = file.Read(known, std::span(head).subspan(known));
-    if (!status.ok()) return RefusalOf(env, {"ERR_WEIGHTS_CHANGED", status.detail(), known});
-    const Parsed<GgufHeader> parsed = ParseGguf(head, file.size());
-    if (const auto* refusal = std::get_if<Refusal>(&parsed)) {
-      if (refusal->code != "ERR_WEIGHTS_MORE_NEEDED") return RefusalOf(env, *refusal);
-      wanted = std::max<uint64_t>(refusal->offset, 2 * head.size());
-      continue;
-    }
-    const auto& header = std::get<GgufHeader>(parsed);
-    return HeaderOf(env, header.tensors, ValuesOf(env, header.metadata));
-  }
-}
-
 unsigned ThreadsOf(napi_env env, napi_value value) {
   uint32_t threads = 1;
   napi_get_value_uint32(env, value, &threads);
   return std::clamp(threads, 1u, 64u);
 }
 
-}  // namespace
-
+// weightsOpen(path, strategy, follow): the file, as an external value; or what is wrong with it.
 napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   std::string path;
@@ -201,6 +65,7 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   return value;
 }
 
+// weightsFacts(file): { size, mapped, changed, identity, owner, mode, changedMs }.
 napi_value WeightsFacts(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -220,38 +85,8 @@ napi_value WeightsFacts(napi_env env, napi_callback_info info) {
   return facts;
 }
 
-napi_value WeightsParse(napi_env env, napi_callback_info info) {
-  const Arguments<1> args(env, info);
-  File* const file = ReadFile(env, args[0]);
-  if (file == nullptr || *file == nullptr) return nullptr;
-  std::array<std::byte, kSafetensorsLengthBytes> first{};
-  const auto bytes = std::span(first).first(std::min<uint64_t>(first.size(), (*file)->size()));
-  const Status status = (*file)->Read(0, bytes);
-  if (!status.ok()) return RefusalOf(env, {"ERR_WEIGHTS_CHANGED", status.detail(), 0});
-  constexpr char kMagic[] = {'G', 'G', 'U', 'F'};
-  const bool is_gguf = bytes.size() >= sizeof(kMagic) && std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) == 0;
-  return is_gguf ? ParseGgufFile(env, **file) : ParseSafetensorsFile(env, **file, bytes);
-}
-
-napi_value WeightsParseIndex(napi_env env, napi_callback_info info) {
-  const Arguments<1> args(env, info);
-  Bytes text;
-  if (!ReadView(env, args[0], "index", &text)) return nullptr;
-  const Parsed<NamedTexts> parsed = ParseShardIndex(text);
-  if (const auto* refusal = std::get_if<Refusal>(&parsed)) return RefusalOf(env, *refusal);
-  return PairsOf(env, std::get<NamedTexts>(parsed));
-}
-
-napi_value WeightsSplitNames(napi_env env, napi_callback_info info) {
-  const Arguments<1> args(env, info);
-  std::string name;
-  if (!ReadString(env, args[0], &name)) return nullptr;
-  const Parsed<std::vector<std::string>> names = GgufSplitNames(name);
-  if (std::holds_alternative<Refusal>(names)) return nullptr;
-  return ListOf<std::string>(env, std::get<std::vector<std::string>>(names),
-                             [env](const std::string& one) { return Text(env, one); });
-}
-
+// weightsWindow(file, from, bytes): an ArrayBuffer over the mapping, which stays as long as the buffer's memory is
+// used.
 napi_value WeightsWindow(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -276,6 +111,7 @@ napi_value WeightsWindow(napi_env env, napi_callback_info info) {
   return buffer;
 }
 
+// accountExternal(bytes): tells V8 of so many bytes more that this holds, or fewer.
 napi_value AccountExternal(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   int64_t bytes = 0, total = 0;
@@ -283,11 +119,14 @@ napi_value AccountExternal(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// weightsDetach(buffer): empties it and all views of it.
 napi_value WeightsDetach(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   return Bool(env, napi_detach_arraybuffer(env, args[0]) == napi_ok);
 }
 
+// weightsRelease(file, discard): the external value keeps the file no more.  `discard`: of the pages nothing but zeros
+// is left, and their range is not given to others while the value lives.
 napi_value WeightsRelease(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   bool discard = false;
@@ -306,6 +145,7 @@ napi_value WeightsRelease(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// weightsRead(file, from, out): undefined, or what is wrong.
 napi_value WeightsRead(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -319,6 +159,7 @@ napi_value WeightsRead(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Text(env, status.detail());
 }
 
+// weightsCopy(file, from, out): as weightsRead, from the pages: what a program wrote to them, or was read into them.
 napi_value WeightsCopy(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -340,6 +181,7 @@ napi_value WeightsResident(napi_env env, napi_callback_info info) {
   return file == nullptr || *file == nullptr ? nullptr : Double(env, static_cast<double>((*file)->ResidentBytes()));
 }
 
+// weightsAdvise(file, from, bytes): whether the system could be told.
 napi_value WeightsAdvise(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -350,6 +192,7 @@ napi_value WeightsAdvise(napi_env env, napi_callback_info info) {
   return Bool(env, (*file)->WillNeed(from, bytes));
 }
 
+// weightsLock(file): undefined, or what is wrong.
 napi_value WeightsLock(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -358,6 +201,7 @@ napi_value WeightsLock(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Text(env, status.detail());
 }
 
+// weightsLoad(file, threads, control): reads a file that is not mapped; a promise of true, or of what is wrong.
 napi_value WeightsLoad(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -371,12 +215,14 @@ napi_value WeightsLoad(napi_env env, napi_callback_info info) {
       [](napi_env env) { return Bool(env, true); });
 }
 
+// bytesDigest(bytes): the 32 bytes of a typed array's digest.
 napi_value BytesDigest(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   Bytes bytes;
   return ReadView(env, args[0], "bytes", &bytes) ? BufferOf(env, DigestOfBytes(bytes)) : nullptr;
 }
 
+// weightsDigest(file, begin, end, threads, control): a promise of 32 bytes, or of what is wrong.
 napi_value WeightsDigest(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -398,6 +244,7 @@ napi_value WeightsDigest(napi_env env, napi_callback_info info) {
       [digest](napi_env env) { return BufferOf(env, *digest); });
 }
 
+// weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
 napi_value WeightsWarm(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -425,6 +272,8 @@ napi_value WeightsWarm(napi_env env, napi_callback_info info) {
       [](napi_env env) { return Bool(env, true); });
 }
 
+// lockTake(path, shared): a lock for one process; undefined while another has it, a text if it can not be had.
+// `shared`: its file is for other users, too.
 napi_value LockTake(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   std::string path;
@@ -442,6 +291,7 @@ napi_value LockTake(napi_env env, napi_callback_info info) {
   return value;
 }
 
+// lockRelease(lock).  It is also given back when the value is collected, and when the process ends.
 napi_value LockRelease(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   void* lock = nullptr;
@@ -451,5 +301,21 @@ napi_value LockRelease(napi_env env, napi_callback_info info) {
   static_cast<std::unique_ptr<FileLock>*>(lock)->reset();
   return nullptr;
 }
+
+constexpr Function kWeightsFunctions[] = {
+    {"weightsOpen", Guarded<WeightsOpen>},         {"weightsFacts", Guarded<WeightsFacts>},
+    {"weightsWindow", Guarded<WeightsWindow>},     {"accountExternal", Guarded<AccountExternal>},
+    {"weightsDetach", Guarded<WeightsDetach>},     {"weightsRelease", Guarded<WeightsRelease>},
+    {"weightsRead", Guarded<WeightsRead>},         {"weightsCopy", Guarded<WeightsCopy>},
+    {"weightsResident", Guarded<WeightsResident>}, {"weightsAdvise", Guarded<WeightsAdvise>},
+    {"weightsLock", Guarded<WeightsLock>},         {"weightsLoad", Guarded<WeightsLoad>},
+    {"bytesDigest", Guarded<BytesDigest>},         {"weightsDigest", Guarded<WeightsDigest>},
+    {"weightsWarm", Guarded<WeightsWarm>},         {"lockTake", Guarded<LockTake>},
+    {"lockRelease", Guarded<LockRelease>},
+};
+
+}  // namespace
+
+std::span<const Function> WeightsFunctions() { return kWeightsFunctions; }
 
 }  // namespace zerohop::binding

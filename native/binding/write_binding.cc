@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "binding/call.h"
 #include "binding/convert.h"
-#include "binding/functions.h"
+#include "binding/function_table.h"
 #include "binding/keys.h"
 
 namespace zerohop::binding {
@@ -56,8 +56,8 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
   return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
 }
 
-}  // namespace
-
+// set(handle, key, value): kStored | kRefused; its time to live and cost from the wide registers; how many entries it
+// pushed out in the registers.
 napi_value Set(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -66,6 +66,7 @@ napi_value Set(napi_env env, napi_callback_info info) {
   return StoreValue(env, call, key, args[2], {});
 }
 
+// setTagged(handle, key, value, tags): the same.
 napi_value SetTagged(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   const Call call(env, args);
@@ -85,6 +86,7 @@ napi_value SetTagged(napi_env env, napi_callback_info info) {
   return StoreValue(env, call, key, args[2], std::span(tags).first(count));
 }
 
+// touch(handle, key, ttlUs): kStored | kRefused | kAbsent; ttlUs NaN: the entry's end stays.
 napi_value Touch(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -120,6 +122,7 @@ napi_value DeleteByTag(napi_env env, napi_callback_info info) {
   return Double(env, static_cast<double>(call.cache().DeleteByTag(call.session(), call.space(), tag)));
 }
 
+// clear(handle): the keyspace; of space 0, everything.
 napi_value Clear(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);
@@ -133,5 +136,14 @@ napi_value Clear(napi_env env, napi_callback_info info) {
   call.cache().Maintain(true);
   return nullptr;
 }
+
+constexpr Function kWriteFunctions[] = {
+    {"set", Guarded<Set>},       {"setTagged", Guarded<SetTagged>},     {"touch", Guarded<Touch>},
+    {"delete", Guarded<Delete>}, {"deleteByTag", Guarded<DeleteByTag>}, {"clear", Guarded<Clear>},
+};
+
+}  // namespace
+
+std::span<const Function> WriteFunctions() { return kWriteFunctions; }
 
 }  // namespace zerohop::binding

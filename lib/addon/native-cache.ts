@@ -1,0 +1,160 @@
+// native-cache.ts: the functions behind lib/cache.
+
+export interface NativeCounts {
+  hits: number;
+  misses: number;
+  copiedHits: number;
+  nearHits: number;
+  sets: number;
+  refusedPinned: number;
+  refusedReaders: number;
+  refusedMemory: number;
+  refusedWorth: number;
+  storedBytes: number;
+  deletes: number;
+  evicted: number;
+  trimmed: number;
+  expired: number;
+  copiedForward: number;
+  copiedForwardBytes: number;
+  evictedSegments: number;
+  corrupted: number;
+  exposures: number;
+  youngCollections: number;
+  forcedCollections: number;
+  entries: number;
+}
+
+export interface NativeStats extends NativeCounts {
+  segmentBytes: number;
+  keyspaces: number;
+  keyspacesMax: number;
+  scopes: number;
+  scopesMax: number;
+  segments: number;
+  freeSegments: number;
+  retiredSegments: number;
+  exposedSegments: number;
+  exposureLimit: number;
+  seenHere: number;
+  pendingHere: number;
+  indexBytes: number;
+  fixedBytes: number;
+  committedSegments: number;
+  exposurePriceNs: number;
+  policyBytes: number;
+  policyCapacity: number;
+  policyTick: number;
+  threshold: number;
+  evicting: boolean;
+}
+
+export type NativeKey = string | Uint8Array | number;
+export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float64Array;
+
+export interface NativeCache {
+  /** `terms`: whatever else must be the same when the name is opened again. */
+  open(
+    name: string,
+    maxBytes: number,
+    verify: number,
+    maxEntries: number,
+    terms: string,
+    policy: number,
+    aging: boolean,
+    admission: boolean,
+  ): number;
+  keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
+  /** The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now. */
+  near(handle: number): [ArrayBufferLike, number, number] | undefined;
+  /** A buffer over the word that counts ticks of time; undefined where there are no such buffers. */
+  clock(): ArrayBufferLike | undefined;
+  /** The external buffer over the value's segment, or an answer without one. */
+  find(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
+  /** The same; registers tell what a near cache must know of the answer. */
+  findNear(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
+  /** The same as `find`, uncounted. */
+  peek(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
+  /**
+   * Keys of a batch: a list; or `count` strings as one, and where each of them ends.
+   *
+   * Three numbers a key: the segment or an answer without a buffer; offset; length. `buffers` is filled by segment.
+   */
+  findMany(
+    handle: number,
+    keys: NativeKeys | string,
+    slab: Uint8Array | undefined,
+    locations: Int32Array,
+    buffers: ArrayBufferLike[],
+    ends: Int32Array | undefined,
+    count: number,
+  ): number;
+  /** How many keys are missing; their places are written to `missing`. */
+  gather(
+    handle: number,
+    keys: NativeKeys | string,
+    out: ArrayBufferView,
+    rowBytes: number,
+    missing: Int32Array,
+    ends: Int32Array | undefined,
+    count: number,
+  ): number;
+  copy(handle: number, key: NativeKey, peek: boolean): ArrayBuffer | undefined;
+  /** Throws if one of them is no key. */
+  check(handle: number, keys: NativeKeys | string, ends: Int32Array | undefined, count: number): void;
+  has(handle: number, key: NativeKey): boolean;
+  /** Facts in the wide registers. */
+  describe(handle: number, key: NativeKey): boolean;
+  /** 0: not remembered. 1, 2, 3: evicted, for maxEntries, refused; facts in the wide registers. */
+  lastEviction(handle: number, key: NativeKey): 0 | 1 | 2 | 3;
+  scan(handle: number, part: number): NativeKey[];
+  /** Time to live and cost are taken from the wide registers. */
+  set(handle: number, key: NativeKey, value: ArrayBufferView): 0 | 1;
+  setTagged(handle: number, key: NativeKey, value: ArrayBufferView, tags: readonly string[]): 0 | 1;
+  /** `ttlUs` NaN: the end stays as it is. */
+  touch(handle: number, key: NativeKey, ttlUs: number): 0 | 1 | 2;
+  delete(handle: number, key: NativeKey): boolean;
+  deleteByTag(handle: number, tag: string): number;
+  clear(handle: number): void;
+  close(handle: number): void;
+  detached(handle: number, segment: number): void;
+  heap(usedBytes: number): void;
+  maintain(): void;
+  collect(): void;
+  stats(handle: number): NativeStats;
+  spaceStats(handle: number): NativeCounts;
+  environment(): { backend: 'shared' | 'array' | 'copy'; memoryLimitBytes: number };
+}
+
+/** The same names, for the check at the start. */
+export const CACHE_FUNCTIONS = {
+  open: true,
+  keyspace: true,
+  near: true,
+  clock: true,
+  find: true,
+  findNear: true,
+  peek: true,
+  findMany: true,
+  gather: true,
+  copy: true,
+  check: true,
+  has: true,
+  describe: true,
+  lastEviction: true,
+  scan: true,
+  set: true,
+  setTagged: true,
+  touch: true,
+  delete: true,
+  deleteByTag: true,
+  clear: true,
+  close: true,
+  detached: true,
+  heap: true,
+  maintain: true,
+  collect: true,
+  stats: true,
+  spaceStats: true,
+  environment: true,
+} satisfies Record<keyof NativeCache, true>;

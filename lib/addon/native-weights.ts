@@ -1,0 +1,119 @@
+// native-weights.ts: the functions behind lib/weights. native/binding/weights_binding.cc, weights_header_binding.cc and
+// tensors_binding.cc say what each does.
+
+/** What the system says of a file of weights. */
+export interface NativeFileFacts {
+  size: number;
+  /** False: it is to be read into memory of its own. */
+  mapped: boolean;
+  /** Since it was opened. */
+  changed: boolean;
+  /** Another one after each write, whatever time a program set. */
+  identity: string;
+  /** The user's number, and the permission bits. */
+  owner: number;
+  mode: number;
+  /** When its inode changed last, in ms since 1970. */
+  changedMs: number;
+}
+
+/** What a header of weights says. */
+export interface NativeHeader {
+  names: string[];
+  dtypes: string[];
+  /** Elements and bits of each one's blocks. */
+  blocks: Float64Array;
+  shapes: number[][];
+  /** Begin and end of each, in the file. */
+  places: Float64Array;
+  /** Texts; of GGUF the places of values: type, element type, count, begin and end. */
+  metadata: ([string, string] | [string, number, number, number, number, number])[];
+}
+
+/** Type: 0 F32, 1 F16, 2 BF16, 3 I8; 0 where there are no scales. */
+export type NativeVectors = [
+  file: unknown,
+  begin: number,
+  type: number,
+  dimensions: number,
+  rows: number,
+  scalesBegin: number,
+];
+
+export interface NativeWeights {
+  /** A text in place of an answer says what is wrong. */
+  weightsOpen(path: string, strategy: number, follow: boolean): unknown;
+  weightsFacts(file: unknown): NativeFileFacts;
+  weightsParse(file: unknown): NativeHeader | [code: string, message: string, offset: number];
+  weightsParseIndex(text: Uint8Array): [string, string][] | [code: string, message: string, offset: number];
+  weightsSplitNames(name: string): string[] | undefined;
+  weightsWindow(file: unknown, from: number, bytes: number): ArrayBuffer;
+  /** Tells V8 of so many bytes more, or fewer: only what was told before. */
+  accountExternal(bytes: number): void;
+  weightsDetach(buffer: ArrayBuffer): boolean;
+  weightsRelease(file: unknown, discard: boolean): void;
+  weightsRead(file: unknown, from: number, out: Uint8Array): string | undefined;
+  weightsCopy(file: unknown, from: number, out: Uint8Array): string | undefined;
+  weightsResident(file: unknown): number;
+  weightsAdvise(file: unknown, from: number, bytes: number): boolean;
+  weightsLock(file: unknown): string | undefined;
+  /** `control`: set the first word to give up; the second counts KiB. */
+  weightsDigest(
+    file: unknown,
+    begin: number,
+    end: number,
+    threads: number,
+    control: Int32Array,
+  ): Promise<ArrayBuffer | string>;
+  weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | string>;
+  weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
+  bytesDigest(bytes: Uint8Array): ArrayBuffer;
+  lockTake(path: string, shared: boolean): unknown;
+  lockRelease(lock: unknown): void;
+  tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
+  tableFind(
+    slots: Int32Array,
+    words: Int32Array,
+    rows: number,
+    wide: boolean,
+    key0: number,
+    key1: number,
+    ids: Int32Array | Uint32Array | Float64Array,
+    places: Int32Array,
+  ): void;
+  /** Of these the first six are a table's vectors. Throw, with code ERR_WEIGHTS_CHANGED: the file was cut. */
+  tableGather(...vectors: [...NativeVectors, places: Int32Array, out: ArrayBufferView]): void;
+  tableDot(...vectors: [...NativeVectors, query: Float32Array, places: Int32Array, out: Float32Array]): void;
+  tableTopK(
+    ...vectors: [...NativeVectors, query: Float32Array, places: Float64Array, scores: Float32Array, threads: number]
+  ): number;
+}
+
+/** The same names, for the check at the start. */
+export const WEIGHTS_FUNCTIONS = {
+  weightsOpen: true,
+  weightsFacts: true,
+  weightsParse: true,
+  weightsParseIndex: true,
+  weightsSplitNames: true,
+  weightsWindow: true,
+  accountExternal: true,
+  weightsDetach: true,
+  weightsRelease: true,
+  weightsRead: true,
+  weightsCopy: true,
+  weightsResident: true,
+  weightsAdvise: true,
+  weightsLock: true,
+  weightsDigest: true,
+  weightsLoad: true,
+  weightsWarm: true,
+  bytesDigest: true,
+  lockTake: true,
+  lockRelease: true,
+  tensorFloat32: true,
+  tableFind: true,
+  tableGather: true,
+  tableDot: true,
+  tableTopK: true,
+} satisfies Record<keyof NativeWeights, true>;
