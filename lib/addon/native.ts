@@ -3,7 +3,7 @@
 
 import { CacheError, type CacheErrorCode } from '../base/errors.js';
 import { loadAddon } from './addon.js';
-import { checkFunctions } from './check.js';
+import { checkFunctions, checkNumbers } from './check.js';
 import { collectYoungGeneration } from './collect.js';
 import { CACHE_FUNCTIONS, type NativeCache } from './native-cache.js';
 import { FINGERPRINT_FUNCTIONS, type NativeFingerprint } from './native-fingerprint.js';
@@ -48,6 +48,27 @@ export const ABSENT = 2; // touch: there is no such key
 /** The index is scanned in so many parts. */
 export const SCAN_PARTS = 64;
 
+/** Lists of names: native code knows each by its place. */
+export const VERIFY = ['off', 'sample', 'trap'] as const;
+export const POLICIES = ['learned', 'score'] as const;
+export const STRATEGIES = ['auto', 'mmap', 'read', 'direct'] as const;
+export const ROW_TYPES = ['F32', 'F16', 'BF16', 'I8'] as const;
+
+/** What is to be the same in native/binding/numbers.cc. */
+const NUMBERS: Record<string, number> = {
+  ...{ MISS, COPIED, NEED_SLAB },
+  ...{ OFFSET, LENGTH, SEGMENT, NEAR_WORD, NEAR_VERSION, VERIFY_NOW, NEAR_ENDS, EVICTED },
+  ...{ EXPIRES, AGE, FREQUENCY, COST, SIZE, STORE_TTL, STORE_COST, GAP, WORTH, THRESHOLD, IDLE },
+  ...{ STORED, ABSENT, SCAN_PARTS },
+  ...placesIn({ VERIFY, POLICIES, STRATEGIES, ROW_TYPES }),
+};
+
+function placesIn(lists: Record<string, readonly string[]>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(lists).flatMap(([list, names]) => names.map((name, place) => [`${list}.${name}`, place])),
+  );
+}
+
 /** What native code calls of ours. */
 interface Hooks {
   newError(code: string, message: string): Error;
@@ -63,6 +84,8 @@ interface Addon {
    * many over one addon (native/binding/evaluation.h). Native code calls the hooks for as long as the object is there.
    */
   start(library: Hooks): Native;
+  /** What native code takes the numbers above for. */
+  readonly numbers?: Record<string, number>;
 }
 
 export interface Native extends NativeCache, NativeFingerprint, NativeInference, NativeWeights {
@@ -94,7 +117,9 @@ const hooks: Hooks = {
 };
 const others = [...Object.keys(hooks), 'registers', 'nearHits'];
 
-export const native = (loadAddon() as Addon).start(hooks);
+const addon = loadAddon() as Addon;
+checkNumbers(addon.numbers ?? {}, NUMBERS);
+export const native = addon.start(hooks);
 checkFunctions(native, [...FUNCTIONS.flatMap((room) => Object.keys(room)), ...others]);
 
 export const { registers, nearHits } = native;

@@ -1,6 +1,6 @@
 // options.ts: what a cache, a keyspace and a `set` may be asked for, in types and checked.
 
-import { native } from '../addon/native.js';
+import { native, POLICIES, VERIFY } from '../addon/native.js';
 import {
   booleanOption,
   choiceOption,
@@ -20,7 +20,6 @@ import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
 import { type Codec, type CustomCodec, resolveCodec } from './codecs.js';
 import { roomOptions } from './rooms.js';
 
-const VERIFY = ['off', 'sample', 'trap'] as const;
 export type Verify = (typeof VERIFY)[number];
 
 const MAX_BYTES_MIN = 2 ** 20;
@@ -67,7 +66,6 @@ export interface OpenOptions {
   admission?: boolean;
 }
 
-const POLICIES = ['learned', 'score'] as const;
 export type Policy = (typeof POLICIES)[number];
 
 /** What a keyspace may be opened with beside its codec. */

@@ -1,6 +1,6 @@
 // file.ts: one file of weights: its mapping, windows over it, and what its header says.
 
-import { native } from '../addon/native.js';
+import { native, STRATEGIES } from '../addon/native.js';
 import { booleanOption, optionsObject } from '../base/options.js';
 import { WeightsError } from './error.js';
 
@@ -8,8 +8,7 @@ import { WeightsError } from './error.js';
  * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the system's
  * page cache, where the file system can: for files that nobody reads a second time.
  */
-export type WeightsStrategy = 'auto' | 'mmap' | 'read' | 'direct';
-export const STRATEGIES: readonly WeightsStrategy[] = ['auto', 'mmap', 'read', 'direct'];
+export type WeightsStrategy = (typeof STRATEGIES)[number];
 
 /** What a header says of a tensor. @internal */
 export interface TensorPlace {

@@ -7,7 +7,7 @@
 //   index          [S, 2] of I32, if the file was written here: id-index.ts, by the seed that its metadata have as
 //                  `index.seed`; else it is made when the file is opened
 
-import type { NativeVectors } from '../addon/native.js';
+import { type NativeVectors, ROW_TYPES } from '../addon/native.js';
 import { WeightsError } from './error.js';
 import { WINDOW_BYTES } from './file.js';
 import { areSlots, hasUpperHalf, type IdIndex, type IdSlots, IntegerIndex, isSeed, TextIndex } from './id-index.js';
@@ -43,8 +43,7 @@ export interface TableFile {
   readonly native: () => NativeVectors;
 }
 
-/** As native code numbers them. */
-const DTYPES = ['F32', 'F16', 'BF16', 'I8'];
+const DTYPES: readonly string[] = ROW_TYPES;
 /** Of floats of 16 bits the bits, on every Node. */
 const ARRAYS: readonly TableFile['array'][] = [Float32Array, Uint16Array, Uint16Array, Int8Array];
 

@@ -1,20 +1,13 @@
 // weights.ts: the weights of a model, mapped: a checkpoint of one file or of several.
 
 import { basename } from 'node:path';
-import { native } from '../addon/native.js';
+import { native, STRATEGIES } from '../addon/native.js';
 import { brand } from '../base/kinds.js';
 import { booleanOption, choiceOption, optionsObject } from '../base/options.js';
 import { checkpointOf } from './checkpoint.js';
 import { digestOf } from './digest.js';
 import { WeightsError } from './error.js';
-import {
-  type CloseOptions,
-  closeNow,
-  STRATEGIES,
-  type TensorPlace,
-  WeightsFile,
-  type WeightsStrategy,
-} from './file.js';
+import { type CloseOptions, closeNow, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
 import { checkSplit, type Header, headerOf } from './formats.js';
 import { job, type LoadOptions, loadFile, loadOptions } from './job.js';
 import { type FilePath, pathOption } from './paths.js';

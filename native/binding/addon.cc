@@ -2,9 +2,11 @@
 // is.
 //
 //   start(library)   adds every function of the binding to the object of an evaluation of the library (evaluation.h)
+//   numbers          what both languages know (numbers.h)
 #include "binding/function_table.h"
 #include "binding/isolate.h"
 #include "binding/napi_setup.h"
+#include "binding/numbers.h"
 
 namespace zerohop::binding {
 namespace {
@@ -51,7 +53,7 @@ napi_value Start(napi_env env, napi_callback_info info) {
 bool Export(napi_env env, napi_value exports) {
   napi_value start;
   return napi_create_function(env, "start", NAPI_AUTO_LENGTH, Start, nullptr, &start) == napi_ok &&
-         napi_set_named_property(env, exports, "start", start) == napi_ok;
+         napi_set_named_property(env, exports, "start", start) == napi_ok && ExportNumbers(env, exports);
 }
 
 // Runs while JavaScript can no longer, before Node frees buffers and message queues.  Tickets still on their way do

@@ -13,7 +13,7 @@
 
 namespace zerohop::binding {
 
-// What a lookup answers where it has no buffer to make a view from.  Mirrored in lib/addon/native.ts.
+// What a lookup answers where it has no buffer to make a view from.  Compared with lib/addon/native.ts (numbers.h).
 inline constexpr int32_t kMiss = -1;
 inline constexpr int32_t kCopied = -2;    // into the slab, at the offset in the registers
 inline constexpr int32_t kNeedSlab = -3;  // a copy is due and the slab has no room for it; nothing was counted

@@ -8,14 +8,10 @@
 #include "binding/convert.h"
 #include "binding/function_table.h"
 #include "binding/keys.h"
+#include "binding/numbers.h"
 
 namespace zerohop::binding {
 namespace {
-
-// What a store answers.  Mirrored in lib/addon/native.ts.
-constexpr int32_t kRefused = 0;
-constexpr int32_t kStored = 1;
-constexpr int32_t kAbsent = 2;  // touch: there is no such key
 
 // Microseconds from now, as JavaScript says them: infinity is for ever.
 uint64_t EndOf(double from_now_us) {

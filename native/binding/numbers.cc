@@ -1,0 +1,71 @@
+#include "binding/numbers.h"
+
+#include "binding/isolate.h"
+#include "binding/lookup.h"
+#include "cache/cache.h"
+#include "weights/mapped_file.h"
+#include "weights/score.h"
+
+namespace zerohop::binding {
+namespace {
+
+// Lists of names have a dot: the list, and the name whose place the number is.
+constexpr struct {
+  const char* name;
+  double number;
+} kNumbers[] = {
+    {"MISS", static_cast<double>(kMiss)},
+    {"COPIED", static_cast<double>(kCopied)},
+    {"NEED_SLAB", static_cast<double>(kNeedSlab)},
+    {"OFFSET", static_cast<double>(Isolate::kOffset)},
+    {"LENGTH", static_cast<double>(Isolate::kLength)},
+    {"SEGMENT", static_cast<double>(Isolate::kSegment)},
+    {"NEAR_WORD", static_cast<double>(Isolate::kNearWord)},
+    {"NEAR_VERSION", static_cast<double>(Isolate::kNearVersion)},
+    {"VERIFY_NOW", static_cast<double>(Isolate::kVerifyNow)},
+    {"NEAR_ENDS", static_cast<double>(Isolate::kNearEnds)},
+    {"EVICTED", static_cast<double>(Isolate::kEvicted)},
+    {"EXPIRES", static_cast<double>(Isolate::kExpires)},
+    {"AGE", static_cast<double>(Isolate::kAge)},
+    {"FREQUENCY", static_cast<double>(Isolate::kFrequency)},
+    {"COST", static_cast<double>(Isolate::kCost)},
+    {"SIZE", static_cast<double>(Isolate::kSize)},
+    {"STORE_TTL", static_cast<double>(Isolate::kStoreTtl)},
+    {"STORE_COST", static_cast<double>(Isolate::kStoreCost)},
+    {"GAP", static_cast<double>(Isolate::kGap)},
+    {"WORTH", static_cast<double>(Isolate::kWorth)},
+    {"THRESHOLD", static_cast<double>(Isolate::kThreshold)},
+    {"IDLE", static_cast<double>(Isolate::kIdle)},
+    {"STORED", static_cast<double>(kStored)},
+    {"ABSENT", static_cast<double>(kAbsent)},
+    {"SCAN_PARTS", static_cast<double>(Index::kShards)},
+    {"VERIFY.off", static_cast<double>(Verify::kOff)},
+    {"VERIFY.sample", static_cast<double>(Verify::kSample)},
+    {"VERIFY.trap", static_cast<double>(Verify::kTrap)},
+    {"POLICIES.learned", static_cast<double>(Policy::Kind::kLearned)},
+    {"POLICIES.score", static_cast<double>(Policy::Kind::kScore)},
+    {"STRATEGIES.auto", static_cast<double>(MapStrategy::kAuto)},
+    {"STRATEGIES.mmap", static_cast<double>(MapStrategy::kMap)},
+    {"STRATEGIES.read", static_cast<double>(MapStrategy::kRead)},
+    {"STRATEGIES.direct", static_cast<double>(MapStrategy::kDirect)},
+    {"ROW_TYPES.F32", static_cast<double>(RowType::kF32)},
+    {"ROW_TYPES.F16", static_cast<double>(RowType::kF16)},
+    {"ROW_TYPES.BF16", static_cast<double>(RowType::kBf16)},
+    {"ROW_TYPES.I8", static_cast<double>(RowType::kI8)},
+};
+
+}  // namespace
+
+bool ExportNumbers(napi_env env, napi_value exports) {
+  napi_value numbers, value;
+  if (napi_create_object(env, &numbers) != napi_ok) return false;
+  for (const auto& [name, number] : kNumbers) {
+    if (napi_create_double(env, number, &value) != napi_ok ||
+        napi_set_named_property(env, numbers, name, value) != napi_ok) {
+      return false;
+    }
+  }
+  return napi_set_named_property(env, exports, "numbers", numbers) == napi_ok;
+}
+
+}  // namespace zerohop::binding
