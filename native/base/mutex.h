@@ -1,10 +1,13 @@
 // mutex.h: std::mutex with the annotations that let clang's -Wthread-safety check who holds what.
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
-//   registry -> removal -> scopes, upkeep -> evictor -> stream -> arena -> index shard -> tags
+//   registry -> removal -> scopes -> upkeep -> evictor -> stream -> arena -> index shard -> tags
 //   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, eviction records  (but that the
 //   outgrown tables, the policy and the session list ask the epoch list)
-// No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our deleters.
+//
+// clang checks the order of the locks of one object (ACQUIRED_BEFORE, -Wthread-safety-beta).  Between objects this list
+// is the order.  No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our
+// deleters.
 #pragma once
 
 #include <mutex>
@@ -19,6 +22,8 @@
 #define GUARDED_BY(x) ZEROHOP_TSA(guarded_by(x))
 #define REQUIRES(...) ZEROHOP_TSA(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) ZEROHOP_TSA(locks_excluded(__VA_ARGS__))
+#define ACQUIRED_BEFORE(...) ZEROHOP_TSA(acquired_before(__VA_ARGS__))
+#define ACQUIRED_AFTER(...) ZEROHOP_TSA(acquired_after(__VA_ARGS__))
 #define ACQUIRE(...) ZEROHOP_TSA(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) ZEROHOP_TSA(release_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) ZEROHOP_TSA(try_acquire_capability(__VA_ARGS__))
