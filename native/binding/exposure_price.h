@@ -18,7 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace zerohop {
+namespace zerohop::binding {
 
 // One copied hit: a second look at the result, a view of another buffer, and the bytes.
 constexpr uint32_t CopyRentNs(size_t bytes) { return static_cast<uint32_t>(100 + bytes / 16); }
@@ -33,4 +33,4 @@ constexpr uint64_t AccountedExposurePriceNs(uint64_t heap_used_bytes, size_t seg
   return gc_ns / std::max<uint64_t>(1, kAccountedBytesPerGc / segment_bytes);
 }
 
-}  // namespace zerohop
+}  // namespace zerohop::binding

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "cache/exposure_price.h"
+#include "binding/exposure_price.h"
 
 namespace zerohop::binding {
 namespace {

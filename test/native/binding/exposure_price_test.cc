@@ -1,8 +1,8 @@
-#include "cache/exposure_price.h"
+#include "binding/exposure_price.h"
 
 #include "check.h"
 
-namespace zerohop {
+namespace zerohop::binding {
 
 TEST(ExposurePrice, RentGrowsWithTheBytesCopied) {
   CHECK_EQ(CopyRentNs(0), 100u);
@@ -28,4 +28,4 @@ TEST(ExposurePrice, OfASegmentLargerThanTheStepIsOneCollection) {
   CHECK_EQ(AccountedExposurePriceNs(0, size_t{256} << 20), kGcBaseNs);
 }
 
-}  // namespace zerohop
+}  // namespace zerohop::binding

@@ -1,5 +1,5 @@
 // The engine decides as the policy alone does: a policy that is told the same requests gives each entry the same
-// access_state and worth, and what leaves, moves or is refused does so by that worth.
+// access state and worth, and what leaves, moves or is refused does so by that worth.
 #include <cstdint>
 #include <map>
 #include <optional>

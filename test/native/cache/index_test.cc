@@ -20,7 +20,7 @@ auto Is(uint64_t offset) {
   return [offset](uint64_t each) { return each == offset; };
 }
 
-// A access_state that could be no other's by chance.
+// A access state that could be no other's by chance.
 constexpr AccessState Numbered(uint64_t number) { return AccessState(static_cast<uint16_t>(number * 40503 + 1)); }
 
 // What is kept beside the slot that points at `offset`.
@@ -29,11 +29,11 @@ std::optional<uint16_t> BitsOf(Index& index, uint64_t hash, uint64_t offset) {
   return access_state ? std::optional(access_state->bits()) : std::nullopt;
 }
 std::optional<uint16_t> SeenBitsOf(const Index& index, const ReadGuard& guard, uint64_t hash, uint64_t offset) {
-  const std::optional<AccessState> access_state = index.SeenStandingOf(guard, hash, offset);
+  const std::optional<AccessState> access_state = index.SeenAccessStateOf(guard, hash, offset);
   return access_state ? std::optional(access_state->bits()) : std::nullopt;
 }
 
-// What a touch does: gives what is found the access_state.
+// What a touch does: gives what is found the access state.
 auto Give(AccessState access_state) {
   return [access_state](std::atomic<uint16_t>& word) { word.store(access_state.bits(), std::memory_order_relaxed); };
 }
@@ -181,7 +181,7 @@ TEST(Index, OverwritingAKeyKeepsItsStanding) {
   CHECK_EQ(BitsOf(index, 5, 800), std::optional(Numbered(1).bits()));
   CHECK(!index.AccessStateOf(5, 8));
   Session session;
-  CHECK(!index.SeenStandingOf(ReadGuard(epochs, session), 5, 8));
+  CHECK(!index.SeenAccessStateOf(ReadGuard(epochs, session), 5, 8));
 }
 
 TEST(Index, AsksForAStandingOnlyWhenAKeyIsNew) {

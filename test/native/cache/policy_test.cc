@@ -1,4 +1,4 @@
-// The policy alone: what standings say, and which entries a cache keeps that goes by them.
+// The policy alone: what access_states say, and which entries a cache keeps that goes by them.
 #include "cache/policy.h"
 
 #include <algorithm>
