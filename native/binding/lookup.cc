@@ -43,7 +43,8 @@ napi_value AnswerOf(napi_env env, const Call& call, const Location& found) {
   return found.buffer != nullptr ? found.buffer : Int(env, found.result);
 }
 
-Location Lookup::Shown(const Hit& hit, napi_value buffer) const {
+Location Lookup::Shown(const Hit& hit, napi_value buffer, Cache::Use use) const {
+  CountHit(use);
   const Arena& arena = call_.cache().arena();
   const uint64_t view_start = arena.StartOf(hit.segment) + arena.segment(hit.segment).view_at;
   return {static_cast<int32_t>(hit.segment), static_cast<uint32_t>(hit.at - view_start), hit.bytes, buffer};
@@ -65,7 +66,7 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
       }
     }
     if (buffer != nullptr) {
-      *answer = Shown(*hit, buffer);
+      *answer = Shown(*hit, buffer, use);
       return true;
     }
     if (membership.Rent(hit->segment, hit->bytes, isolate.PriceNs(cache)) && isolate.MayExposeNow(cache) &&
@@ -75,19 +76,18 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
   }
   slab_.Learn(env_, slab_value_);
   if (const auto at = slab_.Put(cache.arena().bytes() + hit->at, hit->bytes)) {
-    if (use == Cache::Use::kCount) call_.counters().Add(Count::kCopiedHits);
+    CountHit(use);
+    if (use != Cache::Use::kPeek) call_.counters().Add(Count::kCopiedHits);
     isolate.CountQuietHit();
     *answer = {kCopied, *at, hit->bytes};
   } else {
-    if (use == Cache::Use::kCount) call_.counters().Add(Count::kHits, ~uint64_t{0});  // counted when asked again
-    *answer = {kNeedSlab, 0, hit->bytes};
+    *answer = {kNeedSlab, 0, hit->bytes};  // counted when it is asked for again
   }
   return true;
 }
 
 Location Lookup::Expose(const Hit& hit, Cache::Use use) {
-  if (napi_value buffer = call_.membership().Expose(env_, hit.segment)) return Shown(hit, buffer);
-  if (use == Cache::Use::kCount) call_.counters().Add(Count::kHits, ~uint64_t{0});
+  if (napi_value buffer = call_.membership().Expose(env_, hit.segment)) return Shown(hit, buffer, use);
   bool pending = false;
   napi_is_exception_pending(env_, &pending);
   return {pending ? kFailed : kNeedSlab, 0, hit.bytes};
@@ -103,7 +103,7 @@ Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64
     if (expires_us != nullptr) *expires_us = hit.expires_us;
     // The usual case, which Answer would find too: 4 % of a get's instructions are its call.
     if (call_.isolate->shows()) [[likely]] {
-      if (napi_value buffer = call_.membership().Buffer(env_, hit.segment)) return Shown(hit, buffer);
+      if (napi_value buffer = call_.membership().Buffer(env_, hit.segment)) return Shown(hit, buffer, use);
     }
     if (Answer(guard, key, &hit, use, &answer)) return answer;
   }
@@ -112,12 +112,12 @@ Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64
 }
 
 void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
-  constexpr auto kUse = Cache::Use::kCount;
+  constexpr auto kUse = Cache::Use::kCountMiss;
   std::array<Hit, Cache::kBatchMax> hits;
   std::array<bool, Cache::kBatchMax> waits{};
   {
     ReadGuard guard(call_.cache().epochs(), call_.session());
-    call_.cache().FindMany(guard, call_.session(), call_.space(), keys, std::span(hits).first(keys.size()));
+    call_.cache().FindMany(guard, call_.session(), call_.space(), keys, std::span(hits).first(keys.size()), kUse);
     for (size_t i = 0; i < keys.size(); ++i) {
       locations[i] = {};
       if (!hits[i]) continue;
@@ -131,8 +131,7 @@ void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
     locations[i] = Expose(hits[i], kUse);
     for (size_t j = i + 1; j < keys.size(); ++j) {
       if (!waits[j] || hits[j].segment != hits[i].segment) continue;
-      if (locations[i].result < 0) call_.counters().Add(Count::kHits, ~uint64_t{0});
-      locations[j] = locations[i].result < 0 ? locations[i] : Shown(hits[j], nullptr);
+      locations[j] = locations[i].result < 0 ? locations[i] : Shown(hits[j], nullptr, kUse);
       locations[j].bytes = hits[j].bytes;
       waits[j] = false;
     }

@@ -49,14 +49,14 @@ class Lookup {
   // `slab` is only looked at when a copy is due.
   Lookup(napi_env env, const Call& call, napi_value slab) : env_(env), call_(call), slab_value_(slab) {}
 
-  Location One(Bytes key, Cache::Use use = Cache::Use::kCount) { return One(key, use, nullptr, nullptr); }
+  Location One(Bytes key, Cache::Use use = Cache::Use::kCountMiss) { return One(key, use, nullptr, nullptr); }
   // And tells what a near cache must know: `mark`, and when the entry expires (untouched on a miss).
   Location OneMarked(Bytes key, Cache::VersionMark* mark, uint64_t* expires_us) {
-    return One(key, Cache::Use::kCount, mark, expires_us);
+    return One(key, Cache::Use::kCountMiss, mark, expires_us);
   }
 
   // And tells when the entry expires (untouched on a miss).
-  Location OneEnding(Bytes key, uint64_t* expires_us) { return One(key, Cache::Use::kCount, nullptr, expires_us); }
+  Location OneEnding(Bytes key, uint64_t* expires_us) { return One(key, Cache::Use::kCountMiss, nullptr, expires_us); }
 
   // Any number of keys: `locations` (an Int32Array) gets result, offset and length of each, `buffers` (an array) the
   // buffer of each segment among the results.  The number of hits; null, and an exception pending, on failure.
@@ -72,7 +72,11 @@ class Lookup {
   bool Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer);
   // Outside the guard.
   Location Expose(const Hit& hit, Cache::Use use);
-  Location Shown(const Hit& hit, napi_value buffer) const;
+  // Counts the hit, unless it was only peeked at.
+  Location Shown(const Hit& hit, napi_value buffer, Cache::Use use) const;
+  void CountHit(Cache::Use use) const {
+    if (use != Cache::Use::kPeek) call_.counters().Add(Count::kHits);
+  }
 
   napi_env env_;
   const Call& call_;

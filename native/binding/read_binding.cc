@@ -171,7 +171,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
   // The buffer is made outside the guard, so the value may be another one by then: start over if its length changed.
   bool peeks = false;
   napi_get_value_bool(env, args[2], &peeks);
-  Cache::Use use = peeks ? Cache::Use::kPeek : Cache::Use::kCount;
+  Cache::Use use = peeks ? Cache::Use::kPeek : Cache::Use::kCountMiss;
   for (;;) {
     Hit hit;
     {
@@ -186,12 +186,11 @@ napi_value Copy(napi_env env, napi_callback_info info) {
     ReadGuard guard(call.cache().epochs(), call.session());
     const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
     if (!again) {  // gone between the two lookups: a miss after all
-      if (peeks) return nullptr;
-      call.counters().Add(Count::kHits, ~uint64_t{0});
-      call.counters().Add(Count::kMisses);
+      if (!peeks) call.counters().Add(Count::kMisses);
       return nullptr;
     }
     if (again.bytes != hit.bytes) continue;
+    if (!peeks) call.counters().Add(Count::kHits);
     if (hit.bytes > 0) std::memcpy(data, call.cache().arena().bytes() + again.at, hit.bytes);
     return buffer;
   }

@@ -27,9 +27,9 @@ SetOutcome StoreOrCollect(napi_env env, const Call& call, Store store) {
   for (int rung = 0; outcome == SetOutcome::kRefusedPinned && rung < 2; ++rung) {
     if (!(rung == 0 ? call.isolate->CollectYoung() : call.isolate->ForceCollection())) continue;
     call.membership().HeedNotice(env);
-    call.counters().Add(Count::kRefusedPinned, ~uint64_t{0});  // the first refusal does not stand
     outcome = store();
   }
+  call.cache().Counted(call.session(), call.space(), outcome);
   call.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call.session().evicted - evicted_before);
   if (call.cache().collection_need() != Evictor::CollectionNeed::kNothing) [[unlikely]]
     call.isolate->PlanCollection(call.membership());
@@ -44,7 +44,7 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
   const StoreOptions options{EndOf(wide[Isolate::kStoreTtl]), static_cast<float>(wide[Isolate::kStoreCost]), tags,
                              key.is_bytes()};
   const SetOutcome outcome = StoreOrCollect(
-      env, call, [&] { return call.cache().Set(call.session(), call.space(), key.bytes(), value, options); });
+      env, call, [&] { return call.cache().TrySet(call.session(), call.space(), key.bytes(), value, options); });
   if (outcome == SetOutcome::kTooLarge) {
     return ThrowRange(env, "value: expected at most " + std::to_string(call.cache().ValueBytesMax(key.bytes().size())) +
                                " bytes, received " + std::to_string(value.size()) + "; raise maxBytes");
@@ -94,7 +94,7 @@ napi_value Touch(napi_env env, napi_callback_info info) {
   const auto end = ttl_us == ttl_us ? std::optional(EndOf(ttl_us)) : std::nullopt;
   bool found = false;
   const SetOutcome outcome = StoreOrCollect(env, call, [&] {
-    const auto touched = call.cache().Touch(call.session(), call.space(), key.bytes(), end);
+    const auto touched = call.cache().TryTouch(call.session(), call.space(), key.bytes(), end);
     found = touched.has_value();
     return touched.value_or(SetOutcome::kStored);
   });

@@ -14,9 +14,9 @@
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
 // Memory     segments + index + tags + policy <= max_bytes.  Fixed, beyond that: 64 bytes a segment, the words of
-// version_words.h,
-//            this object, and while the index grows, old and new array of one shard of 64, and a segment until the next
-//            eviction.  Tags take half of max_bytes at most: then entries go until their tags make room.
+//            version_words.h, and this object.  While the index grows: the old and new array of one shard of 64, and a
+//            segment until the next eviction.  Tags take half of max_bytes at most: then entries are evicted until
+//            their tags make room.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +62,8 @@ struct CacheOptions {
   Policy::Kind policy = Policy::Kind::kLearned;
   bool aging = false;      // Policy::Options::aging
   bool admission = false;  // newcomers worth less than all that is there are refused
-  // For tests and simulations: 0 is chosen by max_bytes; and the worth of entries whatever they cost and take.
+  // For tests and simulations.  Segments of 0 bytes: the size follows from max_bytes.  Without `weigh_cost_and_bytes`
+  // an entry's worth is its reuse rate, whatever it costs and takes.
   size_t segment_bytes = 0;
   bool weigh_cost_and_bytes = true;
   std::string
@@ -93,12 +94,12 @@ struct EntryFacts {
   uint32_t frequency;  // how often it was asked for lately, at least
   float gap;           // before it was last asked for, in capacities, at most; 0 if unknown
   float idle;          // since it was last asked for, in capacities
-  float worth;         // what the policy thinks of it, by the byte
-  float threshold;     // what it would have to be worth more than, if its segment were emptied now
+  float worth;         // reuse rate times cost, by the byte
+  float threshold;     // the worth that it would have to exceed if its segment were emptied now
   float cost;
 };
 
-// What was known of a key when it was let go or refused.
+// What was known of a key when it was evicted or refused.
 struct LastEviction {
   EvictionRecord::Why why;
   uint32_t frequency;
@@ -150,8 +151,10 @@ class Cache {
   void Part(Session* session);  // its counts stay
   const EpochDomain& epochs() const { return epochs_; }
 
-  // kPeek: not counted, neither as a lookup nor as a use of the entry.
-  enum class Use { kCount, kPeek };
+  // kCount       counted as a lookup and as a use of the entry
+  // kCountMiss   the same, but the caller counts the hit when it has decided to answer with it (Count::kHits)
+  // kPeek        not counted at all
+  enum class Use { kCount, kCountMiss, kPeek };
   // For near caches (version_words.h): where the key's version lies, and what it was before the lookup.
   struct VersionMark {
     uint32_t word;
@@ -164,19 +167,23 @@ class Cache {
   // hits.size() == keys.size() <= kBatchMax.
   static constexpr size_t kBatchMax = 32;
   void FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
-                std::span<Hit> hits);
+                std::span<Hit> hits, Use use = Use::kCount);
 
   bool Has(const ReadGuard& guard, Session& session, uint16_t space, Bytes key) {
     return Find(guard, session, space, key, Use::kPeek).segment != Hit::kNowhere;
   }
   std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
-  // How the key last left by eviction, or was refused by admission; none if that is not remembered (any more).
+  // The last eviction or refusal of the key; none if no record of it is left.
   std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
 
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
   // what the caller meant to replace.  Too large is the caller's mistake, and changes nothing.  `value` may be memory
   // that others write: then the copy may be torn.
-  SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {});
+  SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {}) {
+    return Counted(session, space, TrySet(session, space, key, value, options));
+  }
+  // The same, but counts no refusal: for a caller that frees memory and tries again.  It counts the last outcome.
+  SetOutcome TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {});
   bool Delete(Session& session, uint16_t space, Bytes key);
 
   // Removes every entry of the keyspace that carries the tag; returns how many.
@@ -184,7 +191,19 @@ class Cache {
 
   // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
   // written anew (one that had no end has no room for one), and then it stays as it was; none if there is no such key.
-  std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us);
+  std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us) {
+    const auto touched = TryTouch(session, space, key, expires_us);
+    if (touched) Counted(session, space, *touched);
+    return touched;
+  }
+  std::optional<SetOutcome> TryTouch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us);
+
+  // Counts a refusal that stands, and gives the outcome back.
+  SetOutcome Counted(Session& session, uint16_t space, SetOutcome outcome) {
+    if (outcome != SetOutcome::kStored) [[unlikely]]
+      CountRefusal(session, space, outcome);
+    return outcome;
+  }
 
   // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.
   void ClearSpace(uint16_t space) EXCLUDES(removal_mutex_);
@@ -203,7 +222,7 @@ class Cache {
   bool TryExpose(const ReadGuard& guard, uint32_t segment, bool prompt);
   // For a hit whose segment cools: moves the entry to one that does not, and tells where it is then.
   Hit Rescue(const ReadGuard& guard, uint16_t space, Bytes key, const Hit& hit);
-  // Grows when segments have begun to cool or were retired: buffers over them should be let go of.
+  // Grows when segments have begun to cool or were retired: buffers over them should be released.
   uint32_t notice() const { return evictor_.notice(); }
   bool ShouldReleaseBuffer(uint32_t segment) const;
   void Taint(uint32_t segment) { arena_->segment(segment).tainted.store(true, std::memory_order_relaxed); }
@@ -322,7 +341,7 @@ class Cache {
   std::atomic<uint64_t> seal_clock_{1};
 
   // Scopes are only ever added: readers go through the snapshot pointers below without the lock.
-  Mutex scopes_mutex_;
+  Mutex scopes_mutex_ ACQUIRED_BEFORE(upkeep_mutex_, sessions_mutex_);
   std::vector<std::unique_ptr<Scope>> scopes_ GUARDED_BY(scopes_mutex_);
   std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // Spaces::kSpacesMax of them
 
@@ -330,7 +349,7 @@ class Cache {
 
   // Deletions by tag and clearings come one after the other: what one has begun to remove is gone, also from near
   // caches, when another returns.
-  Mutex removal_mutex_;
+  Mutex removal_mutex_ ACQUIRED_BEFORE(scopes_mutex_, upkeep_mutex_);
 
   Mutex sessions_mutex_;
   std::vector<Session*> sessions_ GUARDED_BY(sessions_mutex_);
@@ -338,7 +357,7 @@ class Cache {
   std::vector<CountTotals> departed_by_space_ GUARDED_BY(sessions_mutex_);
 
   // A slow pass over the index, a shard at a time.
-  Mutex upkeep_mutex_;
+  Mutex upkeep_mutex_ ACQUIRED_BEFORE(sessions_mutex_);
   Session upkeep_ GUARDED_BY(upkeep_mutex_);  // counts what the pass finds
   size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
   uint32_t next_link_ GUARDED_BY(upkeep_mutex_) = 0;

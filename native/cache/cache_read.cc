@@ -48,7 +48,7 @@ bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
 
 template <bool kAlone>
 Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use) {
-  const bool counts = use == Use::kCount;
+  const bool counts = use != Use::kPeek;
   Counters& counters = session.Of(space);
   Entry entry{};
   const std::optional<uint64_t> at = index_.Find(
@@ -76,7 +76,7 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
     if (counts) counters.Add(Count::kMisses);
     return {};
   }
-  if (counts) counters.Add(Count::kHits);
+  if (use == Use::kCount) counters.Add(Count::kHits);
   return {index,
           entry.header.value_bytes,
           entry.layout.value_at,
@@ -94,12 +94,12 @@ Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, U
     mark->word = version_words_->WordOf(hash);
     mark->version = version_words_->Read(mark->word);
   }
-  if (use == Use::kCount) DrainAccesses(session);
+  if (use != Use::kPeek) DrainAccesses(session);
   return FindHashed<true>(session, space, incarnation, hash, key, use);
 }
 
 void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
-                     std::span<Hit> hits) {
+                     std::span<Hit> hits, Use use) {
   DrainAccesses(session);
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   std::array<uint64_t, kBatchMax> hashes;
@@ -112,7 +112,7 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
     index_.Candidates(guard, hashes[i], [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
   }
   for (size_t i = 0; i < keys.size(); ++i) {
-    hits[i] = FindHashed<false>(session, space, incarnation, hashes[i], keys[i], Use::kCount);
+    hits[i] = FindHashed<false>(session, space, incarnation, hashes[i], keys[i], use);
   }
 }
 

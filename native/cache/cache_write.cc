@@ -33,7 +33,7 @@ uint32_t Cache::Ticks() const {
   return static_cast<uint32_t>((CoarseNowUs() - born_us_) / kTickUs) & EntryHeader::kWrittenMax;
 }
 
-SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
+SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
   const bool large = IsLarge(key.size(), value.size());
   const Spaces::Mark mark = spaces_.MarkOf(space);
@@ -47,10 +47,7 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
   }
   version_words_->Prefetch(newcomer.hash);
   DrainAccesses(session);
-  if (options_.admission && evicting() && Refused(session, newcomer)) {
-    CountRefusal(session, space, SetOutcome::kRefusedWorth);
-    return SetOutcome::kRefusedWorth;
-  }
+  if (options_.admission && evicting() && Refused(session, newcomer)) return SetOutcome::kRefusedWorth;
   Reservation room{};
   SetOutcome outcome = SetOutcome::kStored;
   if (!options.tags.empty()) outcome = TakeTags(session, mark.incarnation, newcomer.hash, options.tags, &tags);
@@ -61,7 +58,6 @@ SetOutcome Cache::Set(Session& session, uint16_t space, Bytes key, Bytes value, 
     PayFromBudget();
     ReadGuard guard(epochs_, session);  // before the mark is looked at: from here on its number is not another's
     if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
-    CountRefusal(session, space, outcome);
   }
   if (outcome == SetOutcome::kStored) {
     session.Of(space).Add(Count::kSets);
@@ -113,7 +109,8 @@ void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
 
 // True if the key is new and worth less than what it would push out.
 bool Cache::Refused(Session& session, Newcomer& newcomer) {
-  // Refusals look at the index themselves: nothing is evicted while all is refused, and the fee would stay as it is.
+  // Evictions sample the index and so renew the entry fee.  While all sets are refused nothing is evicted, so refusals
+  // sample it too.
   constexpr uint32_t kResampleEvery = 16;
   {
     ReadGuard guard(epochs_, session);
@@ -144,7 +141,8 @@ SetOutcome Cache::ReserveSmall(Session& session, uint16_t space, uint32_t words,
       *room = *reserved;
       return SetOutcome::kStored;
     }
-    // None could be made: but another thread may just have been given some, of which the stream is full of room.
+    // No room could be made.  Another thread may have opened a segment in this stream meanwhile, so one more attempt
+    // was worth it.
     if (outcome != Evictor::Outcome::kMadeRoom) break;
     outcome = evictor_.MakeRoom(session, kSpareSegments);
   }
@@ -315,7 +313,7 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
     ReadGuard guard(epochs_, session);
     if (!spaces_.Valid(mark)) break;  // cleared meanwhile: upkeep finds what is left
     for (const Tags::Link& link : std::span(links).first(count)) {
-      // The link may have gone with its entry, and be another's by now.
+      // The entry may have gone with its link since, and another entry may own that link now.
       const auto at = index_.Remove(
           link.hash, [&](uint64_t each) { return tags_.Has(link) && Carries(each, link); },
           [&](uint64_t offset) {
@@ -338,9 +336,9 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
   return removed;
 }
 
-std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes key,
-                                       std::optional<uint64_t> expires_us) {
-  // Not longer than a guard lives is the number the keyspace's.
+std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Bytes key,
+                                          std::optional<uint64_t> expires_us) {
+  // Both are read again under each guard: without one, the keyspace may be cleared and get another number.
   uint16_t incarnation;
   uint64_t hash;
   const auto find = [&](bool touch, Entry* entry) {
@@ -366,24 +364,21 @@ std::optional<SetOutcome> Cache::Touch(Session& session, uint16_t space, Bytes k
     // A large one has room for an end: this header was written over.
     if (endless && IsLarge(key.size(), value_bytes)) return std::nullopt;
     if (endless) break;
-    // While it can not be moved: a copy that was made before would have the old end.
+    // While the entry cannot move: a copy that was made before would keep the old end.
     const bool stored = index_.While(
         hash, *at, [&] { ExpiryWord(arena_->bytes(), *at).store(*expires_us, std::memory_order_relaxed); });
     if (!stored) continue;
     version_words_->KeyChanged(hash);
     return SetOutcome::kStored;
   }
-  // The entry has no room for an end: it is written anew.  The room first, as making some may move the entry; another
-  // thread may evict it, this one does not.
+  // The entry has no room for an end, so it is written anew.  Room is reserved first, because making room may move the
+  // entry.  `spared` keeps this thread from evicting it; another thread still may.
   constexpr uint32_t kWords = ExtensionWords(0);
   Reservation room;
   session.spared = hash;
   const SetOutcome outcome = ReserveSmall(session, space, kWords, key.size(), value_bytes, &room);
   session.spared = 0;
-  if (outcome != SetOutcome::kStored) {
-    CountRefusal(session, space, outcome);
-    return outcome;  // and the entry stays as it is
-  }
+  if (outcome != SetOutcome::kStored) return outcome;  // and the entry stays as it is
   bool found = false;
   {
     ReadGuard guard(epochs_, session);
