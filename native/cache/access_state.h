@@ -1,10 +1,10 @@
-// access_state.h: what the policy keeps of an entry, in 16 bits beside the entry's place in the index.
+// access state.h: what the policy remembers of an entry, in 16 bits beside the entry's place in the index.
 //
 //   15 ...... 10 | 9 ............ 0
-//   class        | stamp            when it was last asked for, in ticks of the policy's clock, modulo 1 024
+//   class        | stamp            the tick of the last request, modulo 1 024
 //
-// The class says what was known of the entry when it was last asked for: how often, and how long before.  From class
-// and age the policy tells what the entry is worth.
+// The class combines a band of frequency with a band of gap, as they were at the last request.  Class and age give the
+// reuse rate.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class AccessState {
   static constexpr uint32_t kClassBits = 6;
   static constexpr uint32_t kStampBits = 10;
   static constexpr uint32_t kClasses = 1u << kClassBits;
-  static constexpr uint32_t kAges = 1u << kStampBits;  // an entry that is older seems so much younger
+  static constexpr uint32_t kAges = 1u << kStampBits;  // ticks; ages wrap around here, so an older entry looks younger
 
   constexpr AccessState() = default;
   constexpr explicit AccessState(uint16_t bits) : bits_(bits) {}

@@ -256,7 +256,7 @@ void Cache::DropOrphans() {
 
 bool Cache::TryExpose(const ReadGuard&, uint32_t index, bool prompt) {
   const Segment& segment = arena_->segment(index);
-  // A large value can not be moved out of the way, so it is shown while it lasts.
+  // A large value cannot be moved out of the way, so it is shown while it lasts.
   if (segment.cooling.load(std::memory_order_relaxed) && segment.view_at == 0) return false;
   const uint32_t limit = evictor_.Limit(prompt);
   // Seen by someone already: one more buffer over it pins nothing more.

@@ -20,7 +20,7 @@ enum class Count : size_t {
   kRefusedPinned,   // sets refused: no segment could be freed, all were seen by views
   kRefusedReaders,  // sets refused: a reader in another thread stood still in the middle of a lookup
   kRefusedMemory,   // sets refused: the system gave no memory for the index
-  kRefusedWorth,    // sets refused: worth less than what the cache would have to let go
+  kRefusedWorth,    // sets refused: worth less than what the cache would have to evict
   kStoredBytes,     // of the sets: what their entries took
   kDeletes,
   kEvictedEntries,  // left with their segment

@@ -1,9 +1,9 @@
-// eviction_records.h: why is my key not here any more?  What was known of the entries that left last.
+// eviction_records.h: why is my key gone?  A record of each entry that was evicted or refused lately.
 //
-// A table with one place for all keys whose hashes begin alike: the later one takes it.  So of a few thousand entries
-// most are remembered; of millions, those that left last.
+// A table with a fixed number of places.  Keys whose hashes begin alike share a place, and the later record replaces
+// the earlier one.  So a small cache remembers most of its evictions, a large one the last few thousand.
 //
-// Threads  any.  Lock order: mutex_ is a leaf lock.  Who finds it taken tells nothing: an answer is lost, no time.
+// Threads  any.  mutex_ is a leaf lock.  If it is taken, the record is dropped; nobody waits to write one.
 // Memory   24 bytes a place
 #pragma once
 
@@ -23,8 +23,8 @@ struct EvictionRecord {
   enum class Why : uint8_t { kNone, kEvicted, kTrimmed, kRefused };
 
   uint64_t hash = 0;
-  float worth = 0;      // what the policy thought of it, by the byte
-  float threshold = 0;  // what it had to be worth more than
+  float worth = 0;      // its worth then
+  float threshold = 0;  // the worth that it had to exceed
   AccessState access_state;
   uint16_t idle = 0;   // ticks since it was last asked for
   uint16_t space = 0;  // incarnation of its keyspace

@@ -241,7 +241,7 @@ bool Evictor::Walk(Session* session, uint32_t index) {
   // None: overwritten, deleted or never published.
   std::erase_if(walked_, [&](Walked& one) {
     const std::optional<AccessState> access_state =
-        guard ? parts_.index.SeenStandingOf(*guard, one.hash, one.at) : parts_.index.AccessStateOf(one.hash, one.at);
+        guard ? parts_.index.SeenAccessStateOf(*guard, one.hash, one.at) : parts_.index.AccessStateOf(one.hash, one.at);
     if (!access_state) return true;
     one.access_state = *access_state;
     const EntryHeader& header = one.entry.header;
@@ -266,7 +266,7 @@ bool Evictor::EvictEntry(Session* session, const Walked& one, Count why, float t
       },
       [&](uint64_t at) {
         parts_.tags.Drop(TagsOf(parts_.arena.bytes(), at, header), one.hash);
-        // While the cache evicts there are no near caches; that began under this lock, and has been told.
+        // While the cache evicts there are no near caches; that began under this lock, with a notice.
         if (!evicting()) parts_.version_words.KeyChanged(one.hash);
       });
   if (!removed) return false;

@@ -1,24 +1,25 @@
-// evictor.h: why was my key evicted?  Because what it was worth lay below the threshold when its segment was emptied.
+// evictor.h: why was my key evicted?  Because its worth was below the threshold when its segment was emptied.
 //
-// When no free segment is left, one sealed segment is emptied: entries worth the threshold are copied to the survivors
-// of their scope, the others leave the index; then the segment is retired, and free as soon as no reader, writer or
-// view refers to it.
+// When no free segment is left, one sealed segment is emptied.  Entries worth more than the threshold are copied to the
+// survivors of their scope; the others leave the index.  The segment is then retired, and it is free as soon as no
+// reader, writer or view refers to it.
 //
-//   worth      what the policy says of an entry's access_state, times its cost, by the byte
-//   threshold  a fifth of the bytes that live entries take is worth less: known from a sample of the index
-//   benefit    of emptying a segment: the share of its bytes that is dead, or worth less than the threshold, the more
-//              so the less; estimated from the same sample
-//   victim     the sealed segment with the highest benefit that no external buffer shows (it is free at once).
-//              Segments with no entry left come first.  Exposed segments are never emptied for room: they would not
-//              give any; their entries stay in use, and their turn comes when the buffers are gone.
-//   cooling    the quarter of the sealed segments with the highest benefit is not exposed any more, and isolates are
-//              told to let go of their buffers over it: so that a collection finds something, before it is needed.
-//              Entries that are asked
-//            for in a cooling segment move to the survivors at once (Rescue).  A segment that is still seen when the
-//            next group is cooled is of use again until its turn comes round.
-//   limit    so that some victim is always left, Limit() segments at most are exposed at a time.
+//   worth      the entry's reuse rate (policy.h) times its cost, by the byte
+//   threshold  the worth that separates the least fifth of the live bytes from the rest, estimated from a sample
+//   benefit    the share of a segment's bytes that emptying it would free: bytes of dead entries count in full, bytes
+//   of
+//              entries below the threshold count more, the less they are worth.  Estimated from the same sample.
+//   victim     the sealed segment with the highest benefit among those that no external buffer shows, because only
+//   those
+//              are free at once.  Segments without entries come first.  Exposed segments are not emptied to make room:
+//              their turn comes when the buffers are gone.
+//   cooling    the quarter of the sealed segments with the highest benefit cools.  A cooling segment is not exposed any
+//              more, and isolates are told to release their buffers over it, so that a collection can free it before it
+//              is needed.  An entry that is asked for in a cooling segment moves to the survivors at once (Rescue).  A
+//              segment that is still exposed when the next group is chosen stops cooling until its turn comes again.
+//   limit      at most Limit() segments are exposed at a time, so that a victim is always left
 //
-//   evictor.cc        eviction by segments                        evictor_choice.cc  which one
+//   evictor.cc        emptying segments                           evictor_choice.cc  choosing the victim
 //   evictor_run.cc    neighbouring segments for large values     evictor_trim.cc    the limit of entries
 //
 // Threads  any; one eviction at a time under `mutex_`.  Lock order: mutex_ before stream, arena, index.
@@ -88,8 +89,8 @@ class Evictor {
   // Takes `count` neighbouring segments, evicting what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
-  // Lets entries go until `entries_max` are left that someone could find: each time the one of a sample that is worth
-  // least. `newcomer` stays.
+  // Evicts entries until at most `entries_max` can be found.  Each time the entry of least worth in a sample goes.
+  // `newcomer` stays.
   void Trim(Session& session, size_t entries_max, uint64_t newcomer) EXCLUDES(mutex_);
 
   // Retires every segment in use.
@@ -101,17 +102,18 @@ class Evictor {
   // The entry at `at` has left the index just now, found by its place.  REQUIRES: the lock of its shard.
   void Untag(uint64_t at) const noexcept;
 
-  // What an entry must be worth, to stay when its segment is emptied; and to be admitted, where that is asked.
+  // The worth that an entry must exceed to stay when its segment is emptied; and the worth of a newcomer that is
+  // admitted, where admission is on.
   float threshold() const { return threshold_.load(std::memory_order_relaxed); }
   float entry_fee() const { return entry_fee_.load(std::memory_order_relaxed); }
   // Looks at more of the index, unless another thread is at it.
   void Resample(Session& session) EXCLUDES(mutex_);
-  // What the policy thinks of the entry, by the byte.
+  // The entry's worth.
   float WorthPerByte(AccessState access_state, uint64_t at, const Entry& entry) const {
     const float cost = CostOf(parts_.arena.bytes(), at, entry.header);
     return parts_.policy.ReuseRate(access_state) * WeightOf(cost, entry.layout.end - at);
   }
-  // What its worth counts, for what it costs and takes.
+  // What its reuse rate is multiplied by.
   float WeightOf(float cost, uint64_t bytes) const {
     return parts_.weigh_cost_and_bytes ? (cost > 0 ? cost : kCostUnsaid) / static_cast<float>(bytes) : 1;
   }
@@ -120,24 +122,23 @@ class Evictor {
 
   uint32_t notice() const { return notice_.load(std::memory_order_acquire); }
   bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
-  // As many segments are exposed as may be, or the cache evicts: buffers are held weakly from now on, and nothing is
-  // kept in near caches, so that those that nobody uses any more make room for others.
+  // True while as many segments are exposed as the limit allows, or while the cache evicts.  Isolates then hold buffers
+  // weakly and near caches keep nothing, so that unused buffers make room for others.
   bool under_pressure() const { return exposure_pressure_.load(std::memory_order_relaxed) || evicting(); }
   void SignalPressure();  // any thread
-  // `prompt`: buffers come back at the next collection of the young generation, from wherever it happens; so nearly all
-  // segments may be exposed.  Else (finalizers that need the event loop): while evicting half, or down to a quarter as
-  // collections lag.
+  // How many segments may be exposed.  `prompt`: buffers come back at the next collection of the young generation, so
+  // nearly all segments may be exposed.  Otherwise finalizers wait for the event loop: while the cache evicts, half of
+  // the segments may be exposed, and down to a quarter while collections lag.
   uint32_t Limit(bool prompt) const;
 
-  // What would help: nothing; a collection of the young generation (few victims are left, and buffers that were let go
-  // of keep others from being some); one of everything (a group that cooled for its whole time is still exposed, so
-  // its buffers have grown old).
+  // Which collection would free segments.  kYoung: released buffers still pin cooling segments.  kWhole: a group stayed
+  // exposed for its whole time of cooling, so its buffers have grown old.
   enum class CollectionNeed : uint8_t { kNothing, kYoung, kWhole };
   CollectionNeed collection_need() const { return collection_need_.load(std::memory_order_relaxed); }
   void CollectionDone() { collection_need_.store(CollectionNeed::kNothing, std::memory_order_relaxed); }
 
  private:
-  // What emptying a segment would bring, as far as is known.
+  // The benefit of emptying a segment, as far as samples tell.
   struct Estimate {
     float benefit = 0;  // of its live entries: 1 if all are worth nothing, 0 if all are worth the threshold
     uint32_t seen = 0;  // entries that it was estimated from, up to kSeenMax
@@ -212,7 +213,7 @@ class Evictor {
     float worth;  // by the byte; below zero: nobody may find it any more
     AccessState access_state;
   };
-  // `threshold`: what it had to be worth more than.  True if someone could have found it.
+  // `threshold`: the worth that it had to exceed.  True if someone could have found it.
   bool EvictEntry(Session* session, const Walked& one, Count why, float threshold);
 
   Mutex mutex_;

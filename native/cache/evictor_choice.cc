@@ -11,19 +11,21 @@ namespace {
 // The threshold: so much of the live bytes is worth less.  More makes every survivor a little better and every
 // eviction copy less, until entries go that would have been asked for; measured over traces (docs/DECISIONS.md, D41).
 constexpr float kThresholdShare = 0.20f;
-// What an entry is good for that goes although it is worth nearly the threshold: its room, at least.
+// The benefit of an entry just below the threshold, as a share of its bytes: it frees its room at least.
 constexpr float kFreed = 0.2f;
-// And one that stays: next to nothing, but where no better segment can be had, those that barely stay go before those
-// that are much asked for.
+// The benefit of an entry just above the threshold: nearly none.  It decides between segments whose entries all stay.
 constexpr float kStays = 0.01f;
-// What is refused where admission is on.
+// With admission, newcomers worth less than this share of the live bytes are refused.
 constexpr float kEntryFeeShare = 0.06f;
+static_assert(0 < kEntryFeeShare && kEntryFeeShare < kThresholdShare && kThresholdShare < 1);
+static_assert(0 < kStays && kStays < kFreed && kFreed < 1, "who stays frees less than who goes");
 
-// An estimate rests on about so many entries; older ones fade out of it.
+// An estimate rests on about so many entries; older samples count less and less.
 constexpr uint32_t kSeenMax = 32;
 // How many entries are sampled for each segment that is emptied.
 constexpr uint32_t kSampleMin = 8;
 constexpr uint32_t kSampleEach = 256;
+static_assert(kSampleMin <= kSampleEach);
 // Segments of so few entries are hardly ever met by samples: some are looked at each time.
 constexpr uint32_t kSmallEntries = 16;
 constexpr uint32_t kSmallEach = 8;

@@ -63,7 +63,7 @@ void Index::Insert(Table& table, uint64_t slot, uint16_t access_state) {
     Bucket& bucket = table.buckets[at];
     for (size_t i = 0; i < kSlots; ++i) {
       if (bucket.slots[i].load(std::memory_order_relaxed) != 0) continue;
-      bucket.standings[i].store(access_state, std::memory_order_relaxed);
+      bucket.access_states[i].store(access_state, std::memory_order_relaxed);
       bucket.slots[i].store(slot, std::memory_order_release);
       return;
     }
@@ -100,7 +100,7 @@ bool Index::Grow(Shard& shard) noexcept {
       const Bucket& bucket = current->buckets[at];
       for (size_t i = 0; i < kSlots; ++i) {
         const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
-        if (slot != 0) Insert(*larger, slot, bucket.standings[i].load(std::memory_order_relaxed));
+        if (slot != 0) Insert(*larger, slot, bucket.access_states[i].load(std::memory_order_relaxed));
       }
     }
     bytes_.fetch_add(larger->bytes(), std::memory_order_relaxed);
@@ -140,7 +140,7 @@ std::optional<AccessState> Index::AccessStateOf(uint64_t hash, uint64_t offset) 
   return AccessState(place.access_state().load(std::memory_order_relaxed));
 }
 
-std::optional<AccessState> Index::SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
+std::optional<AccessState> Index::SeenAccessStateOf(const ReadGuard&, uint64_t hash, uint64_t offset) const {
   const Table& table = *shards_[ShardOf(hash)].table.load(std::memory_order_acquire);
   const uint64_t wanted = Pack(TagOf(hash), offset);
   size_t at = table.Home(TagOf(hash));
@@ -148,7 +148,7 @@ std::optional<AccessState> Index::SeenStandingOf(const ReadGuard&, uint64_t hash
     const Bucket& bucket = table.buckets[at];
     for (size_t i = 0; i < kSlots; ++i) {
       if (bucket.slots[i].load(std::memory_order_relaxed) != wanted) continue;
-      return AccessState(bucket.standings[i].load(std::memory_order_relaxed));
+      return AccessState(bucket.access_states[i].load(std::memory_order_relaxed));
     }
     if (bucket.passed.load(std::memory_order_acquire) == 0) break;
   }

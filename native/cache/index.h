@@ -2,9 +2,9 @@
 //
 // 64 shards, each an array of buckets of one cache line:
 //
-//   bucket  u32 passed | 6 standings | 6 slots      passed: slots that lie further on because this bucket was full
-//   slot    63 ........ 36 | 35 ............. 0     access_state: what the policy keeps of the slot's entry
-//   (access_state.h)
+//   bucket  u32 passed | 6 access_states | 6 slots      passed: slots that lie further on because this bucket was full
+//   slot    63 ........ 36 | 35 ............. 0     access state: what the policy keeps of the slot's entry
+//   (access state.h)
 //           tag (28 bits)  | entry offset / 8 + 1      0 = empty
 //
 // A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag
@@ -19,7 +19,7 @@
 // Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
 // Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
 //             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
-//             A access_state is written beside its slot, not with it: a race gives an entry another one's, for a while.
+//             A access state is written beside its slot, not with it: a race gives an entry another one's, for a while.
 // Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 6 / load bytes an
 //             entry: 13 to 17.
 #pragma once
@@ -66,7 +66,7 @@ class Index {
   std::optional<uint64_t> Find(uint64_t hash, Matches matches) const {
     return Find(hash, matches, [](std::atomic<uint16_t>&) {});
   }
-  // `touch(access_state)` may change the access_state of what was found.
+  // `touch(access_state)` may change the access state of what was found.
   template <class Matches, class Touch>
   std::optional<uint64_t> Find(uint64_t hash, Matches matches, Touch touch) const;
 
@@ -75,9 +75,9 @@ class Index {
   template <class Visit>
   void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;
 
-  // Points the matching slot, which keeps its access_state, or a new one, at `offset`; unless `allowed()` says no. That
+  // Points the matching slot, which keeps its access state, or a new one, at `offset`; unless `allowed()` says no. That
   // is asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be. `arrives()` gives a
-  // new slot its access_state.
+  // new slot its access state.
   template <class Matches, class Arrives, class Allowed, class Done>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed, Done done);
   template <class Matches>
@@ -101,12 +101,12 @@ class Index {
   template <class Act>
   bool While(uint64_t hash, uint64_t offset, Act act);
 
-  // The access_state of the slot that points at exactly `offset`, or none if there is none.
+  // The access state of the slot that points at exactly `offset`, or none if there is none.
   std::optional<AccessState> AccessStateOf(uint64_t hash, uint64_t offset);
   // The same without the lock.
-  std::optional<AccessState> SeenStandingOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
+  std::optional<AccessState> SeenAccessStateOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
 
-  // Visits the entries of some bucket that `random` picks, as (offset, access_state): a sample of all, when repeated.
+  // Visits the entries of some bucket that `random` picks, as (offset, access state): a sample of all, when repeated.
   // Returns how many there were.
   template <class Visit>
   size_t Sample(const ReadGuard&, uint64_t random, Visit visit) const;
@@ -145,7 +145,7 @@ class Index {
 
   struct alignas(kCacheLineBytes) Bucket {
     std::atomic<uint32_t> passed{0};
-    std::array<std::atomic<uint16_t>, kSlots> standings{};
+    std::array<std::atomic<uint16_t>, kSlots> access_states{};
     std::array<std::atomic<uint64_t>, kSlots> slots{};
   };
   static_assert(sizeof(Bucket) == kCacheLineBytes, "one line a bucket");
@@ -174,7 +174,7 @@ class Index {
     size_t slot = 0;
     explicit operator bool() const { return table != nullptr; }
     std::atomic<uint64_t>& word() const { return table->buckets[bucket].slots[slot]; }
-    std::atomic<uint16_t>& access_state() const { return table->buckets[bucket].standings[slot]; }
+    std::atomic<uint16_t>& access_state() const { return table->buckets[bucket].access_states[slot]; }
   };
 
   struct alignas(kCacheLineBytes) Shard {
@@ -228,7 +228,7 @@ std::optional<uint64_t> Index::Find(uint64_t hash, Matches matches, Touch touch)
     for (size_t i = 0; i < kSlots; ++i) {
       const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
       if (Tag(slot) != tag || slot == 0 || !matches(Offset(slot))) continue;
-      touch(bucket.standings[i]);
+      touch(bucket.access_states[i]);
       return Offset(slot);
     }
     if (bucket.passed.load(std::memory_order_acquire) == 0) break;
@@ -243,7 +243,7 @@ size_t Index::Sample(const ReadGuard&, uint64_t random, Visit visit) const {
   for (size_t i = 0; i < kSlots; ++i) {
     const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
     if (slot == 0) continue;
-    visit(Offset(slot), AccessState(bucket.standings[i].load(std::memory_order_relaxed)));
+    visit(Offset(slot), AccessState(bucket.access_states[i].load(std::memory_order_relaxed)));
     ++seen;
   }
   return seen;
@@ -377,7 +377,7 @@ void Index::VisitShard(size_t shard_number, Visit visit) {
     const Bucket& bucket = table.buckets[at];
     for (size_t i = 0; i < kSlots; ++i) {
       const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
-      if (slot != 0) visit(Offset(slot), AccessState(bucket.standings[i].load(std::memory_order_relaxed)));
+      if (slot != 0) visit(Offset(slot), AccessState(bucket.access_states[i].load(std::memory_order_relaxed)));
     }
   }
 }

@@ -15,7 +15,7 @@ constexpr uint64_t kFirstFit = 50;
 // What need not be done at each request.
 constexpr uint32_t kTogether = 16;
 constexpr uint64_t kEarlyShare = 10;
-// What was learned so many capacities ago counts half.
+// What was learned so many capacities ago counts half (measured: docs/DECISIONS.md, D40).
 constexpr double kHalfLife = 40;
 
 // The score of an entry that was asked for just now: ln must be positive.
@@ -71,6 +71,9 @@ void Policy::Score() {
 
 uint32_t Policy::FrequencyOf(AccessState access_state) const {
   constexpr std::array<uint8_t, kFrequencyBands> kLeast = {1, 2, 3, 5, 8, 12};
+  static_assert(FrequencyBand(kLeast[1] - 1) == 0 && FrequencyBand(kLeast[1]) == 1 && FrequencyBand(kLeast[2]) == 2 &&
+                    FrequencyBand(kLeast[3]) == 3 && FrequencyBand(kLeast[4]) == 4 && FrequencyBand(kLeast[5]) == 5,
+                "each is the least count of its band");
   const uint32_t of = access_state.entry_class();
   if (kind() == Kind::kScore) return CountOfClass(of);
   return kLeast[std::min(of / kGapBands, kFrequencyBands - 1)];
@@ -79,6 +82,11 @@ uint32_t Policy::FrequencyOf(AccessState access_state) const {
 float Policy::GapOf(AccessState access_state) const {
   constexpr std::array<float, kGapBands> kMost = {
       0, 1 / 16.0f, 1 / 4.0f, 1, 4, 16, std::numeric_limits<float>::infinity()};
+  static_assert(GapBand(kTicksInCapacity / 16 - 1) == 1 && GapBand(kTicksInCapacity / 16) == 2 &&
+                    GapBand(kTicksInCapacity / 4) == 3 && GapBand(kTicksInCapacity) == 4 &&
+                    GapBand(4 * kTicksInCapacity) == 5 && GapBand(16 * kTicksInCapacity) == 6,
+                "each is the largest gap of its band");
+  static_assert(16 * kTicksInCapacity < AccessState::kAges, "the stamp tells the largest gap");
   return kind() == Kind::kScore ? 0 : kMost[access_state.entry_class() % kGapBands];
 }
 
@@ -120,7 +128,7 @@ void Policy::Pass() {
     now_.store(now() + in_tick_ / tick_requests_, std::memory_order_relaxed);
     in_tick_ %= tick_requests_;
   }
-  // Most hits add nothing to the sketch: it fades by the others, mainly.
+  // Most hits add nothing to the sketch: it ages mainly by the others.
   unaged_ += kind() == Kind::kLearned ? passed * kHitsOfAddition - passed_hits * (kHitsOfAddition - 1)
                                       : passed * kHitsOfAddition;
   if (const uint32_t additions = unaged_ / kHitsOfAddition; additions >= std::max(tick_requests_, kTogether)) {

@@ -1,19 +1,19 @@
-// policy.h: which entries are worth keeping, as far as requests tell.
+// policy.h: how soon entries are likely to be asked for again.
 //
-// For every request the caller tells `Arrive` (a key that was not there and will be stored) or `Touch` (one that was),
-// and keeps the AccessState that it is given beside the entry.  From a access_state, `ReuseRate` says what keeping the
-// entry earns: reuses per tick, comparable between entries whatever their keys.
+// For every request the caller calls `Arrive` (a key that was not there and will be stored) or `Touch` (one that was),
+// and stores the AccessState that it is given beside the entry.  `ReuseRate` turns an access state into reuses per
+// tick: the best rate of hits that keeping the entry can earn.
 //
-//   kLearned   worth is read off a model of the traffic: how entries of the same class (frequency, gap before the last
+//   kLearned   the rate is read off a model of the traffic: how entries of the same class (frequency, gap before the
+//   last
 //              request) and age went on to be asked for (reuse_model.h, reuse_tracker.h)
-//   kScore     worth = frequency / ln(age in requests); frequencies fade only if told so (`aging`)
+//   kScore     rate = frequency / ln(age in requests); frequencies age only with the option `aging`
 //
-// A tick is 1/32 of `capacity` requests, more of them while fewer hit than usual (policy_clock.h).  A touch within the
-// tick of the one before tells nothing new, and writes nothing.
+// A tick is 1/32 of `capacity` requests, and more while fewer hit than usual (policy_clock.h).  A second touch within a
+// tick tells nothing new, and writes nothing.
 //
-// Threads  ReuseRate, Arrive, Touch, Follows: any.  All else one at a time, GUARDED_BY the owner's mutex.  A sketch
-// that was
-//          outgrown is kept until ForgetOutgrown: the owner knows when nobody is in Arrive or Touch any more.
+// Threads  ReuseRate, Arrive, Touch, Follows: any.  All else one at a time, GUARDED_BY the owner's mutex.  An outgrown
+//          sketch is kept until ForgetOutgrown: the owner knows when nobody is in Arrive or Touch any more.
 // Never    sees keys, entries, bytes, clocks or locks
 // Memory   kLearned: `sketch_bytes + tracker_bytes` an entry, at least their least, and 34 KiB.  kScore: 512 KiB.
 #pragma once
@@ -61,7 +61,8 @@ class Policy {
     return age == 0 ? before : Place(hash, GapBand(age));
   }
 
-  // After Arrive, or a Touch that changed something: whether the learner wants to hear of it, and then what.
+  // Whether the learner follows this key.  If so, the caller reports each Arrive, and each Touch that changed
+  // something, through Observe.
   bool Follows(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
   void Observe(uint64_t hash, AccessState now_has, uint32_t at) {
     tracker_.Seen(hash, now_has.entry_class(), at, model_);
@@ -72,7 +73,7 @@ class Policy {
     return model_.ReuseRate(access_state.entry_class(), access_state.Age(at));
   }
 
-  // Whether a newcomer is worth the room of an entry of worth `rival`.
+  // Whether a newcomer's reuse rate pays for displacing an entry of rate `rival`.
   bool Admits(AccessState newcomer, float rival) const {
     return ReuseRate(newcomer) >= rival * (kind() == Kind::kLearned ? kEntryFee : 1);
   }
@@ -102,8 +103,8 @@ class Policy {
   size_t capacity() const { return capacity_; }
   size_t bytes() const;  // of sketches and tracker
 
-  // What a access_state says, in words for people: a count (the least of its band) and a gap in capacities (the most of
-  // its band; 0 if unknown).
+  // An access state for people: the least count of its band, and the largest gap of its band in capacities (0 if
+  // unknown).
   uint32_t FrequencyOf(AccessState access_state) const;
   float GapOf(AccessState access_state) const;
   static float CapacitiesOf(uint32_t ticks) { return static_cast<float>(ticks) / kTicksInCapacity; }
@@ -116,10 +117,11 @@ class Policy {
   static_assert(kFrequencyBands * kGapBands <= AccessState::kClasses);
   static constexpr uint32_t kTicksInCapacity = 32;
 
-  // A newcomer must be worth this much more than what it displaces: displacing costs, too.
+  // A newcomer must be worth this many times what it displaces, because displacing has a cost (D40 in
+  // docs/DECISIONS.md).
   static constexpr float kEntryFee = 1.2f;
 
-  // The sketch is halved once in so many capacities of additions to it.
+  // The sketch is halved once in so many capacities of additions to it (D47 in docs/DECISIONS.md).
   static constexpr uint64_t kHalvingCapacities = 30;
 
   static constexpr std::array<uint8_t, FrequencySketch::kCountMax + 1> kBandOf = {0, 0, 1, 2, 2, 3, 3, 3,
@@ -160,7 +162,7 @@ class Policy {
   PolicyClock clock_;
   uint32_t new_requests_ = 0, new_hits_ = 0;  // requests of which the clock does not know yet
   uint32_t in_tick_ = 0;                      // requests counted since the tick began
-  uint32_t unaged_ = 0;                       // additions since the sketch was faded, in parts (kHitsOfAddition)
+  uint32_t unaged_ = 0;                       // additions since the sketch was aged, in parts (kHitsOfAddition)
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next
   uint64_t last_fit_ = 0;

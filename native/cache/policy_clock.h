@@ -1,8 +1,7 @@
-// policy_clock.h: how fast the policy's clock goes.
+// policy_clock.h: how fast the policy's time passes.
 //
-// It counts requests, in so far as they are of the usual kind: while fewer of them hit than usual (a scan, a crawler, a
-// loop over more than fits) it slows down in proportion.  What is worth keeping would otherwise grow old, and give way,
-// only because strangers pass by.
+// The clock counts requests.  While fewer of them hit than usual (a scan, a crawler, a loop over more than fits) it
+// slows down in proportion.  Otherwise entries worth keeping would age, and be evicted, only because strangers pass by.
 //
 // Threads  none of its own
 #pragma once
@@ -16,7 +15,7 @@ namespace zerohop {
 
 class PolicyClock {
  public:
-  // How many of these requests the clock counts, with what is left over from those before.
+  // How many of these requests the clock counts, including the fraction that earlier calls left over.
   uint32_t Count(uint32_t requests, uint32_t hits, size_t capacity) {
     requests_ += requests;
     hits_ += hits;
@@ -36,12 +35,15 @@ class PolicyClock {
     usual_.Add(share, number * speed_, kRecentMin + kUsualCapacities * capacity);
   }
 
-  static constexpr uint32_t kTogether = 16;
-  static constexpr double kEnough = 0.9;  // of the usual share of hits
-  static constexpr double kSlowest = 1 / 16.0;
-  static constexpr double kRecentMin = 64;
-  static constexpr double kRecentCapacities = 1 / 8.0;
-  static constexpr double kUsualCapacities = 40;
+  // Measured over traces: docs/DECISIONS.md, D46.
+  static constexpr uint32_t kTogether = 16;             // requests between two looks
+  static constexpr double kEnough = 0.9;                // of the usual share of hits: the clock runs at full speed
+  static constexpr double kSlowest = 1 / 16.0;          // of full speed
+  static constexpr double kRecentMin = 64;              // requests
+  static constexpr double kRecentCapacities = 1 / 8.0;  // capacities of requests that "recent" looks back on
+  static constexpr double kUsualCapacities = 40;        // capacities of requests that "usual" looks back on
+  static_assert(kSlowest > 0 && kSlowest < 1 && kEnough < 1, "the clock slows down and never stops");
+  static_assert(kRecentCapacities < kUsualCapacities && kTogether < kRecentMin, "recent is shorter than usual");
 
   // Of hits, over about the last `window` requests.
   struct Mean {

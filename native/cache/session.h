@@ -16,7 +16,7 @@
 
 namespace zerohop {
 
-// Told, from any thread, that segments have begun to cool or were retired: the owner should let go of its buffers
+// Told, from any thread, that segments have begun to cool or were retired: the owner should release its buffers
 // over them soon.  Called under the session list's lock: post a message, do nothing else.
 class NoticeListener {
  public:
@@ -26,7 +26,7 @@ class NoticeListener {
   ~NoticeListener() = default;
 };
 
-// What the policy is to hear of a thread's lookups; see shared_policy.h.
+// A thread's lookups that the policy has not seen yet; see shared_policy.h.
 struct AccessBuffer {
   struct Access {
     uint64_t hash;
@@ -46,7 +46,7 @@ struct Session {
   uint32_t verify_in = 0;                 // hits until the next sampled checksum
   uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
   uint64_t refused = 0;                   // by the policy
-  uint64_t spared = 0;                    // hash of an entry that its evictions move and do not let go; 0: none
+  uint64_t spared = 0;                    // hash of an entry that its evictions move and never evict; 0: none
   uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
   AccessBuffer access_buffer;
   bool verify_now = false;             // the next hit's checksum is compared

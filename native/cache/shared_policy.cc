@@ -13,7 +13,7 @@ size_t SharedPolicy::RoomFor(size_t entries) const {
 
 void SharedPolicy::Drain(Session& session, Fill fill) noexcept {
   AccessBuffer& buffer = session.access_buffer;
-  // A reader does not wait: it has more to tell the next time.
+  // A reader does not wait: the buffer is drained at a later request.
   if (!mutex_.TryLock()) {
     buffer.drain_at = buffer.requests + AccessBuffer::kAccesses;
     return;

@@ -1,9 +1,9 @@
 // shared_policy.h: the policy as the threads of one cache use it.
 //
-// A lookup changes the access_state of what it found, and that alone, at once: a few instructions, one line of the
+// A lookup changes the access state of what it found, and that alone, at once: a few instructions, one line of the
 // sketch, no lock; nothing at all if the entry was asked for within the same tick.  What the learner is to hear is
-// noted in the thread's session, and told every AccessBuffer::kAccesses requests, if the mutex is free, together with
-// the requests that have passed.
+// noted in the thread's session, and drained every AccessBuffer::kAccesses requests, if the mutex is free, together
+// with the requests that have passed.
 //
 // Threads  any, each with its Session.  Lock order: mutex_ is a leaf lock, but for the epochs' own.
 #pragma once
@@ -22,7 +22,7 @@ namespace zerohop {
 
 class SharedPolicy {
  public:
-  // What is known of the cache when notes are told.
+  // How full the cache is when a buffer is drained.
   struct Fill {
     size_t entries;   // there are now
     size_t capacity;  // there will be when it is full, as far as can be told
@@ -54,7 +54,7 @@ class SharedPolicy {
     return access_state;
   }
 
-  // True if the session has heard so much that it is due to be drained.
+  // True if the session's access buffer must be drained.
   static bool Due(const Session& session) { return session.access_buffer.requests >= session.access_buffer.drain_at; }
   // Nothing, while another thread is at it.  Under a guard too; what was outgrown is then freed another time.
   void Drain(Session& session, Fill fill) noexcept EXCLUDES(mutex_);

@@ -1,7 +1,7 @@
 // sketch.h: how often a key was asked for lately, in four bits a counter.
 //
 // A count-min array [CM05] whose counters for one key lie in one cache line, raised conservatively (only those that
-// are lowest) and halved now and then [TLFU17], so that old fame fades.  Collisions can only make a count too high;
+// are lowest) and halved now and then [TLFU17], so that old counts age.  Collisions can only make a count too high;
 // saturation at 15 and halving only too low.
 //
 //   hash -> one 64-byte block -> one counter of 32 in each of its 4 rows -> the lowest of them

@@ -82,7 +82,7 @@ class Spaces {
   void Buried(uint64_t pass) EXCLUDES(mutex_);
 
   // Entries of the incarnation in the index.  Counted under the lock of the entry's shard, or under a ReadGuard: so the
-  // number can not be given out again in between.
+  // number cannot be given out again in between.
   void Count(uint16_t incarnation, int by) {
     if (incarnation < kIncarnationsMax) incarnations_[incarnation].entries.fetch_add(by, std::memory_order_relaxed);
   }

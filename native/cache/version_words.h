@@ -1,14 +1,13 @@
-// version_words.h: what lets a thread keep answers of its own without asking: words in shared memory that say when it
-// must ask.
+// version_words.h: words in shared memory that tell a near cache when an answer of its own is out of date.
 //
-// An isolate keeps a small map from keys to views it was given (lib/cache/near.ts).  An answer in it is right as long
-// as
+// An isolate keeps a small map from keys to views it was given (lib/cache/near.ts).  An answer
+// in it is right as long as
 //
 //   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
 //             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:
 //             so whoever finds the key changed under that lock finds its version changed too
 //   notice    the word for all keys is what it was: it grows when a keyspace is cleared, and when the cache begins to
-//             evict (from then on segments must be let go of, so nothing is kept)
+//             evict (from then on segments must be released, so nothing is kept)
 //   expiry    the clock word (base/ticker.h) has not reached the entry's
 //
 //   layout   u32 notice · padding to 64 bytes · u32 version[words]
