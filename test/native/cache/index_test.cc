@@ -209,7 +209,7 @@ TEST(Index, AsksForAStandingOnlyWhenAKeyIsNew) {
   CHECK_EQ(asked, 1001);
 }
 
-TEST(Index, ASlotThatIsUsedAgainHasTheStandingOfItsNewKey) {
+TEST(Index, ASlotThatIsUsedAgainHasTheAccessStateOfItsNewKey) {
   EpochDomain epochs;
   Index index(epochs);
   CHECK(index.Upsert(5, 8, Is(8), Numbered(1)).stored);
