@@ -1,5 +1,7 @@
 // entry.ts: what one is told of an entry: while it is stored, and how it came to go.
 
+import { AGE, COST, EXPIRES, FREQUENCY, GAP, IDLE, SIZE, THRESHOLD, WORTH, wideRegisters } from '../addon/native.js';
+
 /** An entry and what is known of it. */
 export interface Entry<Out> {
   value: Out;
@@ -41,5 +43,32 @@ export interface Eviction {
   threshold: number;
 }
 
-/** By the number that native code tells. @internal */
-export const EVICTION_REASONS = ['capacity', 'maxEntries', 'worth'] as const;
+/** By the number that native code tells. */
+const EVICTION_REASONS = ['capacity', 'maxEntries', 'worth'] as const;
+
+/** What native code left in the registers of an entry that it described. @internal */
+export function describedEntry(): Omit<Entry<unknown>, 'value'> {
+  return {
+    age: wideRegisters[AGE]!,
+    ttl: wideRegisters[EXPIRES]!,
+    size: wideRegisters[SIZE]!,
+    ...judgement(),
+    cost: wideRegisters[COST]!,
+  };
+}
+
+/** @param reason what native code answered; 0 is none. @internal */
+export function evictionOf(reason: number): Eviction | undefined {
+  return reason === 0 ? undefined : { reason: EVICTION_REASONS[reason - 1]!, ...judgement() };
+}
+
+/** How the policy judged an entry. */
+function judgement(): Omit<Eviction, 'reason'> {
+  return {
+    frequency: wideRegisters[FREQUENCY]!,
+    gap: wideRegisters[GAP]!,
+    idle: wideRegisters[IDLE]!,
+    worth: wideRegisters[WORTH]!,
+    threshold: wideRegisters[THRESHOLD]!,
+  };
+}

@@ -3,14 +3,8 @@
 
 import {
   ABSENT,
-  AGE,
   COPIED,
-  COST,
   EVICTED,
-  EXPIRES,
-  FREQUENCY,
-  GAP,
-  IDLE,
   LENGTH,
   MISS,
   type NativeKey,
@@ -21,20 +15,18 @@ import {
   reportHeap,
   SCAN_PARTS,
   SEGMENT,
-  SIZE,
   STORE_COST,
   STORE_TTL,
   STORED,
-  THRESHOLD,
-  WORTH,
   wideRegisters,
 } from '../addon/native.js';
 import { brand } from '../base/kinds.js';
-import { type Duration, durationOption, optionsObject, rangeError, tagOption, typeError } from '../base/options.js';
+import { type Duration, durationOption, optionsObject, tagOption, typeError } from '../base/options.js';
 import { giveLocations, KeyBatch, takeLocations } from './batch.js';
-import { type Codec, elementCount } from './codecs.js';
-import { type Entry, EVICTION_REASONS, type Eviction } from './entry.js';
+import type { Codec } from './codecs.js';
+import { describedEntry, type Entry, type Eviction, evictionOf } from './entry.js';
 import { announceEvictions, announceRefusal } from './events.js';
+import { gatherRows } from './gather.js';
 import type { Key, Keys } from './keys.js';
 import { NearCache } from './near.js';
 import { type CheckedKeyspaceOptions, type CheckedSetOptions, type SetOptions, setOptions } from './options.js';
@@ -58,7 +50,7 @@ export interface BatchSeeker {
 /** How many copies pass before the size of the heap, and with it the price of an exposure, is looked at again. */
 const COPIES_PER_HEAP_REPORT = 256;
 
-const { find, findNear, findMany } = native;
+const { find, findNear, findMany, peek } = native;
 
 /**
  * A part of a cache with its own keys, one codec and one scope. Made by {@link Cache.keyspace}.
@@ -111,17 +103,14 @@ export class Keyspace<In, Out, Own> {
     if (!near.wants(key)) return this.#lookUp(key);
     const found = findNear(this.#handle, key, this.#slab);
     if (typeof found !== 'object') return found === MISS ? undefined : this.#copied(find, key, found);
-    const value = this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    const value = this.#view(key, found);
     if (value !== undefined) near.fill(key, value);
     return value;
   }
 
   #lookUp(key: Key): Out | undefined {
     if (this.#options.copy) return this.getCopy(key) as unknown as Out | undefined;
-    const found = find(this.#handle, key, this.#slab);
-    if (typeof found === 'object')
-      return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
-    return found === MISS ? undefined : this.#copied(find, key, found);
+    return this.#valueOf(find, key, find(this.#handle, key, this.#slab));
   }
 
   /** Like {@link get}, but a copy in an ArrayBuffer of its own, yours to change, keep, transfer or hash. */
@@ -136,26 +125,13 @@ export class Keyspace<In, Out, Own> {
       const buffer = native.copy(this.#handle, key, true);
       return buffer && (this.#codec.own(buffer) as unknown as Out);
     }
-    const found = native.peek(this.#handle, key, this.#slab);
-    if (typeof found === 'object')
-      return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
-    return found === MISS ? undefined : this.#copied(native.peek, key, found);
+    return this.#valueOf(peek, key, peek(this.#handle, key, this.#slab));
   }
 
   /** The value with what is known of its entry; uncounted, like {@link peek}. */
   entry(key: Key): Entry<Out> | undefined {
     if (!native.describe(this.#handle, key)) return undefined;
-    const facts = {
-      age: wideRegisters[AGE]!,
-      ttl: wideRegisters[EXPIRES]!,
-      frequency: wideRegisters[FREQUENCY]!,
-      gap: wideRegisters[GAP]!,
-      idle: wideRegisters[IDLE]!,
-      worth: wideRegisters[WORTH]!,
-      threshold: wideRegisters[THRESHOLD]!,
-      cost: wideRegisters[COST]!,
-      size: wideRegisters[SIZE]!,
-    };
+    const facts = describedEntry(); // now: `peek` uses the same registers
     const value = this.peek(key);
     if (value === undefined) return undefined; // gone between the two
     return { value, ...facts };
@@ -166,16 +142,7 @@ export class Keyspace<In, Out, Own> {
    * keys are remembered, 64 in a cache of 1 MB, until others take their places; so `undefined` says nothing.
    */
   eviction(key: Key): Eviction | undefined {
-    const reason = native.lastEviction(this.#handle, key);
-    if (reason === 0) return undefined;
-    return {
-      reason: EVICTION_REASONS[reason - 1]!,
-      frequency: wideRegisters[FREQUENCY]!,
-      gap: wideRegisters[GAP]!,
-      idle: wideRegisters[IDLE]!,
-      worth: wideRegisters[WORTH]!,
-      threshold: wideRegisters[THRESHOLD]!,
-    };
+    return evictionOf(native.lastEviction(this.#handle, key));
   }
 
   /**
@@ -234,8 +201,7 @@ export class Keyspace<In, Out, Own> {
   /** What is stored under a key that native code makes of something else. @internal */
   seek(seeker: Seeker): Out | undefined {
     const found = seeker.find(this.#handle, this.#slab);
-    if (typeof found === 'object')
-      return this.#view(seeker.key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    if (typeof found === 'object') return this.#view(seeker.key, found);
     return found === MISS ? undefined : this.#copied(find, seeker.key.slice(), found);
   }
 
@@ -261,27 +227,7 @@ export class Keyspace<In, Out, Own> {
    * @example const { missing } = embeddings.gather(ids, batch)
    */
   gather(keys: Keys, out: ArrayBufferView): { hits: number; missing: number[] } {
-    const { row } = this.#codec;
-    if (row === undefined) throw typeError('codec', 'one of fixed dimensions, such as float32(1024)', this.#codec.tag);
-    if (!row.accepts(out)) throw typeError('out', `a ${row.array.name}`, out);
-    const batch = new KeyBatch(keys, true);
-    elementCount(out, 'out');
-    const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
-    if (rows.length < batch.length * row.bytes) {
-      const elements = row.bytes / row.array.BYTES_PER_ELEMENT;
-      throw rangeError(
-        'out.length',
-        `at least ${batch.length * elements} elements`,
-        rows.length / (row.bytes / elements),
-      );
-    }
-    const { length } = batch;
-    const places = takeLocations(length);
-    const absent = native.gather(this.#handle, batch.keys, rows, row.bytes, places, batch.ends, length);
-    const missing = Array.from(places.subarray(0, absent));
-    giveLocations(places);
-    batch.release();
-    return { hits: length - missing.length, missing };
+    return gatherRows(this.#handle, this.#codec, keys, out);
   }
 
   /**
@@ -436,9 +382,17 @@ export class Keyspace<In, Out, Own> {
     return false;
   }
 
-  #view(key: NativeKey, buffer: ArrayBufferLike, segment: number, offset: number, length: number): Out | undefined {
+  /** What native code answered to `ask`. */
+  #valueOf(ask: typeof find, key: NativeKey, answer: ArrayBufferLike | number): Out | undefined {
+    if (typeof answer === 'object') return this.#view(key, answer);
+    return answer === MISS ? undefined : this.#copied(ask, key, answer);
+  }
+
+  /** The value that native code found in `buffer`: the registers say where. */
+  #view(key: NativeKey, buffer: ArrayBufferLike): Out | undefined {
+    const segment = registers[SEGMENT]!; // now: the codec may be the caller's code, and look up something else
     try {
-      return this.#codec.view(buffer, offset, length);
+      return this.#codec.view(buffer, registers[OFFSET]!, registers[LENGTH]!);
     } catch (error) {
       return this.#again(key, buffer, segment, error);
     }
@@ -463,8 +417,7 @@ export class Keyspace<In, Out, Own> {
       if (next.keep) this.#slab = slab;
       found = ask(this.#handle, key, slab);
     }
-    if (typeof found === 'object')
-      return this.#view(key, found, registers[SEGMENT]!, registers[OFFSET]!, registers[LENGTH]!);
+    if (typeof found === 'object') return this.#view(key, found);
     if (found === MISS) return undefined;
     return this.#codec.view(slab!.buffer, slab!.byteOffset + registers[OFFSET]!, registers[LENGTH]!);
   }
