@@ -6,7 +6,7 @@ export type CacheErrorCode =
   | 'ERR_CACHE_IO' // the operating system refused something else
   | 'ERR_CACHE_ADDON' // the native addon is missing or does not load on this platform
   | 'ERR_MODEL_NOT_CACHED' // predict with `only-if-cached`, and nothing is stored
-  | 'ERR_MODEL_RESULT' // a model's `run` gave something else than one result for each input, or one that can not be kept
+  | 'ERR_MODEL_RESULT' // a model's `run` gave something else than one result for each input, or one that cannot be kept
   | 'ERR_MODEL_TIMEOUT' // a model's `run` took longer than its `timeout`
   | 'ERR_CACHE_INTERNAL'; // a bug of ours: please report it with the message
 

@@ -84,7 +84,7 @@ function pack(keys: readonly Key[]): Packed {
   return { keys: text, ends, length };
 }
 
-/** The keys as they are, when the one at `at` can not be packed with those before it. */
+/** The keys as they are, when the one at `at` cannot be packed with those before it. */
 function unpack(keys: readonly Key[], text: string, ends: Int32Array, at: number, key: Key): readonly Key[] {
   const read: Key[] = [];
   for (let i = 0; i < at; ++i) read.push(text.slice(i === 0 ? 0 : ends[i - 1], ends[i]));

@@ -125,7 +125,7 @@ function decodeText(buffer: ArrayBufferLike, offset: number, length: number): st
  * Strings, stored as UTF-8 without a terminator or a byte-order mark of ours. Every well-formed string comes back the
  * same, normalised or not; every hit makes a new string, so `get` and `getCopy` give alike.
  *
- * `set` throws TypeError for what is no string, and RangeError for a string with a lone surrogate, which UTF-8 can not
+ * `set` throws TypeError for what is no string, and RangeError for a string with a lone surrogate, which UTF-8 cannot
  * carry.
  *
  * @example const prompts = cache.keyspace('prompts', { codec: utf8 })

@@ -79,7 +79,7 @@ export function checkComparison(name: string, compare: unknown): void {
     throw rangeError(name, 'a tolerance of 0 or more, or a cosine of 0 to 1', limit);
 }
 
-/** Whether two results are the same, as the comparison has it; what can not be compared is not. @internal */
+/** Whether two results are the same, as the comparison has it; what cannot be compared is not. @internal */
 export function agree<T>(
   compare: Comparison<never>,
   codec: Codec<T, unknown, unknown>,

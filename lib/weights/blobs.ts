@@ -14,7 +14,7 @@ import { booleanOption, isWellFormed, optionsObject, textOption, typeError } fro
 import { sleep } from '../base/time.js';
 import { removeDrafts } from './atomic-file.js';
 import { treeOf } from './digest.js';
-import { WeightsError } from './error.js';
+import { type NativeRefusal, refused, WeightsError } from './error.js';
 import { type CloseOptions, closeNow, WeightsFile } from './file.js';
 import { headerOf } from './formats.js';
 import { type Load, loadFile, loadOptions } from './job.js';
@@ -235,11 +235,11 @@ export class Blobs {
   #takeLock(path: string): { taken: unknown } | 'held' | undefined {
     if (!this.#clear(path)) return undefined;
     const taken = native.lockTake(path, this.#shared);
-    if (typeof taken !== 'string') return taken === undefined ? 'held' : { taken };
+    if (!Array.isArray(taken)) return taken === undefined ? 'held' : { taken };
     if (!this.#clear(path)) return undefined; // it came between the two
     const facts = lstatSync(path, { throwIfNoEntry: false });
     if (facts !== undefined && facts.uid !== process.geteuid?.()) return undefined; // another user's, which we cannot open
-    throw new WeightsError('ERR_WEIGHTS_OPEN', taken, path);
+    throw refused(taken as unknown as NativeRefusal, path, false);
   }
 
   /** Takes away what is no file of ours; false where that cannot be done. */
@@ -310,7 +310,7 @@ async function opened(
     const place = tensors.find((tensor) => tensor.name === TENSOR);
     const { format, digest } = metadata as Record<string, string>;
     if (format !== FORMAT || metadata['name'] !== name || metadata['version'] !== version || place === undefined)
-      throw new WeightsError('ERR_WEIGHTS_FORMAT', 'is no blob of this name and version', path);
+      throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is no blob of this name and version', path);
     const found = (await treeOf(file, place.begin, place.end, control)).toString('hex');
     if (found !== digest) throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is not what was written', path);
     return new MappedBlob(name, version, found, file, place.begin, place.end);

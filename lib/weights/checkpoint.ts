@@ -3,7 +3,7 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { native } from '../addon/native.js';
-import { WeightsError } from './error.js';
+import { type NativeRefusal, refused, refusedBySystem, WeightsError } from './error.js';
 import { readSmallFile, type SmallFile } from './small-file.js';
 
 /** What a folder's checkpoint is called, by its conventions: transformers and mlx, diffusers, PEFT, mlx's adapters. */
@@ -46,7 +46,7 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (error) {
-    throw new WeightsError('ERR_WEIGHTS_OPEN', (error as Error).message, path);
+    throw refusedBySystem(error, path);
   }
 }
 
@@ -61,8 +61,7 @@ function fileIn(folder: string): string {
 function readIndex(path: string): [tensor: string, shard: string][] {
   const parsed = native.weightsParseIndex(indexAt(path));
   if (typeof parsed[0] !== 'string') return parsed as [string, string][];
-  const [code, message, offset] = parsed as [string, string, number];
-  throw new WeightsError(code, message, path, offset);
+  throw refused(parsed as unknown as NativeRefusal, path);
 }
 
 function indexAt(path: string): Uint8Array {
@@ -76,8 +75,7 @@ function indexFile(path: string): SmallFile {
   try {
     return readSmallFile(path, INDEX_BYTES_MAX, true);
   } catch (error) {
-    const { code, message } = error as WeightsError;
-    throw code === 'ERR_WEIGHTS_OPEN' ? error : new WeightsError('ERR_WEIGHTS_OPEN', message, path);
+    throw error instanceof WeightsError ? error : refusedBySystem(error, path);
   }
 }
 

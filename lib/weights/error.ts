@@ -1,28 +1,59 @@
-// error.ts: a file of weights that can not be believed, or is not what it was.
+// error.ts: a file of weights that cannot be believed, or is not what it was.
 
-/** Why a file was refused. Branch on `code`, never on `message`. Append only. */
+/** Why a file was refused. Branch on `code`, never on `message`. docs/WEIGHTS.md says more. Append only. */
 export type WeightsErrorCode =
-  | 'ERR_WEIGHTS_OPEN' // no such file, no permission, no regular file, no address space
-  | 'ERR_WEIGHTS_FORMAT' // neither safetensors nor GGUF
+  // The file system
+  | 'ERR_WEIGHTS_NOT_FOUND' // no such file or folder
+  | 'ERR_WEIGHTS_PERMISSION' // this user may not open it
+  | 'ERR_WEIGHTS_NO_SPACE' // the file system is full, or the user's share of it
+  | 'ERR_WEIGHTS_NO_MEMORY' // no address space to map it
+  | 'ERR_WEIGHTS_OPEN' // cannot be used for another reason: no regular file, empty, a link, another user's
+  // Use
   | 'ERR_WEIGHTS_CHANGED' // cut or written to since it was opened
   | 'ERR_WEIGHTS_CLOSED' // used after close()
   | 'ERR_WEIGHTS_TENSOR' // no tensor of this name
   | 'ERR_WEIGHTS_WINDOW' // a tensor longer than this Node can show in one piece
-  | 'ERR_WEIGHTS_SHARD' // a shard is missing, or does not hold what the index says
-  | 'ERR_WEIGHTS_SHARD_NAME' // a shard's name is no plain file name
+  | 'ERR_WEIGHTS_DIGEST' // the digest is not computed yet
+  | 'ERR_WEIGHTS_LOCK' // lock() needs more than `ulimit -l` allows
+  // Contents
+  | 'ERR_WEIGHTS_TRUNCATED' // ends within something
+  | 'ERR_WEIGHTS_TRAILING' // goes on behind the last tensor
+  | 'ERR_WEIGHTS_HEADER_SIZE' // safetensors: the header is too long
+  | 'ERR_WEIGHTS_HEADER_UTF8' // safetensors: the header is no UTF-8
+  | 'ERR_WEIGHTS_HEADER_JSON' // safetensors: the header is no JSON of the right form
+  | 'ERR_WEIGHTS_COUNT' // more tensors, values or elements than there can be
+  | 'ERR_WEIGHTS_DUPLICATE' // a name twice
+  | 'ERR_WEIGHTS_NAME' // a tensor's name that the format does not allow
+  | 'ERR_WEIGHTS_DTYPE' // an unknown type of element
+  | 'ERR_WEIGHTS_SHAPE' // too many dimensions or elements
+  | 'ERR_WEIGHTS_OFFSETS' // tensors overlap, or leave a hole
+  | 'ERR_WEIGHTS_SIZE' // another size than shape and type make
+  | 'ERR_WEIGHTS_MAGIC' // GGUF: the file does not begin with "GGUF"
+  | 'ERR_WEIGHTS_VERSION' // GGUF: neither version 2 nor 3
+  | 'ERR_WEIGHTS_ENDIANNESS' // GGUF: written for big-endian machines
+  | 'ERR_WEIGHTS_KEY' // GGUF: a key that the format does not allow
+  | 'ERR_WEIGHTS_VALUE' // GGUF: a value that the format does not allow
+  | 'ERR_WEIGHTS_ALIGNMENT' // GGUF: an alignment that is none
   | 'ERR_WEIGHTS_SPLIT' // GGUF in several files, which are not those that it says
-  | 'ERR_WEIGHTS_TRUNCATED'
-  | 'ERR_WEIGHTS_TRAILING'
-  | 'ERR_WEIGHTS_HEADER_SIZE'
-  | 'ERR_WEIGHTS_HEADER_UTF8'
-  | 'ERR_WEIGHTS_HEADER_JSON'
-  | 'ERR_WEIGHTS_DUPLICATE'
-  | 'ERR_WEIGHTS_NAME'
-  | 'ERR_WEIGHTS_DTYPE'
-  | 'ERR_WEIGHTS_SHAPE'
-  | 'ERR_WEIGHTS_OFFSETS'
-  | 'ERR_WEIGHTS_SIZE'
-  | (string & {}); // one for each lie that a header can tell: docs/WEIGHTS.md
+  | 'ERR_WEIGHTS_SHARD' // a shard does not hold what the index says
+  | 'ERR_WEIGHTS_SHARD_NAME' // a shard's name is no plain file name
+  | 'ERR_WEIGHTS_INDEX_SIZE' // an index of shards that is too long
+  | 'ERR_WEIGHTS_INDEX_UTF8' // an index that is no UTF-8
+  | 'ERR_WEIGHTS_INDEX_JSON' // an index that is no JSON of the right form
+  | 'ERR_WEIGHTS_TABLE'; // no embedding table
+
+/** By what the operating system calls it. */
+const SYSTEM_CODES: Record<string, WeightsErrorCode> = {
+  ENOENT: 'ERR_WEIGHTS_NOT_FOUND',
+  ENOTDIR: 'ERR_WEIGHTS_NOT_FOUND',
+  EACCES: 'ERR_WEIGHTS_PERMISSION',
+  EPERM: 'ERR_WEIGHTS_PERMISSION',
+  ENOSPC: 'ERR_WEIGHTS_NO_SPACE',
+  EDQUOT: 'ERR_WEIGHTS_NO_SPACE',
+};
+
+/** What native code tells of a file that it refused. */
+export type NativeRefusal = readonly [code: string, message: string, offset: number];
 
 /** A file that was refused, or is not what it was. */
 export class WeightsError extends Error {
@@ -39,4 +70,15 @@ export class WeightsError extends Error {
     this.path = path;
     this.offset = offset;
   }
+}
+
+/** The error for what native code refused; its place only where contents are wrong. @internal */
+export function refused([code, message, offset]: NativeRefusal, path: string, placed = true): WeightsError {
+  return new WeightsError(code as WeightsErrorCode, message, path, placed ? offset : undefined);
+}
+
+/** The error for what one of Node's file system functions threw. @internal */
+export function refusedBySystem(error: unknown, path: string): WeightsError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new WeightsError(SYSTEM_CODES[code] ?? 'ERR_WEIGHTS_OPEN', message, path);
 }

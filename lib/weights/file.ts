@@ -2,7 +2,7 @@
 
 import { native, STRATEGIES } from '../addon/native.js';
 import { booleanOption, optionsObject } from '../base/options.js';
-import { WeightsError } from './error.js';
+import { type NativeRefusal, refused, WeightsError } from './error.js';
 
 /**
  * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the system's
@@ -72,7 +72,7 @@ export class WeightsFile {
   /** `place`: the file itself, where `path` is a link to it that was judged. */
   constructor(path: string, strategy: WeightsStrategy, follow = true, place = path) {
     const opened = native.weightsOpen(place, STRATEGIES.indexOf(strategy), follow);
-    if (typeof opened === 'string') throw new WeightsError('ERR_WEIGHTS_OPEN', opened.replace(`${place}: `, ''), path);
+    if (Array.isArray(opened)) throw refused(opened as unknown as NativeRefusal, path, false);
     this.path = path;
     this.#file = opened;
     const { size, mapped, identity, owner, mode, changedMs } = native.weightsFacts(opened);

@@ -1,7 +1,7 @@
 // formats.ts: what files of weights say of themselves, as native code read it.
 
 import { type NativeHeader, native } from '../addon/native.js';
-import { WeightsError } from './error.js';
+import { refused, WeightsError } from './error.js';
 import type { TensorPlace, WeightsFile } from './file.js';
 import { type GgufPlace, ggufValue } from './gguf-values.js';
 
@@ -13,10 +13,7 @@ export interface Header {
 /** Reads, checks and believes a header; or throws what is wrong with it. */
 export function headerOf(file: WeightsFile): Header {
   const parsed = native.weightsParse(file.handle);
-  if (Array.isArray(parsed)) {
-    const [code, message, offset] = parsed;
-    throw new WeightsError(code, message, file.path, offset);
-  }
+  if (Array.isArray(parsed)) throw refused(parsed, file.path);
   const { names, dtypes, blocks, shapes, places, metadata } = parsed;
   const tensors = names.map((name, i) => ({
     name,

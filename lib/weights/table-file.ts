@@ -150,7 +150,7 @@ function indexOf<Index>(make: () => Index, wrong: (message: string) => WeightsEr
   }
 }
 
-/** By the array's constructor: `subarray` takes twice as long. Several windows where one can not show all rows. */
+/** By the array's constructor: `subarray` takes twice as long. Several windows where one cannot show all rows. */
 function viewsOf(
   vectors: WeightTensor,
   array: TableFile['array'],

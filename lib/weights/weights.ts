@@ -206,7 +206,7 @@ export class Weights implements Iterable<WeightTensor> {
     }
   }
 
-  /** Tells the system which tensors are used next, all by default, and waits for nothing. False where it can not be told. */
+  /** Tells the system which tensors are used next, all by default, and waits for nothing. False where it cannot be told. */
   advise(names?: Iterable<string>): boolean {
     const wanted = names === undefined ? [...this] : Array.from(names, (name) => this.tensor(name));
     return wanted.map(({ file, place, bytes }) => native.weightsAdvise(file.handle, place.begin, bytes)).every(Boolean);

@@ -4,7 +4,9 @@
 // (binding/errors.cc); the list is append only.
 #pragma once
 
+#include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -12,13 +14,16 @@ namespace zerohop {
 
 enum class Code {
   kOk,
-  kClosed,    // the handle was closed
-  kInvalid,   // an argument that the TypeScript layer should have caught
-  kOptions,   // a name opened again with other options
-  kNoMemory,  // the system refused memory
-  kTooLarge,  // a key or value beyond what this cache can ever hold
-  kIo,        // the operating system refused something else
-  kInternal,  // a bug of ours
+  kClosed,      // the handle was closed
+  kInvalid,     // an argument that the TypeScript layer should have caught
+  kOptions,     // a name opened again with other options
+  kNoMemory,    // the system refused memory
+  kIo,          // the operating system refused something else
+  kInternal,    // a bug of ours
+  kNotFound,    // no such file
+  kPermission,  // a file that this user may not open
+  kNoSpace,     // no room in the file system
+  kChanged,     // a file that was changed while it was opened
 };
 
 class [[nodiscard]] Status {
@@ -33,6 +38,15 @@ class [[nodiscard]] Status {
   Code code_ = Code::kOk;
   std::string detail_;
 };
+
+// What the operating system refused, by its `errno`.
+inline Status Refused(int error) {
+  const Code code = error == ENOENT || error == ENOTDIR  ? Code::kNotFound
+                    : error == EACCES || error == EPERM  ? Code::kPermission
+                    : error == ENOSPC || error == EDQUOT ? Code::kNoSpace
+                                                         : Code::kIo;
+  return {code, std::system_category().message(error)};
+}
 
 // A value, or the status that says why there is none; never holds an ok status.
 template <class T>

@@ -11,7 +11,10 @@ const char* CodeName(Code code) {
     case Code::kInvalid: return "ERR_OUT_OF_RANGE";
     case Code::kOptions: return "ERR_CACHE_OPTIONS";
     case Code::kNoMemory: return "ERR_CACHE_NO_MEMORY";
-    case Code::kTooLarge: return "ERR_CACHE_TOO_LARGE";
+    case Code::kNotFound:
+    case Code::kPermission:
+    case Code::kNoSpace:
+    case Code::kChanged:
     case Code::kIo: return "ERR_CACHE_IO";
     case Code::kInternal: break;
   }

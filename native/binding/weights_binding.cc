@@ -39,6 +39,17 @@ napi_value BufferOf(napi_env env, const Digest& digest) {
   return buffer;
 }
 
+const char* WeightsCode(Code code) {
+  switch (code) {
+    case Code::kNotFound: return "ERR_WEIGHTS_NOT_FOUND";
+    case Code::kPermission: return "ERR_WEIGHTS_PERMISSION";
+    case Code::kNoSpace: return "ERR_WEIGHTS_NO_SPACE";
+    case Code::kNoMemory: return "ERR_WEIGHTS_NO_MEMORY";
+    case Code::kChanged: return "ERR_WEIGHTS_CHANGED";
+    default: return "ERR_WEIGHTS_OPEN";
+  }
+}
+
 unsigned ThreadsOf(napi_env env, napi_value value) {
   uint32_t threads = 1;
   napi_get_value_uint32(env, value, &threads);
@@ -56,7 +67,7 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
     return ThrowType(env, "weightsOpen: expected (string, number, boolean)");
   }
   Result<File> file = MappedFile::Open(path, static_cast<MapStrategy>(strategy), follow);
-  if (!file.ok()) return Text(env, file.status().detail());
+  if (!file.ok()) return RefusalOf(env, {WeightsCode(file.status().code()), file.status().detail(), 0});
   auto owned = std::make_unique<OpenedFile>(OpenedFile{std::move(file.value()), nullptr});
   napi_value value;
   const auto drop = [](napi_env, void* data, void*) { delete static_cast<OpenedFile*>(data); };
@@ -281,7 +292,7 @@ napi_value LockTake(napi_env env, napi_callback_info info) {
   if (!ReadString(env, args[0], &path)) return nullptr;
   if (napi_get_value_bool(env, args[1], &shared) != napi_ok) return ThrowType(env, "lockTake: expected a boolean");
   auto lock = FileLock::TryTake(path, shared);
-  if (!lock.ok()) return Text(env, lock.status().detail());
+  if (!lock.ok()) return RefusalOf(env, {WeightsCode(lock.status().code()), lock.status().detail(), 0});
   if (lock.value() == nullptr) return nullptr;
   napi_value value;
   const auto drop = [](napi_env, void* data, void*) { delete static_cast<std::unique_ptr<FileLock>*>(data); };

@@ -1,13 +1,15 @@
-// weights_file.h: the file that an external value of weightsOpen holds.
+// weights_file.h: the file that an external value of weightsOpen holds, and how its refusals reach JavaScript.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/napi_setup.h"
 #include "weights/mapped_file.h"
+#include "weights/tensor.h"
 
 namespace zerohop::binding {
 
@@ -22,6 +24,18 @@ inline napi_value Text(napi_env env, const std::string& text) {
   napi_value value = nullptr;
   napi_create_string_utf8(env, text.data(), text.size(), &value);
   return value;
+}
+
+// [code, message, offset]; lib/weights/ throws it with the file's name.
+inline napi_value RefusalOf(napi_env env, const Refusal& refusal) {
+  napi_value list = nullptr;
+  if (napi_create_array_with_length(env, 3, &list) != napi_ok ||
+      napi_set_element(env, list, 0, Text(env, refusal.code)) != napi_ok ||
+      napi_set_element(env, list, 1, Text(env, refusal.message)) != napi_ok ||
+      napi_set_element(env, list, 2, Double(env, static_cast<double>(refusal.offset))) != napi_ok) {
+    return nullptr;
+  }
+  return list;
 }
 
 // Null, and an exception pending, for anything else.

@@ -22,17 +22,6 @@
 namespace zerohop::binding {
 namespace {
 
-napi_value RefusalOf(napi_env env, const Refusal& refusal) {
-  napi_value list = nullptr;
-  if (napi_create_array_with_length(env, 3, &list) != napi_ok ||
-      napi_set_element(env, list, 0, Text(env, refusal.code)) != napi_ok ||
-      napi_set_element(env, list, 1, Text(env, refusal.message)) != napi_ok ||
-      napi_set_element(env, list, 2, Double(env, static_cast<double>(refusal.offset))) != napi_ok) {
-    return nullptr;
-  }
-  return list;
-}
-
 // Lists filled from within handle scopes of their own: there may be millions of items.
 template <class Item>
 napi_value ListOf(napi_env env, const std::vector<Item>& items, const std::function<napi_value(const Item&)>& make) {

@@ -24,17 +24,14 @@ int OpenLock(const std::string& path, bool shared) {
 }  // namespace
 
 Result<std::unique_ptr<FileLock>> FileLock::TryTake(const std::string& path, bool shared) {
-  const auto failure = [&](int error) {
-    return Status(Code::kIo, path + ": " + std::system_category().message(error));
-  };
   for (;;) {
     const int file = OpenLock(path, shared);
-    if (file < 0) return failure(errno);
+    if (file < 0) return Refused(errno);
     std::unique_ptr<FileLock> lock(new FileLock({}, file));
     if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return std::unique_ptr<FileLock>();
       if (errno == EINTR) continue;
-      return failure(errno);
+      return Refused(errno);
     }
     // Whoever held it took the file with him: that of the name is another one now, and maybe somebody's.
     struct stat mine, named;

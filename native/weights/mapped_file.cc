@@ -69,23 +69,23 @@ bool OnNetwork([[maybe_unused]] int file) {
 
 Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, MapStrategy strategy, bool follow) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
-  if (file < 0) return Status(Code::kIo, path + ": " + ErrorText(errno));
+  if (file < 0) return Refused(errno);
   const std::shared_ptr<MappedFile> opened(new MappedFile);
   opened->file_ = file;
   struct stat facts;
-  if (::fstat(file, &facts) != 0) return Status(Code::kIo, path + ": " + ErrorText(errno));
-  if (!S_ISREG(facts.st_mode)) return Status(Code::kIo, path + ": expected a regular file");
+  if (::fstat(file, &facts) != 0) return Refused(errno);
+  if (!S_ISREG(facts.st_mode)) return Status(Code::kIo, "expected a regular file");
   opened->identity_ = IdentityOf(facts);
   opened->names_ = facts.st_nlink;
   opened->owner_ = facts.st_uid;
   opened->mode_ = facts.st_mode & 07777;
   const uint64_t size = opened->size();
-  if (size == 0) return Status(Code::kIo, path + ": expected a file of weights, found an empty one");
+  if (size == 0) return Status(Code::kIo, "expected a file of weights, found an empty one");
   const bool read = strategy == MapStrategy::kRead || strategy == MapStrategy::kDirect ||
                     (strategy == MapStrategy::kAuto && OnNetwork(file));
   const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kUncharged;
   void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
-  if (at == MAP_FAILED) return Status(Code::kNoMemory, path + ": no address space for it: " + ErrorText(errno));
+  if (at == MAP_FAILED) return Status(Code::kNoMemory, "no address space for it: " + ErrorText(errno));
   opened->pages_ = std::make_shared<FilePages>(static_cast<std::byte*>(at), size);
   opened->mapped_ = !read;
 #if defined(MADV_DONTDUMP)
@@ -93,7 +93,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
 #endif
   if (strategy == MapStrategy::kDirect) opened->direct_file_ = OpenDirect(file);
   // It may have been cut between the two.
-  if (opened->Changed()) return Status(Code::kIo, path + ": changed while it was opened");
+  if (opened->Changed()) return Status(Code::kChanged, "changed while it was opened");
   return opened;
 }
 

@@ -230,7 +230,7 @@ describe('a table', () => {
     const wrong = fileOf('wrong.safetensors');
     await EmbeddingTable.write(wrong, { ids: [1], vectors: Float32Array.of(1), dimensions: 1 });
     await expect(table.swap(wrong)).rejects.toThrow(RangeError);
-    await expect(table.swap('/nowhere')).rejects.toMatchObject({ code: 'ERR_WEIGHTS_OPEN' });
+    await expect(table.swap('/nowhere')).rejects.toMatchObject({ code: 'ERR_WEIGHTS_NOT_FOUND' });
     expect(table.row(11)).toEqual(Float32Array.of(300, 400));
     table.close();
     expect(errorOf(() => table.row(10)).code).toBe('ERR_WEIGHTS_CLOSED');

@@ -82,7 +82,7 @@ describe('files of one model', () => {
   test('are refused if one is missing', async () => {
     const path = three(good(1));
     unlinkSync(path.replace('00002-of', '00003-of'));
-    await expect(Weights.open(path)).rejects.toMatchObject({ code: 'ERR_WEIGHTS_OPEN' });
+    await expect(Weights.open(path)).rejects.toMatchObject({ code: 'ERR_WEIGHTS_NOT_FOUND' });
     // Nor does it help to call them otherwise.
     await expect(Weights.open(written(part('a', good(0)), part('b', good(1))))).rejects.toMatchObject({
       code: 'ERR_WEIGHTS_SPLIT',

@@ -310,7 +310,7 @@ describe('a checkpoint of several files', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['a shard is missing', { weight_map: { ...map, one: 'c.safetensors' } }, 'ERR_WEIGHTS_OPEN'],
+    ['a shard is missing', { weight_map: { ...map, one: 'c.safetensors' } }, 'ERR_WEIGHTS_NOT_FOUND'],
     ['a tensor is in another shard', { weight_map: { ...map, one: 'b.safetensors' } }, 'ERR_WEIGHTS_SHARD'],
     ['a tensor is in no shard', { weight_map: { ...map, four: 'a.safetensors' } }, 'ERR_WEIGHTS_SHARD'],
     ['a shard lies elsewhere', { weight_map: { one: '../a.safetensors' } }, 'ERR_WEIGHTS_SHARD_NAME'],
@@ -331,12 +331,12 @@ describe('a checkpoint of several files', () => {
 });
 
 describe('what is no file of weights', () => {
-  test.each<[string, (folder: string) => string]>([
-    ['nothing', (folder) => join(folder, 'x')],
-    ['an empty folder', (folder) => folder],
-    ['a device', () => '/dev/null'],
-  ])('%s', async (_, make) => {
-    expect((await refusalOf(make(ownFolder()))).code).toBe('ERR_WEIGHTS_OPEN');
+  test.each<[string, string, (folder: string) => string]>([
+    ['nothing', 'ERR_WEIGHTS_NOT_FOUND', (folder) => join(folder, 'x')],
+    ['an empty folder', 'ERR_WEIGHTS_OPEN', (folder) => folder],
+    ['a device', 'ERR_WEIGHTS_OPEN', () => '/dev/null'],
+  ])('%s', async (_, code, make) => {
+    expect((await refusalOf(make(ownFolder()))).code).toBe(code);
   });
 
   test('a named pipe does not hang', async () => {
