@@ -1,4 +1,4 @@
-// options.ts: what a user may write as an option, and the words for what can not be one.
+// options.ts: what a user may write as an option, and the words for what cannot be one.
 //
 // `optionsObject` reads each option once: getters and proxies may answer otherwise the next time. It reads own members
 // only: what a bug elsewhere put on Object.prototype is no option. The other functions judge one value each. They name
@@ -119,7 +119,7 @@ export function booleanOption(name: string, value: unknown): boolean {
   return value;
 }
 
-/** A string without lone surrogates, which UTF-8 can not carry. */
+/** A string without lone surrogates, which UTF-8 cannot carry. */
 export function textOption(name: string, value: unknown, bytesMax = 1024, bytesMin = 0): string {
   if (typeof value !== 'string') throw typeError(name, 'a string', value);
   const bytes = Buffer.byteLength(value);

@@ -41,8 +41,8 @@ export interface OpenOptions {
    */
   maxBytes?: Size;
   /**
-   * What is done about JavaScript writing through a view. `'sample'` (default): the checksum of one hit in 256 is
-   * compared; an entry that was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views
+   * How writes through a view are found. `'sample'` (default): one hit in 256 has its checksum compared. An entry that
+   * was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views
    * are write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
    */
   verify?: Verify;
@@ -50,14 +50,17 @@ export interface OpenOptions {
   maxEntries?: number;
   /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
   ttl?: Duration;
-  /** So much of each `ttl` is taken off at random, from 0 to less than 1: values stored together do not expire together. Default 0. */
+  /**
+   * Shortens each `ttl` at random, by up to this share: 0 to less than 1. Values that were stored together then expire
+   * apart. Default 0.
+   */
   ttlJitter?: number;
   /**
-   * What is kept. `'learned'` (default): what the traffic so far says will be asked for soonest, for its bytes and `cost`.
-   * `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and `admission`.
+   * What stays when the cache is full. `'learned'` (default): what is likely to be asked for soonest, weighed by size and
+   * `cost`. `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and `admission`.
    */
   policy?: Policy;
-  /** `'score'` alone: frequencies are halved now and then, so that old fame fades. Default false. */
+  /** With `'score'` alone: frequencies are halved now and then, so that old fame fades. Default false. */
   aging?: boolean;
   /**
    * While the cache evicts, a `set` of a new key that is worth less than nearly all that is there stores nothing and

@@ -20,9 +20,9 @@ const DIGEST_BYTES = 32;
 /** Longer batches of text are hashed in parts. */
 const UNITS_MAX = 2 ** 24;
 
-/** Where is looked, while a lookup is under way; and what was found. */
+/** A lookup under way: in which keyspace, with which buffers, and what it found. */
 class Search {
-  /** Of the keyspace; that of a closed one is looked at, too, and says so. */
+  /** The keyspace. Undefined while nothing is looked up; a closed one's throws. */
   handle: number | undefined;
   slab: Uint8Array | undefined;
   found: ArrayBufferLike | number = MISS;

@@ -1,12 +1,12 @@
-// model.ts: memoised inference. What is known is not computed again, what is being computed is computed once, and the
-// rest reaches the model in batches.
+// model.ts: memoised inference. A stored result is not computed again. Callers who ask for the same input while it is
+// computed share one computation. All other inputs reach the model in batches.
 //
 //   input -> fingerprint -> keyspace of the model's version: a hit         finder.ts: one native call
 //                        -> a copy of the input, which is what is run       copies.ts
 //                        -> a flight: somebody computes it already; joined  computations.ts, flights.ts
 //                        -> a new flight, run with others that miss         runner.ts
 //
-// A result is stored under the fingerprint of the very input that was run.
+// A result is stored under the fingerprint of the copy that was run, not of the caller's object.
 
 import { CacheError } from '../base/errors.js';
 import { brand, isBranded } from '../base/kinds.js';
@@ -45,10 +45,10 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
   readonly identity: unknown;
 }
 
-/** Of hits so many tell that their input was asked for. */
+/** The share of hits that note how hot their input is, for `keepInputs`. */
 const KEEP_SHARE = 1 / 4;
 
-/** Of so many lookups one is timed. */
+/** One lookup in so many is timed. */
 const TIME_EVERY = 64;
 
 /** A model whose results are kept. Made by `cache.model()`. */
@@ -95,7 +95,7 @@ export class Model<Input, In, Out> {
     this.#verification = verify === undefined || verify === 0 ? undefined : new Verification(verify, codec, this);
   }
 
-  /** The key of an input's result; of replicas, the first one's. */
+  /** The key under which an input's result is stored. With `replicas`, the first one's. */
   fingerprint(input: Input): Fingerprint {
     return this.#finders[0]!.name(input);
   }
@@ -115,7 +115,7 @@ export class Model<Input, In, Out> {
     return this.#answer(input, this.#asked(options), undefined);
   }
 
-  /** @param value the input, if it was made ready for a lookup already. */
+  /** @param value the input as it is hashed, where that is known already. */
   #answer(input: Input, { signal, mode }: Asked, value: Value | undefined): In | Out | Promise<In | Out> {
     const finder = this.#anyFinder();
     const computations = this.#computations;
@@ -223,7 +223,7 @@ export class Model<Input, In, Out> {
     return { results, places, awaited, flights };
   }
 
-  /** One by one, where hits need a look each; what misses is still run together. */
+  /** Looks the inputs up one by one, where each hit may need more than its value. Misses still run together. */
   #beginEach(inputs: readonly Input[], asked: Asked): Begun<Input, In, Out> {
     const values = this.#finders[0]!.prepareMany(inputs); // all of them, before the first is looked up
     const awaited = inputs.map(async (input, i) => this.#answer(input, asked, values[i]));
@@ -231,7 +231,7 @@ export class Model<Input, In, Out> {
     return { results, places: awaited.map((_, i) => i), awaited, flights: [] };
   }
 
-  /** What is run for an input. `known` is the name that the input was looked up by. */
+  /** What is run for an input: a copy, and its fingerprint. `known` is the fingerprint it was looked up by. */
   #named(finder: Finder<In, Out>, input: Input, known: Fingerprint | undefined): Named<Input> {
     const copy = this.#copies.of(input);
     return { input: copy.input, key: copy.sure && known !== undefined ? known : finder.name(copy.input) };
@@ -250,7 +250,7 @@ export class Model<Input, In, Out> {
     return copies.map(({ input }, n) => ({ input, key: keys.keyAt(n) }));
   }
 
-  /** What is stored for the input, if anything is; uncounted. Stale results are given too. */
+  /** The stored result for the input, stale or not; undefined if there is none. Counts nothing. */
   peek(input: Input): Out | undefined {
     for (const finder of this.#finders) {
       const found = this.#answers.peek(finder.name(input));

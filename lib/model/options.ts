@@ -53,22 +53,22 @@ export interface ModelBaseOptions<Input = unknown> {
   params?: unknown;
   /** How long results may be served. Default: the cache's. */
   ttl?: Duration;
-  /** So much of each `ttl` is taken off at random, from 0 to less than 1. Default: the cache's. */
+  /** Shortens each `ttl` at random, by up to this share: 0 to less than 1. Default: the cache's. */
   ttlJitter?: number;
-  /** For so long after its `ttl` a result is still served, while a new one is computed for later callers. */
+  /** How long after its `ttl` a result is still served, while a new one is computed for later callers. */
   staleWhileRevalidate?: Duration;
-  /** For so long after its `ttl` a result is served if computing a new one failed. */
+  /** How long after its `ttl` a result is served if computing a new one fails. */
   staleIfError?: Duration;
-  /** For so long the callers who ask for an input whose run failed get the same error. Default: each runs it again. */
+  /** How long callers get the same error for an input whose run failed. Default: each caller runs it again. */
   negativeTtl?: Duration;
   /**
    * Names under which `invalidateByTag` forgets the results for an input: at most 16. They are asked for when a result
    * is computed or set: what was stored before keeps the tags of then. It is given a copy of the input, to read alone.
    */
   tags?: (input: Input) => readonly string[];
-  /** Inputs of one run at most. Default 1 024. */
+  /** The most inputs of one run. Default 1 024. */
   maxBatch?: number;
-  /** Runs at a time, at most; others wait for their turn. Default: any number. */
+  /** The most runs at a time; others wait for their turn. Default: any number. */
   concurrency?: number;
   /**
    * A run that takes longer is given up: its callers get a CacheError `ERR_MODEL_TIMEOUT`, or what is stale
