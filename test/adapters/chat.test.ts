@@ -130,7 +130,7 @@ describe('answers of a chat model', () => {
     expect(await ask(kept(cache, { temperature: 0 }), 'q')).toBe('1'); // another instance of the same parameters
   });
 
-  test('five callers at once are one call of the model; so are equal prompts of a batch', async () => {
+  test('are computed once for five callers at once, and once for equal prompts of a batch', async () => {
     const chat = kept(openCache());
     const all = await Promise.all(Array.from({ length: 5 }, () => chat.invoke('q')));
     expect(all.map(({ content }) => content)).toEqual(['1', '1', '1', '1', '1']);
@@ -139,7 +139,7 @@ describe('answers of a chat model', () => {
     expect(chat.calls).toHaveLength(3);
   });
 
-  test('a failure is given to all who wait, and not kept', async () => {
+  test('are not kept if they are failures, which all who wait get', async () => {
     const chat = kept(openCache(), {
       answer: (count) => {
         if (count === 1) throw new Error('this time');
@@ -151,7 +151,7 @@ describe('answers of a chat model', () => {
     expect(await ask(chat, 'q')).toBe('a');
   });
 
-  test('an abort takes one caller out; when all are out, the model hears of it', async () => {
+  test('survive an abort of one caller; when all are out, the model is aborted', async () => {
     const chat = kept(openCache());
     const [one, two] = [new AbortController(), new AbortController()];
     const first = chat.invoke('q', { signal: one.signal });
@@ -182,7 +182,7 @@ describe('answers of a chat model', () => {
     expect(chat.calls).toHaveLength(3);
   });
 
-  test('keep says which are kept; a call may ask for a new answer in place of the old one', async () => {
+  test('are kept as keep says, and a call may ask for a new one in place of the old one', async () => {
     const chat = kept(openCache(), {}, { keep: ([one]: { text: string }[]) => one!.text !== '1' });
     for (let round = 0; round < 3; ++round) await ask(chat, 'q');
     expect(chat.calls).toHaveLength(2);
@@ -218,7 +218,7 @@ describe('answers of a chat model', () => {
     }
   });
 
-  test('streams, and calls with options that have no fingerprint, go to the model each time', async () => {
+  test('come from the model each time for streams, and for options that have no fingerprint', async () => {
     const chat = kept(openCache());
     for (let round = 0; round < 2; ++round) {
       for await (const chunk of await chat.stream('q')) expect(chunk.content).toBe('streamed');
@@ -227,7 +227,7 @@ describe('answers of a chat model', () => {
     expect([chat.streams, chat.calls.length]).toEqual([2, 2]);
   });
 
-  test('one that is too large for the cache, and a cache that is closed meanwhile, fail no call', async () => {
+  test('may be too large for the cache, or find it closed, without failing the call', async () => {
     const cache = openCache({ maxBytes: '1MB' });
     const chat = kept(cache, { answer: () => new AIMessage('x'.repeat(2 ** 20)) });
     expect(await ask(chat, 'q')).toHaveLength(2 ** 20);

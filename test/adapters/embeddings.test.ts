@@ -62,7 +62,7 @@ describe('embedMany', () => {
     expect(values().flat().sort().join('')).toBe('abcdefghijk');
   });
 
-  test('that is all known calls nobody, and costs nothing', async () => {
+  test('of known values calls nobody, and costs nothing', async () => {
     const { model, calls } = wrapped(openCache());
     const first = await embedMany({ model, values: ['a', 'b'] });
     const second = await embedMany({ model, values: ['b', 'a'] });
@@ -71,13 +71,13 @@ describe('embedMany', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('of nothing', async () => {
+  test('of no values calls nobody', async () => {
     const { model, calls } = wrapped(openCache());
     expect(await model.doEmbed({ values: [] })).toEqual({ embeddings: [], usage: { tokens: 0 }, warnings: [] });
     expect(calls).toEqual([]);
   });
 
-  test('at the same time computes a value once', async () => {
+  test('called twice at the same time computes a value once', async () => {
     const cache = openCache();
     const { model, values } = wrapped(cache);
     const all = await Promise.all(Array.from({ length: 32 }, () => embedMany({ model, values: ['a', 'b'] })));
@@ -86,7 +86,7 @@ describe('embedMany', () => {
     expect(all.reduce((sum, { usage }) => sum + usage.tokens, 0)).toBe(20);
   });
 
-  test('answers the same from the model and from the cache: rounded to float32, and the caller’s own', async () => {
+  test('gives the same from the model and from the cache: rounded to float32, and the caller’s own', async () => {
     const { model } = wrapped(openCache(), { answer: (values) => values.map(() => [0.1, 1e-50]) });
     const first = (await embed({ model, value: 'a' })).embedding;
     first[1] = 7;
@@ -120,8 +120,8 @@ describe('embedMany', () => {
   });
 });
 
-describe('what fails', () => {
-  test('rejects with the model’s own error, and nothing is kept', async () => {
+describe('an embedding call', () => {
+  test('rejects with the model’s own error, and keeps nothing', async () => {
     let fails = true;
     const { model, calls } = wrapped(openCache(), {
       answer: () => {
@@ -145,7 +145,7 @@ describe('what fails', () => {
     ['an empty vector', [[]]],
     ['a hole in a vector', [Object.assign([1], { length: 3 })]],
     ['a number that float32 cannot hold', [[1e300]]],
-  ])('because of %s: ERR_MODEL_RESULT, and nothing is kept', async (_, embeddings) => {
+  ])('rejects with ERR_MODEL_RESULT because of %s, and keeps nothing', async (_, embeddings) => {
     let answer: unknown = embeddings;
     const { model } = wrapped(openCache(), { answer: () => answer });
     await expect(model.doEmbed({ values: ['a'] })).rejects.toMatchObject({ code: 'ERR_MODEL_RESULT' });
@@ -154,7 +154,7 @@ describe('what fails', () => {
   });
 
   test.each([[[]], [[1]]])(
-    'a vector of %j among longer ones is refused with the name of its value; the others are kept',
+    'refuses a vector of %j among longer ones with the name of its value, and keeps the others',
     async (bad) => {
       let isBad = true;
       const { model, values } = wrapped(openCache(), {
@@ -172,7 +172,7 @@ describe('what fails', () => {
     },
   );
 
-  test('a short vector that came first is not served once longer ones are there', async () => {
+  test('does not answer with a short vector that came first once longer ones are there', async () => {
     let isBad = true;
     const { model } = wrapped(openCache(), {
       maxEmbeddingsPerCall: null,
@@ -184,7 +184,7 @@ describe('what fails', () => {
     expect((await model.doEmbed({ values: ['a', 'b'] })).embeddings).toEqual([vectorOf('a'), vectorOf('b')]);
   });
 
-  test('of two lengths that are as frequent none is kept, and the next call begins anew', async () => {
+  test('keeps no vector if two lengths are equally frequent, and the next call begins anew', async () => {
     let isBad = true;
     const { model } = wrapped(openCache(), { answer: (asked) => asked.map((text) => (isBad ? [1] : vectorOf(text))) });
     await model.doEmbed({ values: ['a'] });
@@ -194,7 +194,7 @@ describe('what fails', () => {
     expect((await model.doEmbed({ values: ['a'] })).embeddings).toEqual([vectorOf('a')]);
   });
 
-  test('other parameters may ask for another length', async () => {
+  test('may have parameters that ask for another length', async () => {
     const cache = openCache();
     const long = wrapped(cache, { answer: (asked) => asked.map(() => [1, 2, 3]) });
     const other = wrapped(cache, { answer: (asked) => asked.map(() => [1]) });
@@ -206,7 +206,7 @@ describe('what fails', () => {
   });
 
   test.each([[[1]], [[null]], ['text'], [undefined]])(
-    'values that are no strings: a TypeError that says which (%j)',
+    'rejects with a TypeError for values that are no strings, and says which (%j)',
     async (given) => {
       const { model, calls } = wrapped(openCache());
       await expect(model.doEmbed(anything({ values: given }))).rejects.toMatchObject({
@@ -217,7 +217,7 @@ describe('what fails', () => {
     },
   );
 
-  test('an abort takes one caller out; when all are out, the model hears of it', async () => {
+  test('loses one caller by an abort, and aborts the model when all callers are out', async () => {
     const { model, calls } = wrapped(openCache(), {});
     const [one, two] = [new AbortController(), new AbortController()];
     const first = model.doEmbed({ values: ['a'], abortSignal: one.signal });
@@ -234,7 +234,7 @@ describe('what fails', () => {
     await expect(model.doEmbed({ values: ['a'], abortSignal: two.signal })).rejects.toThrow('too late');
   });
 
-  test('text that has no fingerprint goes to the model, each time', async () => {
+  test('goes to the model each time for a text without a fingerprint', async () => {
     const { model, calls } = wrapped(openCache());
     for (let round = 0; round < 2; ++round)
       expect((await model.doEmbed({ values: ['\ud83d', 'a'] })).embeddings).toHaveLength(2);

@@ -159,7 +159,7 @@ describe('a Keyv', () => {
     expect(await keyv.get('without an end')).toEqual({ a: 1 });
   });
 
-  test('hears of what fails', async () => {
+  test('emits an error for what fails', async () => {
     const cache = openCache();
     const keyv = new Keyv({ store: keyvStore(spaceOf(cache)) });
     const errors: Error[] = [];

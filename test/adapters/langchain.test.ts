@@ -40,7 +40,7 @@ class Asked extends Embeddings {
 const TERMS = { scope: PUBLIC, model: 'm' } as const;
 
 describe('embeddings', () => {
-  test('of documents: those that are missing, each once, in order', async () => {
+  test('of documents are computed where they are missing, each once, and given in order', async () => {
     const inner = new Asked();
     const kept: EmbeddingsLike = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
     await kept.embedDocuments(['b']);
@@ -51,7 +51,7 @@ describe('embeddings', () => {
     expect(inner.documents).toHaveLength(2);
   });
 
-  test('of a query: asked once, and apart from documents', async () => {
+  test('of a query are computed once, and kept apart from documents', async () => {
     const inner = new Asked();
     const kept = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
     await kept.embedDocuments(['a']);
@@ -60,7 +60,7 @@ describe('embeddings', () => {
     expect([inner.queries, inner.documents]).toEqual([['a'], [['a']]]);
   });
 
-  test('at the same time are computed once; failures are not kept', async () => {
+  test('that are asked for at the same time are computed once, and failures are not kept', async () => {
     const inner = new Asked();
     const kept = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
     inner.fails = true;
@@ -77,7 +77,7 @@ describe('embeddings', () => {
     expect([inner.documents.length, inner.queries.length]).toEqual([2, 2]);
   });
 
-  test('answers are arrays of the caller’s own', async () => {
+  test('are arrays of the caller’s own', async () => {
     const kept = cachedEmbeddings(new Asked(), { cache: openCache(), ...TERMS });
     const [first] = await kept.embedDocuments(['a']);
     first![0] = 9;
@@ -85,7 +85,7 @@ describe('embeddings', () => {
     expect(Array.isArray(first)).toBe(true);
   });
 
-  test('text that has no fingerprint is embedded, each time', async () => {
+  test('of a text without a fingerprint are computed each time', async () => {
     const inner = new Asked();
     const kept = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
     for (let round = 0; round < 2; ++round) {
@@ -106,7 +106,7 @@ describe('embeddings', () => {
     await expect(kept.embedQuery('a')).rejects.toMatchObject({ code: 'ERR_MODEL_RESULT' });
   });
 
-  test('an empty or short vector is refused with the name of its text; the others are kept (dify#41476)', async () => {
+  test('that are empty or short are refused with the name of the text; the others are kept (dify#41476)', async () => {
     const asked: string[][] = [];
     let bad: number[] | undefined = [];
     const inner = {
@@ -127,7 +127,7 @@ describe('embeddings', () => {
     expect(asked).toEqual([['a', 'b', 'c'], ['b'], ['b']]);
   });
 
-  test('what is no text, or no array of them, is a TypeError that says which', async () => {
+  test('of what is no text, or no array of texts, are a TypeError that says which', async () => {
     const inner = new Asked();
     const kept = cachedEmbeddings(inner, { cache: openCache(), ...TERMS });
     const code = 'ERR_INVALID_ARG_TYPE';
@@ -183,7 +183,7 @@ describe('embeddings', () => {
 const cacheOf = (cache: Cache, over: object = {}) => llmCache(caches, { cache, scope: PUBLIC, ...over });
 
 describe('a cache of language models', () => {
-  test('is one of LangChain’s, and keeps what its chat models answer', async () => {
+  test('is one of LangChain’s, and keeps the answers of chat models', async () => {
     const own = cacheOf(openCache());
     expect(own).toBeInstanceOf(caches.BaseCache);
     const model = new FakeListChatModel({ responses: ['one', 'two'], cache: own });
@@ -196,7 +196,7 @@ describe('a cache of language models', () => {
     expect((await model.invoke('What?', { stop: ['x'] })).text).toBe('x'); // as such a model answers to that
   });
 
-  test('and what its completion models answer', async () => {
+  test('keeps the answers of completion models', async () => {
     let asked = 0;
     class Counting extends FakeLLM {
       override async _call(prompt: string): Promise<string> {
@@ -304,14 +304,14 @@ describe('a cache of language models', () => {
     },
   );
 
-  test('calls with tools that JSON does not show are not kept', async () => {
+  test('does not keep calls with tools that JSON does not show', async () => {
     const own = cacheOf(openCache());
     const llmKey = 'tools:[{"lc":1,"type":"not_implemented","id":["langchain","tools","DynamicTool"]}]';
     await own.update('p', llmKey, [{ text: '1' }]);
     expect(await own.lookup('p', llmKey)).toBeNull();
   });
 
-  test('a completion model’s prompt is all text: words in brackets count as they are', async () => {
+  test('takes a completion model’s prompt as text, with words in brackets as they are', async () => {
     let asked = 0;
     class Counting extends FakeLLM {
       override async _call(prompt: string): Promise<string> {
@@ -390,7 +390,7 @@ describe('a cache of language models', () => {
     expect(model.asked).toBe(1);
   });
 
-  test('keep may go by the answers, beside the default', async () => {
+  test('lets keep decide by the answers, beside the default', async () => {
     const keep = (answers: readonly GenerationLike[]) => areComplete(answers) && answers[0]!.text.startsWith('{');
     const model = new Answering((count) => ({ message: new AIMessage(count === 1 ? 'sorry' : '{}') }), {
       cache: cacheOf(openCache(), { keep }),
@@ -399,7 +399,7 @@ describe('a cache of language models', () => {
     expect(model.asked).toBe(2);
   });
 
-  test('an answer that is too large for the cache does not fail the call', async () => {
+  test('does not fail a call whose answer is too large to be stored', async () => {
     const model = new FakeListChatModel({
       responses: ['x'.repeat(2 ** 20), 'y'],
       cache: cacheOf(openCache({ maxBytes: '1MB' })),
@@ -416,7 +416,7 @@ describe('a cache of language models', () => {
     expect(await own.lookup('p', 'k')).toBeNull();
   });
 
-  test('what is missing or wrong is refused', () => {
+  test('is refused where an option is missing or wrong', () => {
     const options = { cache: openCache(), scope: PUBLIC } as const;
     for (const wrong of [undefined, {}, { ...caches, BaseCache: undefined }])
       expect(errorOf(() => llmCache(anything(wrong), options)).message).toMatch(/^caches: expected the module '@lang/);

@@ -175,7 +175,7 @@ describe('a call may ask', () => {
     expect(errorOf(() => middleware.forget('')).name).toBe('RangeError');
   });
 
-  test('what is under way when it is forgotten is not kept', async () => {
+  test('to forget an answer that is under way, which is then not kept', async () => {
     const cache = openCache();
     const middleware = languageMiddleware({ cache, scope: PUBLIC });
     const calls: LanguageModelV3CallOptions[] = [];
@@ -192,7 +192,7 @@ describe('a call may ask', () => {
     expect(calls).toHaveLength(4);
   });
 
-  test('and the provider hears nothing of it', async () => {
+  test('without the provider seeing it', async () => {
     const { model, calls } = wrapped(openCache());
     await model.doGenerate(asking({ tags: ['q'] }));
     await model.doGenerate(asking({ tags: ['q'] }, { mine: { effort: 'low' } }));

@@ -45,7 +45,7 @@ describe('generate', () => {
     }
   });
 
-  test('32 callers at once are one call of the model', async () => {
+  test('makes one call of the model for 32 callers at once', async () => {
     const { model, calls } = wrapped(openCache());
     const answers = await Promise.all(Array.from({ length: 32 }, () => model.doGenerate(PARAMS)));
     for (const { content } of answers) expect(content).toEqual(answerOf('answer 1').content);
@@ -53,7 +53,7 @@ describe('generate', () => {
     expect(new Set(answers).size).toBe(32);
   });
 
-  test('an error is given to all who wait, and not kept', async () => {
+  test('gives an error to all who wait, and does not keep it', async () => {
     const { model, calls } = wrapped(openCache(), {
       generate: (count) => {
         if (count === 1) throw new Error('this time');
@@ -103,13 +103,13 @@ describe('generate', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('an answer that is too large for the cache is given', async () => {
+  test('gives an answer that is too large to be stored', async () => {
     const content = [{ type: 'text', text: 'x'.repeat(2 ** 20) }];
     const { model } = wrapped(openCache({ maxBytes: '1MB' }), { generate: () => ({ ...answerOf(''), content }) });
     for (let round = 0; round < 2; ++round) expect((await model.doGenerate(PARAMS)).content).toEqual(content);
   });
 
-  test('an abort takes one caller out; when all are out, the model hears of it', async () => {
+  test('lets an abort take one caller out, and aborts the model when all are out', async () => {
     const { model, calls } = wrapped(openCache());
     const [one, two] = [new AbortController(), new AbortController()];
     const first = model.doGenerate({ ...PARAMS, abortSignal: one.signal });
@@ -143,7 +143,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(2);
   });
 
-  test('is not an answer of generate, nor the other way round', async () => {
+  test('is kept apart from answers of generate', async () => {
     const { model, calls } = wrapped(openCache());
     await model.doGenerate(PARAMS);
     expect(textOf(await read(model))).toBe('answer 2');
@@ -151,7 +151,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(2);
   });
 
-  test('who asks while it streams joins in, from its beginning, and reads at a pace of its own', async () => {
+  test('lets a caller who asks meanwhile join from the beginning, at a pace of its own', async () => {
     let source!: ReadableStreamDefaultController;
     const { model, calls } = wrapped(openCache(), {
       stream: () =>
@@ -179,14 +179,14 @@ describe('stream', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('32 callers at once are one call of the model', async () => {
+  test('makes one call of the model for 32 callers at once', async () => {
     const { model, calls } = wrapped(openCache());
     const all = await Promise.all(Array.from({ length: 32 }, () => read(model)));
     for (const parts of all) expect(parts).toStrictEqual(partsOf('answer 1'));
     expect(calls).toHaveLength(1);
   });
 
-  test('nothing is read before somebody asks', async () => {
+  test('reads nothing before somebody asks', async () => {
     let pulled = 0;
     const parts = partsOf('ab');
     const { model } = wrapped(openCache(), {
@@ -227,7 +227,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(2);
   });
 
-  test('one that breaks off fails for all who read it, and is not kept', async () => {
+  test('fails for all who read it if it breaks off, and is not kept', async () => {
     const { model, calls } = wrapped(openCache(), {
       stream: (count) => {
         if (count > 1) return undefined;
@@ -246,7 +246,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(2);
   });
 
-  test('one that can not be opened fails for all who asked, and is asked for again', async () => {
+  test('fails for all who asked if it cannot be opened, and is then asked for again', async () => {
     const { model, calls } = wrapped(openCache(), {
       stream: (count) => {
         if (count === 1) throw new Error('no stream');
@@ -274,7 +274,7 @@ describe('stream', () => {
     return { cancelled, stream };
   }
 
-  test('an abort takes one reader out; when all are out the model hears of it, and nothing is kept', async () => {
+  test('lets an abort take one reader out; when all are out, the model is aborted and nothing is kept', async () => {
     const { cancelled, stream } = endless();
     const { model, calls } = wrapped(openCache(), { stream });
     const [one, two] = [new AbortController(), new AbortController()];
@@ -297,7 +297,7 @@ describe('stream', () => {
     await third.stream.cancel();
   });
 
-  test('a reader that cancels is out as well', async () => {
+  test('lets a reader leave by cancelling', async () => {
     const { cancelled, stream } = endless();
     const { model, calls } = wrapped(openCache(), { stream });
     const [one, two] = [await model.doStream(PARAMS), await model.doStream(PARAMS)];
@@ -310,7 +310,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('an abort before it is opened', async () => {
+  test('may be aborted before it is opened', async () => {
     const { cancelled, stream } = endless();
     const { model, calls } = wrapped(openCache(), { stream });
     const controller = new AbortController();
@@ -324,7 +324,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('an abort while it is replayed', async () => {
+  test('may be aborted while it is replayed', async () => {
     const { model } = wrapped(openCache());
     await read(model);
     const controller = new AbortController();
@@ -334,7 +334,7 @@ describe('stream', () => {
     await expect(reader.read()).rejects.toThrow('enough');
   });
 
-  test('a cache that is closed meanwhile does not break it', async () => {
+  test('is not broken by a cache that is closed meanwhile', async () => {
     const cache = openCache();
     const { model } = wrapped(cache);
     const { stream } = await model.doStream(PARAMS);
@@ -441,7 +441,7 @@ describe('never mixed are', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('parameters that have no fingerprint: they go to the model, each time', async () => {
+  test('calls whose parameters have no fingerprint: they go to the model each time', async () => {
     const circle: Record<string, unknown> = {};
     circle['self'] = circle;
     const getter = {

@@ -116,7 +116,7 @@ describe('a cache for transformers.js', () => {
     expect(isMapped()).toBe(false);
   });
 
-  test('is read once a response, and by nobody beside a reader', async () => {
+  test('gives responses that are read once, by one reader', async () => {
     const cache = fresh();
     await cache.put(URL_OF_A, new Response(CONTENT));
     const response = (await cache.match(URL_OF_A))!;
@@ -168,7 +168,7 @@ describe('a cache for transformers.js', () => {
     expect(await (await cache.match(URL_OF_A))!.text()).toBe('first');
   });
 
-  test('waits for another that is bringing the same, and does not read its own body', async () => {
+  test('waits for another that is storing the same file, and does not read its own body', async () => {
     const folder = ownFolder();
     const first = comingBody();
     const second = comingBody();
@@ -182,7 +182,7 @@ describe('a cache for transformers.js', () => {
     expect(hashOf(await bytesFrom(await fresh({}, folder).match(URL_OF_A)))).toBe(hashOf(CONTENT));
   });
 
-  test('deletes; who has a response reads it', async () => {
+  test('deletes a file, and whoever has a response still reads it', async () => {
     const cache = fresh();
     await cache.put(URL_OF_A, new Response('content'));
     const [one, other] = [await cache.match(URL_OF_A), await cache.match(URL_OF_A)];
@@ -214,7 +214,7 @@ describe('a cache for transformers.js', () => {
     expect(await (await files.match(URL_OF_A))!.text()).toBe('content');
   });
 
-  test('of what is none is refused', () => {
+  test('is made of blobs alone, and takes no option that it does not know', () => {
     for (const wrong of [undefined, {}, ownFolder()])
       expect(errorOf(() => transformersCache(anything(wrong))).message).toMatch(
         /^blobs: expected the blobs of a cache/,

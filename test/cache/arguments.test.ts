@@ -229,13 +229,25 @@ describe.each(keyed)('%s refuses what is no key', (_, call) => {
 
 describe.each(setters)('%s refuses', (_, call) => {
   const root = ({ cache }: Spaces) => cache as Anything;
-  refuses('what is no key', (spaces, key) => call(root(spaces), key, utf8Of('v')), /^key: expected /, TEXT_KEYS);
-  refuses('no integer', ({ integers }, key) => call(integers, key, 1), /^key: expected /, INTEGER_KEYS);
+  refuses(
+    'values that are no key',
+    (spaces, key) => call(root(spaces), key, utf8Of('v')),
+    /^key: expected /,
+    TEXT_KEYS,
+  );
+  refuses('values that are no integer', ({ integers }, key) => call(integers, key, 1), /^key: expected /, INTEGER_KEYS);
   const noBytes = /^value: (expected a Uint8Array|its buffer was detached)/;
-  refuses('what are no bytes', (spaces, value) => call(root(spaces), 'text', value), noBytes, BYTES);
+  refuses('values that are no bytes', (spaces, value) => call(root(spaces), 'text', value), noBytes, BYTES);
   const noVector = /^value: expected a Float32Array/;
-  refuses('what is no vector', ({ vectors }, value) => call(vectors, 'text', value), noVector, ['a Float32Array']);
-  refuses('what is no number', ({ integers }, value) => call(integers, 1, value), /^value: expected a number/, NUMBERS);
+  refuses('values that are no vector', ({ vectors }, value) => call(vectors, 'text', value), noVector, [
+    'a Float32Array',
+  ]);
+  refuses(
+    'values that are no number',
+    ({ integers }, value) => call(integers, 1, value),
+    /^value: expected a number/,
+    NUMBERS,
+  );
 });
 
 describe('batches refuse', () => {
@@ -263,7 +275,7 @@ const optioned: [string, (spaces: Spaces, options: Anything) => unknown][] = [
 
 describe.each(optioned)('%s refuses', (_, call) => {
   const one = (name: string) => (spaces: Spaces, value: Anything) => call(spaces, { [name]: value });
-  refuses('what are no options', call, /^options/, [], wrongOptions);
+  refuses('values that are no options', call, /^options/, [], wrongOptions);
   refuses('a ttl', one('ttl'), /^options\.ttl: expected /, [], durations);
   refuses('a cost', one('cost'), /^options\.cost: expected /, [], costs);
   refuses('tags', one('tags'), /^options\.tags(\[0\])?: expected /, ['undefined', ...ARRAYS]);
@@ -275,7 +287,7 @@ describe.each(optioned)('%s refuses', (_, call) => {
 
 describe('touch refuses', () => {
   const call = ({ cache }: Spaces, options: Anything) => cache.touch('text', options);
-  refuses('what are no options', call, /^options/, [], wrongOptions);
+  refuses('values that are no options', call, /^options/, [], wrongOptions);
   const ofSet = { tags: () => ({ ttl: '1h', tags: ['t'] }), cost: () => ({ cost: 1 }) };
   refuses('options of set', call, /^options\.(tags|cost): expected one of the options ttl/, [], ofSet);
   const ttl = ({ cache }: Spaces, value: Anything) => cache.touch('text', { ttl: value });
@@ -288,7 +300,7 @@ describe('keyspace refuses', () => {
   refuses('a name', named, /^name: expected /, ['a string']);
   const call = ({ cache }: Spaces, options: Anything) => cache.keyspace('new', options);
   const noOptions = { ...wrongOptions, undefined: () => undefined, 'no codec': () => ({}) };
-  refuses('what are no options', call, /^options/, [], noOptions);
+  refuses('values that are no options', call, /^options/, [], noOptions);
   const options: [string, readonly string[], Record<string, () => unknown>][] = [
     ['codec', [], values],
     ['scope', ['undefined', 'a string'], values],
@@ -302,7 +314,7 @@ describe('keyspace refuses', () => {
     const one = (spaces: Spaces, value: Anything) => call(spaces, { codec: bytes, [name]: value });
     refuses(`a ${name}`, one, new RegExp(`^options\\.${name}: expected `), fine, all);
   }
-  test('and has then opened nothing', () => {
+  test('wrong options, and has then opened nothing', () => {
     const cache = openCache();
     expect(() => cache.keyspace('new', anything({ codec: bytes, near: 5 }))).toThrow(TypeError);
     expect(() => cache.keyspace('new', { codec: json, scope: 'other', keys: 'integer' })).not.toThrow();
@@ -310,7 +322,7 @@ describe('keyspace refuses', () => {
 });
 
 describe('open refuses', () => {
-  refuses('what are no options', (_, options) => open(options), /^options/, [], wrongOptions);
+  refuses('values that are no options', (_, options) => open(options), /^options/, [], wrongOptions);
   const options: [string, readonly string[], Record<string, () => unknown>][] = [
     ['name', ['undefined', 'an empty string', 'a string'], values],
     ['maxBytes', ['undefined'], values],

@@ -15,11 +15,11 @@ test('every backend gives the same results', async () => {
   }
 });
 
-test('without being asked, external SharedArrayBuffers are used', async () => {
+test('external SharedArrayBuffers are the default backend', async () => {
   expect((await answer('backends.mjs')).backend).toBe(defaultBackend);
 });
 
-test('a backend can be asked for; an unknown name asks for nothing', async () => {
+test('a backend can be chosen by name, and an unknown name chooses the default', async () => {
   expect((await answer('environment.mjs', { backend: 'array' })).backend).toBe('array');
   const unknown = await answer('environment.mjs', { backend: 'nonsense' as 'copy' });
   expect(unknown.backend).toBe(defaultBackend);

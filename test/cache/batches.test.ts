@@ -43,7 +43,7 @@ describe('gather', () => {
     expect([...buffer.subarray(11)]).toEqual(new Array(9).fill(-1));
   });
 
-  test('of thousands of keys gives each its row, and overtakes no eviction', () => {
+  test('of thousands of keys gives each its row, but for those that were evicted', () => {
     const cache = openCache({ maxBytes: '2MB' });
     const space = cache.keyspace('rows', { codec: float32(64), keys: 'integer' });
     for (let i = 0; i < 20_000; ++i) space.set(i, new Float32Array(64).fill(i));

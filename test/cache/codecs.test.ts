@@ -244,7 +244,7 @@ describe('bytes', () => {
   });
 });
 
-describe('number', () => {
+describe('the codec number', () => {
   test.each([
     0,
     -0,
@@ -258,20 +258,20 @@ describe('number', () => {
     Number.MAX_VALUE,
     Number.MAX_SAFE_INTEGER,
     2 ** 53,
-  ])('%d comes back', (value) => {
+  ])('gives %d back', (value) => {
     const space = spaceOf(number);
     space.set('k', value);
     for (const read of readings(space, 'k', (one) => one)) expect(read).toBe(value);
   });
 
-  test('thousands of them do, each under its key', () => {
+  test('gives thousands of values back, each under its key', () => {
     const space = spaceOf(number);
     const keys = Array.from({ length: 5000 }, (_, i) => `${i}`);
     for (const key of keys) space.set(key, Number(key) / 7);
     expect(space.getMany(keys)).toEqual(keys.map((key) => Number(key) / 7));
   });
 
-  test('encoded together, before any is stored, stay apart', () => {
+  test('keeps values apart that are encoded before any of them is stored', () => {
     const values = Array.from({ length: 3000 }, (_, i) => i - 0.5);
     const encoded = values.map((value) => number.encode(value));
     expect(encoded.map((one) => (one as Float64Array)[0])).toEqual(values);
@@ -288,7 +288,7 @@ describe('number', () => {
     ['a Date', new Date(0)],
     ['an array', [1]],
     ['a Symbol', Symbol('s')],
-  ])('%s is a TypeError', (_, value) => {
+  ])('refuses %s with a TypeError', (_, value) => {
     expectRefused(spaceOf(number), value, /^value: expected a number, received /);
   });
 

@@ -188,7 +188,7 @@ describe('a codec option', () => {
     expect(message).toMatch(/^options\.codec: expected a codec such as float32\(1024\), or an object \{/);
   });
 
-  test('can not be changed afterwards', () => {
+  test('cannot be changed afterwards', () => {
     const codec = anything(float32(4));
     const change = (target: Anything, key: string) => {
       target[key] = 1;

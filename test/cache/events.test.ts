@@ -108,7 +108,7 @@ describe(`'${EVICTION}'`, () => {
     expect(channel(EVICTION).hasSubscribers).toBe(true);
   });
 
-  test('a listener may use the cache, and close it', () => {
+  test('lets a listener use the cache, and close it', () => {
     const name = uniqueName();
     const cache = openCache({ name, maxBytes: '1MB' });
     const other = openCache({ name, maxBytes: '1MB' });
@@ -124,7 +124,7 @@ describe(`'${EVICTION}'`, () => {
     expect(sumOf(messages)).toBe(other.stats().evictions);
   });
 
-  test('nobody who listens, or one who has stopped, changes nothing', () => {
+  test('changes nothing where nobody listens, or the listener has stopped', () => {
     const messages = messagesOf(EVICTION);
     for (const [name, listener] of listening.splice(0)) unsubscribe(name, listener);
     const cache = openCache({ maxBytes: '1MB' });
@@ -160,7 +160,7 @@ describe(`'${REFUSAL}'`, () => {
     expect(messages).toEqual([]);
   });
 
-  test('leaves nothing under the key, neither the new value nor the old one', () => {
+  test('is of a set that leaves nothing under the key, neither the new value nor the old one', () => {
     const { cache, held } = pinnedCache();
     cache.set('k', utf8Of('old'));
     expect(cache.set('k', new Uint8Array(LARGE))).toBe(false);

@@ -63,7 +63,7 @@ describe('getMany', () => {
     expect(cache.getMany(keys).map((one) => one && textOf(one))).toEqual(['v', undefined]);
   });
 
-  test('a getter that throws among the keys throws through', () => {
+  test('lets the error of a getter among the keys through', () => {
     const keys = Object.defineProperty(['a', 'b'], 1, {
       get() {
         throw new RangeError('mine');
@@ -72,7 +72,7 @@ describe('getMany', () => {
     expect(() => openCache().getMany(keys)).toThrow('mine');
   });
 
-  test('a getter that closes the cache ends in ERR_CACHE_CLOSED', () => {
+  test('ends in ERR_CACHE_CLOSED if a getter among the keys closes the cache', () => {
     const cache = openCache();
     cache.set('a', utf8Of('v'));
     const keys = Object.defineProperty(['a', 'b'], 1, {
@@ -84,7 +84,7 @@ describe('getMany', () => {
     expect(errorOf(() => cache.getMany(keys)).code).toBe('ERR_CACHE_CLOSED');
   });
 
-  test('a getter that closes the cache and opens another never reads the other', () => {
+  test('never reads another cache that a getter opens in place of this one', () => {
     const cache = openCache();
     cache.set('a', utf8Of('mine'));
     cache.get('a'); // what is copied has somewhere to go
@@ -98,7 +98,7 @@ describe('getMany', () => {
     expect(errorOf(() => cache.getMany(keys)).code).toBe('ERR_CACHE_CLOSED');
   });
 
-  test('a getter that looks up others does not disturb the batch around it', () => {
+  test('is not disturbed by a getter that looks up other keys', () => {
     const cache = openCache();
     for (const key of ['a', 'b', 'c']) cache.set(key, utf8Of(key));
     cache.get('a');
@@ -111,7 +111,7 @@ describe('getMany', () => {
     expect(cache.getMany(keys).map((one) => textOf(one))).toEqual(['a', 'b', 'c']);
   });
 
-  test('a getter that lengthens or shortens the array changes what is looked up, and nothing else', () => {
+  test('looks up what the array holds after a getter lengthened or shortened it, and nothing else', () => {
     const cache = openCache();
     for (const key of ['a', 'b', 'c']) cache.set(key, utf8Of(key.repeat(9)));
     cache.get('a');
@@ -134,7 +134,7 @@ describe('getMany', () => {
     expect(cache.getMany(shorter).map((one) => textOf(one))).toEqual(['a'.repeat(9), 'b'.repeat(9)]);
   });
 
-  test('a codec that looks up others while it makes a view does not disturb the batch around it', () => {
+  test('is not disturbed by a codec that looks up other keys while it makes a view', () => {
     const cache = openCache();
     const text = {
       encode: (value: string) => utf8Of(value),

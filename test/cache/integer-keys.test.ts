@@ -128,7 +128,7 @@ describe('an integer key', () => {
 describe('the kind of keys', () => {
   const named = (name: string): CustomCodec<string> => ({ name, encode: (text) => utf8Of(text), decode: () => '' });
 
-  test('can not be another when the keyspace is opened again', () => {
+  test('cannot be another when the keyspace is opened again', () => {
     const cache = openCache();
     cache.keyspace('strings', { codec: bytes });
     cache.keyspace('integers', { codec: float32(4), keys: 'integer' });

@@ -66,7 +66,7 @@ describe('json refuses with a TypeError that names the path', () => {
     expect(refusalOf(value)).toEqual(['TypeError', 'ERR_INVALID_ARG_TYPE', expect.stringMatching(message)]);
   });
 
-  test('what its message shows of names is short', () => {
+  test('a long name, of which the message shows little', () => {
     const [, , message] = refusalOf({ ['x'.repeat(5000)]: undefined });
     expect(message.length).toBeLessThan(300);
   });

@@ -9,23 +9,26 @@ const storedOf = (cache: Cache, count: number) =>
   Array.from({ length: count }, (_, i) => `${i}`).filter((key) => cache.has(key));
 
 describe('maxEntries', () => {
-  test.each([1, 2, 7, 1000])('of %i are never exceeded after a set, and reached; the last one set is there', (max) => {
-    const cache = openCache({ maxEntries: max });
-    for (let i = 0; i < 3 * max + 50; ++i) {
-      cache.set(`${i}`, VALUE);
-      const { entries } = cache.stats();
-      expect(entries).toBe(Math.min(i + 1, max));
-      expect(cache.has(`${i}`)).toBe(true);
-    }
-    expect(storedOf(cache, 3 * max + 50)).toHaveLength(max);
-    expect([...cache.keys()]).toHaveLength(max);
-    expect(cache.stats()).toMatchObject({
-      evictions: 2 * max + 50,
-      evictionsBy: { capacity: 0, maxEntries: 2 * max + 50 },
-      refusals: 0,
-      corrupted: 0,
-    });
-  });
+  test.each([1, 2, 7, 1000])(
+    'of %i is reached, never exceeded after a set, and the entry that was set last is there',
+    (max) => {
+      const cache = openCache({ maxEntries: max });
+      for (let i = 0; i < 3 * max + 50; ++i) {
+        cache.set(`${i}`, VALUE);
+        const { entries } = cache.stats();
+        expect(entries).toBe(Math.min(i + 1, max));
+        expect(cache.has(`${i}`)).toBe(true);
+      }
+      expect(storedOf(cache, 3 * max + 50)).toHaveLength(max);
+      expect([...cache.keys()]).toHaveLength(max);
+      expect(cache.stats()).toMatchObject({
+        evictions: 2 * max + 50,
+        evictionsBy: { capacity: 0, maxEntries: 2 * max + 50 },
+        refusals: 0,
+        corrupted: 0,
+      });
+    },
+  );
 
   test.each([
     [10, 0],
@@ -43,7 +46,7 @@ describe('maxEntries', () => {
     expect(cache.stats()).toMatchObject({ refusals: 0, corrupted: 0 });
   });
 
-  test('are of all keyspaces together', () => {
+  test('is a limit for all keyspaces together', () => {
     const cache = openCache({ maxEntries: 100 });
     const a = cache.keyspace('a', { codec: bytes });
     const b = cache.keyspace('b', { codec: utf8, scope: 'b' });
@@ -60,7 +63,7 @@ describe('maxEntries', () => {
     expect(b.stats().evictions).toBeGreaterThan(0);
   });
 
-  test('count a key once, however often it is set; deleting makes room', () => {
+  test('counts a key once, however often it is set, and deleting makes room', () => {
     const cache = openCache({ maxEntries: 3 });
     for (let i = 0; i < 100; ++i) for (const key of ['a', 'b', 'c']) cache.set(key, VALUE);
     cache.delete('b');
@@ -69,7 +72,7 @@ describe('maxEntries', () => {
     expect(cache.stats().evictions).toBe(0);
   });
 
-  test('let go of what was not asked for before what was', () => {
+  test('evicts entries that nobody asked for before entries that somebody did', () => {
     const cache = openCache({ maxEntries: 200 });
     for (let i = 0; i < 100; ++i) cache.set(`${i}`, VALUE);
     for (let i = 100; i < 2000; ++i) {
@@ -82,7 +85,7 @@ describe('maxEntries', () => {
     expect(storedOf(cache, 2000)).toHaveLength(200);
   });
 
-  test('let go of entries past their time first, which are counted as expired', () => {
+  test('evicts entries past their time first, and counts them as expired', () => {
     const cache = openCache({ maxEntries: 20 });
     for (let i = 0; i < 10; ++i) cache.set(`stays ${i}`, VALUE);
     for (let i = 0; i < 10; ++i) {
@@ -96,7 +99,7 @@ describe('maxEntries', () => {
     expect({ expired, evictions }).toEqual({ expired: 10, evictions: 10 });
   });
 
-  test('are of what is stored now: a keyspace that was cleared takes nothing from the others', () => {
+  test('counts what is stored now: a keyspace that was cleared takes no room from the others', () => {
     const cache = openCache({ maxEntries: 1000 });
     const a = cache.keyspace('a', { codec: bytes });
     const b = cache.keyspace('b', { codec: bytes });
@@ -110,7 +113,7 @@ describe('maxEntries', () => {
     expect(cache.stats()).toMatchObject({ entries: 1000, evictions: 1 });
   });
 
-  test('is seen by the near cache: what was let go of is not answered any more', async () => {
+  test('is seen by the near cache, which does not answer with an evicted entry', async () => {
     const cache = openCache({ maxBytes: '64MB', maxEntries: 10 });
     const texts = cache.keyspace('texts', { codec: utf8 });
     texts.set('k', 'value');
@@ -119,7 +122,7 @@ describe('maxEntries', () => {
     expect(texts.get('k')).toBeUndefined();
   });
 
-  test('take no more memory than the entries, and start no eviction', () => {
+  test('takes no more memory than the entries, and starts no eviction of segments', () => {
     const cache = openCache({ maxEntries: 10 });
     for (let i = 0; i < 20_000; ++i) cache.set(`${i}`, VALUE);
     const { bytes: sizes, evicting, segmentBytes, evictionsBy } = cache.stats();
@@ -128,7 +131,7 @@ describe('maxEntries', () => {
     expect(sizes.live).toBeLessThan(sizes.capacity - 2 * segmentBytes);
   });
 
-  test('beyond what maxBytes has room for are never reached, and change nothing', () => {
+  test('beyond what maxBytes has room for is never reached, and changes nothing', () => {
     const cache = openCache({ maxBytes: '1MB', maxEntries: 1_000_000 });
     for (let i = 0; i < 3000; ++i) expect(cache.set(`${i}`, new Uint8Array(1000))).toBe(true);
     const { entries, evictionsBy } = cache.stats();
@@ -137,7 +140,7 @@ describe('maxEntries', () => {
     expect(entries).toBeGreaterThan(300);
   });
 
-  test('and a full cache: both limits hold, and each is counted for what it did', () => {
+  test('holds together with maxBytes, and each eviction is counted for the limit that caused it', () => {
     const cache = openCache({ maxBytes: '1MB', maxEntries: 400 });
     for (let i = 0; i < 6000; ++i) {
       const size = i % 1000 < 500 ? 100 : 4000;

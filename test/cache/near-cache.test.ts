@@ -152,7 +152,7 @@ describe('an answer that is kept', () => {
     }
   });
 
-  test('is none of a miss, and none of another key', async () => {
+  test('is never kept for a miss, nor given for another key', async () => {
     const texts = textsOf(openCache());
     for (let i = 0; i < 2000; ++i) expect(texts.get('absent')).toBeUndefined();
     texts.set('absent', 'there');
@@ -163,7 +163,7 @@ describe('an answer that is kept', () => {
     expect([texts.get('k\0'), texts.get('K'), texts.get('kk')]).toEqual(['other', undefined, undefined]);
   });
 
-  test('is of one keyspace only', async () => {
+  test('belongs to one keyspace', async () => {
     const cache = openCache();
     const a = cache.keyspace('a', { codec: utf8 });
     const b = cache.keyspace('b', { codec: utf8 });
@@ -177,7 +177,7 @@ describe('an answer that is kept', () => {
     expect([a.get('k'), b.get('k')]).toEqual(['in a', undefined]);
   });
 
-  test('of an empty string, 0, NaN and an empty vector is one', async () => {
+  test('may be an empty string, 0, NaN or an empty vector', async () => {
     const cache = openCache();
     const numbers = cache.keyspace('numbers', { codec: number });
     const vectors = cache.keyspace('vectors', { codec: float32() });
@@ -196,7 +196,7 @@ describe('an answer that is kept', () => {
     expect(cache.stats()).toMatchObject({ hits: 12_000, misses: 0 });
   });
 
-  test('of what was closed is ERR_CACHE_CLOSED', async () => {
+  test('is not given after the cache was closed: ERR_CACHE_CLOSED', async () => {
     const cache = openCache();
     const texts = textsOf(cache);
     texts.set('k', 'v');
@@ -205,7 +205,7 @@ describe('an answer that is kept', () => {
     expect(() => texts.get('k')).toThrow('the cache was closed');
   });
 
-  test('of a cache of the same name that was closed and opened again is none', async () => {
+  test('is not given by a cache that was closed and opened again under the same name', async () => {
     const name = uniqueName();
     for (let round = 0; round < 3; ++round) {
       const cache = openCache({ name });
@@ -220,7 +220,7 @@ describe('an answer that is kept', () => {
 });
 
 describe('the near cache', () => {
-  test('is asked by keys that are Uint8Arrays for the bytes that they have then', () => {
+  test('goes by the bytes that a Uint8Array as a key has at the time of the call', () => {
     const cache = openCache();
     const keys = Array.from({ length: 4 }, (_, i) => new Uint8Array([1, 2, i]));
     for (const [i, key] of keys.entries()) cache.set(key, utf8Of(`value ${i}`));
@@ -309,7 +309,7 @@ describe('the near cache', () => {
     expect(vectors.stats()).toMatchObject({ corrupted: 1, entries: 0 });
   });
 
-  test('goes on with mocked timers', async () => {
+  test('works with mocked timers', async () => {
     const texts = textsOf(openCache());
     texts.set('k', 'v', { ttl: 300 });
     await makeNear(texts, 'k');
@@ -337,7 +337,7 @@ describe('what the near cache keeps', () => {
     return space;
   }
 
-  test('is let go of when the keyspace or the cache is cleared', async () => {
+  test('is released when the keyspace or the cache is cleared', async () => {
     for (const clear of [
       (space: Keyspace<Uint8Array, unknown, unknown>) => space.clear(),
       (_: unknown, cache: Cache) => cache.clear(),
@@ -355,7 +355,7 @@ describe('what the near cache keeps', () => {
     }
   });
 
-  test('is let go of by keyspaces that nobody asks any more, when the cache is cleared', async () => {
+  test('is released when the cache is cleared, also in keyspaces that nobody asks any more', async () => {
     const cache = openCache({ maxBytes: '8MB' });
     await kept(cache);
     cache.clear();
@@ -365,7 +365,7 @@ describe('what the near cache keeps', () => {
     }, 10);
   });
 
-  test('is let go of when eviction begins, so that no set is refused', async () => {
+  test('is released when eviction begins, so that no set is refused', async () => {
     const cache = openCache({ maxBytes: '8MB' });
     const space = await kept(cache);
     const other = cache.keyspace('other', { codec: bytes });

@@ -70,17 +70,17 @@ describe('open', () => {
     }
   });
 
-  test('an undefined option is one that was not given', () => {
+  test('takes an undefined option for one that was not given', () => {
     const cache = closeLater(open(anything({ name: undefined, maxBytes: '1MB', verify: undefined })));
     expect(cache.set('k', utf8Of('v'))).toBe(true);
   });
 
-  test('a message never quotes a whole long value', () => {
+  test('never quotes a whole long value in a message', () => {
     const { message } = errorOf(() => open({ maxBytes: 'x'.repeat(10_000) }));
     expect(message.length).toBeLessThan(200);
   });
 
-  test('the default is a quarter of the memory this process may use', () => {
+  test('takes a quarter of the memory this process may use where no size is given', () => {
     expect(defaultMaxBytes()).toBeGreaterThanOrEqual(2 ** 20);
     expect(Number.isInteger(defaultMaxBytes())).toBe(true);
     const cache = closeLater(open());
@@ -88,7 +88,7 @@ describe('open', () => {
     expect(cache.stats().bytes.capacity).toBeGreaterThan(defaultMaxBytes() / 2);
   });
 
-  test('caches of one name are one cache; nameless ones are their own', () => {
+  test('gives one cache for one name, and a cache of its own without a name', () => {
     const name = uniqueName();
     const first = openCache({ name, maxBytes: '2MB' });
     const second = openCache({ name, maxBytes: '2MB' });
@@ -98,7 +98,7 @@ describe('open', () => {
     expect(openCache({ name: uniqueName(), maxBytes: '2MB' }).get('k')).toBeUndefined();
   });
 
-  test('a name with other options is ERR_CACHE_OPTIONS, until its last handle is closed', () => {
+  test('of a name with other options is ERR_CACHE_OPTIONS until the last handle of that name is closed', () => {
     const name = uniqueName();
     const first = openCache({ name, maxBytes: '2MB' });
     const second = openCache({ name, maxBytes: '2MB' });
@@ -142,7 +142,7 @@ describe('keyspaces', () => {
     expect([...second.keyspace('a', { codec: float32(2) }).get('k')!]).toEqual([1, 2]);
   });
 
-  test('of one name in two scopes are two: nobody is locked out, and neither is told of the other', () => {
+  test('of one name in two scopes are two: nobody is locked out, and neither scope learns of the other', () => {
     const cache = openCache();
     const scopes = [undefined, 'tenant', 'competitor'].map((scope) => (scope === undefined ? {} : { scope }));
     const spaces = scopes.map((scope, i) => cache.keyspace('a', { codec: i === 0 ? utf8 : bytes, ...scope }));
@@ -228,7 +228,7 @@ describe('keyspaces', () => {
 });
 
 describe('close', () => {
-  test('every method of a closed cache and of its keyspaces throws ERR_CACHE_CLOSED', () => {
+  test('makes every method of the cache and of its keyspaces throw ERR_CACHE_CLOSED', () => {
     const cache = openCache();
     const keyspace = cache.keyspace('a', { codec: bytes });
     cache.close();
@@ -255,13 +255,13 @@ describe('close', () => {
     expect(textOf(next.get('k'))).toBe('v');
   });
 
-  test('Symbol.dispose closes', () => {
+  test('is what Symbol.dispose does', () => {
     const cache = openCache();
     cache[Symbol.dispose]();
     expect(() => cache.get('k')).toThrow(CacheError);
   });
 
-  test('views outlive it', () => {
+  test('leaves views as they are', () => {
     const cache = openCache();
     const value = randomBytes(4096);
     cache.set('k', value);
@@ -273,7 +273,7 @@ describe('close', () => {
 });
 
 describe('the package', () => {
-  test('require and import give the same classes and the same caches', () => {
+  test('gives the same classes and the same caches by require and by import', () => {
     const required = createRequire(__filename)('zerohop') as typeof import('zerohop');
     expect(required.Cache).toBe(Cache);
     expect(required.CacheError).toBe(CacheError);
@@ -285,7 +285,7 @@ describe('the package', () => {
     expect(textOf(cache.get('k'))).toBe('v');
   });
 
-  test('errors of the world’s are CacheErrors and Errors, with a code and a stack', () => {
+  test('throws CacheErrors that are Errors with a stack', () => {
     const cache = openCache();
     cache.close();
     const error = errorOf(() => cache.get('k'));

@@ -218,21 +218,27 @@ describe('tags', () => {
     ['x'.repeat(256), /^options\.x\[1\]: expected well-formed Unicode of 1 to 255 bytes, received string "x{40}"$/],
     ['é'.repeat(128), /of 1 to 255 bytes/],
     ['a\uD800', /of 1 to 255 bytes, received string "a\\ud800"$/],
-  ])('that can not be one are a RangeError that says which (%#)', (tag, message) => {
+  ])('of too few or too many bytes are a RangeError that says which one (%#)', (tag, message) => {
     expectRefusal(() => tagsOption(X, ['fine', tag]), 'RangeError', message);
   });
 
-  test.each([5, null, undefined, ['a'], new String('a'), Symbol('s')])('that are no strings: %o', (tag) => {
-    expectRefusal(() => tagsOption(X, [tag]), 'TypeError', /^options\.x\[0\]: expected a string, received /);
-  });
+  test.each([5, null, undefined, ['a'], new String('a'), Symbol('s')])(
+    'that are no strings are a TypeError: %o',
+    (tag) => {
+      expectRefusal(() => tagsOption(X, [tag]), 'TypeError', /^options\.x\[0\]: expected a string, received /);
+    },
+  );
 
   test('of an array with a hole are a TypeError, however long it is', () => {
     expectRefusal(() => tagsOption(X, new Array(2 ** 32 - 1)), 'TypeError', /^options\.x\[0\]: expected a string/);
   });
 
-  test.each(['a', new Set(['a']), { length: 1, 0: 'a' }, null, undefined, 5])('that are no array: %o', (value) => {
-    expectRefusal(() => tagsOption(X, value), 'TypeError', /^options\.x: expected an array of strings, received /);
-  });
+  test.each(['a', new Set(['a']), { length: 1, 0: 'a' }, null, undefined, 5])(
+    'that are no array are a TypeError: %o',
+    (value) => {
+      expectRefusal(() => tagsOption(X, value), 'TypeError', /^options\.x: expected an array of strings, received /);
+    },
+  );
 
   test('are each read once, so that what was judged is what is kept', () => {
     let reads = 0;
@@ -258,7 +264,7 @@ describe('tags', () => {
     expect(errorOf(() => tagsOption(X, value))).toBe(mine);
   });
 
-  test('one by one are judged alike', () => {
+  test('given one by one are judged in the same way', () => {
     expect(tagOption(X, 'a')).toBe('a');
     expectRefusal(() => tagOption(X, ''), 'RangeError', /^options\.x: expected well-formed Unicode of 1 to 255 bytes/);
     expectRefusal(() => tagOption(X, 5), 'TypeError', /^options\.x: expected a string, received number 5$/);
@@ -299,7 +305,7 @@ describe('what was received', () => {
     expect(received(value)).toBe(words);
   });
 
-  test('is said even of objects that do not want to be looked at', () => {
+  test('is said in an error even of objects that throw when they are looked at', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     const thrower = {

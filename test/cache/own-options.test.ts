@@ -70,7 +70,7 @@ describe('options are', () => {
   });
 });
 
-describe('as options is refused', () => {
+describe('refused as options is', () => {
   test.each([
     ['a promise of them', Promise.resolve({ ttl: 5 }), 'Promise'],
     ['a Map', new Map([['ttl', 5]]), 'Map'],
@@ -84,7 +84,7 @@ describe('as options is refused', () => {
     ]);
   });
 
-  test('an object whose class has the option: it would be left out without a word', () => {
+  test('an object whose class has the option, because it would silently be left out', () => {
     class Getters {
       maxBytes = '1MB';
       get name() {

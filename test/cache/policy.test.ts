@@ -47,7 +47,7 @@ describe('hot keys among many that come once', () => {
   });
 });
 
-describe('what a value saves', () => {
+describe('the cost of a value', () => {
   // Header and what stands before the value of an entry with a cost: 16 bytes each; then the key, to 8 bytes. Large values
   // begin and end at 64.
   const entryBytes = (keyBytes: number, valueBytes: number) =>
@@ -73,7 +73,7 @@ describe('what a value saves', () => {
     },
   );
 
-  test('is 1 where nobody said: such an entry is worth as much as one that costs 1', () => {
+  test('is 1 by default: such an entry is worth as much as one that costs 1', () => {
     const cache = openCache();
     cache.set('one', new Uint8Array(1000), { cost: 1 });
     cache.set('two', new Uint8Array(1000));
@@ -141,7 +141,7 @@ describe('admission', () => {
     expect(cache.has(key)).toBe(true);
   });
 
-  test('knows costs: of keys never seen before, the dear one is admitted', () => {
+  test('knows costs: of keys never seen before, the expensive one is admitted', () => {
     const { cache } = openFamous();
     expect(cache.set('cheap', VALUE, { cost: 0.01 })).toBe(false);
     expect(cache.set('dear', VALUE, { cost: 1000 })).toBe(true);
@@ -208,7 +208,7 @@ describe('entries past their time', () => {
   });
 });
 
-describe('one is told', () => {
+describe('entry(key) and stats() tell', () => {
   test('frequency and gap of an entry as it is asked for', () => {
     const cache = openCache();
     const others = keysOf('other', 6000);
@@ -262,8 +262,8 @@ describe('one is told', () => {
   });
 });
 
-describe('one is told why a key is not there', () => {
-  test('nothing, of one that never was, is there, was deleted or cleared, or of a keyspace in which it was not', () => {
+describe('eviction(key) tells why a key is not there', () => {
+  test('by undefined, of a key that never was, is there, was deleted or cleared, or was in another keyspace', () => {
     const cache = openCache();
     const other = cache.keyspace('other', { codec: bytes });
     cache.set('k', VALUE);
@@ -331,8 +331,8 @@ describe('one is told why a key is not there', () => {
   });
 });
 
-describe('the options', () => {
-  test("'aging' goes with 'score' alone", () => {
+describe('an option of the policy', () => {
+  test("is accepted as 'aging' only with 'score'", () => {
     for (const options of [{ aging: true }, { aging: true, policy: 'learned' }] as const) {
       const error = errorOf(() => open({ maxBytes: '1MB', ...options }));
       expect([error.name, error.message]).toEqual(['RangeError', expect.stringMatching(/^options\.aging: expected /)]);
@@ -341,7 +341,7 @@ describe('the options', () => {
     openCache({ aging: true, policy: 'score' });
   });
 
-  test.each(['second-chance', 'lru', '', 'Learned'])('policy %j is none: TypeError', (policy) => {
+  test.each(['second-chance', 'lru', '', 'Learned'])('that is no policy is a TypeError: %j', (policy) => {
     const error = errorOf(() => open({ maxBytes: '1MB', policy: anything(policy) }));
     expect([error.name, error.message]).toEqual(['TypeError', expect.stringMatching(/^options\.policy: expected /)]);
   });
@@ -356,7 +356,7 @@ describe('the options', () => {
     ['admission', 0],
     ['admission', 'true'],
     ['admission', {}],
-  ])('%s: %j is of the wrong type: TypeError', (option, value) => {
+  ])('of the wrong type is a TypeError: %s, %j', (option, value) => {
     const error = errorOf(() => open({ maxBytes: '1MB', policy: 'score', [option]: anything(value) }));
     expect([error.name, error.message]).toEqual([
       'TypeError',
@@ -370,7 +370,7 @@ describe('the options', () => {
     [{}, { admission: true }],
     [{ policy: 'score' }, { policy: 'score', admission: false }],
     [{ policy: 'score' }, { policy: 'score', aging: true }],
-  ] as const)('are those of the name: %j, and then %j, is refused', (first, second) => {
+  ] as const)('must be the same for all who open a name: %j, and then %j, is refused', (first, second) => {
     const name = uniqueName();
     openCache({ name, ...first });
     expect(errorOf(() => openCache({ name, ...second }))).toMatchObject({
@@ -381,7 +381,7 @@ describe('the options', () => {
     openCache({ name, ...first });
   });
 
-  test('are the same, said or left to their defaults', () => {
+  test('is the same, whether it is given or left to its default', () => {
     const [learned, score] = [uniqueName(), uniqueName()];
     openCache({ name: learned });
     openCache({ name: learned, policy: 'learned', aging: false, admission: false });

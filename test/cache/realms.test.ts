@@ -19,7 +19,7 @@ const openSpaces = () => {
   };
 };
 
-describe('of another realm are taken', () => {
+describe('a cache takes, from another realm,', () => {
   test('values, by set and setMany', () => {
     const { cache, objects, vectors } = openSpaces();
     cache.set('k', foreign('new Uint8Array([1, 2])'));
@@ -67,7 +67,7 @@ describe('of another realm are taken', () => {
   });
 });
 
-describe('promises, and what has a then, as values are a TypeError, of whatever realm', () => {
+describe('a promise or another thenable as a value, of whatever realm, is a TypeError for', () => {
   // biome-ignore lint/suspicious/noThenProperty: it is the case
   const thenable = { then: () => 1 };
   const codecs = { bytes, utf8, number, float32: float32(2), int8: int8(), json };

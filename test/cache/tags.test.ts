@@ -193,7 +193,7 @@ describe('tags, where entries come and go', () => {
     expect(cache.stats()).toMatchObject({ entries: 0, corrupted: 0 });
   });
 
-  test('the same places used again, with and without tags, are told apart', () => {
+  test('of entries that were in the same place before are not mistaken for theirs', () => {
     const cache = openCache({ maxBytes: '1MB' });
     for (let round = 0; round < 40; ++round) {
       const tagged = new Set<number>();
@@ -209,7 +209,7 @@ describe('tags, where entries come and go', () => {
     }
   });
 
-  test('100 000 sets with few tags take no more memory than the entries there are', () => {
+  test('that are few take no more memory than the entries there are, after 100 000 sets', () => {
     const cache = openCache({ maxBytes: '4MB' });
     for (let i = 0; i < 1000; ++i) cache.set(`${i}`, VALUE, { tags: [`${i % 5}`] });
     const before = cache.stats().bytes.index;
@@ -219,7 +219,7 @@ describe('tags, where entries come and go', () => {
     expect([0, 1, 2, 3, 4].map((tag) => cache.deleteByTag(`${tag}`))).toEqual([200, 200, 200, 200, 200]);
   });
 
-  test('sixteen new tags for each set never take more than maxBytes, nor all entries at once', () => {
+  test('never take more than maxBytes, nor all entries at once, with sixteen new ones for each set', () => {
     for (const [maxBytes, valueBytes] of [
       [2 ** 20, 100],
       [2 ** 22, 1000],

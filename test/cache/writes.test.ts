@@ -8,7 +8,7 @@ describe.each(viewBackends)('backend %s', (backend) => {
     expect(ended).toMatchObject({ code: null, signal: 'SIGSEGV', stdout: 'shown 1\n' });
   });
 
-  test("verify 'trap': everything that only reads works", async () => {
+  test("verify 'trap': everything that only reads a view works", async () => {
     const stats = await answer('writes.mjs', { backend, args: ['trap-read'] });
     expect(stats).toMatchObject({ corrupted: 0, refusals: 0, sets: 2999 });
     expect(stats.exposures).toBeGreaterThan(0);
@@ -23,7 +23,7 @@ describe.each(viewBackends)('backend %s', (backend) => {
     },
   );
 
-  test("verify 'off': it is not looked for", async () => {
+  test("verify 'off': nobody looks for a write to a view", async () => {
     const result = await answer('writes.mjs', { backend, args: ['sample', 'off'] });
     expect(result).toEqual({ gets: 20_000, corrupted: 0, misses: 0, entries: 2 });
   });

@@ -59,23 +59,26 @@ const DIFFERENT: [string, unknown][] = [
 describe.each([
   ['by the addon', addon],
   ['in TypeScript', pure],
-])('%s', (_, { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint, explain }) => {
+])('a fingerprint made %s', (_, { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint, explain }) => {
   const of = (input: unknown) => fingerprint({ ...TERMS, input }).hex;
 
-  test.each(vectors.map((vector) => [vector.name, vector] as const))('vector: %s', (_name, vector) => {
-    const common = { scope: scopeOf(vector), domain: vector.domain ?? '', params: valueOfDescribed(vector.params) };
-    const input = valueOfDescribed(vector.input);
-    const made =
-      vector.models === undefined
-        ? fingerprint({ ...common, model: valueOfDescribed(vector.model!), input }, optionsOf(vector))
-        : pipelineFingerprint(
-            { ...common, pipeline: vector.pipeline!, models: vector.models.map(valueOfDescribed), input },
-            optionsOf(vector),
-          );
-    expect(made.hex).toBe(vector.fingerprint);
-  });
+  test.each(vectors.map((vector) => [vector.name, vector] as const))(
+    'is the one that vectors.json pins: %s',
+    (_name, vector) => {
+      const common = { scope: scopeOf(vector), domain: vector.domain ?? '', params: valueOfDescribed(vector.params) };
+      const input = valueOfDescribed(vector.input);
+      const made =
+        vector.models === undefined
+          ? fingerprint({ ...common, model: valueOfDescribed(vector.model!), input }, optionsOf(vector))
+          : pipelineFingerprint(
+              { ...common, pipeline: vector.pipeline!, models: vector.models.map(valueOfDescribed), input },
+              optionsOf(vector),
+            );
+      expect(made.hex).toBe(vector.fingerprint);
+    },
+  );
 
-  test('no two of these inputs, nor as parameters, nor as models, are the same', () => {
+  test('is another for each of these inputs, also as parameters and as models', () => {
     const seen = new Map<string, string>();
     for (const [name, value] of DIFFERENT) {
       for (const [place, computation] of [
@@ -91,7 +94,7 @@ describe.each([
     }
   });
 
-  test('what does not count: order of members, which buffer holds them, -0 in objects, payloads of NaN', () => {
+  test('does not depend on the order of members, which buffer holds them, -0 in objects, and payloads of NaN', () => {
     expect(of({ a: 1, b: [2, { d: 3, c: 4 }] })).toBe(of({ b: [2, { c: 4, d: 3 }], a: 1 }));
     expect(of(Object.assign(Object.create(null), { a: 1 }))).toBe(of({ a: 1 }));
     expect(of([-0])).toBe(of([0]));
@@ -108,7 +111,7 @@ describe.each([
     expect(new Uint32Array(same.buffer)[1]).toBe(0xffc12345); // the input itself stays as it is
   });
 
-  test('each field counts, and where one ends', () => {
+  test('depends on each field, and on where it ends', () => {
     const whole = { scope: 'a', domain: 'b', model: 'c', params: 'd', input: 'e' };
     const made = [
       fingerprint(whole),
@@ -124,7 +127,7 @@ describe.each([
     expect(new Set(made.map(({ hex }) => hex)).size).toBe(made.length);
   });
 
-  test('many: as one by one, whatever is mixed', () => {
+  test('is the same in a batch as one by one, whatever is mixed', () => {
     const random = randomFrom(5);
     const kinds: ((i: number) => unknown)[] = [
       (i) => 'x'.repeat(Math.floor(random() * 600)) + i,
@@ -150,7 +153,7 @@ describe.each([
     expect(fingerprintMany(['a'], TERMS).at(Number.NaN)).toBeUndefined();
   });
 
-  test('normalized texts are one, everywhere; members left out by name do not count', () => {
+  test('is the same for normalized texts everywhere, and without members that exclude names', () => {
     const nfc = { normalization: 'NFC' } as const;
     for (const [a, b] of [
       ['é', 'e\u0301'],
@@ -175,7 +178,7 @@ describe.each([
     expect(new Set(made).size).toBe(4); // nested members count
   });
 
-  test('explained: the fields that differ', () => {
+  test('explains which of its fields differ', () => {
     const whole = { scope: 'a', domain: 'b', model: { name: 'm', version: 1 }, params: { t: 0, k: 1 }, input: 'x' };
     const make = (over: object) => fingerprint({ ...whole, ...over }, { explain: true });
     const first = make({});
@@ -245,13 +248,13 @@ describe.each([
       'RangeError',
       /^input\.shape: /,
     ],
-  ])('%s is refused', (_name, computation, name, message) => {
+  ])('is refused with %s', (_name, computation, name, message) => {
     const error = errorOf(() => fingerprint(computation as never));
     expect([error.name, error.message]).toEqual([name, expect.stringMatching(message)]);
     expect((error as Error & { code: string }).code).toMatch(/^ERR_/);
   });
 
-  test('exclude: members of parameters and of an input alone, by their normalized names', () => {
+  test('leaves out excluded members of parameters and of an input alone, by their normalized names', () => {
     const made = (over: object, options: object) => fingerprint({ ...TERMS, input: 'x', ...over }, options).hex;
     const exclude = ['version'];
     expect(made({ model: { name: 'e', version: 1 } }, { exclude })).not.toBe(
@@ -281,7 +284,7 @@ describe.each([
     expect(explain(early.of(1), fingerprint({ ...TERMS, params: { t: 0 }, input: 1 }, { explain: true }))).toEqual([]);
   });
 
-  test('an object with a tensor’s members and others is no tensor; nothing of it is lost', () => {
+  test('depends on all members of an object that has those of a tensor and others', () => {
     const data = new Uint8Array(4);
     for (const make of [
       (extra: number) => ({ dtype: 'int8', shape: [4], data, extra }),
@@ -338,7 +341,7 @@ describe.each([
     ['a WeakMap', new WeakMap()],
     ['an error', new Error('x')],
     ['a boxed number', Object(1)],
-  ])('%s is refused: what of it would count is not known', (_name, value) => {
+  ])('is refused to %s, because it is not known what of it would count', (_name, value) => {
     for (const input of [value, { value }]) {
       const error = errorOf(() => of(input)) as Error & { code: string };
       expect([error.name, error.code]).toEqual(['TypeError', 'ERR_INVALID_ARG_TYPE']);
@@ -346,7 +349,7 @@ describe.each([
     }
   });
 
-  test('objects of another realm are as those of this one', () => {
+  test('is the same for objects of another realm', () => {
     const foreign = runInNewContext(
       '({ a: [1], m: new Map([[1, 2]]), d: new Date(0), f: new Float32Array(2), b: new ArrayBuffer(3) })',
     );
@@ -357,7 +360,7 @@ describe.each([
     expect(made).not.toBe(of(own));
   });
 
-  test('a member of any name is one: toJSON, __proto__, constructor', () => {
+  test('depends on members of any name: toJSON, __proto__, constructor', () => {
     expect(of({ a: 1, b: 2, toJSON: 'x' })).toBe(of({ b: 2, a: 1, toJSON: 'x' }));
     expect(of({ toJSON: 1, z: { a: 1, b: 2 } })).toBe(of({ z: { b: 2, a: 1 }, toJSON: 1 }));
     const names = ['__proto__', 'constructor', 'toJSON', 'hasOwnProperty', 'length'];
@@ -365,7 +368,7 @@ describe.each([
     expect(new Set([...made, of({})]).size).toBe(names.length + 1);
   });
 
-  test('an input of hundreds of levels is fine, one of more is refused', () => {
+  test('is made of an input of hundreds of levels, and refused to one of more', () => {
     const nested = (depth: number) => {
       let value: unknown = 1;
       for (let i = 0; i < depth; ++i) value = i % 2 === 0 ? [value] : { value };
@@ -378,7 +381,7 @@ describe.each([
     }
   });
 
-  test('an object within itself is refused; twice beside itself is fine', () => {
+  test('is refused to an object within itself, and made of one that is there twice', () => {
     const round: Record<string, unknown> = {};
     round['a'] = { round };
     expect(errorOf(() => of(round)).message).toMatch(/^input\.a\.round: expected no object within itself/);
@@ -386,7 +389,7 @@ describe.each([
     expect(of([shared, shared])).toBe(of([{ x: 1 }, { x: 1 }]));
   });
 
-  test('detached memory is refused, never taken for empty', () => {
+  test('is refused to detached memory, which is never taken for empty', () => {
     const floats = new Float32Array(4);
     structuredClone(floats, { transfer: [floats.buffer] });
     const buffer = new ArrayBuffer(4);
@@ -401,7 +404,7 @@ describe.each([
     }
   });
 
-  test('memory that another input takes while it is read is refused', () => {
+  test('is refused to memory that another input takes away while it is read', () => {
     const taken = new ArrayBuffer(16, { maxByteLength: 32 } as object);
     const inputs = [
       new Int32Array(taken, 0, 4),
@@ -417,7 +420,7 @@ describe.each([
     expect(error.message).toMatch(/^inputs\[0\]: /);
   });
 
-  test('options are checked', () => {
+  test('is refused with wrong options', () => {
     for (const [options, message] of [
       [{ normalization: 'nfc' }, /^options\.normalization: /],
       [{ exclude: 'a' }, /^options\.exclude: /],

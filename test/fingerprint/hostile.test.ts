@@ -36,7 +36,7 @@ describe.each([
     return `${error.name} ${error.code} ${error.message}`;
   };
 
-  describe('how much there may be within an input', () => {
+  describe('within an input', () => {
     test('more values than maxNodes are refused, each member, element and key of a Map counting as one', () => {
       const input = { a: [1, 2], m: new Map([['k', 'v']]), s: new Set([3]) }; // and itself: 9
       expect(fingerprint({ ...TERMS, input }, { maxNodes: 9 }).hex).toBe(of(input));
@@ -241,7 +241,7 @@ describe.each([
       expect(errorOf(() => fingerprintMany(shrinking, TERMS)).message).toMatch(/^inputs\[1\]: .*not a hole/);
     });
 
-    test('of a batch that is nothing but long the first input is the mistake', () => {
+    test('of a batch of holes the first one, which is the mistake', () => {
       const inputs: unknown[] = [];
       inputs.length = 2e8;
       const error = errorOf(() => fingerprintMany(inputs, TERMS)) as Error & { code: string };

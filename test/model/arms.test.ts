@@ -52,7 +52,7 @@ describe('an experiment', () => {
     expect(experiment({ a, b, share: 0 }).armOf('x')).toBe('a');
   });
 
-  test('is not of two tenants: one would be given what the other asked for', () => {
+  test('refuses models of two tenants, because one would be given what the other asked for', () => {
     const cache = openCache({ maxBytes: '16MB' });
     const of = (scope: string | typeof PUBLIC, version: string) => shouting(cache, { scope, version }).model;
     for (const [a, b] of [
@@ -102,7 +102,7 @@ describe('promote', () => {
     expect(from.hottest(100)).toHaveLength(10);
   });
 
-  test('of what failed tells how much; is given up by its signal', async () => {
+  test('tells how many inputs failed, and is given up by its signal', async () => {
     const cache = openCache();
     const { model: from } = shouting(cache, { keepInputs: 100 });
     const { model: to } = shouting(cache, { version: '2', run: () => Promise.reject(new Error('no power')) });

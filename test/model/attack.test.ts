@@ -28,7 +28,7 @@ const within = (promise: Promise<unknown>, ms = 200) =>
   ]);
 
 describe('a closed cache', () => {
-  test('answers nothing, whatever was found last', async () => {
+  test('gives no answer, whatever was found last', async () => {
     const cache = openCache();
     const { model } = shouting(cache);
     await model.predict('a');
@@ -38,7 +38,7 @@ describe('a closed cache', () => {
     expect((await rejectionOf(model.predictMany(['b']))).code).toBe('ERR_CACHE_CLOSED');
   });
 
-  test('by the input itself, while it is looked up', async () => {
+  test('that the input itself closes during its lookup gives no answer', async () => {
     const cache = openCache();
     const model = cache.model<unknown, unknown, unknown, unknown>({
       ...TERMS,
@@ -56,7 +56,7 @@ describe('a closed cache', () => {
     expect((await rejectionOf(model.predict(input))).code).toBe('ERR_CACHE_CLOSED');
   });
 
-  test('while a hit is verified: nothing is left unhandled', async () => {
+  test('leaves no rejection unhandled if a hit was being verified', async () => {
     const cache = openCache();
     let n = 0;
     const model = cache.model<string, unknown, unknown, unknown>({
@@ -75,8 +75,8 @@ describe('a closed cache', () => {
   });
 });
 
-describe('comparing', () => {
-  test('that throws leaves nothing unhandled', async () => {
+describe('a comparison', () => {
+  test('that throws leaves no rejection unhandled', async () => {
     const cache = openCache();
     for (const compare of [
       { tolerance: 1 },
@@ -97,7 +97,7 @@ describe('comparing', () => {
 });
 
 describe('giving up', () => {
-  test('a result that nobody waits for any more does not replace what was set, or forgotten, since', async () => {
+  test('leaves a result that does not replace what was set or forgotten since', async () => {
     for (const [change, left] of [
       [(model: ReturnType<typeof shouting>['model']) => model.delete('a'), undefined],
       [(model: ReturnType<typeof shouting>['model']) => model.clear(), undefined],
@@ -116,7 +116,7 @@ describe('giving up', () => {
     }
   });
 
-  test('in the caller’s own code, in the middle of the call', async () => {
+  test('is possible in the caller’s own code, in the middle of the call', async () => {
     const controller = new AbortController();
     const { model } = shouting(openCache(), {
       run: () => {
@@ -141,7 +141,7 @@ describe('giving up', () => {
   });
 });
 
-test('one signal serves any number of callers, without a warning', async () => {
+test('works with one signal for any number of callers, without a warning', async () => {
   const warnings: Error[] = [];
   const warn = (warning: Error) => warnings.push(warning);
   process.on('warning', warn);
@@ -204,7 +204,7 @@ describe('results', () => {
     expect(runMs).toBeLessThanOrEqual(performance.now() - begun + 0.001);
   });
 
-  test('of a run during which the clock goes back', async () => {
+  test('are given and kept if the clock goes back during their run', async () => {
     const { model } = shouting(openCache(), {
       run: (inputs: string[]) => {
         vi.useFakeTimers({ toFake: ['performance'] });
@@ -252,7 +252,7 @@ describe('inputs', () => {
     expect(await model.predict('a')).toBe('"a"');
   });
 
-  test('that change the batch’s length', async () => {
+  test('that change the length of their batch do not disturb it', async () => {
     const model = openCache().model<unknown, string, string, string>({
       ...TERMS,
       codec: utf8,
@@ -268,7 +268,7 @@ describe('inputs', () => {
     expect(await model.predictMany(inputs)).toEqual(['"a"', '{"x":1}']);
   });
 
-  test('of which tags change the array', async () => {
+  test('whose tags change the array do not get each other’s results', async () => {
     const inputs = ['a', 'b'];
     const { model } = shouting(openCache(), {
       tags: (input: string) => {
@@ -307,7 +307,7 @@ describe('inputs', () => {
     expect(model.stats()).toMatchObject({ staleHits: 1, runs: 2 });
   });
 
-  test('Buffers that are used again are copied for what outlives the call', async () => {
+  test('in Buffers that are used again are copied for what outlives the call', async () => {
     const cache = openCache();
     const make = (version: string) =>
       cache.model<Buffer, string, string, string>({
@@ -346,7 +346,7 @@ describe('inputs', () => {
 });
 
 describe('freshness', () => {
-  test('the cache’s jitter is drawn once, and not for stale times', async () => {
+  test('has its jitter drawn once, and none for the stale times', async () => {
     const cache = openCache({ ttl: '1h', ttlJitter: 0.9 });
     const { model } = shouting(cache, { ttl: '1h', ttlJitter: 0, staleWhileRevalidate: '1h' });
     for (let i = 0; i < 20; ++i) {
@@ -355,7 +355,7 @@ describe('freshness', () => {
     }
   });
 
-  test('a failure that is remembered is answered by what is stale', async () => {
+  test('answers a remembered failure with a stale result', async () => {
     let failing = false;
     const { model } = shouting(openCache(), {
       ttl: 20,
@@ -374,7 +374,7 @@ describe('freshness', () => {
     expect(model.stats()).toMatchObject({ asked: 3, missed: 2, failed: 1, staleOnError: 2, failedAgain: 1 });
   });
 
-  test('only-if-cached runs nothing, not even for what is stale or verified', async () => {
+  test('runs nothing for only-if-cached, not even for a stale or verified result', async () => {
     const { model, batches } = shouting(openCache(), { ttl: 20, staleWhileRevalidate: '1h', verify: 1 });
     await model.predict('a');
     expect(await model.predict('a', { cache: 'only-if-cached' })).toBe('A');
@@ -384,7 +384,7 @@ describe('freshness', () => {
     expect(batches).toHaveLength(1);
   });
 
-  test('tags that ask for the same input while it is computed anew', async () => {
+  test('survives tags that ask for the same input while it is computed anew', async () => {
     let nested = 0;
     const { model, batches } = shouting(openCache(), {
       ttl: 20,
@@ -406,13 +406,13 @@ describe('freshness', () => {
 });
 
 describe('options', () => {
-  test('batchWindow is a number of ms with an end', () => {
+  test('take as batchWindow a finite number of ms', () => {
     const cache = openCache();
     expect(() => shouting(cache, { batchWindow: Number.POSITIVE_INFINITY })).toThrow(/batchWindow/);
     expect(() => shouting(cache, { batchWindow: anything('20ms') })).toThrow(/batchWindow/);
   });
 
-  test('name, version and scope may be as long as each says', async () => {
+  test('take a name, a version and a scope as long as each may be', async () => {
     const over = { name: '"'.repeat(255), version: '\\'.repeat(255), scope: 's'.repeat(1024) };
     const { model } = shouting(openCache({ maxBytes: '16MB' }), over);
     expect(await model.predict('a')).toBe('A');
@@ -420,7 +420,7 @@ describe('options', () => {
 });
 
 describe('a pipeline', () => {
-  test('gives nobody what a stage made for another tenant', async () => {
+  test('never gives a caller what a stage made for another tenant', async () => {
     const cache = openCache({ maxBytes: '16MB' });
     const { model } = shouting(cache, { scope: 'a' });
     for (const scope of [PUBLIC, 'b'] as const)

@@ -105,7 +105,7 @@ describe.each(kinds)('%s', (_, make, change, say) => {
     expect(model.peek(make())).toBe(right);
   });
 
-  test('are for run to change: what is kept for another version stays as it was', async () => {
+  test('may be changed by run: what is kept for another version stays as it was', async () => {
     const cache = openCache();
     const { model, release } = held(
       (input) => {
@@ -122,7 +122,7 @@ describe.each(kinds)('%s', (_, make, change, say) => {
     expect(model.hottest(1).map((input) => say(input as never))).toEqual([say(make() as never)]);
   });
 
-  test('come as what they were', async () => {
+  test('reach run with the class that they had', async () => {
     const { model, ran, release } = held(say);
     release();
     const one = make();
@@ -246,7 +246,7 @@ describe('a copy', () => {
     expect(await asked).toBe('1');
   });
 
-  test('of text is none: strings can not change', async () => {
+  test('is not made of text, because strings cannot change', async () => {
     const model = openCache().model<string, unknown, unknown, unknown>({
       ...TERMS,
       codec: json,

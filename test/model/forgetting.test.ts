@@ -20,7 +20,7 @@ describe('invalidateByTag', () => {
     expect(model.invalidateByTag('a')).toBe(1);
   });
 
-  test('refuses tags that are none, before anything runs', async () => {
+  test('refuses what is no tag, before anything runs', async () => {
     const { model, batches } = shouting(openCache(), { tags: (input: string) => (input === 'a' ? ['x'] : [1]) });
     expect((await rejectionOf(model.predict('b'))).name).toBe('TypeError');
     expect((await rejectionOf(model.predictMany(['a', 'b']))).message).toContain('tags returned');
@@ -31,7 +31,7 @@ describe('invalidateByTag', () => {
 });
 
 describe('cache.clear()', () => {
-  test('reaches what is being computed', async () => {
+  test('also forgets what is being computed', async () => {
     const cache = openCache();
     const { model } = shouting(cache);
     const asked = model.predict('a');
@@ -42,7 +42,7 @@ describe('cache.clear()', () => {
 });
 
 describe('models with one name and version', () => {
-  test('of other parameters forget their own results alone', async () => {
+  test('but other parameters forget only their own results', async () => {
     const cache = openCache();
     const { model } = shouting(cache, { params: { size: 1 } });
     const { model: other } = shouting(cache, { params: { size: 2 } });
@@ -77,7 +77,7 @@ describe('results that can be changed', () => {
       run: async (inputs) => inputs.map((id) => ({ id, tags: [] })),
     });
 
-  test('are each caller’s own', async () => {
+  test('belong to each caller alone', async () => {
     type Profile = { id: string; tags: string[] };
     const model = profiles(openCache());
     const [one, two] = (await Promise.all([model.predict('a'), model.predict('a')])) as [Profile, Profile];
@@ -123,7 +123,7 @@ describe('run', () => {
     expect(keys).toEqual(['a', 'b', 'c'].map((input) => model.fingerprint(input).hex));
   });
 
-  test('of many with one signal adds one listener', async () => {
+  test('adds one listener to a signal that many inputs share', async () => {
     const { model } = shouting(openCache());
     const warnings: Error[] = [];
     const listen = (warning: Error) => warnings.push(warning);
@@ -162,7 +162,7 @@ describe('runs', () => {
     expect(errorOf(() => shouting(openCache(), { concurrency: 0 })).name).toBe('RangeError');
   });
 
-  test('give what is too large for the cache, unstored', async () => {
+  test('give their callers a result that is too large to be stored', async () => {
     const { model, batches } = shouting(openCache({ maxBytes: '1MB' }));
     const large = 'a'.repeat(900_000);
     expect(await model.predict(large)).toBe(large.toUpperCase());
@@ -174,7 +174,7 @@ describe('runs', () => {
 });
 
 describe('report', () => {
-  test('counts hits that avoided a run, joined callers apart', async () => {
+  test('counts hits that avoided a run, and joined callers apart', async () => {
     const { model } = shouting(openCache(), {
       run: async (inputs: string[]) => {
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -196,7 +196,7 @@ describe('report', () => {
     expect(errorOf(() => model.report({ gpuHourPrice: -1 })).name).toBe('RangeError');
   });
 
-  test('takes looking up and comparing off, and is 0 before anything ran', async () => {
+  test('subtracts the time of lookups and comparisons, and is 0 before anything ran', async () => {
     const { model } = shouting(openCache(), { verify: 1 });
     expect(model.report({ gpuHourPrice: 1 }).gpuSeconds).toEqual({ used: 0, saved: 0, coalesced: 0, overhead: 0 });
     for (let i = 0; i < 200; ++i) await model.predict('a');

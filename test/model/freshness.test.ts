@@ -42,7 +42,7 @@ describe('staleWhileRevalidate', () => {
     expect(model.stats()).toMatchObject({ hits: 4, staleHits: 2, missed: 1, computed: 2, failed: 0 });
   });
 
-  test('in a batch too', async () => {
+  test('does so in a batch too', async () => {
     const { model } = counting({ ttl: 20, staleWhileRevalidate: '1h' });
     expect(await model.predictMany(['a', 'b', 'a'])).toEqual(['a1', 'b1', 'a1']);
     await untilLeft(() => Math.max(model.entry('a')!.ttl, model.entry('b')!.ttl), 3_600_000);
@@ -51,7 +51,7 @@ describe('staleWhileRevalidate', () => {
     expect(await model.predictMany(['b', 'a'])).toEqual(['b2', 'a2']);
   });
 
-  test('that fails leaves the stale result', async () => {
+  test('leaves the stale result where the refresh fails', async () => {
     const { model, state } = counting({ ttl: 20, staleWhileRevalidate: '1h' });
     await model.predict('a');
     await untilLeft(() => model.entry('a')!.ttl, 3_600_000);
@@ -62,7 +62,7 @@ describe('staleWhileRevalidate', () => {
     expect(model.stats().failed).toBe(1);
   });
 
-  test('computes views of their own memory: the caller may fill his again at once', async () => {
+  test('computes from a copy of a view, so the caller may fill the buffer again at once', async () => {
     const seen: number[] = [];
     const model = openCache().model<Float32Array, string, string, string>({
       ...TERMS,
@@ -88,7 +88,7 @@ describe('staleWhileRevalidate', () => {
 });
 
 describe('staleIfError', () => {
-  test('serves what is stale only if a new one can not be had', async () => {
+  test('serves a stale result only if no new one can be computed', async () => {
     const { model, state } = counting({ ttl: 20, staleIfError: '1h' });
     expect(await model.predict('a')).toBe('a1');
     await untilLeft(() => model.entry('a')!.ttl, 3_600_000);
@@ -101,7 +101,7 @@ describe('staleIfError', () => {
     expect(await model.predict('a')).toBe('a2');
   });
 
-  test('only-if-cached is served it; who gives up gets his reason', async () => {
+  test('serves it to only-if-cached, and a caller who gives up gets the reason of the signal', async () => {
     const { model, state } = counting({ ttl: 20, staleIfError: '1h' });
     await model.predict('a');
     await untilLeft(() => model.entry('a')!.ttl, 3_600_000);
@@ -115,7 +115,7 @@ describe('staleIfError', () => {
 });
 
 describe('negativeTtl', () => {
-  test('those who ask again get the same error, until it is over or outdated', async () => {
+  test('gives the same error to those who ask again, until its time is over or the result was set', async () => {
     const { model, state } = counting({ negativeTtl: 60_000 });
     state.failing = true;
     const first = await rejectionOf(model.predict('a'));
@@ -139,7 +139,7 @@ describe('negativeTtl', () => {
     expect(await model.predict('a')).toBe('a1');
   });
 
-  test('does not remember that everybody gave up', async () => {
+  test('does not remember a run that ended because everybody gave up', async () => {
     const { model, batches } = shouting(openCache(), { negativeTtl: 60_000 });
     const controller = new AbortController();
     const asked = model.predict('a', { signal: controller.signal });
@@ -152,7 +152,7 @@ describe('negativeTtl', () => {
 });
 
 describe('ttl', () => {
-  test('is taken off at random by ttlJitter', async () => {
+  test('is shortened at random by ttlJitter', async () => {
     const { model } = shouting(openCache(), { ttl: '1h', ttlJitter: 0.5 });
     const inputs = Array.from({ length: 50 }, (_, i) => `${i}`);
     await model.predictMany(inputs);
@@ -162,14 +162,14 @@ describe('ttl', () => {
     expect(Math.max(...left) - Math.min(...left)).toBeGreaterThan(300_000);
   });
 
-  test('is the cache’s where the model has none', async () => {
+  test('is that of the cache where the model has none', async () => {
     const { model } = shouting(openCache({ ttl: '1h' }));
     await model.predict('a');
     expect(model.entry('a')!.ttl).toBeLessThanOrEqual(3_600_000);
     expect(model.entry('a')!.ttl).toBeGreaterThan(3_500_000);
   });
 
-  test('a stale time without a ttl, or without an end, is a mistake', () => {
+  test('is required where there is a stale time, which must have an end', () => {
     const cache = openCache();
     expect(errorOf(() => shouting(cache, { staleIfError: 5 })).message).toContain('options.staleIfError');
     expect(errorOf(() => shouting(cache, { staleWhileRevalidate: 5 })).name).toBe('RangeError');

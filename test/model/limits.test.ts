@@ -45,7 +45,7 @@ async function untilStale(model: Model<string, string, string>, input: string, s
 const HOUR_MS = 3_600_000;
 
 describe('timeout', () => {
-  test('ends a run that does not: callers get ERR_MODEL_TIMEOUT, the run is told, nothing is stored', async () => {
+  test('ends a run that hangs: callers get ERR_MODEL_TIMEOUT, its signal is aborted, and nothing is stored', async () => {
     const { model, runs } = handed({ timeout: 5 });
     const asked = await Promise.all(['a', 'a', 'b'].map((input) => rejectionOf(model.predict(input))));
     expect(asked.map(({ code }) => code)).toEqual(Array(3).fill('ERR_MODEL_TIMEOUT'));
@@ -57,7 +57,7 @@ describe('timeout', () => {
     expect(model.peek('a')).toBeUndefined();
   });
 
-  test('gives the place among concurrent runs back', async () => {
+  test('frees the place among concurrent runs', async () => {
     const { model, runs } = handed({ timeout: 5, concurrency: 1, maxBatch: 1 });
     const [one, two] = [rejectionOf(model.predict('a')), rejectionOf(model.predict('b'))];
     expect((await one).code).toBe('ERR_MODEL_TIMEOUT');
@@ -66,7 +66,7 @@ describe('timeout', () => {
     expect(model.stats()).toMatchObject({ runs: 2, timedOut: 2 });
   });
 
-  test('is a failure as others: what is stale is served, and it is remembered', async () => {
+  test('counts as a failure: a stale result is served, and the error is remembered', async () => {
     const { model, runs } = handed({ timeout: 5, ttl: 1, staleIfError: '1h', negativeTtl: '1h' });
     model.set('a', 'set');
     await untilStale(model, 'a', HOUR_MS);
@@ -75,7 +75,7 @@ describe('timeout', () => {
     expect(model.stats()).toMatchObject({ staleOnError: 2, failedAgain: 1 });
   });
 
-  test('tells the stages of a pipeline, too', async () => {
+  test('also aborts the stages of a pipeline', async () => {
     const cache = openCache();
     const { model, runs } = handed({}, cache);
     const pipeline = cache.pipeline<string, string>([model], { name: 'p', scope: TERMS.scope, timeout: 5 });
@@ -83,7 +83,7 @@ describe('timeout', () => {
     expect(runs[0]!.signal.aborted).toBe(true);
   });
 
-  test('that did not pass leaves no trace: a run that throws throws its own', async () => {
+  test('that did not pass leaves no trace: a run that throws gives its own error', async () => {
     const { model } = shouting(openCache(), {
       timeout: '1h',
       run: () => {
@@ -96,7 +96,7 @@ describe('timeout', () => {
     expect(quick.stats().timedOut).toBe(0);
   });
 
-  test('is a duration that a timer can have', () => {
+  test('is a duration that fits into a timer', () => {
     const given = (timeout: unknown) => errorOf(() => shouting(openCache(), { timeout }));
     expect(given('25d').name).toBe('RangeError');
     expect(given(0).message).toMatch(/^options\.timeout: /);
@@ -105,7 +105,7 @@ describe('timeout', () => {
 });
 
 describe('a revalidation in the background', () => {
-  test('that hangs is told when the last caller who joined it has left, and the next caller runs anew', async () => {
+  test('that hangs is aborted when the last caller who joined it has left, and the next caller starts a new run', async () => {
     const terms = { name: uniqueName(), maxBytes: '4MB' } as const;
     const [cache, other] = [openCache(terms), openCache(terms)];
     const { model, runs, first } = handed({ ttl: 1, staleWhileRevalidate: '1h' }, cache);
@@ -125,7 +125,7 @@ describe('a revalidation in the background', () => {
     expect(model.stats().runs).toBe(3);
   });
 
-  test('is ended by timeout, with nobody waiting', async () => {
+  test('is ended by timeout, also if nobody waits', async () => {
     const { model, runs } = handed({ ttl: 1, staleWhileRevalidate: '1h', timeout: 5 });
     model.set('a', 'set');
     await untilStale(model, 'a', HOUR_MS);
@@ -184,7 +184,7 @@ describe('a revalidation in the background', () => {
     expect(model.peek('a')).toBe(`a${runs.length}`);
   });
 
-  test('is tried at once again after its result was set or deleted, and for other inputs', async () => {
+  test('is tried again at once after its result was set or deleted, and for other inputs', async () => {
     const { model, runs, first } = handed({ ttl: 1, staleWhileRevalidate: '1h' });
     await first('a');
     await untilStale(model, 'a', HOUR_MS);
@@ -230,7 +230,7 @@ describe('keepInputs', () => {
     expect(from.stats()).toMatchObject({ keptInputs: 0, keptBytes: 0 });
   });
 
-  test('keeps as many bytes as it is told, and of equal ones those that came last', async () => {
+  test('keeps as many bytes as it is told, and of equally hot inputs the last ones', async () => {
     const { from, to } = keeping({ count: 100, maxBytes: 100_000 });
     for (let i = 0; i < 30; ++i) await from.predict(input(i, 10_000));
     const { keptInputs, keptBytes } = from.stats();
@@ -269,7 +269,7 @@ describe('keepInputs', () => {
   });
 });
 
-test('fake timers do not hold a batch back', async () => {
+test('fake timers do not delay a batch', async () => {
   const { model } = shouting(openCache(), { run: (inputs: string[]) => inputs, timeout: '1h' });
   vi.useFakeTimers({ toFake: ['queueMicrotask', 'setTimeout', 'setImmediate', 'performance', 'Date'] });
   expect(await Promise.all([model.predict('a'), model.predict('b')])).toEqual(['a', 'b']);

@@ -18,7 +18,7 @@ describe('predict', () => {
     expect(model.stats().runMs).toBeGreaterThan(0);
   });
 
-  test('32 callers of one input make one run and one store', async () => {
+  test('makes one run and one store for 32 callers of one input', async () => {
     const cache = openCache();
     const { model, batches } = shouting(cache);
     const { sets } = cache.stats();
@@ -28,7 +28,7 @@ describe('predict', () => {
     expect(model.stats()).toMatchObject({ hits: 0, joined: 31, computed: 1, runs: 1 });
   });
 
-  test('callers of one turn are run together, maxBatch at a time', async () => {
+  test('runs the inputs of one turn together, maxBatch at a time', async () => {
     const { model, batches } = shouting(openCache(), { maxBatch: 2 });
     expect(await Promise.all(['a', 'b', 'c', 'a', 'd', 'e'].map((input) => model.predict(input)))).toEqual([
       ...'ABCADE',
@@ -36,7 +36,7 @@ describe('predict', () => {
     expect(batches).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
   });
 
-  test('with a window, those of later turns as well', async () => {
+  test('runs inputs of later turns with them where there is a batchWindow', async () => {
     const { model, batches } = shouting(openCache(), { batchWindow: 30 });
     const first = model.predict('a');
     await sleep(1);
@@ -44,7 +44,7 @@ describe('predict', () => {
     expect(batches).toEqual([['a', 'b']]);
   });
 
-  test('falsy results are hits', async () => {
+  test('takes falsy results for hits', async () => {
     let runs = 0;
     const model = openCache().model<string, unknown, unknown, unknown>({
       ...TERMS,
@@ -61,7 +61,7 @@ describe('predict', () => {
     expect(runs).toBe(texts.length);
   });
 
-  test('results are views of what was stored, which the model’s own buffers can not change', async () => {
+  test('gives views of what was stored, which the model’s own buffers cannot change', async () => {
     const own = new Float32Array(3);
     const model = openCache().model({
       ...TERMS,
@@ -165,7 +165,7 @@ describe('a run that fails', () => {
     expect(model.peek('b')).toBeUndefined();
   });
 
-  test('by a result of the wrong shape: that input alone fails', async () => {
+  test('by a result of the wrong shape fails for that input alone', async () => {
     const model = openCache().model({
       ...TERMS,
       codec: float32(2),
@@ -176,7 +176,7 @@ describe('a run that fails', () => {
     expect((wrong as PromiseRejectedResult).reason.code).toBe('ERR_MODEL_RESULT');
   });
 
-  test('because the cache was closed meanwhile', async () => {
+  test('because the cache was closed meanwhile rejects with ERR_CACHE_CLOSED', async () => {
     const cache = openCache();
     const { model } = shouting(cache);
     const waiting = model.predict('a');
@@ -186,8 +186,8 @@ describe('a run that fails', () => {
   });
 });
 
-describe('who gives up', () => {
-  test('hears at once; the run goes on for the others, and is told when nobody is left', async () => {
+describe('a caller who gives up', () => {
+  test('is rejected at once; the run goes on for the others, and is aborted when nobody is left', async () => {
     const signals: AbortSignal[] = [];
     const { model } = shouting(openCache(), {
       run: async (inputs: string[], { signal }: { signal: AbortSignal }) => {
@@ -215,7 +215,7 @@ describe('who gives up', () => {
     );
   });
 
-  test('before the run began: there is none', async () => {
+  test('before the run began prevents it', async () => {
     const { model, batches } = shouting(openCache(), { batchWindow: 20 });
     const controller = new AbortController();
     const leaving = rejectionOf(model.predict('a', { signal: controller.signal }));
@@ -229,7 +229,7 @@ describe('who gives up', () => {
 });
 
 describe('cache', () => {
-  test('no-store neither looks nor stores; reload does not look; only-if-cached does not run', async () => {
+  test('as no-store neither looks nor stores, as reload does not look, as only-if-cached does not run', async () => {
     let count = 0;
     const model: Model<string, unknown, unknown> = openCache().model<string, unknown, unknown, unknown>({
       ...TERMS,
@@ -256,7 +256,7 @@ describe('cache', () => {
     expect((await rejectionOf(model.predict('a', { signal: anything({}) }))).message).toMatch(/^options\.signal: /);
   });
 
-  test('a result that arrives after its key was deleted, cleared or set is not stored', async () => {
+  test('does not store a result that arrives after its key was deleted, cleared or set', async () => {
     const { model } = shouting(openCache());
     for (const [change, left] of [
       [() => model.delete('a'), undefined],
@@ -276,7 +276,7 @@ describe('cache', () => {
     expect(model.delete('a')).toBe(false);
   });
 
-  test('ttl below a second', async () => {
+  test('ends a result by a ttl below a second', async () => {
     const { model, batches } = shouting(openCache(), { ttl: 30 });
     await model.predict('a');
     await model.predict('a');
@@ -286,7 +286,7 @@ describe('cache', () => {
   });
 });
 
-describe('what is another computation', () => {
+describe('another computation is', () => {
   test.each([
     ['version', { version: '2' }],
     ['name', { name: 'n' }],
@@ -308,7 +308,7 @@ describe('what is another computation', () => {
     expect(model.peek('a')).toBe('A');
   });
 
-  test('the same bytes of another type or shape', async () => {
+  test('one of the same bytes with another type or shape', async () => {
     const model = openCache().model({ ...TERMS, codec: json, run: (inputs: object[]) => inputs.map((_, i) => i) });
     const data = new Float32Array(4);
     const inputs = [data, new Int32Array(4), { dtype: 'float32', shape: [2, 2], data }, new Uint8Array(16)];
@@ -316,7 +316,7 @@ describe('what is another computation', () => {
   });
 });
 
-describe('options', () => {
+describe('the options of a model', () => {
   test.each([
     [{ run: undefined }, /^options\.run: /],
     [{ name: '' }, /^options\.name: /],
@@ -329,16 +329,16 @@ describe('options', () => {
     [{ params: { temperature: 0.7 } }, /^options\.params\.temperature: expected 0, or a params\.seed/],
     [{ params: () => 1 }, /^params: /],
     [{ surprise: 1 }, /^options\.surprise: /],
-  ])('%j is refused', (over, message) => {
+  ])('are refused: %j', (over, message) => {
     expect(errorOf(() => shouting(openCache(), over)).message).toMatch(message);
   });
 
-  test('a temperature with a seed is fine', async () => {
+  test('may hold a temperature with a seed', async () => {
     const { model } = shouting(openCache(), { params: { temperature: 0.7, seed: 1 } });
     expect(await model.predict('a')).toBe('A');
   });
 
-  test('the time of a run is what the results cost', async () => {
+  test('leave the cost of a result to the time of its run', async () => {
     const cache = openCache();
     const { model } = shouting(cache, {
       run: async (inputs: string[]) => {

@@ -19,7 +19,7 @@ const answering = (make: () => unknown) =>
     run: (inputs) => inputs.map((input) => (input === 'bad' ? make() : input)),
   });
 
-describe('as results', () => {
+describe('as a result', () => {
   // Of memoizee#117: what can be awaited was kept, as `{}`.
   test.each([
     ['a promise', () => Promise.resolve(1)],
@@ -49,7 +49,7 @@ describe('as results', () => {
     await new Promise(setImmediate); // for rejections that nobody hears of
   });
 
-  test('a thenable is not asked: it may begin its work then', async () => {
+  test('a thenable is never called, because that may start its work', async () => {
     let asked = 0;
     const model = answering(() => thenable({}, () => asked++));
     expect((await rejectionOf(model.predict('bad'))).code).toBe('ERR_MODEL_RESULT');
@@ -70,7 +70,7 @@ describe('as results', () => {
     expect(model.peek('bad')).toBeUndefined();
   });
 
-  test('what the codec refuses says why, and what refused it is the cause', async () => {
+  test('what the codec refuses fails with the reason, and the codec’s error is the cause', async () => {
     const model = openCache().model({
       ...TERMS,
       codec: float32(2),
@@ -84,13 +84,13 @@ describe('as results', () => {
     expect(reason.cause).toBeInstanceOf(RangeError);
   });
 
-  test('an array of another realm is taken', async () => {
+  test('an array of another realm is accepted as the list of results', async () => {
     const { model } = shouting(openCache(), { run: () => elsewhere('Promise.resolve(["A"])') });
     expect(await model.predict('a')).toBe('A');
   });
 });
 
-describe('of another realm or copy of the library', () => {
+describe('from another realm or another copy of the library,', () => {
   /** As an AbortSignal that is not of this realm's class. */
   function foreignSignal() {
     const controller = new AbortController();
@@ -108,7 +108,7 @@ describe('of another realm or copy of the library', () => {
     return { controller, foreign };
   }
 
-  test('signals end the waiting', async () => {
+  test('a signal ends the waiting', async () => {
     const { controller, foreign } = foreignSignal();
     const { model } = shouting(openCache(), { run: () => new Promise(() => {}) });
     const asked = rejectionOf(model.predict('a', { signal: foreign }));
@@ -120,7 +120,7 @@ describe('of another realm or copy of the library', () => {
     expect((await rejectionOf(promote({ from: from!, to: to!, signal: foreign }))).message).toBe('enough');
   });
 
-  test('models are taken for what they are', () => {
+  test('a model is recognised as one', () => {
     const cache = openCache();
     const [a, b] = ['1', '2'].map((version) => shouting(cache, { version }).model);
     // As one whose class was evaluated again: of another prototype, with the same brand.

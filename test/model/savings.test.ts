@@ -89,7 +89,7 @@ describe('estimateSavings', () => {
     expect(estimateSavings({ ...OPTIONS, currency: 'EUR' }).currency).toBe('EUR');
   });
 
-  test('leaves out nothing and wastes nothing where there is nothing', () => {
+  test('gives zeros, and no NaN, where there is nothing to count', () => {
     for (const savings of [
       estimateSavings({ ...OPTIONS, requests: 0 }),
       estimateSavings({ ...OPTIONS, gpuMs: 0 }),
@@ -100,7 +100,7 @@ describe('estimateSavings', () => {
   });
 });
 
-describe('whatever the options', () => {
+describe('an estimate, whatever is given,', () => {
   const random = randomFrom(20_261_122);
   const between = (least: number, most: number) => least + random() * (most - least);
   const any = (): Required<SavingsOptions> => ({
@@ -118,7 +118,7 @@ describe('whatever the options', () => {
   });
   const cases = Array.from({ length: 500 }, any);
 
-  test('nothing is lost: hits and misses, seconds and GPUs add up', () => {
+  test('loses nothing: hits and misses, seconds and GPUs add up', () => {
     for (const options of cases) {
       const savings = estimateSavings(options);
       const seconds = (savings.requestsPerDay * options.gpuMs) / 1000;
@@ -146,7 +146,7 @@ describe('whatever the options', () => {
     }
   });
 
-  test('twice the requests save twice as much, and change no latency', () => {
+  test('saves twice as much for twice the requests, with the same latency', () => {
     for (const options of cases) {
       const [one, two] = [estimateSavings(options), estimateSavings({ ...options, requests: options.requests * 2 })];
       expect(two.savedPerDay).toBe(one.savedPerDay * 2);
@@ -154,7 +154,7 @@ describe('whatever the options', () => {
     }
   });
 
-  test('a better hit rate never means a longer wait', () => {
+  test('never shows a longer wait for a better hit rate', () => {
     for (const options of cases)
       expect(estimateSavings({ ...options, hitRate: (1 + options.hitRate) / 2 }).latencyMsAfter).toBeLessThanOrEqual(
         estimateSavings(options).latencyMsAfter,
@@ -162,7 +162,7 @@ describe('whatever the options', () => {
   });
 });
 
-describe('what can not be', () => {
+describe('what estimateSavings cannot take', () => {
   const bad = (over: object): SavingsOptions => ({ ...OPTIONS, ...over }) as SavingsOptions;
 
   test.each([
@@ -209,11 +209,11 @@ describe('what can not be', () => {
     expect(error.message).toMatch(new RegExp(`^options\\.${name}: expected `));
   });
 
-  test.each([[undefined], [null], [[]], [7]])('%s are no options', (options) => {
+  test.each([[undefined], [null], [[]], [7]])('is a TypeError: %s', (options) => {
     expect(errorOf(() => estimateSavings(options as never))).toBeInstanceOf(TypeError);
   });
 
-  test('a term is read once', () => {
+  test('is judged in one read of each term', () => {
     let reads = 0;
     const options = {
       ...OPTIONS,
@@ -227,7 +227,7 @@ describe('what can not be', () => {
 });
 
 // What others worked out, from their inputs.
-describe('arithmetic that was published', () => {
+describe('published arithmetic agrees:', () => {
   /** A fleet of so many GPUs, all of the time busy. */
   const fleet = (gpus: number, gpuHourPrice: number, hitRate: number) =>
     estimateSavings({ requests: gpus * 86.4e6, gpuMs: 1, gpuHourPrice, hitRate });
@@ -320,7 +320,7 @@ describe('the guide', () => {
   const figure = (value: number) => Number(value.toPrecision(3)).toLocaleString('en-US').replaceAll(',', ' ');
   const entries = Object.entries(WORKLOADS);
 
-  test('shows what goes in: an asterisk is an assumption', () => {
+  test('shows what goes into the calculator, with an asterisk for an assumption', () => {
     for (const [name, { gpu, terms: options, sources }] of entries) {
       const shown = (term: keyof typeof options, text: string) =>
         sources[term].basis === 'assumption' ? `${text}*` : text;

@@ -17,7 +17,7 @@ function drifting(codec: never, next: () => unknown, verify: unknown) {
 }
 
 describe('verify', () => {
-  test('computes hits again, and finds nothing to say of a model that gives the same', async () => {
+  test('computes hits again, and reports nothing of a model that gives the same', async () => {
     let runs = 0;
     const model = drifting(utf8 as never, () => `${++runs && 'same'}`, 1);
     for (let i = 0; i < 30; ++i) expect(await model.predict('a')).toBe('same');
@@ -57,7 +57,7 @@ describe('verify', () => {
     unsubscribe('zerohop:mismatch', listen);
   });
 
-  test('a share below the bound is let pass', async () => {
+  test('accepts a share of mismatches below the bound', async () => {
     let runs = 0;
     const model = drifting(number as never, () => (++runs % 20 === 0 ? 1 : 0), { rate: 1, bound: 0.2, after: 5 });
     for (let i = 0; i < 60; ++i) {
@@ -91,7 +91,7 @@ describe('verify', () => {
     expect(model.stats()).toMatchObject({ verified: 1, mismatches: same ? 0 : 1 });
   });
 
-  test('a run that fails is no mismatch, and what is compared is not stored', async () => {
+  test('takes a failing run for no mismatch, and does not store what it compares', async () => {
     let runs = 0;
     const model = drifting(
       json as never,
@@ -110,7 +110,7 @@ describe('verify', () => {
     expect(model.peek('a')).toEqual({ runs: 1 });
   });
 
-  test('refuses what is no share, no comparison, and replicas beside it', () => {
+  test('refuses what is no share or no comparison, and replicas beside it', () => {
     const given = (verify: unknown, over = {}) =>
       errorOf(() => openCache().model({ ...TERMS, codec: utf8, verify: verify as number, run: () => [], ...over }));
     expect(given(1.1).name).toBe('RangeError');
@@ -124,7 +124,7 @@ describe('verify', () => {
 });
 
 describe('replicas', () => {
-  test('of a model that draws: so many answers of an input, any of which a caller gets', async () => {
+  test('keep so many answers of an input, and give a caller any of them', async () => {
     let drawn = 0;
     const model = openCache().model<string, number, number, number>({
       ...TERMS,
@@ -144,7 +144,7 @@ describe('replicas', () => {
     expect(await model.predict('a')).toBe(4);
   });
 
-  test('checks inputs that can change', async () => {
+  test('of inputs that can change are each stored under the right name', async () => {
     const model = openCache().model<Float32Array, number, number, number>({
       ...TERMS,
       codec: number,

@@ -7,7 +7,7 @@ import { ownFolder } from '../fixtures/folder.js';
 import { errorOf } from '../fixtures/opened.js';
 
 describe('a blob', () => {
-  test('takes what killed writers of it left away, and nothing of others', async () => {
+  test('removes what killed writers of it left, and nothing of others', async () => {
     const blobs = new Blobs({ folder: ownFolder() });
     const { path } = await blobs.open('a', '1', () => 'first');
     await blobs.open('a', '2', () => 'other');

@@ -126,7 +126,7 @@ describe.each([
     expect([data[0], data[1], data[SIZES.long - 1]]).toEqual([9, 0, 10]);
   });
 
-  test.runIf(nodeMajor < 22)('says that this Node can not show the one that is longer', () => {
+  test.runIf(nodeMajor < 22)('says that this Node cannot show the one that is longer', () => {
     const long = weights.tensor('long');
     expect(errorOf(() => long.data)).toMatchObject({ name: 'WeightsError', code: 'ERR_WEIGHTS_WINDOW' });
     const most = long.part(28, long.bytes) as Float32Array; // 4 GiB exactly

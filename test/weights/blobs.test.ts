@@ -102,7 +102,7 @@ describe('a blob', () => {
     expect((await blobs.open('b', '1', () => 'b')).text()).toBe('b');
   });
 
-  test('whose loading fails is nobody’s, and can be had the next time', async () => {
+  test('whose loading fails is not stored, and can be loaded the next time', async () => {
     const blobs = new Blobs({ folder: ownFolder() });
     const reason = new Error('no model today');
     await expect(blobs.open('a', '1', () => Promise.reject(reason))).rejects.toBe(reason);
@@ -125,7 +125,7 @@ describe('a blob', () => {
     for (const blob of all) expect(blob.bytes.length).toBe(CONTENT.length);
   });
 
-  test('is refused where its folder can not be', async () => {
+  test('is refused where its folder cannot be made', async () => {
     const file = join(ownFolder(), 'file');
     writeFileSync(file, '');
     const blobs = new Blobs({ folder: join(file, 'x') });

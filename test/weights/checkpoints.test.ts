@@ -67,7 +67,7 @@ describe.each(['', 'text_encoder', 'models/first'])('in a hub’s snapshot, shar
     expect(readdirSync(join(cache, 'zerohop', 'digests'))).toEqual(kept);
   });
 
-  test('also if the folder itself is reached by a link', async () => {
+  test('are opened, also if the folder itself is reached by a link', async () => {
     const link = join(ownFolder(), 'current');
     symlinkSync(await hub(sub, { ...shards, [INDEX]: index }), link);
     using weights = await Weights.open(link);

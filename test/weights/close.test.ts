@@ -74,7 +74,7 @@ describe('closing', () => {
     }
   });
 
-  test('before its work has begun ends it, too', async () => {
+  test('also ends work that has not begun', async () => {
     const weights = await Weights.open(endless());
     const [warm, digest] = [weights.prefetch(), weights.computeDigest()];
     weights.close();
@@ -108,7 +108,7 @@ describe('closing', () => {
       expect(errorOf(ask)).toMatchObject(CLOSED);
   });
 
-  test('takes { now }, and nothing else', async () => {
+  test('takes the option now, and nothing else', async () => {
     const path = join(ownFolder(), 'a.safetensors');
     await Weights.write(path, { a: Uint8Array.of(7) });
     const weights = await Weights.open(path);
@@ -122,7 +122,7 @@ describe('closing', () => {
   });
 });
 
-test('a worker that is terminated while it compresses a view of what it closed takes nobody with it', async () => {
+test('a worker that is terminated while it compresses a view of a closed file does not end the process', async () => {
   const path = join(ownFolder(), 'a.safetensors');
   await Weights.write(path, { a: new Float32Array(1_000_000).map((_, i) => Math.sin(i)) });
   const program = `

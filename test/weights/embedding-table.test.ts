@@ -148,7 +148,7 @@ describe('scores', () => {
       expect(errorOf(call)).toMatchObject({ name: 'WeightsError', code: 'ERR_WEIGHTS_CHANGED' });
   });
 
-  test('of ids that are texts and far numbers come back', async () => {
+  test('come back with ids that are texts or far numbers', async () => {
     const path = fileOf();
     for (const id of ['é', -(2 ** 40) - 5, 2 ** 52]) {
       await EmbeddingTable.write(path, { ids: [id], vectors: Float32Array.of(2), dimensions: 1 });
@@ -159,16 +159,19 @@ describe('scores', () => {
 });
 
 describe('a table', () => {
-  const ids = [10, 20, 30, -5];
-  const vectors = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-  async function opened() {
+  async function opened(rows: [id: number, vector: number[]][]) {
     const path = fileOf();
-    await EmbeddingTable.write(path, { ids, vectors, dimensions: 2 });
+    await EmbeddingTable.write(path, rows);
     return { path, table: await EmbeddingTable.open(path) };
   }
 
   test('gathers rows side by side, and says what is missing', async () => {
-    const { table } = await opened();
+    const { table } = await opened([
+      [10, [1, 2]],
+      [20, [3, 4]],
+      [30, [5, 6]],
+      [-5, [7, 8]],
+    ]);
     const out = new Float32Array(8).fill(9);
     expect(table.gather([30, 7, -5], out)).toEqual({ hits: 2, missing: [1] });
     expect([...out]).toEqual([5, 6, 9, 9, 7, 8, 9, 9]);
@@ -210,7 +213,10 @@ describe('a table', () => {
   });
 
   test('takes no other number for an id, and no text', async () => {
-    const { table } = await opened();
+    const { table } = await opened([
+      [10, [1, 2]],
+      [-5, [7, 8]],
+    ]);
     for (const id of [10.5, Number.NaN, Number.POSITIVE_INFINITY, 10 + 2 ** 32, 2 ** 60, -0.1]) {
       expect(table.row(id), `${id}`).toBeUndefined();
       expect(table.has(id)).toBe(false);
@@ -219,8 +225,11 @@ describe('a table', () => {
     expect(errorOf(() => table.row('10')).name).toBe('TypeError');
   });
 
-  test('swaps to another file; rows that are held stay', async () => {
-    const { table, path } = await opened();
+  test('swaps to another file, and rows that are held stay as they were', async () => {
+    const { table, path } = await opened([
+      [10, [1, 2]],
+      [20, [3, 4]],
+    ]);
     const held = table.row(10)!;
     await EmbeddingTable.write(path, { ids: [10, 11], vectors: Float32Array.of(100, 200, 300, 400), dimensions: 2 });
     await table.swap(path);
@@ -238,7 +247,7 @@ describe('a table', () => {
     expect(errorOf(() => table.dot(Float32Array.of(1, 2), [10])).code).toBe('ERR_WEIGHTS_CLOSED');
   });
 
-  test('of halves and of bytes with scales', async () => {
+  test('shows halves as bits, and bytes beside the scale of their row', async () => {
     const path = fileOf();
     await EmbeddingTable.write(path, {
       ids: [1, 2],
@@ -266,7 +275,7 @@ describe('a table', () => {
     }
   });
 
-  test('may be empty', async () => {
+  test('may have no rows', async () => {
     const path = fileOf();
     await EmbeddingTable.write(path, { ids: [], vectors: new Float32Array(0), dimensions: 4 });
     using table = await EmbeddingTable.open(path);
@@ -351,7 +360,7 @@ describe('a table', () => {
     expect(readdirSync(dirname(path))).toEqual([]);
   });
 
-  test('of numbers made narrower', async () => {
+  test('is written with numbers made narrower', async () => {
     const random = randomFrom(4);
     const D = 64;
     const special = [
@@ -406,7 +415,7 @@ describe('a table', () => {
     await expect(EmbeddingTable.write(path, [[1, [Number.NaN]]], { dtype: 'I8' })).rejects.toThrow(RangeError);
   });
 
-  test('of more than one buffer can show', async () => {
+  test('may have more rows than one buffer can show', async () => {
     const N = 1_100_000; // 4.5 GB, all holes but for three rows
     const D = 1024;
     const path = fileOf();

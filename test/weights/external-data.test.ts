@@ -33,7 +33,7 @@ describe('externalData', () => {
     expect(errorOf(() => weights.externalData()).code).toBe('ERR_WEIGHTS_CLOSED');
   });
 
-  test('of a file beyond 4 GiB is whole, or refused where Node can not show it', async () => {
+  test('of a file beyond 4 GiB is whole, or refused where Node cannot show it', async () => {
     const path = join(ownFolder(), 'large.safetensors');
     const bytes = 2 ** 32;
     const header = Buffer.from(JSON.stringify({ a: { dtype: 'U8', shape: [bytes], data_offsets: [0, bytes] } }));

@@ -76,7 +76,7 @@ describe('a table is not written where a number', () => {
     expect(error.message).toContain('id 42');
   });
 
-  test('but the largest of each type are', async () => {
+  test('is infinite in its type, but the largest finite one is written', async () => {
     for (const [dtype, most] of [
       ['F32', 3.4028234e38],
       ['F16', 65519.99],
@@ -90,7 +90,7 @@ describe('a table is not written where a number', () => {
     }
   });
 
-  test('and the option is one of two', async () => {
+  test('is not finite, and nonFinite takes no value but its two', async () => {
     await expect(EmbeddingTable.write(fileOf(), [[1, [1]]], { nonFinite: true as never })).rejects.toThrow(TypeError);
   });
 });

@@ -137,7 +137,7 @@ describe('waiting for a blob', () => {
     await expect(blobs.open('a', '1', never, { time: 5 } as never)).rejects.toThrow(TypeError);
   });
 
-  test('is not writing: what is aborted while it loads leaves nothing', async () => {
+  test('may be aborted while it loads, which leaves nothing', async () => {
     const blobs = new Blobs({ folder: ownFolder() });
     const controller = new AbortController();
     const reason = new Error('no more');
@@ -150,7 +150,7 @@ describe('waiting for a blob', () => {
   });
 });
 
-test('arrays of another realm are taken', async () => {
+test('load may give arrays of another realm', async () => {
   const foreign = runInNewContext('({ bytes: Uint8Array.of(1, 2), floats: new Float32Array(2) })');
   const folder = ownFolder();
   const blobs = new Blobs({ folder });

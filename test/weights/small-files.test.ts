@@ -84,7 +84,7 @@ describe('a file that has the size, the times and maybe the inode of another one
     expect(await digestOf(path)).toBe(second);
   });
 
-  test('is told from it while it is open', async () => {
+  test('is noticed while the other one is open', async () => {
     const path = await written();
     using weights = await Weights.open(path);
     weights.check();

@@ -143,7 +143,7 @@ describe('a safetensors file', () => {
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
-  test('closes: views stay as they are; what is asked for afterwards says so', async () => {
+  test('leaves views as they are when it is closed, and later calls throw', async () => {
     const path = written(
       'a.safetensors',
       safetensors({ w: { dtype: 'F32', shape: [6], data_offsets: [0, 24] } }, bytesOf(FLOATS)),
@@ -163,7 +163,7 @@ describe('a safetensors file', () => {
       expect(errorOf(ask)).toMatchObject({ code: 'ERR_WEIGHTS_CLOSED' });
   });
 
-  test('that is cut while it is open is told, and reading it is an error', async () => {
+  test('that is cut while it is open is noticed, and reading it is an error', async () => {
     const big = new Float32Array(100_000).fill(1);
     const path = join(ownFolder(), 'a.safetensors');
     await Weights.write(path, { w: big });
@@ -254,7 +254,7 @@ describe('a lie in a safetensors file', () => {
     expect([error.code, error.path]).toEqual([code, path]);
   });
 
-  test('anywhere: a byte changed, cut or put in never crashes, and what is believed lies in the file', async () => {
+  test('is refused or harmless, whichever byte is changed, cut or inserted: what is believed lies in the file', async () => {
     const random = randomFrom(11);
     const below = (n: number) => Math.floor(random() * n);
     const good = safetensors(
@@ -335,17 +335,17 @@ describe('what is no file of weights', () => {
     ['nothing', 'ERR_WEIGHTS_NOT_FOUND', (folder) => join(folder, 'x')],
     ['an empty folder', 'ERR_WEIGHTS_OPEN', (folder) => folder],
     ['a device', 'ERR_WEIGHTS_OPEN', () => '/dev/null'],
-  ])('%s', async (_, code, make) => {
+  ])('is refused: %s', async (_, code, make) => {
     expect((await refusalOf(make(ownFolder()))).code).toBe(code);
   });
 
-  test('a named pipe does not hang', async () => {
+  test('is refused without waiting if it is a named pipe', async () => {
     const path = join(ownFolder(), 'pipe');
     execFileSync('mkfifo', [path]);
     expect((await refusalOf(path)).code).toBe('ERR_WEIGHTS_OPEN');
   });
 
-  test('a path that is none', async () => {
+  test('is refused with a TypeError if the path is no path, or an option is none', async () => {
     await expect(Weights.open(7 as never)).rejects.toThrow(TypeError);
     await expect(Weights.open('x', { strategy: 'magic' as never })).rejects.toThrow('options.strategy');
   });
@@ -421,7 +421,7 @@ describe('the digest', () => {
     expect(weights.digest).toBe(digestOf([join(folder, 'a.safetensors'), join(folder, 'b.safetensors')]));
   });
 
-  test('is told when it is not known; is given up by its signal; tells how far it is', async () => {
+  test('throws while it is not computed, is given up by its signal, and reports its progress', async () => {
     const path = join(ownFolder(), 'a.safetensors');
     await Weights.write(path, { w: new Float32Array(4_000_000) });
     using weights = await Weights.open(path);
@@ -532,7 +532,7 @@ describe('a GGUF file', () => {
 });
 
 describe('workers', () => {
-  test('see the file, not what another wrote to its view; end with views in use', async () => {
+  test('see the file and not what another worker wrote to its view, and may end with views in use', async () => {
     const path = join(ownFolder(), 'a.safetensors');
     await Weights.write(path, { w: FLOATS });
     using weights = await Weights.open(path);

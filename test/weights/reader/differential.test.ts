@@ -77,22 +77,22 @@ describe.each(seeded([1, 2]))('seed %d', (seed) => {
   ])('$format', ({ read, valid, changes, changed, codes }) => {
     const counted = new Counted();
 
-    test('files as they should be are taken by both', async () => {
+    test('are taken by both as they should be', async () => {
       const random = randomFrom(seed);
       for (let i = 0; i < 200; ++i) expect(await counted.compare(valid(random), read)).toBe(true);
     });
 
-    test.each(changes)('where %s', async (change) => {
+    test.each(changes)('are judged alike by both where %s', async (change) => {
       const random = randomFrom(seed + changes.indexOf(change) * 100);
       for (let i = 0; i < 100; ++i) await counted.compare(changed(random, change), read);
     });
 
-    test.each(Object.keys(BYTE_CHANGES))('where %s, anywhere', async (change) => {
+    test.each(Object.keys(BYTE_CHANGES))('are judged alike by both where %s, anywhere', async (change) => {
       const random = randomFrom(seed + 7);
       for (let i = 0; i < 150; ++i) await counted.compare(BYTE_CHANGES[change]!(valid(random), random), read);
     });
 
-    test('that was thousands of files, and every reason to refuse one', () => {
+    test('were thousands, with every reason to refuse one', () => {
       const refused = [...counted.codes.values()].reduce((sum, count) => sum + count, 0);
       expect(counted.taken).toBeGreaterThan(500);
       expect(refused).toBeGreaterThan(1000);

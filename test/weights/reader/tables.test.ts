@@ -240,7 +240,7 @@ describe.each(Object.keys(IDS))('a table by %s', (kind) => {
   let answered = 0;
   let refused = 0;
 
-  test.each(Object.keys(CHANGES))('where %s', async (change) => {
+  test.each(Object.keys(CHANGES))('answers rightly or is refused where %s', async (change) => {
     const random = randomFrom(Object.keys(CHANGES).indexOf(change) + 1000 * Object.keys(IDS).indexOf(kind));
     for (let i = 0; i < 15; ++i) {
       const parts = await makeTable(random, kind);
@@ -265,7 +265,7 @@ describe.each(Object.keys(IDS))('a table by %s', (kind) => {
     }
   });
 
-  test('that was hundreds of tables that answered, and hundreds that were refused', () => {
+  test('answered hundreds of times, and was refused hundreds of times', () => {
     expect(answered).toBeGreaterThan(150);
     expect(refused).toBeGreaterThan(60);
   });
