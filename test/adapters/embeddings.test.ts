@@ -246,7 +246,7 @@ describe('an embedding call', () => {
   });
 });
 
-describe('never mixed are', () => {
+describe('answers are never mixed of', () => {
   test.each([
     ['model ids', { modelId: 'other' }, {}],
     ['providers', { provider: 'other' }, {}],
@@ -315,7 +315,7 @@ describe('never mixed are', () => {
 });
 
 describe('options', () => {
-  test('ttl', async () => {
+  test('end vectors by their ttl', async () => {
     const { model, calls } = wrapped(openCache(), { terms: { ttl: '30ms' } });
     await embed({ model, value: 'a' });
     await embed({ model, value: 'a' });
@@ -342,7 +342,7 @@ describe('options', () => {
     expect(error.code).toMatch(/^ERR_(INVALID_ARG_TYPE|OUT_OF_RANGE)$/);
   });
 
-  test('a cache that was closed says so', async () => {
+  test('of a closed cache give ERR_CACHE_CLOSED', async () => {
     const cache = openCache();
     const { model } = wrapped(cache);
     await embed({ model, value: 'a' });

@@ -335,7 +335,7 @@ describe('a cache of language models', () => {
     ['a member that the message was given later', { message: Object.assign(new AIMessage('a'), { later: 1 }) }],
     ['a Map beside the message', { message: new AIMessage('a'), generationInfo: { at: new Map() } }],
   ])(
-    'an answer with %s is given, and not kept, since it would come back as another (langchainjs#10132)',
+    'gives an answer with %s, and does not keep it, since it would come back as another (langchainjs#10132)',
     async (_, answer) => {
       const model = new Answering(() => answer, { cache: cacheOf(openCache()) });
       const both = [await model.invoke('q'), await model.invoke('q')];
@@ -357,7 +357,7 @@ describe('a cache of language models', () => {
     ['empty', { content: '' }],
     ['empty but for thoughts', { content: [{ type: 'reasoning', reasoning: 'hm' }] }],
   ])(
-    'an answer that is %s is not kept, unless keep says so',
+    'keeps no answer that is %s, unless keep says so',
     async (_, { generationInfo, ...fields }: Record<string, object | string>) => {
       const answer = () => ({
         message: new AIMessage(anything({ content: 'a', ...fields })),
@@ -382,7 +382,7 @@ describe('a cache of language models', () => {
         response_metadata: { finish_reason: 'tool_calls' },
       },
     ],
-  ])('an answer that ended with %s is kept', async (_, fields) => {
+  ])('keeps an answer that ended with %s', async (_, fields) => {
     const model = new Answering(() => ({ message: new AIMessage(anything({ content: 'a', ...fields })) }), {
       cache: cacheOf(openCache()),
     });
@@ -408,7 +408,7 @@ describe('a cache of language models', () => {
     expect((await model.invoke('What?')).text).toBe('y');
   });
 
-  test('ttl', async () => {
+  test('ends answers by their ttl', async () => {
     const own = cacheOf(openCache(), { ttl: '30ms' });
     await own.update('p', 'k', [{ text: '1' }]);
     expect(await own.lookup('p', 'k')).toEqual([{ text: '1' }]);

@@ -83,7 +83,7 @@ describe('generate', () => {
     ['finished with an error, as v2 says it', { finishReason: 'error' }],
     ['holds a function', { providerMetadata: { mine: { call: () => 1 } } }],
     ['holds an instance of a class', { providerMetadata: { mine: new URL('http://a.b') } }],
-  ])('an answer that %s is given, and not kept', async (_, over) => {
+  ])('gives an answer that %s, and does not keep it', async (_, over) => {
     const { model, calls } = wrapped(openCache(), { generate: () => ({ ...answerOf('a'), ...over }) });
     const both = await Promise.all([model.doGenerate(PARAMS), model.doGenerate(PARAMS)]);
     for (const one of both) expect(one).toMatchObject(over);
@@ -95,7 +95,7 @@ describe('generate', () => {
     ['tool calls', 'tool-calls', [{ type: 'tool-call', toolCallId: '1', toolName: 'f', input: '{}' }]],
     ['a file', 'stop', [{ type: 'file', mediaType: 'image/png', data: Uint8Array.of(1) }]],
     ['a kind of content that nobody knows yet', 'stop', [{ type: 'hologram' }]],
-  ])('an answer of %s is kept', async (_, unified, content) => {
+  ])('keeps an answer of %s', async (_, unified, content) => {
     const { model, calls } = wrapped(openCache(), {
       generate: () => ({ ...answerOf(''), finishReason: { unified, raw: undefined }, content }),
     });
@@ -127,8 +127,8 @@ describe('generate', () => {
   });
 });
 
-describe('stream', () => {
-  test('asks the model once, and streams the same parts again and again', async () => {
+describe('a stream', () => {
+  test('is asked of the model once, and streams the same parts again and again', async () => {
     const { model, calls } = wrapped(openCache());
     for (let round = 0; round < 3; ++round) {
       const parts = await read(model);
@@ -186,7 +186,7 @@ describe('stream', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('reads nothing before somebody asks', async () => {
+  test('is not read before somebody asks', async () => {
     let pulled = 0;
     const parts = partsOf('ab');
     const { model } = wrapped(openCache(), {
@@ -219,7 +219,7 @@ describe('stream', () => {
     ['is cut short', [...partsOf('a').slice(0, 5), { type: 'finish', usage: USAGE, finishReason: 'length' }]],
     ['streams no text', partsOf('').filter(({ type }) => type !== 'file')],
     ['holds an instance of a class', [{ type: 'raw', rawValue: new URL('http://a.b') }, ...partsOf('a').slice(-1)]],
-  ])('one that %s is given, and not kept', async (_, parts) => {
+  ])('is given and not kept if it %s', async (_, parts) => {
     const { model, calls } = wrapped(openCache(), { stream: () => parts });
     const both = await Promise.all([read(model), read(model)]);
     expect(both).toEqual([parts, parts]);
@@ -352,7 +352,7 @@ describe('models that draw', () => {
     ['a seed of 0 and a temperature', { ...PARAMS, temperature: 0.7, seed: 0 }, 1, 1],
     ['a temperature', { ...PARAMS, temperature: 0.7 }, 2, 1],
     ['no temperature, which leaves it to the provider', unsaid, 2, 1],
-  ])('%s', async (_, params, asked, allowed) => {
+  ])('are asked again only where they draw, for a call with %s', async (_, params, asked, allowed) => {
     for (const [allowDrawn, expected] of [
       [false, asked],
       [true, allowed],
@@ -368,7 +368,7 @@ describe('models that draw', () => {
   });
 });
 
-describe('never mixed are', () => {
+describe('answers are never mixed of', () => {
   const others: [string, Over, Partial<LanguageModelV3CallOptions>][] = [
     ['model ids', { modelId: 'other' }, {}],
     ['providers', { provider: 'other' }, {}],
@@ -463,7 +463,7 @@ describe('never mixed are', () => {
 });
 
 describe('options', () => {
-  test('ttl', async () => {
+  test('end answers by their ttl', async () => {
     const { model, calls } = wrapped(openCache(), { terms: { ttl: '300ms' } });
     for (let round = 0; round < 2; ++round) {
       await model.doGenerate(PARAMS);

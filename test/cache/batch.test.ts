@@ -90,16 +90,19 @@ describe('gather', () => {
   });
 
   // Batches, and windows of them: around every border rows are found before, or after, others are copied.
-  it.each([0, 1, 31, 32, 33, 63, 64, 65, 96, 2000, 3000, 5243, 5300])('of %i rows, some of them missing', (count) => {
-    for (let i = 0; i < count; ++i) if (i % 7 !== 3) vectors.set(`row ${i}`, new Float32Array(100).fill(i));
-    const out = new Float32Array(count * 100).fill(-1);
-    const keys = Array.from({ length: count }, (_, i) => `row ${i}`);
-    const { hits, missing } = vectors.gather(keys, out);
-    expect(missing).toEqual(Array.from({ length: count }, (_, i) => i).filter((i) => i % 7 === 3));
-    expect(hits).toBe(count - missing.length);
-    for (let i = 0; i < count; ++i) {
-      const row = out.subarray(i * 100, (i + 1) * 100);
-      if (!row.every((element) => element === (i % 7 === 3 ? -1 : i))) throw new Error(`row ${i} is another's`);
-    }
-  });
+  it.each([0, 1, 31, 32, 33, 63, 64, 65, 96, 2000, 3000, 5243, 5300])(
+    'puts each of %i rows in its place, some of them missing',
+    (count) => {
+      for (let i = 0; i < count; ++i) if (i % 7 !== 3) vectors.set(`row ${i}`, new Float32Array(100).fill(i));
+      const out = new Float32Array(count * 100).fill(-1);
+      const keys = Array.from({ length: count }, (_, i) => `row ${i}`);
+      const { hits, missing } = vectors.gather(keys, out);
+      expect(missing).toEqual(Array.from({ length: count }, (_, i) => i).filter((i) => i % 7 === 3));
+      expect(hits).toBe(count - missing.length);
+      for (let i = 0; i < count; ++i) {
+        const row = out.subarray(i * 100, (i + 1) * 100);
+        if (!row.every((element) => element === (i % 7 === 3 ? -1 : i))) throw new Error(`row ${i} is another's`);
+      }
+    },
+  );
 });

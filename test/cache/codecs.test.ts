@@ -56,7 +56,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     }
   });
 
-  test('without dimensions, vectors of any length live side by side, empty ones too', () => {
+  test('without dimensions takes vectors of any length side by side, empty ones too', () => {
     const space = spaceOf(codec());
     for (const length of [0, 1, 2, 7, 300]) {
       space.set(`${length}`, arrayOf(randomBytes(bytesOf(length))));
@@ -75,7 +75,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     }
   });
 
-  test('other dimensions are a RangeError, and the old value stays', () => {
+  test('refuses other dimensions with a RangeError, and the old value stays', () => {
     const space = spaceOf(codec(4));
     const old = arrayOf(randomBytes(bytesOf(4)));
     space.set('k', old);
@@ -89,7 +89,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     expect(hex(space.get('k'))).toBe(hex(old));
   });
 
-  test('every other type is a TypeError', () => {
+  test('refuses every other type with a TypeError', () => {
     const strangers = [
       ...arrayTypes.filter((array) => !taken.includes(array)).map((array) => new array(4)),
       [1, 2, 3, 4],
@@ -142,7 +142,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     }
   });
 
-  test('a value whose buffer was detached, or shrank under it, is a TypeError and no empty vector', () => {
+  test('refuses a value whose buffer was detached or shrank, and takes it for no empty vector', () => {
     for (const space of [spaceOf(codec(5)), spaceOf(codec())]) {
       for (const array of taken) {
         const gone = new array(5);
@@ -160,7 +160,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     }
   });
 
-  test('a subclass that lies about its length is judged by what it holds', () => {
+  test('judges a subclass that lies about its length by what it holds', () => {
     const space = spaceOf(codec(4));
     for (const array of taken) {
       class Liar extends array {
@@ -175,7 +175,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     }
   });
 
-  test('a copy has a buffer of its own, of just its size', () => {
+  test('gives copies in buffers of their own, of just their size', () => {
     const space = spaceOf(codec());
     space.set('k', arrayOf(randomBytes(bytesOf(5))));
     const expected = hex(space.get('k'));
@@ -215,7 +215,7 @@ describe.each(vectors)('%s', (tag, codec, taken, given) => {
     expect(tags.filter((other) => other === codec().tag || other === codec(4).tag)).toEqual([tag, `${tag}(4)`]);
   });
 
-  test('of fixed dimensions are rows, which only an array of their type can take', () => {
+  test('of fixed dimensions gives rows that only an array of its type can take', () => {
     const { row } = codec(6);
     expect(row).toMatchObject({ bytes: bytesOf(6), array: given });
     const accepted = arrayTypes.filter((array) => row!.accepts(new array(6)));

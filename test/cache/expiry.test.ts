@@ -319,7 +319,7 @@ describe('ttlJitter', () => {
     }
   });
 
-  test('of nothing takes nothing off; what does not expire has none', () => {
+  test('of 0 takes nothing off, and does nothing to what does not expire', () => {
     const cache = openCache({ ttl: '1h', ttlJitter: 0.9 });
     const exact = cache.keyspace('exact', { codec: bytes, ttlJitter: 0 });
     const before = nowMs();
@@ -346,7 +346,7 @@ describe('a named cache', () => {
     [{ ttl: '10m', ttlJitter: 0.1 }],
     [{ ttl: Number.POSITIVE_INFINITY }],
     [{ ttl: '10m', maxEntries: 5 }],
-  ])('with ttl 10m can not be opened again with %j', (other) => {
+  ])('with ttl 10m cannot be opened again with %j', (other) => {
     const name = uniqueName();
     openCache({ name, ttl: '10m' });
     expect(errorOf(() => openCache({ name, ...other }))).toMatchObject({

@@ -211,11 +211,14 @@ describe('a random history', () => {
     },
   );
 
-  test.each(seeded([11, 12, 13]))('where not everything has room never tells what is gone (seed %i)', async (seed) => {
-    const history = new History(seed, 3000, '4MB', true);
-    await history.run(60_000);
-    expect(history.found).toBeGreaterThan(3000);
-    expect(history.stats()).toMatchObject({ refusals: 0, corrupted: 0 });
-    expect(history.stats().evictions).toBeGreaterThan(300);
-  });
+  test.each(seeded([11, 12, 13]))(
+    'where not everything has room never answers with what is gone (seed %i)',
+    async (seed) => {
+      const history = new History(seed, 3000, '4MB', true);
+      await history.run(60_000);
+      expect(history.found).toBeGreaterThan(3000);
+      expect(history.stats()).toMatchObject({ refusals: 0, corrupted: 0 });
+      expect(history.stats().evictions).toBeGreaterThan(300);
+    },
+  );
 });

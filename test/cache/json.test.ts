@@ -25,7 +25,7 @@ function refusalOf(value: unknown): [string, string, string] {
   return [name, code, message];
 }
 
-describe('json refuses with a TypeError that names the path', () => {
+describe('the codec json refuses, with a TypeError that names the path,', () => {
   test.each<[string, unknown, RegExp]>([
     ['undefined', undefined, /^value: expected .* received undefined$/],
     ['a member that is undefined', { a: { b: undefined } }, /^value\.a\.b: .* or no such member, received undefined$/],
@@ -82,7 +82,7 @@ describe('json refuses with a TypeError that names the path', () => {
   });
 });
 
-describe('json gives back', () => {
+describe('the codec json gives back', () => {
   test.each<[string, unknown]>([
     ['1 000 levels', JSON.parse(`${'['.repeat(1000)}${']'.repeat(1000)}`)],
     ['numbers to the last bit', [Number.MAX_VALUE, Number.MIN_VALUE, 2 ** 53 + 2, 0.1 + 0.2, 1e21, -1e-7, 0]],

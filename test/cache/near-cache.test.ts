@@ -36,7 +36,7 @@ function hashInV8(integer: number): number {
   return hash & 0x3fffffff;
 }
 
-describe('integers', () => {
+describe('integers in the near cache', () => {
   const integers = (cache = openCache()) => cache.keyspace('integers', { codec: number, keys: 'integer' });
 
   test('that all collide in V8 are kept under names that do not', () => {
@@ -78,7 +78,7 @@ describe('integers', () => {
   });
 });
 
-describe('an answer that is kept', () => {
+describe('an answer that the near cache keeps', () => {
   // Each changes what `get('k')` must give, through a handle of its own.
   const changes: [string, (texts: Texts, cache: Cache) => unknown, string | undefined][] = [
     ['set', (texts) => texts.set('k', 'new'), 'new'],

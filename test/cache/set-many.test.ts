@@ -36,7 +36,7 @@ describe('setMany', () => {
     return other;
   }
 
-  test('of nothing is 0; of the same key twice stores the last', () => {
+  test('of nothing returns 0, and of the same key twice stores the last value', () => {
     const cache = openCache();
     expect([cache.setMany([]), cache.setMany(new Map())]).toEqual([0, 0]);
     expect(

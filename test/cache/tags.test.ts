@@ -136,7 +136,7 @@ describe('tags of an entry', () => {
     ['t', 'TypeError', /^options\.tags: expected an array of strings/],
     [new Set(['t']), 'TypeError', /^options\.tags: /],
     [null, 'TypeError', /^options\.tags: /],
-  ])('that can not be tags are refused, and nothing is stored (%#)', (tags, kind, message) => {
+  ])('that cannot be tags are refused, and nothing is stored (%#)', (tags, kind, message) => {
     const cache = openCache();
     cache.set('k', utf8Of('old'), { tags: ['t'] });
     const error = errorOf(() => cache.set('k', VALUE, { tags: anything(tags) }));

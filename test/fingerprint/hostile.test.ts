@@ -29,7 +29,7 @@ const require = createRequire(import.meta.url);
 describe.each([
   ['by the addon', addon],
   ['in TypeScript', pure],
-])('%s', (_, { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint }) => {
+])('made %s:', (_, { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint }) => {
   const of = (input: unknown) => fingerprint({ ...TERMS, input }).hex;
   const refusalOf = (input: unknown, options?: pure.FingerprintOptions) => {
     const error = errorOf(() => fingerprint({ ...TERMS, input }, options)) as Error & { code: string };
@@ -37,7 +37,7 @@ describe.each([
   };
 
   describe('within an input', () => {
-    test('more values than maxNodes are refused, each member, element and key of a Map counting as one', () => {
+    test('more values than maxNodes are refused; each member, element and key of a Map counts as one', () => {
       const input = { a: [1, 2], m: new Map([['k', 'v']]), s: new Set([3]) }; // and itself: 9
       expect(fingerprint({ ...TERMS, input }, { maxNodes: 9 }).hex).toBe(of(input));
       expect(refusalOf(input, { maxNodes: 8 })).toMatch(
@@ -87,7 +87,7 @@ describe.each([
     });
   });
 
-  describe('what is no array', () => {
+  describe('what holds more than its elements or members', () => {
     class Own extends Array<unknown> {}
     const long = Array.from({ length: 5000 }, (__, i) => i);
     test.each<[string, unknown]>([
@@ -104,12 +104,12 @@ describe.each([
       ['an instance of a subclass', Own.of(1, 2)],
       ['an array behind another one', Object.setPrototypeOf([1], [2])],
       ['an array without a prototype', Object.setPrototypeOf([1], null)],
-    ])('%s', (_name, value) => {
+    ])('is refused: %s', (_name, value) => {
       for (const input of [value, { value }])
         expect(refusalOf(input)).toMatch(/^TypeError ERR_INVALID_ARG_TYPE input\S*: expected an array without holes/);
     });
 
-    test('Dates and plain objects with members named by symbols are refused, enumerable or not', () => {
+    test('is refused where Dates and plain objects have members named by symbols, enumerable or not', () => {
       for (const input of [
         Object.assign(new Date(0), { [Symbol('x')]: 1 }),
         { [Symbol('x')]: 1 },
@@ -119,7 +119,7 @@ describe.each([
     });
   });
 
-  describe('what is no tensor', () => {
+  describe('for tensors,', () => {
     const data = Int8Array.of(1, 2);
     class Quantized {
       readonly type = 'int8';
@@ -171,8 +171,8 @@ describe.each([
     });
   });
 
-  describe('what is read', () => {
-    test('each member and each element once, whatever it answers the next time', () => {
+  describe('an input is read', () => {
+    test('with each member and each element once, whatever it answers the next time', () => {
       const reads: string[] = [];
       const counted = (target: object): object =>
         new Proxy(target, {
@@ -197,7 +197,7 @@ describe.each([
       expect(of({ counting })).toBe(of({ counting: { q: 1 } }));
     });
 
-    test('a getter that makes a fingerprint itself disturbs nothing', () => {
+    test('without being disturbed by a getter that makes a fingerprint itself', () => {
       const nested = {
         a: 'x'.repeat(100),
         get b() {
@@ -208,7 +208,7 @@ describe.each([
       expect(of(nested)).toBe(of({ a: nested.a, b: nested.b, c: nested.c }));
     });
 
-    test('of a typed array what the language says of it, not members that are called so', () => {
+    test('as what the language says of a typed array, not as its members that are called so', () => {
       const floats = Float32Array.of(1, 2);
       Object.defineProperties(floats, {
         buffer: { value: new ArrayBuffer(8) },
@@ -219,7 +219,7 @@ describe.each([
       expect(of(floats)).toBe(of(Float32Array.of(1, 2)));
     });
 
-    test('a batch is as long as it was when it was read first', () => {
+    test('from a batch that is as long as it was when it was first read', () => {
       const inputs = ['a', 'b'];
       Object.defineProperty(inputs, '1', {
         get() {
@@ -241,7 +241,7 @@ describe.each([
       expect(errorOf(() => fingerprintMany(shrinking, TERMS)).message).toMatch(/^inputs\[1\]: .*not a hole/);
     });
 
-    test('of a batch of holes the first one, which is the mistake', () => {
+    test('up to the first hole of a batch, which is the mistake', () => {
       const inputs: unknown[] = [];
       inputs.length = 2e8;
       const error = errorOf(() => fingerprintMany(inputs, TERMS)) as Error & { code: string };
@@ -273,7 +273,7 @@ describe.each([
     });
   });
 
-  describe('what another realm made', () => {
+  describe('from another realm,', () => {
     const realm = createContext({ SharedArrayBuffer });
     const there = (code: string): unknown => runInContext(`(${code})`, realm);
     // biome-ignore lint/security/noGlobalEval: the same code in this realm

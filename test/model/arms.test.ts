@@ -199,7 +199,7 @@ describe('a pipeline', () => {
     expect(ran).toHaveLength(6);
   });
 
-  test('of which one stage changed runs that one and what follows', async () => {
+  test('with one changed stage runs that stage and those behind it', async () => {
     const cache = openCache();
     await staged(cache).pipeline.predict('q');
     const { pipeline, ran } = staged(cache, ['1', '2', '1']);

@@ -116,7 +116,7 @@ describe('giving up', () => {
     }
   });
 
-  test('is possible in the caller’s own code, in the middle of the call', async () => {
+  test('works in the caller’s own code, in the middle of the call', async () => {
     const controller = new AbortController();
     const { model } = shouting(openCache(), {
       run: () => {
@@ -194,7 +194,7 @@ describe('results', () => {
     expect([model.peek('a'), model.peek('b')]).toEqual(['a', 'b']);
   });
 
-  test('of runs side by side take no more than the time that passed', async () => {
+  test('of runs side by side are counted with no more than the time that passed', async () => {
     const { model } = shouting(openCache(), { maxBatch: 1 });
     const begun = performance.now();
     await model.predictMany(Array.from({ length: 100 }, (_, i) => `${i}`));

@@ -60,7 +60,7 @@ describe.each(kinds)('%s', (name, make) => {
   });
 });
 
-test('of all kinds in one batch find their own results', async () => {
+test('inputs of all kinds in one batch find their own results', async () => {
   const cache = openCache();
   const { model, ran, nameOf } = echoing(cache, 'mixed');
   const random = randomFrom(3);
@@ -73,7 +73,7 @@ test('of all kinds in one batch find their own results', async () => {
   expect(cache.stats().hits + cache.stats().misses).toBe(400);
 });
 
-test('whose making a key of asks the same model keep their own result', async () => {
+test('inputs that ask the same model while they are named keep their own result', async () => {
   const { model } = echoing(openCache(), 'nested');
   await model.predict('inner');
   const input = {
@@ -87,7 +87,7 @@ test('whose making a key of asks the same model keep their own result', async ()
   expect(await model.predictMany([input, 'inner'])).toEqual(['{"a":1}', '"inner"']);
 });
 
-test('that changed between two calls are others', async () => {
+test('inputs that changed between two calls are other inputs', async () => {
   const { model } = echoing(openCache(), 'changing');
   const input = new Float32Array(100);
   for (let i = 0; i < 30; ++i) {
@@ -97,7 +97,7 @@ test('that changed between two calls are others', async () => {
   }
 });
 
-test('with a lone surrogate are refused, alone and in a batch', async () => {
+test('inputs with a lone surrogate are refused, alone and in a batch', async () => {
   const { model, ran } = echoing(openCache(), 'surrogates');
   await expect(model.predict('a\ud800')).rejects.toThrow('surrogate');
   await expect(model.predictMany(['a', 'b\udc00'])).rejects.toThrow('inputs[1]');

@@ -66,7 +66,7 @@ describe('what is written from arrays that go away meanwhile is refused, and the
     expect(readdirSync(dirname(path))).toEqual(['a']);
   });
 
-  test('ids of a table', async () => {
+  test('the ids of a table', async () => {
     const path = join(ownFolder(), 'a');
     await EmbeddingTable.write(path, [[7, [1]]]);
     const rows = 2 ** 21; // of 4 bytes: two pieces
@@ -85,7 +85,7 @@ describe('what is written from arrays that go away meanwhile is refused, and the
   });
 });
 
-test('what are no tensors or no metadata is refused before the old file goes', async () => {
+test('what is no tensor or no metadata is refused before the old file goes', async () => {
   const path = join(ownFolder(), 'a');
   for (const none of [undefined, null, 5, '', () => 1, [5], Float32Array.of(1)])
     await expect(Weights.write(path, none as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
@@ -226,7 +226,7 @@ test('the last progress is all of it, however short the file', async () => {
   }
 });
 
-test('a text that UTF-8 can not carry is no id, not even that of what it would become', async () => {
+test('a text that UTF-8 cannot carry is no id, not even that of what it would become', async () => {
   const path = join(ownFolder(), 'a');
   await EmbeddingTable.write(path, [['\ufffd', [5]]]);
   using table = await EmbeddingTable.open(path);
@@ -234,7 +234,7 @@ test('a text that UTF-8 can not carry is no id, not even that of what it would b
   expect(table.dot(Float32Array.of(1), ['\ud800', '\ufffd'])).toEqual(Float32Array.of(Number.NaN, 5));
 });
 
-test('whether to compute the digest is true or false', async () => {
+test('the option digest is true or false', async () => {
   const path = join(ownFolder(), 'a');
   await Weights.write(path, { a: Uint8Array.of(1) });
   for (const digest of [1, 'yes', null] as never[])

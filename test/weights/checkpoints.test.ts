@@ -163,7 +163,7 @@ describe('what the index does not list is not there', () => {
 
 describe('a folder', () => {
   const names = ['model', 'diffusion_pytorch_model', 'adapter_model', 'adapters', 'weights'];
-  test.each(names)('is opened by %s.safetensors, and by its index', async (name) => {
+  test.each(names)('with %s.safetensors is opened by that file, and by its index', async (name) => {
     const folder = ownFolder();
     await Weights.write(join(folder, `${name}.safetensors`), { whole: Float32Array.of(1) });
     using whole = await Weights.open(folder);
@@ -177,14 +177,14 @@ describe('a folder', () => {
     expect([...parts.tensors.keys()]).toEqual(['part']);
   });
 
-  test('of several is opened by the first of these names', async () => {
+  test('with several of these names is opened by the first one', async () => {
     const folder = ownFolder();
     for (const name of names) await Weights.write(join(folder, `${name}.safetensors`), { [name]: Float32Array.of(1) });
     using weights = await Weights.open(folder);
     expect([...weights.tensors.keys()]).toEqual(['model']);
   });
 
-  test('of none is refused with the names that were looked for', async () => {
+  test('with none of these names is refused with those that were looked for', async () => {
     const folder = ownFolder();
     await Weights.write(join(folder, 'mine.safetensors'), { a: Float32Array.of(1) });
     const error = await Weights.open(folder).catch((error) => error);
@@ -192,7 +192,7 @@ describe('a folder', () => {
     for (const name of names) expect(error.message).toContain(`${name}.safetensors`);
   });
 
-  test('has the index of a variant, which is opened by its name', async () => {
+  test('may hold the index of a variant, which is opened by its own name', async () => {
     const folder = ownFolder();
     await Weights.write(join(folder, ONE), { a: Float32Array.of(1) });
     const path = join(folder, 'model.safetensors.index.fp16.json');

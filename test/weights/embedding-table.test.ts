@@ -33,7 +33,7 @@ describe.each<[string, (random: () => number, i: number) => number | string]>([
     for (const id of strangers.slice(0, 100)) expect(table.row(id)).toBeUndefined();
   });
 
-  test('without an index in the file, likewise', async () => {
+  test('gives each its row without an index in the file, too', async () => {
     const path = fileOf();
     await EmbeddingTable.write(path, vectors);
     const other = fileOf('other.safetensors');
@@ -336,7 +336,7 @@ describe('a table', () => {
     for (let row = 0; row < N; row += 37) expect(table.row(`item ${row}`)).toEqual(vectorOf(row));
   });
 
-  test('that is given up leaves nothing, and ends what it was written from', async () => {
+  test('whose writing is given up leaves nothing, and ends the iterable that it was written from', async () => {
     const path = fileOf();
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -473,13 +473,13 @@ describe('a table', () => {
         vectors: { dtype: 'float32', shape: [2, 1], data: new Float32Array(2) },
       },
     ],
-  ])('is none with %s', async (_, tensors) => {
+  ])('is refused with ERR_WEIGHTS_TABLE if it has %s', async (_, tensors) => {
     const path = fileOf();
     await Weights.write(path, tensors as never, { metadata: { 'index.seed': '0'.repeat(16) } });
     await expect(EmbeddingTable.open(path)).rejects.toMatchObject({ code: 'ERR_WEIGHTS_TABLE' });
   });
 
-  test('whose index lies gives no memory of others, and ends', async () => {
+  test('whose index lies shows no other memory, and its searches end', async () => {
     const path = fileOf();
     const slots = new Int32Array(8).map((_, i) => (i % 2 === 0 ? 5 : 1_000_000));
     const tensors = {

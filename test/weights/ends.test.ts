@@ -36,12 +36,12 @@ describe('a file that is', () => {
     ['replaced during nothing', { checked: 'unchanged' }],
     ['replaced during prefetch', { how: 'done', checked: 'unchanged' }],
     ['replaced during computeDigest', { how: 'done', checked: 'unchanged' }],
-  ])('%s is told, and shown as far as it is there', async (mode, told) => {
+  ])('%s is noticed, and shown as far as it is there', async (mode, told) => {
     expect(await answer('weights-ends.mjs', { args: [mode] })).toEqual({ ...told, shown: [0, 7] });
   });
 
   test.concurrent.each(['touches what was cut off', 'touches what was cut off, after a guarded read'])(
-    'cut: who %s ends by the system’s signal',
+    'cut ends the process of whoever %s, by the system’s signal',
     async (mode) => {
       const ended = await run('weights-ends.mjs', { args: [mode] });
       expect([ended.code, ended.signal, ended.stdout]).toEqual([null, 'SIGBUS', 'touching\n']);

@@ -74,7 +74,7 @@ describe('files of one model', () => {
     await expect(Weights.open(make())).rejects.toMatchObject({ name: 'WeightsError', code: 'ERR_WEIGHTS_SPLIT' });
   });
 
-  test('the file that is wrong is named', async () => {
+  test('are refused with the name of the one that is wrong', async () => {
     const path = three({ no: 2, count: 3, tensors: 3 });
     await expect(Weights.open(path)).rejects.toMatchObject({ path, message: expect.stringContaining('split.no is 2') });
   });
@@ -101,7 +101,7 @@ describe('one file', () => {
     await expect(Weights.open(alone(good(0)))).rejects.toMatchObject({ code: 'ERR_WEIGHTS_SPLIT' });
   });
 
-  test('that was several, or is one of one, is', async () => {
+  test('that was several, or is one of one, is a model', async () => {
     for (const said of [{ no: 2, count: 0, tensors: 3 }, { no: 0, count: 1, tensors: 1 }, {}]) {
       using weights = await Weights.open(alone(said));
       expect(weights.tensors.size).toBe(1);
@@ -111,14 +111,14 @@ describe('one file', () => {
   });
 });
 
-test('what a safetensors file calls so is a text like any other', async () => {
+test('metadata of a safetensors file with the names of a split are texts like any others', async () => {
   const path = join(ownFolder(), 'a.safetensors');
   await Weights.write(path, { w: Int8Array.of(1) }, { metadata: { 'split.count': '3' } });
   using weights = await Weights.open(path);
   expect(weights.metadata['split.count']).toBe('3');
 });
 
-test('a link that an index names is not followed, even if it is the only file', async () => {
+test('a link that an index names is not followed, even if it is the only shard', async () => {
   const folder = ownFolder();
   const elsewhere = join(ownFolder(), 'secret');
   await Weights.write(elsewhere, { w: Int8Array.of(1) });

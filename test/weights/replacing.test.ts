@@ -54,7 +54,7 @@ describe.each(Object.keys(WRITERS))('%s', (name) => {
     }
   });
 
-  test.skipIf(process.geteuid?.() !== 0)('over another user’s file leaves it his', async () => {
+  test.skipIf(process.geteuid?.() !== 0)('over another user’s file leaves him its owner', async () => {
     const { chownSync } = await import('node:fs');
     const path = join(ownFolder(), 'file');
     await write(path, 1);
@@ -76,7 +76,7 @@ describe.each(Object.keys(WRITERS))('%s', (name) => {
   });
 });
 
-describe('of another realm', () => {
+describe('from another realm,', () => {
   const foreign = (code: string) => runInNewContext(code);
 
   test('arrays are written, searched, and filled', async () => {

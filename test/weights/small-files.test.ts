@@ -95,7 +95,7 @@ describe('a file that has the size, the times and maybe the inode of another one
   });
 });
 
-test('an open file whose name goes or comes is what it was; one of another mode may not be', async () => {
+test('an open file stays unchanged when a name of it goes or comes, but not when its mode changes', async () => {
   const path = await written();
   using weights = await Weights.open(path);
   linkSync(path, `${path}.second`);

@@ -519,7 +519,7 @@ describe('a GGUF file', () => {
     expect(await weights.computeDigest()).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('that lies is refused with where', async () => {
+  test('that lies is refused with the place of the lie', async () => {
     const good = gguf([], [['w', [6], 0, Buffer.from(FLOATS.buffer)]]);
     const version = Buffer.from(good);
     version.writeUInt32LE(9, 4);

@@ -53,7 +53,7 @@ async function settled(): Promise<number> {
   return process.memoryUsage().external;
 }
 
-test('parts of what is misaligned go with their views, and are empty when the file is closed now', async () => {
+test('memory of misaligned parts goes with their views, which are empty when the file is closed now', async () => {
   const text = '{"w":{"dtype":"F32","shape":[32768],"data_offsets":[0,131072]}}';
   const odd = text.padEnd(text.length + ((1 - text.length) & 3)); // data begin at 1 more than a multiple of 4
   const length = Buffer.alloc(8);
@@ -71,7 +71,7 @@ test('parts of what is misaligned go with their views, and are empty when the fi
   expect(held.every((one) => one.length === 0)).toBe(true);
 });
 
-test('every tensor is whole in one, and V8 counts them once, and no more when they are gone', async () => {
+test('every tensor lies whole in one window, and V8 counts the windows once, until they are gone', async () => {
   const folder = sparseCheckpoint();
   const before = await settled();
   for (let round = 0; round < 3; ++round) {

@@ -56,7 +56,7 @@ class Counted {
   }
 }
 
-describe.each(seeded([1, 2]))('seed %d', (seed) => {
+describe.each(seeded([1, 2]))('with seed %d', (seed) => {
   describe.each([
     {
       format: 'safetensors',
@@ -74,7 +74,7 @@ describe.each(seeded([1, 2]))('seed %d', (seed) => {
       changed: (random: Random, change: string) => GGUF_CHANGES[change]!(makeGguf(random), random),
       codes: 'COUNT KEY VALUE VERSION ENDIANNESS TRUNCATED NAME DTYPE DUPLICATE OFFSETS SHAPE SIZE ALIGNMENT SPLIT',
     },
-  ])('$format', ({ read, valid, changes, changed, codes }) => {
+  ])('files of $format', ({ read, valid, changes, changed, codes }) => {
     const counted = new Counted();
 
     test('are taken by both as they should be', async () => {
