@@ -72,7 +72,14 @@ function checkTidy() {
 function checkMisuse() {
   const clang = findCommand('clang++');
   const compile = (file, ...options) => {
-    const args = [...FLAGS, ...(clang ? ['-Wthread-safety'] : []), '-Werror', '-fsyntax-only', ...options, file];
+    const args = [
+      ...FLAGS,
+      ...(clang ? ['-Wthread-safety', '-Wthread-safety-beta'] : []),
+      '-Werror',
+      '-fsyntax-only',
+      ...options,
+      file,
+    ];
     return spawnSync(clang ?? findCommand('g++'), args, { cwd: root, encoding: 'utf8' });
   };
   const files = sources('test/native/misuse');
