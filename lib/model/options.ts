@@ -6,6 +6,7 @@ import {
   countOption,
   type Duration,
   durationOption,
+  limitOption,
   optionsObject,
   rangeError,
   type Size,
@@ -158,7 +159,7 @@ export function checkModelOptions(given: Record<string, unknown>): void {
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
-  if (concurrency !== undefined) countOption('options.concurrency', concurrency, 1, 2 ** 20);
+  if (concurrency !== undefined) limitOption('options.concurrency', concurrency, 1, 2 ** 20);
   if (batchWindow !== undefined) countOption('options.batchWindow', batchWindow, 0, WINDOW_MS_MAX);
   if (replicas !== undefined) countOption('options.replicas', replicas, 1, REPLICAS_MAX);
   if (negativeTtl !== undefined) durationOption('options.negativeTtl', negativeTtl);

@@ -1,6 +1,6 @@
 // promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the new.
 
-import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
+import { countOption, limitOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
 import { signalOption } from './options.js';
 
@@ -48,7 +48,7 @@ export async function promote<Input>(options: PromoteOptions<Input>): Promise<Pr
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw typeError('options.onProgress', 'a function', onProgress);
   const top =
-    given['top'] === undefined ? Number.POSITIVE_INFINITY : countOption('options.top', given['top'], 0, 2 ** 31);
+    given['top'] === undefined ? Number.POSITIVE_INFINITY : limitOption('options.top', given['top'], 0, 2 ** 31);
   const batch = given['batch'] === undefined ? BATCH : countOption('options.batch', given['batch'], 1, 2 ** 20);
   const inputs = from.hottest(top);
   const progress: Promotion = { inputs: inputs.length, known: 0, computed: 0, failed: 0 };

@@ -2,7 +2,7 @@
 // of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the index
 // can be made when the last row is known.
 
-import { isFloat32Array, typedArrayName } from '../base/kinds.js';
+import { isFloat32Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../base/options.js';
 import { type GrowingFile, writeAtomically } from './atomic-file.js';
 import { IntegerIndex, TextIndex } from './id-index.js';
@@ -143,12 +143,16 @@ const vectorsOf = (dtype: RowDType, dimensions: number, rows: number): TensorEnt
 });
 const scalesOf = (rows: number): TensorEntry => ({ name: 'scales', dtype: 'F32', shape: [rows], bytes: 4 * rows });
 
+const MEMBERS = ['ids', 'vectors', 'dimensions', 'dtype', 'scales'];
+
 async function sourceOf(contents: unknown, wanted: Wanted): Promise<Source> {
   if (typeof contents !== 'object' || contents === null)
     throw typeError('contents', 'ids and vectors, or pairs of them', contents);
   if (Symbol.iterator in contents || Symbol.asyncIterator in contents)
     return sourceOfRows(contents as TableRows, wanted);
-  const lists = contents as TableContents;
+  // Own members, each read once.
+  const [ids, vectors, dimensions, dtype, scales] = MEMBERS.map((name) => memberOf(contents, name));
+  const lists = { ids, vectors, dimensions, dtype, scales } as TableContents;
   const both = { ...wanted, dtype: wanted.dtype ?? dtypeOf('dtype', lists.dtype) };
   if (typeof lists.ids !== 'object' || lists.ids === null) throw typeError('ids', 'a list of ids', lists.ids);
   return Array.isArray(lists.vectors) ? sourceOfVectors(lists, both) : sourceOfElements(lists, both);

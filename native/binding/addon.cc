@@ -3,6 +3,8 @@
 //
 //   start(library)   adds every function of the binding to the object of an evaluation of the library (evaluation.h)
 //   numbers          what both languages know (numbers.h)
+#include <new>
+
 #include "binding/function_table.h"
 #include "binding/isolate.h"
 #include "binding/napi_setup.h"
@@ -35,7 +37,7 @@ bool AddArray(napi_env env, const char* name, napi_ref array, napi_value library
 }
 
 // start(library): once for each evaluation, by lib/addon/native.ts.
-napi_value Start(napi_env env, napi_callback_info info) {
+napi_value StartEvaluation(napi_env env, napi_callback_info info) {
   Isolate& isolate = *Isolate::Of(env);
   size_t count = 1;
   napi_value library;
@@ -48,6 +50,16 @@ napi_value Start(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   return library;
+}
+
+// Not Guarded: there may be no evaluation yet to make the error.
+napi_value Start(napi_env env, napi_callback_info info) {
+  try {
+    return StartEvaluation(env, info);
+  } catch (const std::bad_alloc&) {
+    napi_throw_error(env, "ERR_CACHE_NO_MEMORY", "zerohop: the system refused memory");
+    return nullptr;
+  }
 }
 
 bool Export(napi_env env, napi_value exports) {

@@ -124,8 +124,8 @@ napi_value Heap(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value Maintain(napi_env env, napi_callback_info) {
-  Isolate::Of(env)->Maintain();
+napi_value Maintain(napi_env env, napi_callback_info info) {
+  Arguments<0>(env, info).isolate->Maintain();
   return nullptr;
 }
 

@@ -39,6 +39,10 @@ class Evaluation {
 
   Isolate* const isolate;
 
+  // Of its own timer, which ticks once a second; the isolate's counts then, and ticks since they last changed.
+  uint64_t activity = 0;
+  int quiet_ticks = 0;
+
  private:
   napi_ref library_ = nullptr;
 };

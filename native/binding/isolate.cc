@@ -175,6 +175,11 @@ bool Isolate::CallHook(Evaluation& evaluation, const char* hook) {
   napi_value result;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
   const bool ran = evaluation.Call(env_, hook, {}, &result);
+  // The hook may be another evaluation's, whose realm was torn down: what it throws is nothing to the caller of now.
+  bool pending = false;
+  if (!ran && napi_is_exception_pending(env_, &pending) == napi_ok && pending) {
+    napi_get_and_clear_last_exception(env_, &result);
+  }
   napi_close_handle_scope(env_, scope);
   evaluation_ = caller;  // the hook may have called us
   return ran;
@@ -374,8 +379,11 @@ void Isolate::Maintain() {
   totals[static_cast<size_t>(Count::kForcedGcs)] = 0;
   uint64_t activity = memberships_.size();
   for (const uint64_t value : totals) activity += value;
-  quiet_ticks_ = activity == std::exchange(activity_, activity) ? quiet_ticks_ + 1 : 0;
-  const bool idle = quiet_ticks_ >= kQuietTicks;
+  // By evaluation: each has a timer of its own, and their ticks together would make a pause of a moment an idle
+  // process.
+  int& quiet_ticks = evaluation_->quiet_ticks;
+  quiet_ticks = activity == std::exchange(evaluation_->activity, activity) ? quiet_ticks + 1 : 0;
+  const bool idle = quiet_ticks >= kQuietTicks;
   for (const auto& one : memberships_) {
     one->HeedNotice(env_);
     one->cache().Maintain(idle);

@@ -290,8 +290,6 @@ class Isolate {
   int64_t accounted_bytes_ = 0;  // what we have added to V8's account and not yet taken off
   Clock::time_point next_collection_{};
   Clock::time_point next_young_collection_{};
-  uint64_t activity_ = 0;  // sum of counters at the last Maintain
-  int quiet_ticks_ = 0;
 };
 
 }  // namespace zerohop::binding

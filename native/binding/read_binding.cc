@@ -178,7 +178,11 @@ napi_value Copy(napi_env env, napi_callback_info info) {
       ReadGuard guard(call.cache().epochs(), call.session());
       hit = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
     }
-    if (!hit) return nullptr;
+    if (!hit) {
+      // The first lookup counts its miss itself; a later one finds that the value went since.
+      if (!peeks && use == Cache::Use::kPeek) call.counters().Add(Count::kMisses);
+      return nullptr;
+    }
     use = Cache::Use::kPeek;
     void* data = nullptr;
     napi_value buffer;

@@ -75,14 +75,21 @@ SetOutcome Cache::TakeTags(Session& session, uint16_t incarnation, uint64_t hash
   std::array<Tags::Tag, kTagsMax> all;
   for (size_t i = 0; i < names.size(); ++i) all[i] = tags_.TagOf(incarnation, names[i]);
   const auto tags = std::span(all).first(names.size());
-  for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
+  // Evictions that let entries go, and gave back no link: the entries with tags lie elsewhere.  A few such are bad
+  // luck; more would empty the cache of untagged entries for a set that is refused all the same.
+  constexpr int kFruitlessMax = 2;
+  int fruitless = 0;
+  for (int attempt = 0; attempt < kRoomAttempts && fruitless < kFruitlessMax; ++attempt) {
     if (taken->Take(tags, hash)) return SetOutcome::kStored;
     Tags::Growth growth(tags_);
     PayFromBudget();
     auto outcome = Evictor::Outcome::kMadeRoom;
     const bool may_grow = arena_->usable_segments() >= arena_->segment_count() / 2;
     if (!may_grow) {
+      const uint64_t evicted = session.evicted;
+      const size_t used = tags_.used();
       outcome = evictor_.Shed(session);
+      if (session.evicted > evicted && tags_.used() >= used) ++fruitless;
     } else if (arena_->committed_segments() > arena_->usable_segments()) {
       outcome = evictor_.MakeRoom(session, kSpareSegments);
     }

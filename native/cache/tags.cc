@@ -42,6 +42,11 @@ size_t Tags::slots() const {
   return chunks_.size() * chunk_slots_;
 }
 
+size_t Tags::used() const {
+  MutexLock lock(mutex_);
+  return used_;
+}
+
 // ---- Buckets, as many as links in use
 
 uint32_t Tags::BucketOf(Tag tag) const {

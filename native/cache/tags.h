@@ -93,6 +93,7 @@ class Tags {
 
   size_t bytes() const { return mapped_.load(std::memory_order_relaxed) + promised_.load(std::memory_order_relaxed); }
   size_t slots() const EXCLUDES(mutex_);
+  size_t used() const EXCLUDES(mutex_);  // links
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;

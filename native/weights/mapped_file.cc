@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #if defined(__linux__)
@@ -76,7 +77,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   if (::fstat(file, &facts) != 0) return Refused(errno);
   if (!S_ISREG(facts.st_mode)) return Status(Code::kIo, "expected a regular file");
   opened->identity_ = IdentityOf(facts);
-  opened->names_ = facts.st_nlink;
+  opened->NoteNames(facts.st_nlink);
   opened->owner_ = facts.st_uid;
   opened->mode_ = facts.st_mode & 07777;
   const uint64_t size = opened->size();
@@ -116,9 +117,13 @@ bool MappedFile::Changed() const {
   struct stat facts;
   if (::fstat(file_, &facts) != 0) return true;
   Identity now = IdentityOf(facts);
-  // Whoever replaces a file by renaming takes the name of the old one, and that sets its time.
-  if (facts.st_nlink != names_) now.changed_ns = identity_.changed_ns;
-  return now != identity_;
+  const int64_t changed_ns = std::exchange(now.changed_ns, identity_.changed_ns);
+  if (now != identity_) return true;
+  // Whoever replaces a file by renaming takes the name of the old one, and that sets its time.  From then on that time
+  // is what the next one is compared with.
+  MutexLock lock(names_mutex_);
+  if (facts.st_nlink != std::exchange(names_, facts.st_nlink)) changed_ns_ = changed_ns;
+  return changed_ns != changed_ns_;
 }
 
 Status MappedFile::Read(uint64_t from, std::span<std::byte> out) const {

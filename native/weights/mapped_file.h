@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/status.h"
 
 namespace zerohop {
@@ -102,7 +103,15 @@ class MappedFile {
   std::shared_ptr<FilePages> pages_;
   bool mapped_ = false;
   Identity identity_{};
-  uint64_t names_ = 0;
+  void NoteNames(uint64_t names) EXCLUDES(names_mutex_) {
+    MutexLock lock(names_mutex_);
+    names_ = names;
+    changed_ns_ = identity_.changed_ns;
+  }
+
+  mutable Mutex names_mutex_;  // a leaf lock
+  mutable uint64_t names_ GUARDED_BY(names_mutex_) = 0;
+  mutable int64_t changed_ns_ GUARDED_BY(names_mutex_) = 0;  // when a name last came or went, or as in identity_
   uint32_t owner_ = 0, mode_ = 0;
 };
 

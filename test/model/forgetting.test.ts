@@ -162,6 +162,11 @@ describe('runs', () => {
     expect(errorOf(() => shouting(openCache(), { concurrency: 0 })).name).toBe('RangeError');
   });
 
+  test('are any number at a time with a concurrency of Infinity', async () => {
+    const { model } = shouting(openCache(), { concurrency: Number.POSITIVE_INFINITY });
+    expect(await model.predict('a')).toBe('A');
+  });
+
   test('give their callers a result that is too large to be stored', async () => {
     const { model, batches } = shouting(openCache({ maxBytes: '1MB' }));
     const large = 'a'.repeat(900_000);
