@@ -73,7 +73,8 @@ function copyOfArray(value: readonly unknown[], path: Path, depth: number): unkn
     path[depth] = i;
     copy.push(isObject(element) ? copyOf(element, path, depth + 1) : judged(element, path, depth + 1));
   }
-  if (Object.keys(value).length !== copy.length)
+  const isMember = (symbol: symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol);
+  if (Object.keys(value).length !== copy.length || Object.getOwnPropertySymbols(value).some(isMember))
     throw refusal(value, path, depth, 'an array with elements only, as a match of a RegExp is none');
   return copy;
 }

@@ -61,6 +61,11 @@ describe('the codec json refuses, with a TypeError that names the path,', () => 
       /^value\.match(\.\w+|\[\d\])?: expected an array with/,
     ],
     ['a member whose name is a symbol', { a: { [Symbol('s')]: 1 } }, /^value\.a: expected an object whose members/],
+    [
+      'an array with a member whose name is a symbol',
+      { a: [Object.assign([1], { [Symbol('s')]: 1 })] },
+      /^value\.a\[0\](\[0\])?: expected an array with elements only/,
+    ],
     ['a circle', circle(), /^value….*: expected no circle, and at most 1000 levels/],
   ])('%s', (_, value, message) => {
     expect(refusalOf(value)).toEqual(['TypeError', 'ERR_INVALID_ARG_TYPE', expect.stringMatching(message)]);
