@@ -153,7 +153,9 @@ function shapeOf(dims: readonly unknown[], path: Path): number[] {
  */
 function instanceTensorOf(value: object, path: Path): Tensor | undefined {
   const names = Object.keys(value);
-  if (names.length === 1 && names[0] === 'ort_tensor') {
+  // With those that are not enumerable, or named by symbols. No known tensor has one.
+  const all = Reflect.ownKeys(value);
+  if (all.length === 1 && names[0] === 'ort_tensor') {
     const held: unknown = (value as { ort_tensor: unknown }).ort_tensor;
     return typeof held === 'object' && held !== null ? instanceTensorOf(held, path) : undefined;
   }
@@ -162,7 +164,10 @@ function instanceTensorOf(value: object, path: Path): Tensor | undefined {
   const dims = own('dims');
   const data = own('cpuData') ?? own('data');
   if (!(typeof type === 'string' && Array.isArray(dims) && ArrayBuffer.isView(data))) return undefined;
-  const stranger = names.find((name) => !INSTANCE_MEMBERS.has(name)) ?? Object.getOwnPropertySymbols(value)[0];
+  const stranger =
+    all.length === names.length
+      ? names.find((name) => !INSTANCE_MEMBERS.has(name))
+      : all.find((name) => typeof name === 'symbol' || !names.includes(name));
   if (stranger !== undefined)
     throw typeError(`${path()}.${String(stranger)}`, `a tensor with no members but ${KNOWN_MEMBERS}`, value);
   const dataLocation = own('dataLocation') ?? 'cpu';

@@ -124,19 +124,53 @@ describe.each([
     class Quantized {
       readonly type = 'int8';
       readonly dims = [2];
-      constructor(
-        readonly data: Int8Array,
-        readonly scale: number,
-      ) {}
+      constructor(readonly data: Int8Array) {}
     }
+    const scaled = (scale: number) => Object.assign(new Quantized(data), { scale });
     test('an instance with a member that no known tensor has is refused, and the member named', () => {
-      for (const input of [new Quantized(data, 0.1), { x: new Quantized(data, 10) }])
+      for (const input of [scaled(0.1), { x: scaled(10) }])
         expect(refusalOf(input)).toMatch(
           /^TypeError ERR_INVALID_ARG_TYPE input\S*\.scale: expected a tensor with no members but/,
         );
       const tensor = new (require('onnxruntime-node').Tensor)('int8', data, [2]);
       expect(refusalOf(Object.assign(tensor, { zeroPoint: 3 }))).toMatch(/input\.zeroPoint: /);
       expect(refusalOf(Object.assign(tensor, { zeroPoint: undefined }))).toMatch(/input\.zeroPoint: /);
+    });
+
+    test('an instance with a member that is not enumerable, or named by a symbol, is refused as well', () => {
+      const { Tensor } = require('onnxruntime-node');
+      const hide = (tensor: object, name: PropertyKey, enumerable: boolean) =>
+        Object.defineProperty(tensor, name, { value: 2, enumerable });
+      const made = () => [new Tensor('int8', data, [2]), new Quantized(data)] as object[];
+      for (const enumerable of [false, true])
+        for (const name of enumerable ? ['scale', Symbol('scale')] : ['scale', Symbol('scale'), 'size'])
+          for (const tensor of made())
+            for (const input of [hide(tensor, name, enumerable), { x: tensor }])
+              expect(refusalOf(input)).toMatch(
+                /^TypeError \S+ input\S*\.(scale|Symbol\(scale\)|size): expected a tensor with no members but/,
+              );
+    });
+
+    test('a wrapper as that of transformers.js, with a hidden member beside the tensor, is refused', () => {
+      class Wrapper {
+        readonly ort_tensor: object = new (require('onnxruntime-node').Tensor)('int8', data, [2]);
+      }
+      expect(of(new Wrapper())).toBe(of({ dtype: 'int8', shape: [2], data }));
+      for (const name of ['scale', Symbol('scale')])
+        expect(refusalOf(Object.defineProperty(new Wrapper(), name, { value: 2 }))).toMatch(
+          /^TypeError \S+ input: expected a plain object, or one of the kinds/,
+        );
+    });
+
+    test('neither the class nor members of a typed array count', () => {
+      class Scaled extends Int8Array {
+        readonly #scale = 2;
+        get scale() {
+          return this.#scale;
+        }
+      }
+      expect(of(Scaled.from(data))).toBe(of(data));
+      expect(of(Object.assign(Int8Array.from(data), { scale: 2 }))).toBe(of(data));
     });
 
     test('a Map with the members of a tensor is no tensor', () => {
