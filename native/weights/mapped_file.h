@@ -80,7 +80,7 @@ class MappedFile {
   // Permission bits.
   uint32_t mode() const { return mode_; }
   // The file is not what it was when it was opened.  Another mode or owner counts as a change, since the system does
-  // not tell it from a write whose time was set back.  A name that came or went does not count.
+  // not tell it from a write whose time was set back.  A name that came or went since the last call does not count.
   bool Changed() const;
 
   // Copies from the file, not from the pages.  kIo: the file was cut, or can not be read.

@@ -258,6 +258,26 @@ TEST(DeleteByTag, NewTagsForEveryEntryLeaveTheHitRatioAsItIs) {
 }
 
 // Where next to nothing but tags takes room, they leave half of it to the entries.
+// Tags take half of the memory, and their entries a small part of the rest: segments of others hold no links.
+TEST(DeleteByTag, ASetWhoseTagsFindNoRoomLeavesMostUntaggedEntriesAlone) {
+  const auto cache = MakeCache(4 * kMiB);
+  Client client(*cache);
+  const std::string value(500, 'v');
+  size_t untagged = 0;
+  for (uint64_t i = 0; i < 6000; ++i) untagged += client.Set(Numbered("plain", i), value) == SetOutcome::kStored;
+  CHECK(untagged > 3000);
+  std::vector<std::string> names(kTagsMax);
+  for (uint64_t i = 0; i < 20000 / kThinning; ++i) {
+    for (size_t tag = 0; tag < kTagsMax; ++tag) names[tag] = Numbered(Numbered("tag", tag), i);
+    client.SetTagged({names.begin(), names.end()}, Numbered("key", i), "");
+    for (uint64_t hot = 0; hot < 4; ++hot) client.Has(Numbered("plain", (4 * i + hot) % 1000));
+  }
+  // One set more lets go at most what a few segments hold.
+  const size_t before = cache->EntriesOf(0);
+  client.SetTagged({names.begin(), names.end()}, "one more", "");
+  CHECK(cache->EntriesOf(0) + before / 4 >= before);
+}
+
 TEST(DeleteByTag, TagsThatTakeMoreThanTheirEntriesPushOutEntriesAndNotTheSet) {
   const auto cache = MakeCache(kMiB);
   Client client(*cache);
@@ -310,7 +330,9 @@ TEST(DeleteByTag, FindsEntriesThatMoveAtTheSameTime) {
   int left = 0, deleted = 0;
   for (int round = 0; round < 3000; ++round) {
     for (int i = 0; i < 20; ++i) {
-      CHECK_EQ(client.SetTagged({"tag"}, Numbered("key", i), Filled("v", 200)), SetOutcome::kStored);
+      // On a busy machine the mover may be descheduled within its guard: then a set is refused for that reader.
+      const SetOutcome outcome = client.SetTagged({"tag"}, Numbered("key", i), Filled("v", 200));
+      CHECK(outcome == SetOutcome::kStored || outcome == SetOutcome::kRefusedReaders);
       client.Get(Numbered("key", i));
     }
     deleted += static_cast<int>(client.DeleteByTag("tag"));

@@ -143,6 +143,38 @@ TEST(MappedFile, IsNotChangedByTheLossOfItsName) {
   CHECK(!opened->Changed());
 }
 
+TEST(MappedFile, IsNotChangedByAnotherNameThatComesAndGoesAgain) {
+  const OwnFile file(SomeBytes(5000));
+  const auto opened = Opened(file);
+  const std::string other = std::string(file.path()) + "-other";
+  REQUIRE(::link(file.path(), other.c_str()) == 0);
+  CHECK(!opened->Changed());
+  REQUIRE(::unlink(other.c_str()) == 0);
+  CHECK(!opened->Changed());
+}
+
+TEST(MappedFile, TellsAWriteWhoseTimeWasSetBackAlsoAfterAnotherNameCame) {
+  const OwnFile file(SomeBytes(5000));
+  const auto set_time = [&] {
+    const timeval times[2] = {{1, 0}, {1, 0}};
+    REQUIRE(::utimes(file.path(), times) == 0);
+  };
+  set_time();
+  const auto opened = Opened(file);
+  const std::string other = std::string(file.path()) + "-other";
+  REQUIRE(::link(file.path(), other.c_str()) == 0);
+  CHECK(!opened->Changed());
+  const int64_t linked_ns = Opened(file)->identity().changed_ns;
+  do {  // until the system's clock has gone on
+    const int writer = ::open(file.path(), O_WRONLY);
+    CHECK_EQ(::pwrite(writer, "other", 5, 100), 5);
+    ::close(writer);
+    set_time();
+  } while (Opened(file)->identity().changed_ns == linked_ns);
+  CHECK(opened->Changed());
+  ::unlink(other.c_str());
+}
+
 TEST(FilePages, OutliveTheirFile) {
   const std::vector<std::byte> content = SomeBytes(100'000);
   const OwnFile file(content);
