@@ -53,7 +53,8 @@ export class Streams {
     if (mode === 'only-if-cached')
       throw new CacheError('ERR_MODEL_NOT_CACHED', "no stream is kept for a call, and cache is 'only-if-cached'");
     const underWay = joins(mode) ? this.#underWay.get(key.hex) : undefined;
-    const open = (signal: AbortSignal) => model.doStream({ ...params, abortSignal: signal });
+    // Async, so that a model which throws gives a promise that rejects.
+    const open = async (signal: AbortSignal) => model.doStream({ ...params, abortSignal: signal });
     return (underWay?.recording ?? this.#record(key, tags, open)).join(abortSignal);
   }
 
