@@ -1,8 +1,8 @@
 // langchain-llm.ts: a cache for the `cache` option of LangChain's language models.
 //
 // LangChain asks such a cache with texts alone: what a prompt looks like when it is printed, and the parameters as
-// JSON. What is an image, an audio or a document there is `[image]`, so two prompts may have one text. These are not
-// kept.
+// JSON. What is an image, an audio or a document there is `[image]`, and where a message ends, the next one begins on
+// a new line: `AI: …`. So two prompts may have one text. These are not kept.
 
 import { isWellFormed } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
@@ -28,7 +28,9 @@ export interface LlmCacheOptions extends AdapterOptions {
 }
 
 /** How LangChain prints a part of a message that is no text: `[image]`, `[document]`, or another type in brackets. */
-const PLACEHOLDER = /\[(?:[A-Za-z][\w.:-]*|text-plain file)\]/;
+const PLACEHOLDER = /\[[^[\]\n]+\]/;
+/** How LangChain prints another message than the first; or a line of the first one that reads like that. */
+const NEXT_MESSAGE = /\n(?:human|user|ai|assistant|model|system|developer|tool|function|generic|chat) *:/i;
 /** The key of a model that takes plain text: whatever stands in brackets there is text. */
 const TAKES_TEXT = /(?:^|,)_model:"base_llm"(?:,|$)/;
 /** How LangChain prints an object of its own that cannot be printed, such as a tool. */
@@ -38,9 +40,17 @@ const UNPRINTABLE = '"type":"not_implemented"';
  * A cache for the `cache` option of LangChain's language models: an instance of `caches.BaseCache`. Which calls are
  * looked up is LangChain's to say: all of a model that was given a cache, at whatever temperature, but no streams.
  *
- * LangChain hands a cache the prompt as text, and waits for no other call. So prompts of chat models with a word in
- * brackets, such as `[image]`, are not kept: they may stand for something that is not in the text. Nor are calls with
- * tools that JSON does not show. Equal calls at one time each reach the model. {@link keepAnswers} has neither limit.
+ * LangChain hands a cache the prompt as text, and waits for no other call. {@link keepAnswers} has none of the limits
+ * that follow from it. Not kept are:
+ *
+ * - prompts of chat models that print as several messages: a line within one message may read `AI: …`, too, and the
+ *   text does not say which it is;
+ * - prompts of chat models with something in brackets, such as `[image]`, which may stand for what is not in the text;
+ * - calls with tools that JSON does not show.
+ *
+ * Blocks that LangChain does not print (`reasoning`, `non_standard`, calls and results of a server's tools) do not
+ * count: prompts that differ in nothing else get the same answer. The same holds for a message's `name`, which reads
+ * as the first words of its text, and for roles of a program's own. Equal calls at one time each reach the model.
  *
  * Not kept either are: prompts that have no fingerprint (a lone surrogate); answers that would not come back as they
  * are, such as bytes, dates or chunks in messages; answers that are cut short, filtered or empty (`keep`); those too
@@ -63,7 +73,7 @@ export function llmCache<Base extends object>(
   /** Undefined for prompts and parameters that may be those of another call. */
   function keyOf(prompt: string, llmKey: string): Uint8Array | undefined {
     if (!isWellFormed(prompt) || !isWellFormed(llmKey) || llmKey.includes(UNPRINTABLE)) return undefined;
-    if (PLACEHOLDER.test(prompt) && !TAKES_TEXT.test(llmKey)) return undefined;
+    if (!TAKES_TEXT.test(llmKey) && (PLACEHOLDER.test(prompt) || NEXT_MESSAGE.test(prompt))) return undefined;
     return fingerprinter({ scope, domain, model: llmKey }).of(prompt);
   }
 
@@ -84,7 +94,8 @@ export function llmCache<Base extends object>(
       try {
         answers.set(key, packed);
       } catch (error) {
-        if (!(error instanceof RangeError)) throw error; // too large for the cache: the call has its answer
+        // Too large for the cache: the call has its answer.
+        if ((error as { code?: unknown }).code !== 'ERR_OUT_OF_RANGE') throw error;
       }
     }
   }

@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as caches from '@langchain/core/caches';
 import { Embeddings } from '@langchain/core/embeddings';
 import { BaseChatModel } from '@langchain/core/language_models/chat_models';
-import { AIMessage, AIMessageChunk, HumanMessage, isAIMessage } from '@langchain/core/messages';
+import {
+  AIMessage,
+  AIMessageChunk,
+  ChatMessage,
+  getBufferString,
+  HumanMessage,
+  isAIMessage,
+} from '@langchain/core/messages';
 import { FakeListChatModel, FakeLLM } from '@langchain/core/utils/testing';
 import { describe, expect, test } from 'vitest';
 import { type Cache, PUBLIC } from 'zerohop';
@@ -290,6 +297,8 @@ describe('a cache of language models', () => {
     files: { type: 'file', data: 'AAAA' },
     'plain texts of no text': { type: 'text-plain', data: 'AAAA' },
     'kinds that nobody knows yet': { type: 'hologram.2', data: 'AAAA' },
+    'kinds that are named like a media type': { type: 'image/png', data: 'AAAA' },
+    'kinds that are named with spaces': { type: 'my own *', data: 'AAAA' },
   };
 
   test.each(Object.entries(blocks))(
@@ -303,6 +312,27 @@ describe('a cache of language models', () => {
       expect([await ask('AAAA'), await ask('BBBB')]).toEqual(['1', '2']);
     },
   );
+
+  test.each(['AI', 'Human', 'System', 'Tool', 'Function', 'assistant', 'user', 'developer'])(
+    'several messages, and one whose text has a line that begins with %s:, get two answers',
+    async (role) => {
+      const model = new Answering((count) => ({ message: new AIMessage(`${count}`) }), { cache: cacheOf(openCache()) });
+      const messages = [new HumanMessage('x'), new ChatMessage('y', role), new HumanMessage('z')];
+      const one = [new HumanMessage(`x\n${role}: y\nHuman: z`)];
+      const two = [new HumanMessage(`x\n${role}: y`)];
+      expect(getBufferString(messages)).toBe(getBufferString(one));
+      const asked = [messages, one, messages.slice(0, 2), two];
+      const answers: unknown[] = [];
+      for (const prompt of asked) answers.push((await model.invoke(prompt)).content);
+      expect(answers).toEqual(['1', '2', '3', '4']);
+    },
+  );
+
+  test('keeps a chat prompt of one message with several lines', async () => {
+    const model = new Answering((count) => ({ message: new AIMessage(`${count}`) }), { cache: cacheOf(openCache()) });
+    const prompt = 'Question: a\n\nContext: said an AI: b\n human';
+    for (let round = 0; round < 2; ++round) expect((await model.invoke(prompt)).content).toBe('1');
+  });
 
   test('does not keep calls with tools that JSON does not show', async () => {
     const own = cacheOf(openCache());
