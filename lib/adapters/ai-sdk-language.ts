@@ -9,7 +9,7 @@ import { type Answer, isComplete } from './ai-sdk-answers.js';
 import { type CallParams, nameOf } from './ai-sdk-calls.js';
 import { Generated } from './ai-sdk-generate.js';
 import { Streams } from './ai-sdk-stream.js';
-import { type CheckedCallOptions, callOptions } from './calls.js';
+import { type CheckedCallOptions, callOptions, checkMayAsk } from './calls.js';
 import { keepOption } from './complete.js';
 import { type AdapterOptions, adapterOptions } from './options.js';
 
@@ -63,9 +63,10 @@ export interface LanguageMiddlewareOptions extends AdapterOptions {
   keep?: (answer: Answer) => boolean;
 }
 
-/** What of a call counts, and what is left of its parameters for the model. */
-interface Kept extends CheckedCallOptions {
-  readonly name: string;
+/** What a call says to us, and what is left of its parameters for the model. */
+interface Asked extends CheckedCallOptions {
+  /** What counts; undefined for a call whose answer is not to be kept. */
+  readonly name: string | undefined;
   readonly params: GenerateParams;
 }
 
@@ -79,8 +80,8 @@ interface Kept extends CheckedCallOptions {
  *
  * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with
  * parameters that have no fingerprint (an instance of a class, a lone surrogate) goes to the model as it is, and is
- * not kept. What is kept has no `request`, and no headers or body of the `response`; its `usage` is that of the call
- * that was made.
+ * not kept. Nor is one that draws (`allowDrawn`). With `only-if-cached` such calls reject. What is kept has no
+ * `request`, and no headers or body of the `response`; its `usage` is that of the call that was made.
  *
  * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, or with the abort's
  *   reason.
@@ -94,31 +95,31 @@ export function languageMiddleware(options: LanguageMiddlewareOptions): Language
   const generated = new Generated(checked, keeps);
   const streams = new Streams(checked, keeps);
 
-  /** Undefined for a call whose answer is not to be kept. */
-  function kept(given: GenerateParams): Kept | undefined {
+  /** @throws {CacheError} `ERR_MODEL_NOT_CACHED`: only a kept answer would do, and there can be none. */
+  function asked(given: GenerateParams): Asked {
     const { zerohop, ...providerOptions } = given.providerOptions ?? {};
     const call = callOptions('providerOptions.zerohop', zerohop);
     const params: GenerateParams =
       zerohop === undefined
         ? given
         : { ...given, providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions };
-    if (call.mode === 'no-store') return undefined;
-    if (params.temperature !== 0 && params.seed === undefined && !keepsDrawn) return undefined;
-    const name = nameOf(params);
-    return name === undefined ? undefined : { ...call, name, params };
+    const isDrawn = params.temperature !== 0 && params.seed === undefined;
+    const name = call.mode === 'no-store' || (isDrawn && !keepsDrawn) ? undefined : nameOf(params);
+    if (name === undefined) checkMayAsk(call);
+    return { ...call, name, params };
   }
 
   return {
     specificationVersion: 'v3',
     async wrapGenerate<Answered extends object>(call: LanguageCall<Answered, unknown>) {
-      const of = kept(call.params);
-      if (of === undefined) return call.doGenerate();
-      return (await generated.answer(of.name, call.model, of.params, of)) as Answered;
+      const of = asked(call.params);
+      if (of.name !== undefined) return (await generated.answer(of.name, call.model, of.params, of)) as Answered;
+      return of.params === call.params ? call.doGenerate() : (call.model.doGenerate(of.params) as Promise<Answered>);
     },
     async wrapStream<Streamed extends { stream: unknown }>(call: LanguageCall<unknown, Streamed>) {
-      const of = kept(call.params);
-      if (of === undefined) return call.doStream();
-      return (await streams.answer(of.name, call.model as never, of.params, of)) as Streamed;
+      const of = asked(call.params);
+      if (of.name !== undefined) return (await streams.answer(of.name, call.model as never, of.params, of)) as Streamed;
+      return of.params === call.params ? call.doStream() : call.model.doStream(of.params);
     },
     forget(tag) {
       const name = tagOption('tag', tag);

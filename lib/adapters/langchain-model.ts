@@ -6,7 +6,7 @@ import { typeError } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
-import { type CallOptions, callOptions } from './calls.js';
+import { type CallOptions, type CheckedCallOptions, callOptions, checkMayAsk } from './calls.js';
 import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 import { nameable } from './nameable.js';
@@ -35,7 +35,7 @@ interface ChatResult {
 interface CallParams extends Record<string, unknown> {
   signal?: AbortSignal;
   promptIndex?: number;
-  zerohop?: CallOptions;
+  zerohop?: Pick<CallOptions, 'cache'>;
 }
 
 /** What is used of a model beside what the caller is told. */
@@ -43,6 +43,8 @@ interface Inner extends ChatModelLike {
   withConfig?(...given: unknown[]): object;
   defaultOptions?: unknown;
   _getSerializedCacheKeyParametersForCall(options: object): string;
+  _streamResponseChunks?(...given: unknown[]): unknown;
+  _streamChatModelEvents?(...given: unknown[]): unknown;
 }
 
 interface Caller {
@@ -62,9 +64,10 @@ class Unkept extends Error {}
  * all of them are.
  *
  * Streams go to the model, and so do calls under a callback handler that prefers streams. So do messages and options
- * that have no fingerprint, such as instances of classes. Not kept are answers that would not come back as they are,
- * such as bytes and dates in messages, and those that are cut short, filtered or empty (`keep`). A hit says the
- * `usage_metadata` of the call that was made. A call may say more in its options: `{ zerohop: { cache: 'reload' } }`.
+ * that have no fingerprint, such as instances of classes. With `only-if-cached` all of these reject. Not kept are
+ * answers that would not come back as they are, such as bytes and dates in messages, and those that are cut short,
+ * filtered or empty (`keep`). A hit says the `usage_metadata` of the call that was made. A call may say more in its
+ * options: `{ zerohop: { cache: 'reload' } }`.
  *
  * @param chat whose parameters are what LangChain says of it (`_identifyingParams`); where that leaves something out,
  *   say so in `domain`.
@@ -102,8 +105,12 @@ export function keepAnswers<Chat extends ChatModelLike>(
     },
   });
 
-  async function answer(ask: Caller['ask'], name: string, { signal, zerohop }: CallParams): Promise<ChatResult> {
-    const { mode } = callOptions('options.zerohop', zerohop);
+  async function answer(
+    ask: Caller['ask'],
+    name: string,
+    signal: AbortSignal | undefined,
+    mode: CheckedCallOptions['mode'],
+  ): Promise<ChatResult> {
     const own: Caller = { ask };
     caller = own;
     const predicted = answers.predict(name, { ...(signal && { signal }), cache: mode });
@@ -124,12 +131,23 @@ export function keepAnswers<Chat extends ChatModelLike>(
 
   function keep(model: Inner): void {
     const { _generate: generate, withConfig } = model;
-    replace(model, '_generate', (messages: object[], given: CallParams = {}, runManager: unknown) => {
-      const { zerohop: _, ...params } = given;
+    replace(model, '_generate', async (messages: object[], given: CallParams = {}, runManager: unknown) => {
+      const { call, params } = split(given);
       const ask: Caller['ask'] = (signal) => generate.call(model, messages, { ...params, signal }, runManager);
       const name = nameOf(model, messages, params);
-      return name === undefined ? generate.call(model, messages, params, runManager) : answer(ask, name, given);
+      if (name !== undefined) return answer(ask, name, params.signal, call.mode);
+      checkMayAsk(call);
+      return generate.call(model, messages, params, runManager);
     });
+    for (const name of STREAMING) {
+      const stream = model[name];
+      if (typeof stream !== 'function' || stream === inherited(model, name)) continue; // which LangChain looks for
+      replace(model, name, (messages: unknown, given: CallParams = {}, ...more: unknown[]) => {
+        const { call, params } = split(given);
+        checkMayAsk(call);
+        return stream.call(model, messages, params, ...more);
+      });
+    }
     if (typeof withConfig !== 'function') return;
     replace(model, 'withConfig', (...given: unknown[]) => {
       const made = withConfig.apply(model, given) as Inner;
@@ -141,6 +159,23 @@ export function keepAnswers<Chat extends ChatModelLike>(
 
   keep(inner);
   return chat;
+}
+
+const STREAMING = ['_streamResponseChunks', '_streamChatModelEvents'] as const;
+
+/** LangChain's own method, of the class that all chat models extend: it says that a model has none. */
+function inherited(model: object, name: string): unknown {
+  let found: unknown;
+  for (let of = Object.getPrototypeOf(model); of !== null; of = Object.getPrototypeOf(of))
+    if (Object.hasOwn(of, name)) found = of[name];
+  return found;
+}
+
+/** What a call says to us, and its options for the model. */
+function split({ zerohop, ...params }: CallParams): { call: CheckedCallOptions; params: CallParams } {
+  const { tags } = Object(zerohop) as CallOptions;
+  if (tags !== undefined) throw typeError('options.zerohop.tags', 'none, since nothing here forgets by a tag', tags);
+  return { call: callOptions('options.zerohop', zerohop), params };
 }
 
 function replace(model: object, name: string, method: unknown): void {

@@ -20,6 +20,7 @@ class Answering extends BaseChatModel {
   readonly #fields: Fields; // private members are of the instance: a stand-in for it would not do
   calls: { options: Record<string, unknown>; signal: AbortSignal }[] = [];
   streams = 0;
+  streamed: object[] = [];
   defaultOptions: object = {};
 
   constructor(fields: Fields = {}) {
@@ -44,8 +45,9 @@ class Answering extends BaseChatModel {
     return { generations: [{ text: message.text, message }], llmOutput: { tokens: count } };
   }
 
-  override async *_streamResponseChunks() {
+  override async *_streamResponseChunks(_: unknown, options: object) {
     this.streams++;
+    this.streamed.push(options);
     yield new ChatGenerationChunk({ text: 'streamed', message: new AIMessageChunk('streamed') });
   }
 
@@ -65,6 +67,10 @@ const kept = (cache: Cache, fields: Fields = {}, over: object = {}) =>
   keepAnswers(new Answering(fields), caches, { cache, scope: PUBLIC, ...over });
 const ask = async (chat: Answering, input: unknown, options?: unknown) =>
   (await chat.invoke(anything(input), anything(options))).content;
+
+const drain = async (chat: Answering, options: unknown) => {
+  for await (const { content } of await chat.stream('q', anything(options))) expect(content).toBe('streamed');
+};
 
 describe('answers of a chat model', () => {
   test('are kept, made anew for each caller', async () => {
@@ -225,6 +231,53 @@ describe('answers of a chat model', () => {
       await ask(chat, 'q', { tools: [new (class Tool {})()] });
     }
     expect([chat.streams, chat.calls.length]).toEqual([2, 2]);
+  });
+
+  test('come from the cache or not at all, also of streams and options without a fingerprint: "only-if-cached"', async () => {
+    const chat = kept(openCache());
+    const zerohop = { cache: 'only-if-cached' };
+    const missing = { code: 'ERR_MODEL_NOT_CACHED' };
+    await expect(ask(chat, 'q', { zerohop, tools: [new (class Tool {})()] })).rejects.toMatchObject(missing);
+    await expect(drain(chat, { zerohop })).rejects.toMatchObject(missing);
+    const callbacks = [{ name: 'mine', lc_prefer_streaming: true }];
+    await expect(ask(chat, 'q', { zerohop, callbacks })).rejects.toMatchObject(missing);
+    expect([chat.streams, chat.calls.length]).toEqual([0, 0]);
+  });
+
+  test.each([
+    [{ cache: 'never' }, /^options\.zerohop\.cache: expected 'default' or /],
+    [{ tags: ['q'] }, /^options\.zerohop\.tags: expected none, since nothing here forgets by a tag, received /],
+    ['reload', /^options\.zerohop: expected an object/],
+  ])('are refused to a call that says %j, however it is made', async (zerohop, message) => {
+    const chat = kept(openCache());
+    await expect(ask(chat, 'q', { zerohop })).rejects.toThrow(message);
+    await expect(ask(chat, 'q', { zerohop, tools: [new (class Tool {})()] })).rejects.toThrow(message);
+    await expect(drain(chat, { zerohop })).rejects.toThrow(message);
+    expect([chat.streams, chat.calls.length]).toEqual([0, 0]);
+  });
+
+  test('are streamed by a model that does not see what the call says to us', async () => {
+    const chat = kept(openCache());
+    await drain(chat, { zerohop: { cache: 'reload' }, stop: ['x'] });
+    expect(chat.streamed).toMatchObject([{ stop: ['x'] }]);
+    expect(chat.streamed[0]).not.toHaveProperty('zerohop');
+  });
+
+  test('of a model that does not stream are kept, and given as a stream of one part', async () => {
+    let asked = 0;
+    class Silent extends BaseChatModel {
+      override _llmType(): string {
+        return 'silent';
+      }
+
+      override async _generate() {
+        const message = new AIMessage(`${++asked}`);
+        return { generations: [{ text: message.text, message }] };
+      }
+    }
+    const chat = keepAnswers(new Silent({}), caches, { cache: openCache(), scope: PUBLIC });
+    for (let round = 0; round < 2; ++round)
+      for await (const part of await chat.stream('q')) expect(part.content).toBe('1');
   });
 
   test('may be too large for the cache, or find it closed, without failing the call', async () => {

@@ -150,6 +150,22 @@ describe('a call may ask', () => {
     expect(textOf(await read(model, ifCached))).toBe('answer 6');
   });
 
+  test.each([
+    ['that draws', { temperature: 1 }],
+    ['without a temperature', { temperature: undefined }],
+    ['without a fingerprint', { providerOptions: { mine: { half: '\ud83d' } } }],
+  ])(
+    'for what is kept alone, and the model is not asked for a call %s, whose answers are not kept',
+    async (_, more) => {
+      const { model, calls } = wrapped(openCache());
+      const { providerOptions, ...params } = anything(more);
+      const call = { ...asking({ cache: 'only-if-cached' }, providerOptions), ...params };
+      await expect(model.doGenerate(call)).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_CACHED' });
+      await expect(read(model, call)).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_CACHED' });
+      expect(calls).toEqual([]);
+    },
+  );
+
   test('to have its answer forgotten by a tag, among others of many models', async () => {
     const cache = openCache();
     const middleware = languageMiddleware({ cache, scope: PUBLIC });
@@ -197,6 +213,21 @@ describe('a call may ask', () => {
     await model.doGenerate(asking({ tags: ['q'] }));
     await model.doGenerate(asking({ tags: ['q'] }, { mine: { effort: 'low' } }));
     expect(calls.map(({ providerOptions }) => providerOptions)).toEqual([undefined, { mine: { effort: 'low' } }]);
+  });
+
+  test('without the provider seeing it, where the answer is not kept either', async () => {
+    const { model, calls } = wrapped(openCache());
+    for (const more of [{}, { mine: { effort: 'low' } }, { mine: { half: '\ud83d' } }]) {
+      for (const params of [
+        asking({ cache: 'no-store' }, more),
+        { ...asking({ tags: ['q'] }, more), temperature: 1 },
+      ]) {
+        await model.doGenerate(params);
+        await read(model, params);
+        for (const { providerOptions } of calls.splice(0))
+          expect(providerOptions).toEqual('mine' in more ? more : undefined);
+      }
+    }
   });
 
   test.each([
