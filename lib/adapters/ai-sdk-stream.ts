@@ -4,8 +4,10 @@
 import { CacheError } from '../base/errors.js';
 import { now } from '../base/time.js';
 import type { ReadonlyUint8Array } from '../base/views.js';
+import type { Cache } from '../cache/cache.js';
 import { bytes } from '../cache/codecs.js';
 import type { Keyspace } from '../cache/keyspace.js';
+import type { Scope } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { joins, looks } from '../model/options.js';
 import { type Answer, Assembly, isFailed } from './ai-sdk-answers.js';
@@ -25,16 +27,39 @@ interface UnderWay {
   readonly tags: readonly string[];
 }
 
+/** Streams under way by key. All middlewares of one cache and scope share them, as they share what is kept. */
+const everywhere = new WeakMap<Cache, Map<Scope, Map<string, UnderWay>>>();
+
+function underWayIn({ cache, scope }: CheckedAdapterOptions): Map<string, UnderWay> {
+  let scopes = everywhere.get(cache);
+  if (scopes === undefined) {
+    const made = new Map<Scope, Map<string, UnderWay>>();
+    // What is cleared away is not kept when it ends. Its readers read on.
+    cache.onClear(() => {
+      for (const underWay of made.values()) underWay.clear();
+    });
+    everywhere.set(cache, made);
+    scopes = made;
+  }
+  let underWay = scopes.get(scope);
+  if (underWay === undefined) {
+    underWay = new Map();
+    scopes.set(scope, underWay);
+  }
+  return underWay;
+}
+
 export class Streams {
   readonly #options: CheckedAdapterOptions;
   readonly #keeps: (answer: Answer) => boolean;
   readonly #answers: Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array>;
-  readonly #underWay = new Map<string, UnderWay>();
+  readonly #underWay: Map<string, UnderWay>;
 
   constructor(options: CheckedAdapterOptions, keeps: (answer: Answer) => boolean) {
     const space = keyspaceOf('ai-sdk stream', options.scope);
     this.#options = options;
     this.#keeps = keeps;
+    this.#underWay = underWayIn(options);
     this.#answers = options.cache.keyspace(space.label, { codec: bytes, ...space.options, ...options.life });
   }
 
