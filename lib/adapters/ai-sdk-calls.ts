@@ -23,8 +23,11 @@ const MADE_MAX = 256;
 /** Names parameters of a call; whose they are, and of which model, is said by the model they are asked of. */
 const paramsNamer = fingerprinter({ scope: PUBLIC, model: 'zerohop/ai-sdk parameters' });
 
-/** Headers that say who asks. Others, such as a trace's id, differ from call to call and change no answer. */
-const CREDENTIALS = /^(proxy-)?authorization$|^cookie$|api-?key$|(auth|access|session|security)-?token$/i;
+/** Headers that say who asks. */
+const CREDENTIALS =
+  /authorization$|^cookie$|(^|[-_])(auth|key|secret|jwt|password|credentials?)$|(api|access|auth|secret)-?key$|token$/i;
+/** Headers with such names that differ from call to call, and change no answer. So do others, such as a trace's id. */
+const OF_ONE_CALL = /(^|[-_])(idempotency|idempotent|trace|correlation|cache)[-_]?(key|token)$/i;
 
 /** Characters of a name. @internal */
 export const NAME_LENGTH = 64;
@@ -58,8 +61,14 @@ export function nameOf({ abortSignal: _, headers, ...params }: CallParams): stri
 }
 
 function credentialsOf(headers: object | undefined): object {
-  const credentials = Object.entries(headers ?? {}).filter(([name]) => CREDENTIALS.test(name));
+  const credentials = entriesOf(headers).filter(([name]) => CREDENTIALS.test(name) && !OF_ONE_CALL.test(name));
   return Object.fromEntries(credentials.map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** Of an object, or of an instance of Headers, of any realm. */
+function entriesOf(headers: object = {}): [string, unknown][] {
+  const { entries } = headers as { entries?: unknown };
+  return typeof entries === 'function' ? [...entries.call(headers)] : Object.entries(headers);
 }
 
 /** As options of a model of ours. @internal */
