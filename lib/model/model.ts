@@ -231,20 +231,25 @@ export class Model<Input, In, Out> {
     return { results, places: awaited.map((_, i) => i), awaited, flights: [] };
   }
 
-  /** What is run for an input: a copy, and its fingerprint. `known` is the fingerprint it was looked up by. */
+  /**
+   * What is run for an input: a copy, and its fingerprint. `known` is the fingerprint it was looked up by. An input is
+   * named before it is copied: naming refuses what is too large, within itself, or no input at all.
+   */
   #named(finder: Finder<In, Out>, input: Input, known: Fingerprint | undefined): Named<Input> {
+    const key = known ?? finder.name(input);
     const copy = this.#copies.of(input);
-    return { input: copy.input, key: copy.sure && known !== undefined ? known : finder.name(copy.input) };
+    return { input: copy.input, key: copy.sure ? key : finder.name(copy.input) };
   }
 
   #namedMany(
     finder: Finder<In, Out>,
     inputs: readonly Input[],
     places: readonly number[],
-    known: ManyInputs | undefined,
+    found: ManyInputs | undefined,
   ): Named<Input>[] {
+    const known = found ?? finder.nameMany(inputs); // before they are copied, as above
     const copies = places.map((i) => this.#copies.of(inputs[i]!));
-    if (known !== undefined && copies.every(({ sure }) => sure))
+    if (copies.every(({ sure }) => sure))
       return copies.map(({ input }, n) => ({ input, key: known.keyAt(places[n]!) }));
     const keys = finder.nameMany(copies.map(({ input }) => input));
     return copies.map(({ input }, n) => ({ input, key: keys.keyAt(n) }));

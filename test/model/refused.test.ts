@@ -1,0 +1,77 @@
+// What is no input is refused before it is copied, however the model is asked: nobody's result is stored under a copy
+// that lost what was refused, and nothing large is copied in vain.
+
+import { describe, expect, test } from 'vitest';
+import { utf8 } from 'zerohop';
+import { rejectionOf, TERMS } from '../fixtures/models.js';
+import { errorOf, openCache, turn } from '../fixtures/opened.js';
+
+/** A model that knows its input by its text; `over` as for `cache.model`. */
+const modelOf = (over: object = {}) =>
+  openCache().model<unknown, string, string, string>({
+    ...TERMS,
+    codec: utf8,
+    fingerprint: { maxNodes: 2 ** 11 },
+    run: (inputs) => inputs.map((input) => JSON.stringify(input)),
+    ...over,
+  });
+
+/** One that is not trusted any more: each answer is another. */
+async function distrusted() {
+  let runs = 0;
+  const model = modelOf({ verify: { rate: 1, after: 1, bound: 0 }, run: () => [`${runs++}`] });
+  await model.predict('a');
+  await model.predict('a');
+  while (!model.stats().distrusted) await turn();
+  return model;
+}
+
+const circle = () => {
+  const input: { self?: unknown } = {};
+  input.self = input;
+  return input;
+};
+/** Of 2^levels values, all of them one object. */
+const doubled = (levels: number) => {
+  let input: object = { x: 1 };
+  for (let i = 0; i < levels; ++i) input = { l: input, r: input };
+  return input;
+};
+
+// biome-ignore lint/suspicious/noSparseArray: what callers in JavaScript pass
+const sparse = [1, , 3];
+
+describe.each<[string, () => unknown]>([
+  ['a circle', circle],
+  ['a list with a hole', () => sparse],
+  ['a list with a member', () => Object.assign([1, 2], { foo: 9 })],
+  ['an instance of a class', () => new (class Own {})()],
+  ['an object of more values than maxNodes', () => doubled(11)],
+])('%s', (_, make) => {
+  test('is refused in every mode as by default, and has no result set', async () => {
+    const model = modelOf();
+    const { name, message } = await rejectionOf(model.predict(make()));
+    expect(name).toMatch(/^(Type|Range)Error$/);
+    const own = errorOf(() => model.fingerprint(make()));
+    expect(own).toMatchObject({ name, message });
+    for (const cache of ['reload', 'no-store', 'only-if-cached'] as const) {
+      expect(await rejectionOf(model.predict(make(), { cache }))).toMatchObject({ name, message });
+      expect((await rejectionOf(model.predictMany(['fine', make()], { cache }))).message).toContain('inputs[1]');
+    }
+    expect(errorOf(() => model.set(make(), 'EVIL'))).toMatchObject({ name, message });
+    expect(model.stats()).toMatchObject({ runs: 0, missed: 0 });
+  });
+
+  test('is refused by a model that is not trusted any more', async () => {
+    const model = await distrusted();
+    const { name } = errorOf(() => model.fingerprint(make()));
+    expect((await rejectionOf(model.predict(make()))).name).toBe(name);
+    expect((await rejectionOf(model.predictMany([make()]))).name).toBe(name);
+  });
+});
+
+test('a result that is set for a list with a member is not served for the list without it', async () => {
+  const model = modelOf();
+  errorOf(() => model.set(Object.assign([1, 2], { foo: 9 }), 'EVIL'));
+  expect(await model.predict([1, 2])).toBe('[1,2]');
+});
