@@ -6,7 +6,7 @@ import { Cache } from '../cache/cache.js';
 import { resolveCodec } from '../cache/codecs.js';
 import { lifetimeOptions } from '../cache/options.js';
 import { addMethods } from '../cache/rooms.js';
-import { type ComputationIdentity, PUBLIC } from '../fingerprint/fingerprint.js';
+import { type ComputationIdentity, type FingerprintOptions, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprint } from '../fingerprint/native.js';
 import { type Naming, namingOf } from './finder.js';
 import type { Flight } from './flights.js';
@@ -15,6 +15,7 @@ import { Model } from './model.js';
 import {
   type CustomModelOptions,
   checkModelOptions,
+  fingerprintOption,
   keepInputsOption,
   MODEL_OPTIONS,
   type ModelBaseOptions,
@@ -24,6 +25,7 @@ import {
   timeoutOption,
 } from './options.js';
 import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
+import { verifyOption } from './verification.js';
 
 declare module '../cache/cache.js' {
   interface Cache {
@@ -71,6 +73,8 @@ interface Identity {
   readonly namings: readonly Naming[];
   /** What it is as a stage of a pipeline. */
   readonly identity: unknown;
+  /** What of inputs and parameters counts. */
+  readonly rules: FingerprintOptions;
 }
 
 function model<Input>(
@@ -81,7 +85,8 @@ function model<Input>(
   checkModelOptions(given);
   const name = textOption('options.name', given['name'], 255, 1);
   const version = textOption('options.version', given['version'], 255, 1);
-  const { scope, domain, params, replicas, fingerprint: rules } = given;
+  const { scope, domain, params, replicas } = given;
+  const rules = fingerprintOption(given.fingerprint);
   const computation: ComputationIdentity = { scope, domain: domain ?? '', model: { name, version }, params };
   const of = (replica: number): ComputationIdentity =>
     replica === 0 ? computation : { ...computation, model: { name, version, replica } };
@@ -89,6 +94,7 @@ function model<Input>(
     key: fingerprint({ ...computation, input: null }, rules).hex,
     namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), rules)),
     identity: { name, version, domain: domain ?? '', params },
+    rules,
   });
 }
 
@@ -112,10 +118,11 @@ function pipeline<Input, Result>(
     models,
     params,
   };
-  const { naming, digest } = pipelineNaming(compound, given.fingerprint);
+  const rules = fingerprintOption(given.fingerprint);
+  const { naming, digest } = pipelineNaming(compound, rules);
   const identity = { pipeline: name, domain: domain ?? '', models, params };
   const made = Object.assign(given, { version: digest.slice(0, 16) });
-  return modelsOf(this).make(made, { key: digest, namings: [naming], identity }) as Model<Input, Result, Result>;
+  return modelsOf(this).make(made, { key: digest, namings: [naming], identity, rules }) as Model<Input, Result, Result>;
 }
 
 addMethods(Cache.prototype, { model, pipeline });
@@ -134,8 +141,9 @@ class Models {
     });
   }
 
-  make<Input>(given: GivenModel<Input>, { key, namings, identity }: Identity): Model<Input, unknown, unknown> {
+  make<Input>(given: GivenModel<Input>, { key, namings, identity, rules }: Identity): Model<Input, unknown, unknown> {
     const { name, version, scope, staleWhileRevalidate, staleIfError } = given;
+    const verify = verifyOption('options.verify', given.verify, given.replicas);
     const { ttl, ttlJitter } = lifetimeOptions(given, this.#cache.lifetime);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
     // One of its own for whatever is another computation: so that `clear` forgets what it should.
@@ -164,9 +172,9 @@ class Models {
       negativeTtlMs: given.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', given.negativeTtl),
       timeoutMs: timeoutOption(given.timeout),
       keepInputs: keepInputsOption(given.keepInputs, this.#cache.stats().bytes.capacity),
-      fingerprint: given.fingerprint,
+      rules,
       tags: given.tags,
-      verify: given.verify,
+      verify,
       identity,
     });
     const models = this.#models;

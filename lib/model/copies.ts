@@ -28,7 +28,7 @@ export class Copies<Input> {
   readonly #written: (name: string) => string;
 
   /** @param options what of an input does not count is handed on as it is. */
-  constructor({ exclude = [], normalization }: FingerprintOptions = {}) {
+  constructor({ exclude = [], normalization }: FingerprintOptions) {
     this.#written = (name) => (normalization === undefined ? name : name.normalize(normalization));
     this.#excluded = new Set(exclude.map(this.#written));
   }

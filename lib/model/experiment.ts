@@ -6,7 +6,7 @@ import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { isModel, type Model } from './model.js';
 import type { PredictOptions } from './options.js';
-import { agree, type Comparison, checkComparison } from './verification.js';
+import { agree, type Comparison, comparisonOption } from './verification.js';
 
 export interface ExperimentOptions<Input, In, Out> {
   /** The version in use, and the one that is tried: two models with one codec and one scope. */
@@ -168,6 +168,6 @@ export function experiment<Input, In, Out>(options: ExperimentOptions<Input, In,
   }
   if (unitOf !== undefined && typeof unitOf !== 'function')
     throw typeError('options.unitOf', 'a function of an input', unitOf);
-  if (compare !== undefined) checkComparison('options.compare', compare);
+  if (compare !== undefined) given['compare'] = comparisonOption('options.compare', compare);
   return new Experiment(given as unknown as ExperimentOptions<Input, In, Out>);
 }

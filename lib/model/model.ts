@@ -39,8 +39,9 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
   readonly scope: Scope;
   /** Of each replica: how its keys are made. */
   readonly namings: readonly Naming[];
-  readonly fingerprint: FingerprintOptions | undefined;
-  readonly verify: number | VerifyOptions | undefined;
+  /** What of inputs counts. */
+  readonly rules: FingerprintOptions;
+  readonly verify: Required<VerifyOptions> | undefined;
   /** What identifies it as a stage of a pipeline. */
   readonly identity: unknown;
 }
@@ -90,9 +91,9 @@ export class Model<Input, In, Out> {
     this.#answers = answers;
     this.#finders = parts.namings.map((naming) => new Finder(answers, naming));
     this.#life = parts.life;
-    this.#copies = new Copies(parts.fingerprint);
+    this.#copies = new Copies(parts.rules);
     this.#computations = new Computations(parts, this.#copies, this.#counts);
-    this.#verification = verify === undefined || verify === 0 ? undefined : new Verification(verify, codec, this);
+    this.#verification = verify === undefined ? undefined : new Verification(verify, codec, this);
   }
 
   /** The key under which an input's result is stored. With `replicas`, the first one's. */

@@ -18,7 +18,7 @@ import type { Codec, CustomCodec } from '../cache/codecs.js';
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import type { CheckedKeepInputsOptions } from './inputs.js';
-import { checkVerify, type VerifyOptions } from './verification.js';
+import type { VerifyOptions } from './verification.js';
 
 /** What `run` is given beside its inputs. */
 export interface RunContext {
@@ -155,7 +155,7 @@ const KEPT_SHARE = 1 / 16; // of the cache's bytes
 
 /** Checks what of the options neither the cache's keyspace nor the fingerprint checks. @internal */
 export function checkModelOptions(given: Record<string, unknown>): void {
-  const { scope, params, maxBatch, concurrency, batchWindow, replicas, verify, negativeTtl, tags, run } = given;
+  const { scope, params, maxBatch, concurrency, batchWindow, replicas, negativeTtl, tags, run } = given;
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
@@ -165,7 +165,6 @@ export function checkModelOptions(given: Record<string, unknown>): void {
   if (negativeTtl !== undefined) durationOption('options.negativeTtl', negativeTtl);
   if (tags !== undefined && typeof tags !== 'function')
     throw typeError('options.tags', 'a function of an input that gives an array of strings', tags);
-  if (verify !== undefined) checkVerify('options.verify', verify, replicas);
   if (typeof params !== 'object' || params === null || replicas !== undefined) return;
   const [temperature, seed] = [memberOf(params, 'temperature'), memberOf(params, 'seed')];
   if (typeof temperature === 'number' && temperature > 0 && seed === undefined)
@@ -174,6 +173,16 @@ export function checkModelOptions(given: Record<string, unknown>): void {
       '0, or a params.seed beside it, or replicas: one answer of a model that draws would be served to all',
       temperature,
     );
+}
+
+const FINGERPRINT_OPTIONS = ['normalization', 'exclude', 'explain', 'maxNodes', 'maxDepth'] as const;
+
+/** A copy, so that inputs are named and copied by the same rules, whatever becomes of the caller's object. @internal */
+export function fingerprintOption(value: unknown): FingerprintOptions {
+  const given = optionsObject('options.fingerprint', value, FINGERPRINT_OPTIONS);
+  const { exclude } = given;
+  if (Array.isArray(exclude)) given['exclude'] = [...exclude];
+  return given;
 }
 
 /** In ms. @internal */

@@ -52,31 +52,36 @@ function share(name: string, value: unknown): number {
   return value;
 }
 
-export function checkVerify(name: string, value: unknown, replicas: unknown): void {
-  if (typeof value !== 'number') checkComparison(`${name}.compare`, verifyOptions(name, value).compare);
-  else share(name, value);
+/** A copy, which nobody changes later. Undefined: no hit is computed again. @internal */
+export function verifyOption(name: string, value: unknown, replicas: unknown): Required<VerifyOptions> | undefined {
+  if (value === undefined) return undefined;
+  const options = verifyOptions(name, typeof value === 'number' ? { rate: share(name, value) } : value);
   if (replicas !== undefined && replicas !== 1)
     throw rangeError(name, 'a model without replicas: one that draws is not expected to give the same twice', value);
+  return value === 0 ? undefined : options;
 }
 
 function verifyOptions(name: string, value: unknown): Required<VerifyOptions> {
   const { rate, compare, bound, after } = optionsObject(name, value, VERIFY_OPTIONS);
   return {
     rate: share(`${name}.rate`, rate),
-    compare: (compare ?? 'bitwise') as Comparison<never>,
+    compare: comparisonOption(`${name}.compare`, compare ?? 'bitwise'),
     bound: bound === undefined ? BOUND : share(`${name}.bound`, bound),
     after: after === undefined ? AFTER : countOption(`${name}.after`, after, 1, 2 ** 31),
   };
 }
 
-export function checkComparison(name: string, compare: unknown): void {
-  if (compare === 'bitwise' || compare === 'top-1' || typeof compare === 'function') return;
+/** A copy, which nobody changes later. @internal */
+export function comparisonOption(name: string, compare: unknown): Comparison<never> {
+  if (compare === 'bitwise' || compare === 'top-1') return compare;
+  if (typeof compare === 'function') return compare as Comparison<never>;
   const { tolerance, cosine } = optionsObject(name, compare, ['tolerance', 'cosine']);
   const limit = tolerance ?? cosine;
   if (typeof limit !== 'number' || (tolerance !== undefined && cosine !== undefined))
     throw typeError(name, "'bitwise', 'top-1', { tolerance }, { cosine } or a function", compare);
   if (!(limit >= 0 && (cosine === undefined || limit <= 1)))
     throw rangeError(name, 'a tolerance of 0 or more, or a cosine of 0 to 1', limit);
+  return tolerance === undefined ? { cosine: limit } : { tolerance: limit };
 }
 
 /** Whether two results are the same, as the comparison has it; what cannot be compared is not. @internal */
@@ -145,11 +150,11 @@ export class Verification<In> {
   distrusted = false;
 
   constructor(
-    options: number | VerifyOptions,
+    options: Required<VerifyOptions>,
     codec: Codec<In, unknown, unknown>,
     model: { name: string; version: string },
   ) {
-    this.#options = verifyOptions('options.verify', typeof options === 'number' ? { rate: options } : options);
+    this.#options = options;
     this.#codec = codec;
     this.#model = model;
   }
