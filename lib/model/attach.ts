@@ -71,7 +71,7 @@ interface Identity {
   readonly key: string;
   /** How each replica's keys are made. */
   readonly namings: readonly Naming[];
-  /** What it is as a stage of a pipeline. */
+  /** What it is as a stage of a pipeline. Of parameters a digest: the caller may change his object later. */
   readonly identity: unknown;
   /** What of inputs and parameters counts. */
   readonly rules: FingerprintOptions;
@@ -90,10 +90,11 @@ function model<Input>(
   const computation: ComputationIdentity = { scope, domain: domain ?? '', model: { name, version }, params };
   const of = (replica: number): ComputationIdentity =>
     replica === 0 ? computation : { ...computation, model: { name, version, replica } };
+  const key = fingerprint({ ...computation, input: null }, rules).hex;
   return modelsOf(this).make(given, {
-    key: fingerprint({ ...computation, input: null }, rules).hex,
+    key,
     namings: Array.from({ length: replicas ?? 1 }, (_, replica) => namingOf(of(replica), rules)),
-    identity: { name, version, domain: domain ?? '', params },
+    identity: { name, version, domain: domain ?? '', params: params === undefined ? undefined : key },
     rules,
   });
 }
@@ -120,7 +121,12 @@ function pipeline<Input, Result>(
   };
   const rules = fingerprintOption(given.fingerprint);
   const { naming, digest } = pipelineNaming(compound, rules);
-  const identity = { pipeline: name, domain: domain ?? '', models, params };
+  const identity = {
+    pipeline: name,
+    domain: domain ?? '',
+    models,
+    params: params === undefined ? undefined : digest,
+  };
   const made = Object.assign(given, { version: digest.slice(0, 16) });
   return modelsOf(this).make(made, { key: digest, namings: [naming], identity, rules }) as Model<Input, Result, Result>;
 }

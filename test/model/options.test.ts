@@ -108,3 +108,31 @@ describe('options within options', () => {
     expect(model.stats().mismatches).toBe(0);
   });
 });
+
+test('parameters of a stage that change later do not mix the results of two pipelines', async () => {
+  const cache = openCache();
+  const params = { style: 'short' };
+  const stageOf = (style: string) =>
+    modelOf({ params, run: (inputs: unknown[]) => inputs.map((input) => `${input} ${style}`) }, cache).model;
+  const short = stageOf('short');
+  params.style = 'long';
+  const long = stageOf('long');
+  const pipelineOf = (stage: typeof short) => cache.pipeline([stage], { name: 'p', scope: PUBLIC });
+  const [one, two] = [pipelineOf(short), pipelineOf(long)];
+  expect([await one.predict('q'), await two.predict('q')]).toEqual(['q short', 'q long']);
+  params.style = 'short'; // as it was when the first was made
+  expect(pipelineOf(short).fingerprint('q').hex).toBe(one.fingerprint('q').hex);
+  expect(pipelineOf(long).fingerprint('q').hex).toBe(two.fingerprint('q').hex);
+});
+
+test('parameters of a pipeline that change later do not mix the results of two that it is a stage of', () => {
+  const cache = openCache();
+  const { model } = modelOf({}, cache);
+  const params = { top: 1 };
+  const stageOf = () => cache.pipeline([model], { name: 'p', scope: PUBLIC, params });
+  const first = stageOf();
+  params.top = 2;
+  const second = stageOf();
+  const [one, two] = [first, second].map((stage) => cache.pipeline([stage], { name: 'whole', scope: PUBLIC }));
+  expect(one!.fingerprint('q').hex).not.toBe(two!.fingerprint('q').hex);
+});
