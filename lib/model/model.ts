@@ -10,7 +10,7 @@
 
 import { CacheError } from '../base/errors.js';
 import { brand, isBranded } from '../base/kinds.js';
-import { tagOption, typeError } from '../base/options.js';
+import { rangeError, tagOption, typeError } from '../base/options.js';
 import { now } from '../base/time.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Entry } from '../cache/entry.js';
@@ -51,6 +51,23 @@ const KEEP_SHARE = 1 / 4;
 
 /** One lookup in so many is timed. */
 const TIME_EVERY = 64;
+
+/** Inputs of one batch: of more, results alone would fill the memory. */
+const INPUTS_MAX = 2 ** 24;
+
+/** Each is read once: getters of inputs, and tags, are the caller's code, which may change the array. */
+function inputsOf<Input>(given: readonly Input[]): Input[] {
+  if (!Array.isArray(given)) throw typeError('inputs', 'an array', given);
+  const { length } = given;
+  if (length > INPUTS_MAX) throw rangeError('inputs.length', `at most ${INPUTS_MAX} inputs`, length);
+  const inputs: Input[] = [];
+  for (let i = 0; i < length; ++i) {
+    const input = given[i] as Input;
+    if (input === undefined && !Object.hasOwn(given, i)) throw typeError(`inputs[${i}]`, 'an input, not a hole', input);
+    inputs.push(input);
+  }
+  return inputs;
+}
 
 /** A model whose results are kept. Made by `cache.model()`. */
 export class Model<Input, In, Out> {
@@ -159,7 +176,8 @@ export class Model<Input, In, Out> {
 
   /**
    * The results for many inputs, in their order. What is missing is run at once, each input once, `maxBatch` together.
-   * Rejects as {@link predict}, with the first failure; what else was computed is stored.
+   * Rejects as {@link predict}, with the first failure; what else was computed is stored. TypeError for a hole, RangeError
+   * for more than 2^24 inputs.
    */
   async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
     const asked = this.#asked(options);
@@ -186,9 +204,7 @@ export class Model<Input, In, Out> {
 
   #begin(given: readonly Input[], asked: Asked): Begun<Input, In, Out> {
     const { mode } = asked;
-    if (!Array.isArray(given)) throw typeError('inputs', 'an array', given);
-    // Read once: getters of inputs, and tags, are the caller's code, which may change the array.
-    const inputs = Array.from<Input>(given);
+    const inputs = inputsOf(given);
     const computations = this.#computations;
     const singly = this.#life.ends || this.#verification !== undefined || computations.remembersFailures;
     if (this.#finders.length > 1 || singly) return this.#beginEach(inputs, asked);

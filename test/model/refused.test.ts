@@ -75,3 +75,20 @@ test('a result that is set for a list with a member is not served for the list w
   errorOf(() => model.set(Object.assign([1, 2], { foo: 9 }), 'EVIL'));
   expect(await model.predict([1, 2])).toBe('[1,2]');
 });
+
+describe('a batch', () => {
+  const modes = ['default', 'reload', 'no-store', 'only-if-cached'] as const;
+
+  test.each(modes)('with a hole is refused, which is named (%s)', async (cache) => {
+    // biome-ignore lint/suspicious/noSparseArray: what callers in JavaScript pass
+    const { name, message } = await rejectionOf(modelOf().predictMany(['a', , 'b'], { cache }));
+    expect(name).toBe('TypeError');
+    expect(message).toMatch(/^inputs\[1\]: expected an input, not a hole/);
+  });
+
+  test.each(modes)('of more than 2^24 inputs is refused before one is read (%s)', async (cache) => {
+    const { name, message } = await rejectionOf(modelOf().predictMany(new Array(2e8), { cache }));
+    expect(name).toBe('RangeError');
+    expect(message).toBe('inputs.length: expected at most 16777216 inputs, received number 200000000');
+  });
+});
