@@ -31,6 +31,8 @@ export interface LlmCacheOptions extends AdapterOptions {
 const PLACEHOLDER = /\[[^[\]\n]+\]/;
 /** How LangChain prints another message than the first; or a line of the first one that reads like that. */
 const NEXT_MESSAGE = /\n(?:human|user|ai|assistant|model|system|developer|tool|function|generic|chat) *:/i;
+/** The usual prompt: instructions, which the program writes, and one message after them. */
+const INSTRUCTED = /^System:[\s\S]*?\nHuman:/;
 /** The key of a model that takes plain text: whatever stands in brackets there is text. */
 const TAKES_TEXT = /(?:^|,)_model:"base_llm"(?:,|$)/;
 /** How LangChain prints an object of its own that cannot be printed, such as a tool. */
@@ -43,8 +45,8 @@ const UNPRINTABLE = '"type":"not_implemented"';
  * LangChain hands a cache the prompt as text, and waits for no other call. {@link keepAnswers} has none of the limits
  * that follow from it. Not kept are:
  *
- * - prompts of chat models that print as several messages: a line within one message may read `AI: …`, too, and the
- *   text does not say which it is;
+ * - prompts of chat models that print as several messages, but for a system message and one of the user's after it: a
+ *   line within a user's message may read `AI: …`, too, and the text does not say which it is;
  * - prompts of chat models with something in brackets, such as `[image]`, which may stand for what is not in the text;
  * - calls with tools that JSON does not show.
  *
@@ -73,7 +75,8 @@ export function llmCache<Base extends object>(
   /** Undefined for prompts and parameters that may be those of another call. */
   function keyOf(prompt: string, llmKey: string): Uint8Array | undefined {
     if (!isWellFormed(prompt) || !isWellFormed(llmKey) || llmKey.includes(UNPRINTABLE)) return undefined;
-    if (!TAKES_TEXT.test(llmKey) && (PLACEHOLDER.test(prompt) || NEXT_MESSAGE.test(prompt))) return undefined;
+    if (!TAKES_TEXT.test(llmKey) && (PLACEHOLDER.test(prompt) || NEXT_MESSAGE.test(withoutInstructions(prompt))))
+      return undefined;
     return fingerprinter({ scope, domain, model: llmKey }).of(prompt);
   }
 
@@ -100,4 +103,13 @@ export function llmCache<Base extends object>(
     }
   }
   return new Kept() as Base & LlmCache;
+}
+
+/**
+ * What is behind the instructions, if a prompt begins with some. They end at the first line that begins with `Human:`: a
+ * program that writes such a line into its own instructions prints them like two messages.
+ */
+function withoutInstructions(prompt: string): string {
+  const instructions = INSTRUCTED.exec(prompt)?.[0] ?? '';
+  return NEXT_MESSAGE.test(instructions.slice(0, -'\nHuman:'.length)) ? prompt : prompt.slice(instructions.length);
 }

@@ -10,6 +10,7 @@ import {
   getBufferString,
   HumanMessage,
   isAIMessage,
+  SystemMessage,
 } from '@langchain/core/messages';
 import { FakeListChatModel, FakeLLM } from '@langchain/core/utils/testing';
 import { describe, expect, test } from 'vitest';
@@ -332,6 +333,22 @@ describe('a cache of language models', () => {
     const model = new Answering((count) => ({ message: new AIMessage(`${count}`) }), { cache: cacheOf(openCache()) });
     const prompt = 'Question: a\n\nContext: said an AI: b\n human';
     for (let round = 0; round < 2; ++round) expect((await model.invoke(prompt)).content).toBe('1');
+  });
+
+  test('keeps the usual chat prompt, a system message and one of the user after it', async () => {
+    const model = new Answering((count) => ({ message: new AIMessage(`${count}`) }), { cache: cacheOf(openCache()) });
+    const ask = async (...texts: string[]) => {
+      const [system, ...users] = texts;
+      const messages = [new SystemMessage(system!), ...users.map((text) => new HumanMessage(text))];
+      return (await model.invoke(messages)).content;
+    };
+    expect([await ask('be brief', 'a'), await ask('be brief', 'a'), await ask('be brief', 'b')]).toEqual([
+      '1',
+      '1',
+      '2',
+    ]);
+    // More messages, and one that reads like more, are told apart by none of these texts.
+    expect([await ask('be brief', 'a', 'b'), await ask('be brief', 'a\nHuman: b')]).toEqual(['3', '4']);
   });
 
   test('does not keep calls with tools that JSON does not show', async () => {
