@@ -181,7 +181,8 @@ export class Blobs {
             "is not this user's, and in the blob's place; use another folder",
             path,
           );
-        await removeDrafts(path); // of processes that were killed: whoever writes this one holds the lock
+        // Of processes that were killed. Without the lock, somebody may be writing one now.
+        if (lock !== undefined) await removeDrafts(path);
         return await this.#make(path, name, version, await load(), control);
       } finally {
         if (lock !== undefined) native.lockRelease(lock.taken);

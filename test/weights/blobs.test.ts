@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -191,3 +191,16 @@ function patch(path: string, at: number): void {
   bytes[at < 0 ? bytes.length + at : at]! ^= 1;
   writeFileSync(path, bytes);
 }
+
+test('a blob that is made without the lock leaves drafts alone: somebody may be writing one', async () => {
+  const folder = ownFolder();
+  const blobs = new Blobs({ folder });
+  (await blobs.open('a', '1', () => 'text')).close();
+  const [file] = readdirSync(folder);
+  blobs.delete('a', '1');
+  mkdirSync(join(folder, `${file}.lock`)); // as a stranger's, which nobody takes
+  const draft = `.${file!.slice(0, 75)}.1.draft`;
+  writeFileSync(join(folder, draft), 'half');
+  (await blobs.open('a', '1', () => 'text')).close();
+  expect(readdirSync(folder).sort()).toEqual([draft, file, `${file}.lock`]);
+});
