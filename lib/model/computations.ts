@@ -136,7 +136,7 @@ export class Computations<Input, In, Out> {
   }
 
   leave(flight: Flight<Input, In | Out>, reason: unknown): void {
-    if (flight.leave(reason)) this.#land(flight);
+    flight.leave(reason, (left) => this.#land(left));
   }
 
   leaveAll(flights: readonly Flight<Input, In | Out>[], reason: unknown): void {

@@ -4,9 +4,10 @@
 import type { Copy } from './copies.js';
 
 /** Inputs that are run together. */
-export interface Run {
+export interface Run<Input, Result> {
   readonly controller: AbortController;
-  /** Flights of it that were not abandoned. */
+  readonly flights: readonly Flight<Input, Result>[];
+  /** Those of them that somebody waits for. */
   awaited: number;
 }
 
@@ -37,7 +38,7 @@ export class Flight<Input, Result> {
   resolve!: (result: Result) => void;
   reject!: (reason: unknown) => void;
   /** Undefined until it is run. */
-  run: Run | undefined;
+  run: Run<Input, Result> | undefined;
   /** Its result must not be stored: the key was deleted or set meanwhile, or nobody wants that. */
   stale: boolean;
   /** All who waited have given up. */
@@ -60,22 +61,41 @@ export class Flight<Input, Result> {
     this.promise.catch(() => {});
   }
 
+  get isAwaited(): boolean {
+    return this.#waiters > 0;
+  }
+
   /** One more waits for the result. */
   join(): Promise<Result> {
-    this.#waiters++;
+    if (++this.#waiters === 1 && this.run !== undefined) this.run.awaited++;
     return this.promise;
   }
 
   /**
-   * One of them has given up. True if nobody is left: its run is told once nobody waits for any of its results. What comes
-   * of it all the same is not stored: it may be half done, and what is deleted or set from now on does not find it.
+   * One of them has given up. If nobody is left, it lands. Its run is told once nobody waits for any of its results: what
+   * the run does in the background beside them lands, too. What comes of it all the same is not stored: it may be half
+   * done, and what is deleted or set from now on does not find it.
+   *
+   * @param land has later callers not join a flight; called before the run is told.
    */
-  leave(reason: unknown): boolean {
-    if (--this.#waiters > 0) return false;
+  leave(reason: unknown, land: (flight: Flight<Input, Result>) => void): void {
+    if (--this.#waiters > 0) return;
+    this.#abandon();
+    land(this);
+    const { run } = this;
+    if (run === undefined || --run.awaited > 0) return;
+    for (const flight of run.flights) {
+      if (flight.abandoned) continue;
+      flight.#abandon();
+      land(flight);
+      flight.reject(reason);
+    }
+    run.controller.abort(reason);
+  }
+
+  #abandon(): void {
     this.abandoned = true;
     this.stale = true;
-    if (this.run !== undefined && --this.run.awaited === 0) this.run.controller.abort(reason);
-    return true;
   }
 }
 

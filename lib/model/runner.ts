@@ -85,7 +85,8 @@ export class Runner<Input, In, Result> {
   /** Never rejects. */
   async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
     const { name } = this.#parts;
-    const run: Run = { controller: new AbortController(), awaited: flights.length };
+    const awaited = flights.filter(({ isAwaited }) => isAwaited).length;
+    const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited };
     for (const flight of flights) flight.run = run;
     this.runs++;
     this.computed += flights.length;

@@ -125,6 +125,43 @@ describe('a revalidation in the background', () => {
     expect(model.stats().runs).toBe(3);
   });
 
+  test('does not keep a run that it shares: told when the last caller has left, and the next one starts another', async () => {
+    const { model, runs } = handed({ ttl: 1, staleWhileRevalidate: '1h', negativeTtl: '1h' });
+    model.set('a', 'set');
+    await untilStale(model, 'a', HOUR_MS);
+    const controller = new AbortController();
+    const asked = rejectionOf(model.predict('b', { signal: controller.signal }));
+    expect(await model.predict('a')).toBe('set');
+    await turn();
+    expect(runs.map(({ inputs }) => inputs)).toEqual([['b', 'a']]);
+    controller.abort(new Error('enough'));
+    expect((await asked).message).toBe('enough');
+    expect(runs[0]!.signal.reason).toBe(controller.signal.reason);
+    expect(await model.predict('a')).toBe('set');
+    await turn();
+    expect(runs.slice(1).map(({ inputs }) => inputs)).toEqual([['a']]);
+    runs[0]!.reject(new Error('told'));
+    runs[1]!.resolve();
+    await turn();
+    expect(model.peek('a')).toBe('a2');
+  });
+
+  test('that a caller joined keeps its run when the others have left', async () => {
+    const { model, runs } = handed({ ttl: 1, staleWhileRevalidate: 5000 });
+    model.set('a', 'set');
+    await untilStale(model, 'a', 5000);
+    const controller = new AbortController();
+    const asked = rejectionOf(model.predict('b', { signal: controller.signal }));
+    await model.predict('a');
+    await turn();
+    const joined = model.predictMany(['b', 'a']);
+    controller.abort(new Error('enough'));
+    expect((await asked).message).toBe('enough');
+    expect(runs[0]!.signal.aborted).toBe(false);
+    runs[0]!.resolve();
+    expect(await joined).toEqual(['b1', 'set']);
+  });
+
   test('is ended by timeout, also if nobody waits', async () => {
     const { model, runs } = handed({ ttl: 1, staleWhileRevalidate: '1h', timeout: 5 });
     model.set('a', 'set');
