@@ -115,7 +115,7 @@ export class Computations<Input, In, Out> {
     background: boolean,
   ): Flight<Input, In | Out> {
     const id = key.hex;
-    const kept = this.inputs.wanted && !unstored ? this.#copies.of(input) : undefined;
+    const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
     const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, background });
     if (unstored) return flight;
     this.#supersede(id); // what was asked for before must not replace it
@@ -147,7 +147,7 @@ export class Computations<Input, In, Out> {
   set(named: Named<Input>, result: In): boolean {
     const tags = this.tagsFor(named);
     this.outdate(named.key.hex);
-    return this.#store(named.key, named.key.hex, () => this.#copies.of(named.input), result, tags, 0);
+    return this.#store(named.key, named.key.hex, () => this.#copies.toKeep(named.input), result, tags, 0);
   }
 
   /** What is being computed under the key is not stored, and nobody joins it any more. */

@@ -27,26 +27,45 @@ export class Copies<Input> {
   readonly #excluded: ReadonlySet<string>;
   readonly #written: (name: string) => string;
 
-  /** @param options what of an input does not count is handed on as it is. */
+  /** @param options what of an input counts. */
   constructor({ exclude = [], normalization }: FingerprintOptions) {
     this.#written = (name) => (normalization === undefined ? name : name.normalize(normalization));
     this.#excluded = new Set(exclude.map(this.#written));
   }
 
-  /** Runs the caller's code where the input has getters, or is a Proxy: each is read once. */
+  /**
+   * What does not count is handed on as it is. Runs the caller's code where the input has getters, or is a Proxy: each is
+   * read once.
+   */
   of(input: Input): Copy<Input> {
+    return this.#copy(input, 'hand on');
+  }
+
+  /** Leaves out what does not count: it is of any size, and would be held. */
+  toKeep(input: Input): Copy<Input> {
+    return this.#copy(input, 'leave out');
+  }
+
+  #copy(input: Input, others: Others): Copy<Input> {
     const copier = new Copier();
     if (this.#excluded.size === 0 || !isRecord(input)) return copier.done(copier.of(input) as Input);
     const excluded = (name: string) => this.#excluded.has(this.#written(name));
-    return copier.done(copier.members(input, excluded) as Input);
+    return copier.done(copier.members(input, excluded, others) as Input);
   }
 }
 
 /** What `exclude` leaves members out of: plain objects, but for tensors, of which everything counts. */
 const isRecord = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && isPlain(value) && !isPlainTensor(value);
-const isPlainTensor = (value: object) =>
-  Object.keys(value).length === 3 && ArrayBuffer.isView((value as { data?: unknown }).data);
+  typeof value === 'object' &&
+  value !== null &&
+  isPlain(value) &&
+  !(TENSOR_MEMBERS.includes(Object.keys(value).sort().join()) && isPlainTensor(value));
+const TENSOR_MEMBERS = ['data,dtype,shape', 'data,dims,type'];
+/** As the fingerprint room tells tensors from other objects. */
+function isPlainTensor(value: object): boolean {
+  const { type, dtype = type, dims, shape = dims, data } = value as Record<string, unknown>;
+  return typeof dtype === 'string' && Array.isArray(shape) && ArrayBuffer.isView(data);
+}
 
 /** What of a class has a fingerprint. */
 interface Instance {
@@ -55,6 +74,9 @@ interface Instance {
   readonly data: unknown;
   readonly dims: unknown;
 }
+
+/** What becomes of members that do not count. */
+type Others = 'hand on' | 'leave out';
 
 class Copier {
   #bytes = 0;
@@ -94,12 +116,14 @@ class Copier {
     return new value.constructor(type, this.of(data), this.of(dims));
   }
 
-  members(value: object, excluded: (name: string) => boolean = () => false): object {
+  members(value: object, excluded: (name: string) => boolean = () => false, others: Others = 'hand on'): object {
     this.#sure = false;
     const copy: Record<string, unknown> = {};
     for (const name of Object.keys(value)) {
+      const counts = !excluded(name);
+      if (!counts && others === 'leave out') continue;
       const given = (value as Record<string, unknown>)[name];
-      const own = excluded(name) ? given : this.of(given);
+      const own = counts ? this.of(given) : given;
       this.#bytes += name.length * UNIT_BYTES;
       if (name !== '__proto__') copy[name] = own;
       else Object.defineProperty(copy, name, { value: own, writable: true, enumerable: true, configurable: true });

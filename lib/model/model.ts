@@ -332,9 +332,9 @@ export class Model<Input, In, Out> {
     this.#verification?.trust();
   }
 
-  /** Inputs that were kept (`keepInputs`), the hottest first. */
+  /** Inputs that were kept (`keepInputs`), the hottest first: copies, without what `fingerprint.exclude` leaves out. */
   hottest(count: number): Input[] {
-    return this.#computations.inputs.hottest(count);
+    return this.#computations.inputs.hottest(count).map((input) => this.#copies.of(input).input);
   }
 
   /** @internal */

@@ -84,8 +84,8 @@ export interface ModelBaseOptions<Input = unknown> {
   /** The share of hits that are computed again and compared, in the background; or more about it. Default 0. */
   verify?: number | VerifyOptions;
   /**
-   * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's. A
-   * number is their count. Default 0.
+   * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's, without
+   * the members that `fingerprint.exclude` names. A number is their count. Default 0.
    */
   keepInputs?: number | KeepInputsOptions;
   /** What of inputs and parameters counts. */

@@ -236,6 +236,10 @@ describe('a copy', () => {
     const client = new Client();
     await model.predict({ q: 'a', client });
     expect((ran[0] as { client: Client }).client).toBe(client);
+    const seen = { q: 'a', client, data: Int8Array.of(1) }; // three members, and data: no tensor all the same
+    await model.predict(seen);
+    expect((ran[1] as { client: Client }).client).toBe(client);
+    expect((ran[1] as { data: Int8Array }).data).not.toBe(seen.data);
     const { model: tensors, release: go } = held(({ data }: { data: Int8Array }) => numbers(data), {
       fingerprint: { exclude: ['data'] },
     });

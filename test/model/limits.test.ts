@@ -296,6 +296,28 @@ describe('keepInputs', () => {
     expect(model.stats().keptBytes).toBeGreaterThanOrEqual(least);
   });
 
+  test('leaves out members that do not count, whatever their size', async () => {
+    const cache = openCache();
+    const model = cache.model<{ q: string; client?: unknown }, string, string, string>({
+      ...TERMS,
+      codec: utf8,
+      keepInputs: 5,
+      fingerprint: { exclude: ['client'] },
+      run: (inputs) => inputs.map(({ client }) => typeof client),
+    });
+    expect(await model.predict({ q: 'a', client: new Uint8Array(2 ** 20) })).toBe('object');
+    model.set({ q: 'b', client: 1 }, 'set');
+    expect(model.hottest(5)).toEqual([{ q: 'b' }, { q: 'a' }]);
+    expect(model.stats().keptBytes).toBeLessThan(1000);
+  });
+
+  test('gives copies of what is kept', async () => {
+    const { from } = keeping(5);
+    await from.predict(input(1, 10));
+    from.hottest(1)[0]!.fill(9);
+    expect(from.hottest(1)).toEqual([input(1, 10)]);
+  });
+
   test('is a count, or a count and bytes', () => {
     const given = (keepInputs: unknown) => errorOf(() => keeping(keepInputs));
     expect(given(-1).message).toMatch(/^options\.keepInputs: /);
