@@ -89,9 +89,16 @@ export class Computations<Input, In, Out> {
     return { flight: this.#newFlight(named, mode === 'no-store', tags, false), fresh: true };
   }
 
-  /** Computes it for later callers, unless that is done already, or failed a moment ago. */
+  /** Computes it for later callers, unless that is done already, or failed a moment ago. Tags that throw fail it. */
   refresh(named: Named<Input>): void {
-    const tags = this.tagsFor(named);
+    let tags: readonly string[];
+    try {
+      tags = this.tagsFor(named);
+    } catch {
+      this.#counts.failed++;
+      this.#backoff.failed(named.key.hex);
+      return;
+    }
     if (this.isBusy(named.key.hex)) return;
     this.runner.enqueue(this.#newFlight(named, false, tags, true));
   }

@@ -159,7 +159,7 @@ export function experiment<Input, In, Out>(options: ExperimentOptions<Input, In,
   const { a, b, share, unitOf, compareShare, compare } = given;
   if (!isModel(a)) throw typeError('options.a', 'a model', a);
   if (!isModel(b) || (b as unknown) === a) throw typeError('options.b', 'another model', b);
-  if (a.scope !== b.scope) throw rangeError('options.b', 'a model with the scope of options.a', b.scope);
+  if (a.scope !== b.scope) throw rangeError('options.b', 'a model with the scope of options.a', b);
   if (a.codec.tag !== b.codec.tag) throw rangeError('options.b', `a model with the codec ${a.codec.tag}`, b.codec.tag);
   for (const [name, value] of Object.entries({ share, compareShare })) {
     if (value === undefined) continue;

@@ -400,22 +400,36 @@ export class Model<Input, In, Out> {
   }
 
   #keep(key: Fingerprint, input: Input): void {
-    this.#computations.inputs.keep(key.hex, key, () => this.#copies.of(input));
+    try {
+      this.#computations.inputs.keep(key.hex, key, () => this.#copies.toKeep(input));
+    } catch {
+      // The caller's code, asked again, failed: the hit is served all the same.
+    }
   }
 
   /** Computes what is stale anew, for later callers. */
   #revalidate(finder: Finder<In, Out>, input: Input): void {
     const { key } = finder;
     if (this.#computations.isBusy(key.hex)) return;
-    const named = this.#named(finder, input, key);
-    if (named.key.hex === key.hex) this.#computations.refresh(named);
+    const named = this.#namedAgain(finder, input, key);
+    if (named !== undefined) this.#computations.refresh(named);
+  }
+
+  /** To compute in the background what was served. Undefined: the input answers otherwise each time, or fails. */
+  #namedAgain(finder: Finder<In, Out>, input: Input, key: Fingerprint): Named<Input> | undefined {
+    try {
+      const named = this.#named(finder, input, key);
+      return named.key.hex === key.hex ? named : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Computes what was served again, and compares. */
   #verify(finder: Finder<In, Out>, input: Input, served: Out): void {
     const { key } = finder;
-    const named = this.#named(finder, input, key);
-    if (named.key.hex !== key.hex) return; // it answers otherwise each time
+    const named = this.#namedAgain(finder, input, key);
+    if (named === undefined) return;
     this.#computations
       .again(named)
       .then((computed) => {

@@ -29,7 +29,7 @@ export function checkStages(stages: unknown): readonly Stage[] {
 export function checkScopes(stages: readonly Stage[], scope: Scope): void {
   for (const [i, stage] of stages.entries())
     if (stage.scope !== PUBLIC && stage.scope !== scope)
-      throw rangeError(`stages[${i}].scope`, "PUBLIC, or the pipeline's", stage.scope);
+      throw rangeError(`stages[${i}].scope`, 'PUBLIC or the scope of the pipeline', stage);
 }
 
 /** What of a pipeline its results depend on. @internal */

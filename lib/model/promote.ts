@@ -29,6 +29,15 @@ export interface Promotion {
 const PROMOTE_OPTIONS = ['from', 'to', 'top', 'batch', 'signal', 'onProgress'] as const;
 const BATCH = 64;
 
+/** What it cannot name is not: running it fails. */
+function isKnown<Input>(model: Model<Input, unknown, unknown>, input: Input): boolean {
+  try {
+    return model.peek(input) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Computes the hottest inputs of one version under another, the hottest first. A run that fails is counted, and the rest
  * goes on.
@@ -43,7 +52,7 @@ export async function promote<Input>(options: PromoteOptions<Input>): Promise<Pr
   if (!isModel(from)) throw typeError('options.from', 'a model', from);
   if (!isModel(to) || (to as unknown) === from) throw typeError('options.to', 'another model', to);
   // What one tenant asked for is not run, and its results are not stored, under another's name.
-  if (from.scope !== to.scope) throw rangeError('options.to', 'a model with the scope of options.from', to.scope);
+  if (from.scope !== to.scope) throw rangeError('options.to', 'a model with the scope of options.from', to);
   const signal = signalOption(given['signal']);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw typeError('options.onProgress', 'a function', onProgress);
@@ -54,7 +63,7 @@ export async function promote<Input>(options: PromoteOptions<Input>): Promise<Pr
   const progress: Promotion = { inputs: inputs.length, known: 0, computed: 0, failed: 0 };
   for (let at = 0; at < inputs.length; at += batch) {
     if (signal?.aborted) throw signal.reason;
-    const missing = inputs.slice(at, at + batch).filter((input) => to.peek(input) === undefined);
+    const missing = inputs.slice(at, at + batch).filter((input) => !isKnown(to, input));
     progress.known += Math.min(batch, inputs.length - at) - missing.length;
     const done = await Promise.allSettled(missing.map((input) => to.predict(input, signal && { signal })));
     if (signal?.aborted) throw signal.reason;

@@ -1,10 +1,16 @@
 // What is no input is refused before it is copied, however the model is asked: nobody's result is stored under a copy
 // that lost what was refused, and nothing large is copied in vain.
 
-import { describe, expect, test } from 'vitest';
-import { utf8 } from 'zerohop';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { experiment, type Model, promote, utf8 } from 'zerohop';
 import { rejectionOf, TERMS } from '../fixtures/models.js';
 import { errorOf, openCache, turn } from '../fixtures/opened.js';
+
+type Asked = Model<unknown, string, string>;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** A model that knows its input by its text; `over` as for `cache.model`. */
 const modelOf = (over: object = {}) =>
@@ -91,4 +97,64 @@ describe('a batch', () => {
     expect(name).toBe('RangeError');
     expect(message).toBe('inputs.length: expected at most 16777216 inputs, received number 200000000');
   });
+});
+
+describe('a model of another scope', () => {
+  const [one, two] = ['A', 'B-secret'].map((scope) => modelOf({ scope, keepInputs: 1 })) as [Asked, Asked];
+
+  test.each([
+    ['promote', () => promote({ from: one, to: two })],
+    ['experiment', async () => experiment({ a: one, b: two })],
+    ['pipeline', async () => openCache().pipeline([two], { name: 'p', scope: 'A' })],
+  ])('is refused by %s, and its scope is not told', async (_, call) => {
+    const { name, message } = await rejectionOf(call());
+    expect(name).toBe('RangeError');
+    expect(message).toMatch(/scope.*received an instance of Model$/);
+    expect(message).not.toContain('secret');
+  });
+});
+
+describe('a hit', () => {
+  test('that is stale is served although tags throws, and the refresh counts as failed', async () => {
+    let fails = false;
+    const tags = () => {
+      if (fails) throw new Error('tags');
+      return [];
+    };
+    const model = modelOf({ ttl: 1, staleWhileRevalidate: '1h', tags });
+    model.set('a', 'set');
+    fails = true;
+    while (model.entry('a')!.ttl > 3_600_000) await turn();
+    expect(await model.predict('a')).toBe('set');
+    expect(await model.predictMany(['a', 'a'])).toEqual(['set', 'set']);
+    expect(model.stats()).toMatchObject({ failed: 1, staleHits: 3, runs: 0 });
+  });
+
+  test.each([
+    ['kept', { keepInputs: 1 }],
+    ['verified', { verify: 1 }],
+    ['revalidated', { ttl: 1, staleWhileRevalidate: '1h' }],
+  ])('is served although its input fails when it is read to be %s', async (_, over) => {
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    const model = modelOf(over);
+    model.set({ q: 'a' }, 'set');
+    model.set({ q: 'b' }, 'other');
+    while (model.entry({ q: 'a' })!.ttl > 3_600_000 && 'ttl' in over) await turn();
+    const once = (q: string) => {
+      let reads = 0;
+      const get = () => {
+        if (reads++ > 0) throw new Error('read again');
+        return q;
+      };
+      return Object.defineProperty({}, 'q', { enumerable: true, get });
+    };
+    expect(await model.predict(once('a'))).toBe('set');
+    expect(await model.predictMany([once('a'), once('b')])).toEqual(['set', 'other']);
+  });
+});
+
+test('promote counts as failed what the other version cannot name, and goes on', async () => {
+  const [from, to] = [modelOf({ keepInputs: 9 }), modelOf({ fingerprint: { maxNodes: 9 } })];
+  await from.predictMany([{ q: 'a' }, doubled(5), { q: 'b' }]);
+  expect(await promote({ from, to })).toEqual({ inputs: 3, known: 0, computed: 2, failed: 1 });
 });
