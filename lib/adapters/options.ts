@@ -56,9 +56,10 @@ export function modelOptions(
   return { name, version, scope, domain, ...life };
 }
 
-/** The keyspace options of a scope, and a name that no other scope has. @internal */
+/**
+ * The label and options of an adapter's keyspace. The label is one that no program gives by chance. Keyspaces are known
+ * by scope and label, so that of one scope is never that of another. @internal
+ */
 export function keyspaceOf(name: string, scope: Scope): { label: string; options: { scope?: string } } {
-  return scope === PUBLIC
-    ? { label: JSON.stringify([name, null]), options: {} }
-    : { label: JSON.stringify([name, scope]), options: { scope } };
+  return { label: JSON.stringify([name, null]), options: scope === PUBLIC ? {} : { scope } };
 }
