@@ -7,7 +7,7 @@ import { type Answer, answerOf, isFailed, withoutTransport } from './ai-sdk-answ
 import { type CallParams, Made, type ModelId, signalOf, versionOf } from './ai-sdk-calls.js';
 import type { CheckedCallOptions } from './calls.js';
 import { type CheckedAdapterOptions, modelOptions } from './options.js';
-import { pack, unpack } from './packed.js';
+import { copied, pack, unpack } from './packed.js';
 
 type Generating = Model<string, Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array>;
 
@@ -22,7 +22,7 @@ interface Caller {
   result?: object;
 }
 
-/** A result that is to be given, but not kept. */
+/** A result that is to be given, to each who waits a copy of his own, but not kept. */
 class Unkept {
   constructor(readonly result: object) {}
 }
@@ -56,7 +56,7 @@ export class Generated {
       const packed = await predicted;
       return own.result ?? unpack(packed);
     } catch (reason) {
-      if (reason instanceof Unkept) return reason.result;
+      if (reason instanceof Unkept) return copied(reason.result);
       if (own.result !== undefined) return own.result; // it is there, and could not be stored
       throw reason;
     }

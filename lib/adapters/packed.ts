@@ -21,6 +21,25 @@ export function unpack(bytes: ArrayLike<number>): unknown {
 }
 
 /**
+ * A copy for one caller of what is given to several, and cannot be packed as a whole. Arrays, plain objects, dates and
+ * bytes in it are the caller's own; functions and instances of other classes are shared. @internal
+ */
+export function copied(value: unknown, made = new Map<object, unknown>()): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (made.has(value)) return made.get(value);
+  if (isUint8Array(value) || isDate(value)) {
+    const packed = pack(value);
+    return packed === undefined ? value : unpack(packed);
+  }
+  const isArray = Array.isArray(value);
+  if (isArray ? prototypesOf(value) !== 2 : !isPlain(value)) return value;
+  const copy = (isArray ? Object.assign([], value) : { ...value }) as Record<string | symbol, unknown>;
+  made.set(value, copy);
+  for (const name of Reflect.ownKeys(copy)) if (name !== 'length' || !isArray) copy[name] = copied(copy[name], made);
+  return copy;
+}
+
+/**
  * Whether two values are the same plain data, of whatever realms; a member that is undefined is as one that is not
  * there. @internal
  */

@@ -3,10 +3,11 @@
 //   source ──read by whoever is ahead──► parts, packed ──each reader at its own pace──► streams
 //                                        └─ at the end, unless it failed: handed over to be stored
 //
-// A reader gets copies of its own: nobody's change reaches another, or what is stored. Nothing is read before
+// A reader gets copies of its own: nobody's change reaches another, or what is stored. Only instances of classes and
+// functions within parts, which no copy can be made of, are shared; such a stream is not stored. Nothing is read before
 // somebody asks for it, and the source is cancelled when the last reader has left.
 
-import { pack, unpack } from './packed.js';
+import { copied, pack, unpack } from './packed.js';
 
 /** What a model gives: the stream, and what is known of it beforehand. */
 export interface Streamed {
@@ -156,7 +157,7 @@ export class Recording {
 }
 
 function copyOf(part: Part): unknown {
-  return 'packed' in part ? unpack(part.packed) : part.original;
+  return 'packed' in part ? unpack(part.packed) : copied(part.original);
 }
 
 /** A stream of parts that were packed. It fails with `signal`'s reason once that is aborted. */

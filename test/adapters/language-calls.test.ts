@@ -120,6 +120,20 @@ test('answers and parameters made in another realm are kept, as in a test runner
   expect(calls).toHaveLength(1);
 });
 
+test('an answer that is not kept is given to each who waits as one of his own', async () => {
+  const at = new URL('http://a.b');
+  const { model, calls } = wrapped(openCache(), {
+    generate: () => ({ ...answerOf('a'), providerMetadata: { mine: { at, list: [1] } } }),
+  });
+  const [one, two] = anything(await Promise.all([model.doGenerate(PARAMS), model.doGenerate(PARAMS)]));
+  expect(calls).toHaveLength(1);
+  one.content[1].data.fill(9);
+  one.content.length = 0;
+  one.providerMetadata.mine.list.push(2);
+  expect(two).toEqual({ ...answerOf('a'), providerMetadata: { mine: { at, list: [1] } } });
+  expect(two.providerMetadata.mine.at).toBe(at); // which no copy can be made of
+});
+
 describe('a call may ask', () => {
   const asking = (zerohop: unknown, more: object = {}) =>
     anything({ ...PARAMS, providerOptions: { zerohop, ...more } });

@@ -67,4 +67,16 @@ describe('a stream under way', () => {
     await read(models[0]!);
     expect(calls).toHaveLength(2);
   });
+
+  test('gives each reader parts of its own, also of a stream that is not kept', async () => {
+    const at = new URL('http://a.b');
+    const raw = () => anything({ type: 'raw', rawValue: { list: [1], bytes: Uint8Array.of(1), at } });
+    const { model, calls } = wrapped(openCache(), { stream: () => [raw(), ...partsOf('a')] });
+    const [one, two] = await Promise.all([model.doStream(PARAMS), model.doStream(PARAMS)]);
+    const [first] = anything(await drain(one!.stream));
+    first.rawValue.list.push(2);
+    first.rawValue.bytes.fill(9);
+    expect(await drain(two!.stream)).toEqual([raw(), ...partsOf('a')]);
+    expect(calls).toHaveLength(1);
+  });
 });
