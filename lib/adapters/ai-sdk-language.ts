@@ -41,8 +41,9 @@ export interface LanguageMiddleware {
     call: LanguageCall<Generated, Streamed>,
   ): Promise<Streamed>;
   /**
-   * Forgets the answers that were asked for with `tag` in `providerOptions.zerohop.tags`; those under way are not
-   * kept. Returns how many were kept.
+   * Forgets the answers that were stored with `tag`, as `providerOptions.zerohop.tags` of the call that made them
+   * said; those under way are not kept. Tags of a call that was answered from the cache are not added. Returns how
+   * many were kept.
    *
    * @throws {TypeError | RangeError} `tag` is no text of 1 to 255 bytes.
    */

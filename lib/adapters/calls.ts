@@ -11,7 +11,10 @@ export interface CallOptions {
    * the call is one whose answers are not kept. Default `default`.
    */
   cache?: CacheMode;
-  /** Names by which `forget` finds the answer: at most 16, of 1 to 255 bytes. They do not count for what is kept. */
+  /**
+   * Names that are stored with a new answer, by which `forget` finds it: at most 16, of 1 to 255 bytes. They do not
+   * count for what is kept. {@link keepAnswers} takes none.
+   */
   tags?: readonly string[];
 }
 

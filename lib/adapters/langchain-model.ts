@@ -59,9 +59,9 @@ class Unkept extends Error {}
 
 /**
  * Keeps what a chat model answers, by its whole messages, its parameters and the options of the call; at whatever
- * temperature. The model is changed, and returned: its `_generate` is replaced, and that of models which its
- * `withConfig` makes, as `bindTools` does. Equal calls at one time are one call of the model, which is aborted when
- * all of them are.
+ * temperature. The model is changed, and returned: its `_generate` and streaming methods are replaced, and those of
+ * models which its `withConfig` makes, as `bindTools` does. Equal calls at one time are one call of the model, which
+ * is aborted when all of them are.
  *
  * Streams go to the model, and so do calls under a callback handler that prefers streams. So do messages and options
  * that have no fingerprint, such as instances of classes. With `only-if-cached` all of these reject. Not kept are
