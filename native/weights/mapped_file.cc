@@ -118,7 +118,7 @@ bool MappedFile::Changed() const {
   if (::fstat(file_, &facts) != 0) return true;
   Identity now = IdentityOf(facts);
   const int64_t changed_ns = std::exchange(now.changed_ns, identity_.changed_ns);
-  if (now != identity_) return true;
+  if (now != identity_ || facts.st_uid != owner_ || (facts.st_mode & 07777) != mode_) return true;
   // Whoever replaces a file by renaming takes the name of the old one, and that sets its time.  From then on that time
   // is what the next one is compared with.
   MutexLock lock(names_mutex_);
