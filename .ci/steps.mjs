@@ -4,6 +4,12 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { ensureDebianPackages, PreparationError, root } from './prepare.mjs';
 
+/** What the vitest suite starts: without a Redis the tests of some examples fail; tables are also written by Python. */
+export const SUITE_TOOLS = [
+  { commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' },
+  { commands: ['f2py3'], debianPackage: 'python3-numpy' },
+];
+
 /**
  * A step is a script of ours. It passes when it exits with 0. `needs` are tools without which it says nothing: where they
  * are missing and cannot be installed, it is left out, and that is said. CI never leaves one out.

@@ -6,17 +6,15 @@
 //   the whole         the main job, short; instructions against the baseline; the site
 
 import { ensureDebianPackages, prepare, runMain } from './prepare.mjs';
-import { runSteps } from './steps.mjs';
+import { runSteps, SUITE_TOOLS } from './steps.mjs';
 
 const FUZZ_SECONDS = 60;
 
 const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
-const REDIS = [{ commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' }];
-const NUMPY = [{ commands: ['f2py3'], debianPackage: 'python3-numpy' }];
 
 runMain(() => {
   prepare();
-  ensureDebianPackages([...REDIS, ...NUMPY]);
+  ensureDebianPackages(SUITE_TOOLS);
   runSteps([
     { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan'] },
     { name: 'native tests, thread sanitizer', script: '.ci/native.mjs', args: ['tsan'] },

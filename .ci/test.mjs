@@ -8,16 +8,11 @@
 // What takes longer stands in test-long.mjs.
 
 import { ensureDebianPackages, prepare, runMain } from './prepare.mjs';
-import { runSteps } from './steps.mjs';
-
-/** Without them the tests of some examples fail, and say so. */
-const SERVERS = [{ commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' }];
-/** Tables are also written by Python, as the document shows. */
-const NUMPY = [{ commands: ['f2py3'], debianPackage: 'python3-numpy' }];
+import { runSteps, SUITE_TOOLS } from './steps.mjs';
 
 runMain(() => {
   prepare();
-  ensureDebianPackages([...SERVERS, ...NUMPY]);
+  ensureDebianPackages(SUITE_TOOLS);
   runSteps([
     { name: 'native tests', script: '.ci/native.mjs', args: ['release', '--short'] },
     { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan', '--short'] },

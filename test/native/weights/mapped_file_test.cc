@@ -37,6 +37,10 @@ class OwnFile {
   OwnFile(const OwnFile&) = delete;
   OwnFile& operator=(const OwnFile&) = delete;
   const char* path() const { return path_; }
+  void SetTimeBack() const {
+    const timeval times[2] = {{1, 0}, {1, 0}};
+    REQUIRE(::utimes(path_, times) == 0);
+  }
 
  private:
   char path_[32] = "/tmp/zerohop-test-XXXXXX";
@@ -119,18 +123,14 @@ TEST(MappedFile, TellsThatItWasCut) {
 
 TEST(MappedFile, TellsAWriteWhoseTimeWasSetBack) {
   const OwnFile file(SomeBytes(5000));
-  const auto set_time = [&] {
-    const timeval times[2] = {{1, 0}, {1, 0}};
-    REQUIRE(::utimes(file.path(), times) == 0);
-  };
-  set_time();
+  file.SetTimeBack();
   const auto opened = Opened(file);
   // As often as the system's clock needs to go on.
   do {
     const int writer = ::open(file.path(), O_WRONLY);
     CHECK_EQ(::pwrite(writer, "other", 5, 100), 5);
     ::close(writer);
-    set_time();
+    file.SetTimeBack();
     CHECK_EQ(Opened(file)->identity().modified_ns, opened->identity().modified_ns);
   } while (Opened(file)->identity().changed_ns == opened->identity().changed_ns);
   CHECK(opened->Changed());
@@ -155,11 +155,7 @@ TEST(MappedFile, IsNotChangedByAnotherNameThatComesAndGoesAgain) {
 
 TEST(MappedFile, TellsAWriteWhoseTimeWasSetBackAlsoAfterAnotherNameCame) {
   const OwnFile file(SomeBytes(5000));
-  const auto set_time = [&] {
-    const timeval times[2] = {{1, 0}, {1, 0}};
-    REQUIRE(::utimes(file.path(), times) == 0);
-  };
-  set_time();
+  file.SetTimeBack();
   const auto opened = Opened(file);
   const std::string other = std::string(file.path()) + "-other";
   REQUIRE(::link(file.path(), other.c_str()) == 0);
@@ -169,7 +165,7 @@ TEST(MappedFile, TellsAWriteWhoseTimeWasSetBackAlsoAfterAnotherNameCame) {
     const int writer = ::open(file.path(), O_WRONLY);
     CHECK_EQ(::pwrite(writer, "other", 5, 100), 5);
     ::close(writer);
-    set_time();
+    file.SetTimeBack();
   } while (Opened(file)->identity().changed_ns == linked_ns);
   CHECK(opened->Changed());
   ::unlink(other.c_str());
