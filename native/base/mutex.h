@@ -1,7 +1,8 @@
 // mutex.h: std::mutex with the annotations that let clang's -Wthread-safety check who holds what.
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
-//   registry -> removal -> scopes -> upkeep -> evictor -> stream -> arena -> index shard -> tags
+//   registry -> gate (cache/exclusive.h) -> removal -> scopes -> upkeep -> evictor -> stream -> arena -> index shard
+//   -> tags; what a change listener takes
 //   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, eviction records  (but that the
 //   outgrown tables, the policy and the session list ask the epoch list)
 //

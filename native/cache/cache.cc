@@ -73,7 +73,7 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionW
       eviction_records_(options.max_bytes),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
       evictor_({*arena, index_, epochs_, spaces_, tags_, *version_words_, policy_, eviction_records_,
-                options.weigh_cost_and_bytes, seal_clock_, hash_key_, [this] {
+                options.weigh_cost_and_bytes, seal_clock_, hash_key_, changes_, [this] {
                   MutexLock lock(sessions_mutex_);
                   for (Session* session : sessions_) {
                     if (session->listener != nullptr) session->listener->OnNotice();
@@ -157,17 +157,24 @@ void Cache::Renew(uint16_t space) {
   while (!spaces_.Renew(space)) BuryAll();
 }
 
-void Cache::ClearSpace(uint16_t space) {
+void Cache::ClearSpace(uint16_t space, const Session* by) {
+  ExclusiveGate::Pass pass(gate_, by);
   MutexLock lock(removal_mutex_);
   Renew(space);
   version_words_->AllChanged();
+  changes_.Tell({Change::Why::kCleared, space, 0, {}, by});
 }
 
-void Cache::Clear() {
+void Cache::Clear(const Session* by) {
   {
+    ExclusiveGate::Pass pass(gate_, by);
     MutexLock lock(removal_mutex_);
-    for (size_t space = 0; space < spaces_.size(); ++space) Renew(static_cast<uint16_t>(space));
+    const size_t spaces = spaces_.size();
+    for (size_t space = 0; space < spaces; ++space) Renew(static_cast<uint16_t>(space));
     version_words_->AllChanged();
+    for (size_t space = 0; space < spaces; ++space) {
+      changes_.Tell({Change::Why::kCleared, static_cast<uint16_t>(space), 0, {}, by});
+    }
   }
   // What others store from here on belongs to the new numbers, and stays.
   index_.Sweep([this](uint64_t at) {
@@ -183,6 +190,12 @@ void Cache::Clear() {
   version_words_->AllChanged();  // nothing is evicted now: near caches may begin again
 }
 
+void Cache::Listen(ChangeListener* listener) {
+  MutexLock lock(removal_mutex_);
+  changes_.Set(listener);
+  index_.AwaitWriters();
+}
+
 // Removes what is dead or past its time from one shard.
 void Cache::SweepDead(size_t shard) {
   const uint64_t now = NowUs();
@@ -193,8 +206,13 @@ void Cache::SweepDead(size_t shard) {
     const EntryHeader& header = entry.header;
     if (spaces_.Alive(header.space)) {
       if (ExpiresUs(arena_->bytes(), at, header) > now) return false;
+      const uint16_t space = spaces_.SpaceOf(header.space);
+      const Bytes key(arena_->bytes() + entry.layout.key_at, header.key_bytes);
+      const uint64_t hash = HashOf(space, key);
+      version_words_->KeyChanged(hash);
+      changes_.Tell({Change::Why::kExpired, space, hash, key, nullptr});
       spaces_.Count(header.space, -1);
-      session->Of(spaces_.SpaceOf(header.space)).Add(Count::kExpired);
+      session->Of(space).Add(Count::kExpired);
     }
     evictor_.Untag(at);
     Forget(at);

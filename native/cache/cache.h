@@ -8,8 +8,12 @@
 //
 //   what an entry is worth, and so which ones stay: shared_policy.h, evictor.h
 //
-//   cache_read.cc    Find and its kin          cache_write.cc   Set, Delete, tags, touch
+//   cache_read.cc    Find and its kin              cache_scan.cc    the keys of a keyspace
+//   cache_write.cc   Set, Delete, tags             cache_touch.cc   another end for an entry
 //   cache.cc         keyspaces, sessions, clearing, upkeep, figures
+//   exclusive.h      a section in which one session alone writes       change_listener.h   who is told of changes
+//
+// Read, compute, write back, and no write of another is lost: Mark -> Find -> Set with `expected` -> again on kChanged.
 //
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
@@ -36,9 +40,11 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "cache/arena.h"
+#include "cache/change_listener.h"
 #include "cache/epoch.h"
 #include "cache/eviction_records.h"
 #include "cache/evictor.h"
+#include "cache/exclusive.h"
 #include "cache/index.h"
 #include "cache/session.h"
 #include "cache/shared_policy.h"
@@ -106,17 +112,30 @@ struct LastEviction {
   float gap, idle, worth, threshold;  // as above
 };
 
+// What a key's state was when it was marked, before it was looked up.  It is another once the key was set, deleted,
+// touched or found past its end, or its keyspace cleared; and sometimes without need, because a word is shared by many
+// keys.  An eviction leaves it as it is: a value that was read may be written back.
+struct Expected {
+  uint32_t word;  // version_words.h
+  uint32_t version;
+  Spaces::Mark space;
+};
+
 // What a value is stored with.
 struct StoreOptions {
   uint64_t expires_us = kNever;
   float cost = 0;
   std::span<const std::string_view> tags{};  // at most kTagsMax
   bool key_is_bytes = false;                 // told back by Scan
+  const Expected* expected = nullptr;        // stores only if the key's state is still that; else kChanged
+  // The end, the cost, the tags and the kind of key are those of the entry that is replaced, and what is said above of
+  // them does not count.  There must be one, else kChanged.  REQUIRES: expected
+  bool keep_terms = false;
 
   bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
 
-enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kRefusedWorth, kTooLarge };
+enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kRefusedWorth, kTooLarge, kChanged };
 
 // A key as Scan tells it.
 struct ScannedKey {
@@ -177,14 +196,22 @@ class Cache {
   std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
 
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
-  // what the caller meant to replace.  Too large is the caller's mistake, and changes nothing.  `value` may be memory
-  // that others write: then the copy may be torn.
+  // what the caller meant to replace; unless the caller `expected` something: then it stays.  Too large is the caller's
+  // mistake, and changes nothing.  `value` may be memory that others write: then the copy may be torn.
   SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {}) {
     return Counted(session, space, TrySet(session, space, key, value, options));
   }
   // The same, but counts no refusal: for a caller that frees memory and tries again.  It counts the last outcome.
   SetOutcome TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {});
   bool Delete(Session& session, uint16_t space, Bytes key);
+
+  Expected Mark(uint16_t space, Bytes key) const {
+    const Spaces::Mark mark = spaces_.MarkOf(space);
+    const uint32_t word = version_words_->WordOf(HashOf(space, key));
+    return {word, version_words_->Read(word), mark};
+  }
+  // False: the key is not there, or its state is not what was expected.
+  bool DeleteIf(Session& session, uint16_t space, Bytes key, const Expected& expected);
 
   // Removes every entry of the keyspace that carries the tag; returns how many.
   size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag) EXCLUDES(removal_mutex_);
@@ -196,7 +223,9 @@ class Cache {
     if (touched) Counted(session, space, *touched);
     return touched;
   }
-  std::optional<SetOutcome> TryTouch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us);
+  // `expected`: kChanged, and nothing is done, if the key's state is not that.
+  std::optional<SetOutcome> TryTouch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us,
+                                     const Expected* expected = nullptr);
 
   // Counts a refusal that stands, and gives the outcome back.
   SetOutcome Counted(Session& session, uint16_t space, SetOutcome outcome) {
@@ -205,14 +234,27 @@ class Cache {
     return outcome;
   }
 
-  // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.
-  void ClearSpace(uint16_t space) EXCLUDES(removal_mutex_);
+  // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.  `by`: the caller's session, which
+  // must be given if it is in an Exclusive section.
+  void ClearSpace(uint16_t space, const Session* by = nullptr) EXCLUDES(removal_mutex_);
   // Forgets everything, and frees the memory that nobody sees.
-  void Clear() EXCLUDES(removal_mutex_);
+  void Clear(const Session* by = nullptr) EXCLUDES(removal_mutex_);
+
+  // From the return on, `listener` is told every change, and an earlier one is not called any more; null: nobody is.
+  void Listen(ChangeListener* listener) EXCLUDES(removal_mutex_);
 
   // The keys of a keyspace that lie in one shard of the index, 0 … Index::kShards: every key once that is stored from
   // before the first shard is asked for until after the last.
   std::vector<ScannedKey> Scan(Session& session, size_t shard, uint16_t space);
+
+  // The keyspace's keys a few at a time, without a lock: visits about `keys` of them from `cursor` on, and returns
+  // where to go on; 0 begins, and 0 is the end.  A key that is there all the while is visited once, though the index
+  // grows or other keys come and go.  Any cursor is allowed.  Cost: looks at `buckets` lines of the index at most.
+  template <class Visit>
+  uint64_t ScanFrom(const ReadGuard& guard, uint16_t space, uint64_t cursor, size_t keys, size_t buckets, Visit visit);
+  // Some key of the keyspace; none if it has none.  Cost: a few lines of the index, but a pass over it where the
+  // keyspace has a small part of all keys.
+  std::optional<ScannedKey> RandomKey(Session& session, uint16_t space);
 
   // The largest value that `Set` can take with a key of `key_bytes`.
   size_t ValueBytesMax(size_t key_bytes) const;
@@ -248,6 +290,7 @@ class Cache {
 
  private:
   static constexpr uint32_t kVerifyEvery = 256;
+  friend class Exclusive;
 
   Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words);
 
@@ -281,13 +324,21 @@ class Cache {
   template <bool kAlone>
   Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
   // Removes exactly the entry at `at`; false if it is not there any more.  REQUIRES: a ReadGuard.
-  bool Drop(uint16_t incarnation, uint64_t hash, uint64_t at);
+  bool Drop(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, uint64_t at, Bytes key,
+            Change::Why why);
   // The entry at `at` has left the index.
   void Forget(uint64_t at) {
     arena_->segment(arena_->SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
   }
-  // True if there was one, and its time was not over.  REQUIRES: a ReadGuard.
-  bool RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key);
+  // True if there was one, and its time was not over.  `mark`: only if the keyspace is still that; `expected`: only if
+  // the key's state is still that.
+  bool RemoveKey(Session& session, uint16_t space, const Spaces::Mark* mark, uint64_t hash, Bytes key,
+                 const Expected* expected);
+  // REQUIRES: the lock of the key's shard, for an answer that lasts.
+  bool Holds(const Expected* expected) const {
+    return expected == nullptr ||
+           (version_words_->Read(expected->word) == expected->version && spaces_.Valid(expected->space));
+  }
 
   Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
   // The entry at `at`, which the index gave; false if what JavaScript wrote there is none.
@@ -302,15 +353,28 @@ class Cache {
   // The link goes, unless an entry has it.
   void DropOrphan(const Tags::Link& link);
   void DropOrphans() REQUIRES(upkeep_mutex_);
-  SetOutcome TakeTags(Session& session, uint16_t incarnation, uint64_t hash, std::span<const std::string_view> names,
-                      TakenTags* taken);
+  SetOutcome TakeTags(Session& session, uint64_t hash, std::span<const Tags::Tag> tags, TakenTags* taken);
+  SetOutcome SetKeepingTerms(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
+  SetOutcome Store(Session& session, uint16_t space, const Spaces::Mark& mark, Bytes key, Bytes value,
+                   const StoreOptions& options, std::span<const Tags::Tag> tags);
   SetOutcome ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                           Reservation* room);
   SetOutcome SetSmall(Session& session, const Newcomer& newcomer, Reservation* room);
   SetOutcome SetLarge(Session& session, const Newcomer& newcomer, Reservation* room);
   void Write(const Reservation& reservation, const Newcomer& newcomer);
-  bool Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
-  bool MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room, uint64_t hash, uint64_t expires_us);
+  SetOutcome Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
+  // An entry's end to be.
+  struct NewEnd {
+    uint16_t space;
+    uint64_t hash;
+    Bytes key;
+    uint64_t expires_us;
+    const Expected* expected;
+    bool changed = false;  // told: the key's state is not what was expected
+  };
+  bool SetEnd(Index::Writer& writer, uint64_t at, NewEnd& end);
+  bool MoveWithEnd(Index::Writer& writer, uint64_t at, const Entry& entry, const Reservation& room, NewEnd& end);
+  void TellTouched(const Index::Writer& writer, const NewEnd& end) const;
   void CountRefusal(Session& session, uint16_t space, SetOutcome outcome);
   bool IsLarge(size_t key_bytes, size_t value_bytes) const;
   uint32_t Ticks() const;
@@ -337,6 +401,7 @@ class Cache {
   Spaces spaces_;
   Tags tags_;
   EvictionRecords eviction_records_;
+  ChangeFeed changes_;
   std::atomic<bool> any_expiry_{false};  // entries with an end were stored: upkeep looks for them
   std::atomic<uint64_t> seal_clock_{1};
 
@@ -346,6 +411,8 @@ class Cache {
   std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // Spaces::kSpacesMax of them
 
   Evictor evictor_;
+
+  ExclusiveGate gate_;
 
   // Deletions by tag and clearings come one after the other: what one has begun to remove is gone, also from near
   // caches, when another returns.
@@ -372,6 +439,24 @@ inline bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* 
   if (!ReadAt(at, entry)) return false;
   if (entry->header.space != incarnation || entry->header.key_bytes != key.size()) return false;
   return key.empty() || std::memcmp(arena_->bytes() + entry->layout.key_at, key.data(), key.size()) == 0;
+}
+
+template <class Visit>
+uint64_t Cache::ScanFrom(const ReadGuard& guard, uint16_t space, uint64_t cursor, size_t keys, size_t buckets,
+                         Visit visit) {
+  const uint16_t incarnation = spaces_.IncarnationOf(space);
+  const uint64_t now = NowUs();
+  size_t visited = 0;
+  for (; buckets > 0 && visited < keys && cursor < Index::kScanEnd; --buckets) {
+    cursor = index_.VisitFrom(guard, cursor, [&](uint64_t at) {
+      Entry entry;
+      if (!ReadAt(at, &entry) || entry.header.space != incarnation) return;
+      if (ExpiresUs(arena_->bytes(), at, entry.header) <= now) return;
+      ++visited;
+      visit(Bytes(arena_->bytes() + entry.layout.key_at, entry.header.key_bytes), entry.header.key_is_bytes());
+    });
+  }
+  return cursor < Index::kScanEnd ? cursor : 0;
 }
 
 }  // namespace zerohop

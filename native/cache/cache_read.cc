@@ -33,12 +33,14 @@ bool Cache::MustVerify(Session& session, bool tainted) const {
   return true;
 }
 
-bool Cache::Drop(uint16_t incarnation, uint64_t hash, uint64_t at) {
+bool Cache::Drop(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, uint64_t at, Bytes key,
+                 Change::Why why) {
   const auto removed = index_.Remove(
       hash, [at](uint64_t each) { return each == at; },
       [&](uint64_t) {
         version_words_->KeyChanged(hash);
         Untag(at, hash);
+        changes_.Tell({why, space, hash, key, &session});
       });
   if (!removed) return false;
   Forget(at);
@@ -71,7 +73,9 @@ Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, ui
       MustVerify(session, segment.tainted.load(std::memory_order_relaxed)) && !Intact(arena_->bytes(), entry);
   const uint64_t expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
   if (corrupted || HasCome(expires_us)) [[unlikely]] {
-    if (Drop(incarnation, hash, *at)) counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
+    const auto why = corrupted ? Change::Why::kEvicted : Change::Why::kExpired;
+    if (Drop(session, space, incarnation, hash, *at, key, why))
+      counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
     version_words_->KeyChanged(hash);
     if (counts) counters.Add(Count::kMisses);
     return {};
@@ -144,21 +148,6 @@ std::optional<LastEviction> Cache::LastEvictionOf(uint16_t space, Bytes key) con
                       .idle = policy_.CapacitiesOf(found->idle),
                       .worth = found->worth,
                       .threshold = found->threshold};
-}
-
-std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t space) {
-  ReadGuard guard(epochs_, session);
-  const uint16_t incarnation = spaces_.IncarnationOf(space);
-  const uint64_t now = NowUs();
-  std::vector<ScannedKey> keys;
-  index_.VisitShard(shard, [&](uint64_t at, AccessState) {
-    Entry entry;
-    if (!ReadAt(at, &entry) || entry.header.space != incarnation) return;
-    if (ExpiresUs(arena_->bytes(), at, entry.header) <= now) return;
-    const std::byte* const key = arena_->bytes() + entry.layout.key_at;
-    keys.push_back({{key, key + entry.header.key_bytes}, entry.header.key_is_bytes()});
-  });
-  return keys;
 }
 
 Hit Cache::Rescue(const ReadGuard&, uint16_t space, Bytes key, const Hit& hit) {

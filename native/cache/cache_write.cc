@@ -35,12 +35,48 @@ uint32_t Cache::Ticks() const {
 
 SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
+  if (options.keep_terms) [[unlikely]]
+    return SetKeepingTerms(session, space, key, value, options);
+  const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
+  if (options.tags.empty()) [[likely]]
+    return Store(session, space, mark, key, value, options, {});
+  std::array<Tags::Tag, kTagsMax> tags;
+  for (size_t i = 0; i < options.tags.size(); ++i) tags[i] = tags_.TagOf(mark.incarnation, options.tags[i]);
+  return Store(session, space, mark, key, value, options, std::span(tags).first(options.tags.size()));
+}
+
+// What is read here is the entry's when it is stored, or its version is not what was expected.
+SetOutcome Cache::SetKeepingTerms(Session& session, uint16_t space, Bytes key, Bytes value,
+                                  const StoreOptions& options) {
+  const Spaces::Mark mark = options.expected->space;
+  StoreOptions kept = options;
+  std::array<Tags::Tag, kTagsMax> tags;
+  size_t count = 0;
+  {
+    ReadGuard guard(epochs_, session);
+    const uint64_t hash = HashOf(space, key);
+    Entry entry;
+    const auto at =
+        index_.Find(hash, [&](uint64_t candidate) { return Matches(candidate, mark.incarnation, key, &entry); });
+    if (!at) return SetOutcome::kChanged;
+    kept.expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
+    if (HasCome(kept.expires_us)) return SetOutcome::kChanged;
+    kept.cost = CostOf(arena_->bytes(), *at, entry.header);
+    kept.key_is_bytes = entry.header.key_is_bytes();
+    count = tags_.TagsOfLinks(TagsOf(arena_->bytes(), *at, entry.header), hash, tags);
+  }
+  return Store(session, space, mark, key, value, kept, std::span(tags).first(count));
+}
+
+SetOutcome Cache::Store(Session& session, uint16_t space, const Spaces::Mark& mark, Bytes key, Bytes value,
+                        const StoreOptions& options, std::span<const Tags::Tag> tags) {
+  if (!Holds(options.expected)) return SetOutcome::kChanged;  // sooner than after all the work
   const bool large = IsLarge(key.size(), value.size());
-  const Spaces::Mark mark = spaces_.MarkOf(space);
-  TakenTags tags(tags_);
-  Newcomer newcomer{space, mark, HashOf(space, key), key, value, options, tags,
+  const bool plain = options.expires_us == kNever && options.cost == 0 && tags.empty();
+  TakenTags taken(tags_);
+  Newcomer newcomer{space, mark, HashOf(space, key), key, value, options, taken,
                     // A large value has room for an end from the start: it could not be moved to get one.
-                    options.plain() && !large ? 0 : ExtensionWords(options.tags.size()), std::nullopt};
+                    plain && !large ? 0 : ExtensionWords(tags.size()), std::nullopt};
   {
     ReadGuard guard(epochs_, session);
     index_.Prefetch(guard, newcomer.hash);  // arrives while the value is copied
@@ -50,14 +86,13 @@ SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes valu
   if (options_.admission && evicting() && Refused(session, newcomer)) return SetOutcome::kRefusedWorth;
   Reservation room{};
   SetOutcome outcome = SetOutcome::kStored;
-  if (!options.tags.empty()) outcome = TakeTags(session, mark.incarnation, newcomer.hash, options.tags, &tags);
+  if (!tags.empty()) outcome = TakeTags(session, newcomer.hash, tags, &taken);
   if (outcome == SetOutcome::kStored) {
     outcome = large ? SetLarge(session, newcomer, &room) : SetSmall(session, newcomer, &room);
   }
   if (outcome != SetOutcome::kStored) {
     PayFromBudget();
-    ReadGuard guard(epochs_, session);  // before the mark is looked at: from here on its number is not another's
-    if (spaces_.Valid(mark)) RemoveKey(session, space, mark.incarnation, newcomer.hash, key);
+    if (options.expected == nullptr) RemoveKey(session, space, &mark, newcomer.hash, key, nullptr);
   }
   if (outcome == SetOutcome::kStored) {
     session.Of(space).Add(Count::kSets);
@@ -70,11 +105,7 @@ SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes valu
 }
 
 // Links for the tags of an entry to come, and memory for them, which the arena gives up first.
-SetOutcome Cache::TakeTags(Session& session, uint16_t incarnation, uint64_t hash,
-                           std::span<const std::string_view> names, TakenTags* taken) {
-  std::array<Tags::Tag, kTagsMax> all;
-  for (size_t i = 0; i < names.size(); ++i) all[i] = tags_.TagOf(incarnation, names[i]);
-  const auto tags = std::span(all).first(names.size());
+SetOutcome Cache::TakeTags(Session& session, uint64_t hash, std::span<const Tags::Tag> tags, TakenTags* taken) {
   // Evictions that let entries go, and gave back no link: the entries with tags lie elsewhere.  A few such are bad
   // luck; more would empty the cache of untagged entries for a set that is refused all the same.
   constexpr int kFruitlessMax = 2;
@@ -110,7 +141,8 @@ void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
     case SetOutcome::kRefusedMemory: counters.Add(Count::kRefusedMemory); break;
     case SetOutcome::kRefusedWorth: counters.Add(Count::kRefusedWorth); break;
     case SetOutcome::kStored:
-    case SetOutcome::kTooLarge: break;
+    case SetOutcome::kTooLarge:
+    case SetOutcome::kChanged: break;
   }
 }
 
@@ -166,9 +198,9 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
     index_.Candidates(guard, newcomer.hash, [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
   }
   Write(*room, newcomer);
-  const bool stored = Publish(session, *room, newcomer);
+  const SetOutcome published = Publish(session, *room, newcomer);
   NewcomersOf(newcomer.space).Finish(*room);
-  return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
+  return published;
 }
 
 SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservation* taken) {
@@ -192,10 +224,10 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservati
   segment.writers.fetch_add(1, std::memory_order_relaxed);
   segment.sealed_at = seal_clock_.fetch_add(1, std::memory_order_relaxed);
   Write(room, newcomer);
-  const bool stored = Publish(session, room, newcomer);
+  const SetOutcome published = Publish(session, room, newcomer);
   segment.state.store(SegmentState::kSealed, std::memory_order_release);
   segment.writers.fetch_sub(1, std::memory_order_release);
-  return stored ? SetOutcome::kStored : SetOutcome::kRefusedMemory;
+  return published;
 }
 
 void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
@@ -225,14 +257,17 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
 }
 
-// False without memory for the index.  Nothing here may throw: the writer is counted, and what is published stays.
-bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& newcomer) noexcept {
+// Nothing here may throw: the writer is counted, and what is published stays.
+SetOutcome Cache::Publish(Session& session, const Reservation& room, const Newcomer& newcomer) noexcept {
   Segment& segment = arena_->segment(room.segment);
   const uint16_t incarnation = newcomer.mark.incarnation;
   // Counted before it can be seen: another thread may replace the entry at once and count it down.
   segment.live_entries.fetch_add(1, std::memory_order_relaxed);
   Index::Upserted upserted;
-  {
+  Index::Writer writer{&session};
+  do {
+    if (writer.busy) [[unlikely]]
+      gate_.Await();
     ReadGuard guard(epochs_, session);  // so that the number is not another keyspace's before it was counted
     // An entry of the key from before the keyspace was cleared is replaced too: so a key has one slot at most, however
     // often it is cleared and set.
@@ -247,23 +282,25 @@ bool Cache::Publish(Session& session, const Reservation& room, const Newcomer& n
              std::memcmp(arena_->bytes() + entry.layout.key_at, newcomer.key.data(), newcomer.key.size()) == 0;
     };
     upserted = index_.Upsert(
-        newcomer.hash, room.entry_at, matches,
+        writer, newcomer.hash, room.entry_at, matches,
         [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
-        [&] { return spaces_.Valid(newcomer.mark); },
+        [&] { return spaces_.Valid(newcomer.mark) && Holds(newcomer.options.expected); },
         [&](std::optional<uint64_t> replaced) {
           version_words_->KeyChanged(newcomer.hash);
           if (replaced) Untag(*replaced, newcomer.hash);
           newcomer.tags.Chain();
+          changes_.Tell({Change::Why::kWritten, newcomer.space, newcomer.hash, newcomer.key, &session});
         });
     if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
-  }
+  } while (writer.busy);
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
+  if (upserted.refused && newcomer.options.expected != nullptr) return SetOutcome::kChanged;
   // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.
-  if (upserted.refused) return true;
-  if (!upserted.stored) return false;
+  if (upserted.refused) return SetOutcome::kStored;
+  if (!upserted.stored) return SetOutcome::kRefusedMemory;  // for the index
   if (upserted.replaced) Forget(*upserted.replaced);
   PayFromBudget();
-  return true;
+  return SetOutcome::kStored;
 }
 
 void Cache::PayFromBudget() {
@@ -271,29 +308,43 @@ void Cache::PayFromBudget() {
   arena_->Withhold(static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes()));
 }
 
-bool Cache::RemoveKey(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key) {
-  Entry entry;
-  const std::optional<uint64_t> at = index_.Remove(
-      hash, [&](uint64_t candidate) { return Matches(candidate, incarnation, key, &entry); },
-      [&](uint64_t offset) {
-        version_words_->KeyChanged(hash);
-        Untag(offset, hash);
-      });
-  if (!at) return false;
-  spaces_.Count(incarnation, -1);
-  // Read before it is forgotten: from then on its segment may be written again.
-  const bool expired = HasCome(ExpiresUs(arena_->bytes(), *at, entry.header));
-  Forget(*at);
-  if (expired) session.Of(space).Add(Count::kExpired);
-  return !expired;
+bool Cache::RemoveKey(Session& session, uint16_t space, const Spaces::Mark* mark, uint64_t hash, Bytes key,
+                      const Expected* expected) {
+  Index::Writer writer{&session};
+  do {
+    if (writer.busy) gate_.Await();
+    ReadGuard guard(epochs_, session);  // before the number is asked for: from here on it is not another keyspace's
+    if (mark != nullptr && !spaces_.Valid(*mark)) return false;
+    const uint16_t incarnation = mark != nullptr ? mark->incarnation : spaces_.IncarnationOf(space);
+    Entry entry;
+    bool expired = false;
+    const std::optional<uint64_t> at = index_.Remove(
+        writer, hash, [&](uint64_t each) { return Holds(expected) && Matches(each, incarnation, key, &entry); },
+        [&](uint64_t offset) {
+          version_words_->KeyChanged(hash);
+          Untag(offset, hash);
+          expired = HasCome(ExpiresUs(arena_->bytes(), offset, entry.header));
+          changes_.Tell({expired ? Change::Why::kExpired : Change::Why::kDeleted, space, hash, key, &session});
+        });
+    if (!at) continue;
+    spaces_.Count(incarnation, -1);
+    Forget(*at);  // from here on its segment may be written again
+    if (expired) session.Of(space).Add(Count::kExpired);
+    return !expired;
+  } while (writer.busy);
+  return false;
 }
 
 bool Cache::Delete(Session& session, uint16_t space, Bytes key) {
-  ReadGuard guard(epochs_, session);
-  const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t hash = HashOf(space, key);
-  const bool removed = RemoveKey(session, space, incarnation, hash, key);
+  const bool removed = RemoveKey(session, space, nullptr, hash, key, nullptr);
   version_words_->KeyChanged(hash);
+  if (removed) session.Of(space).Add(Count::kDeletes);
+  return removed;
+}
+
+bool Cache::DeleteIf(Session& session, uint16_t space, Bytes key, const Expected& expected) {
+  const bool removed = RemoveKey(session, space, &expected.space, HashOf(space, key), key, &expected);
   if (removed) session.Of(space).Add(Count::kDeletes);
   return removed;
 }
@@ -311,6 +362,7 @@ void Cache::DropOrphan(const Tags::Link& link) {
 }
 
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
+  ExclusiveGate::Pass pass(gate_, &session);
   MutexLock lock(removal_mutex_);
   const Spaces::Mark mark = spaces_.MarkOf(space);
   size_t removed = 0, expired = 0;
@@ -326,6 +378,10 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
           [&](uint64_t offset) {
             version_words_->KeyChanged(link.hash);
             Untag(offset, link.hash);
+            Entry gone;
+            if (!changes_.heard() || !ReadAt(offset, &gone)) return;
+            const Bytes key(arena_->bytes() + gone.layout.key_at, gone.header.key_bytes);
+            changes_.Tell({Change::Why::kDeleted, space, link.hash, key, &session});
           });
       if (!at) {
         DropOrphan(link);
@@ -341,89 +397,6 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
   session.Of(space).Add(Count::kDeletes, removed);
   session.Of(space).Add(Count::kExpired, expired);
   return removed;
-}
-
-std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Bytes key,
-                                          std::optional<uint64_t> expires_us) {
-  // Both are read again under each guard: without one, the keyspace may be cleared and get another number.
-  uint16_t incarnation;
-  uint64_t hash;
-  const auto find = [&](bool touch, Entry* entry) {
-    incarnation = spaces_.IncarnationOf(space);
-    hash = HashOf(space, key);
-    return index_.Find(
-        hash, [&](uint64_t at) { return Matches(at, incarnation, key, entry); },
-        [&](std::atomic<uint16_t>& access_state) {
-          if (touch) policy_.Touch(session, hash, access_state);
-        });
-  };
-  DrainAccesses(session);
-  if (expires_us && *expires_us != kNever) any_expiry_.store(true, std::memory_order_relaxed);
-  size_t value_bytes = 0;
-  for (bool touch = true;; touch = false) {
-    ReadGuard guard(epochs_, session);
-    Entry entry;
-    const auto at = find(touch, &entry);
-    if (!at || HasCome(ExpiresUs(arena_->bytes(), *at, entry.header))) return std::nullopt;
-    const bool endless = entry.header.extension_words() == 0;
-    if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
-    value_bytes = entry.header.value_bytes;
-    // A large one has room for an end: this header was written over.
-    if (endless && IsLarge(key.size(), value_bytes)) return std::nullopt;
-    if (endless) break;
-    // While the entry cannot move: a copy that was made before would keep the old end.
-    const bool stored = index_.While(
-        hash, *at, [&] { ExpiryWord(arena_->bytes(), *at).store(*expires_us, std::memory_order_relaxed); });
-    if (!stored) continue;
-    version_words_->KeyChanged(hash);
-    return SetOutcome::kStored;
-  }
-  // The entry has no room for an end, so it is written anew.  Room is reserved first, because making room may move the
-  // entry.  `spared` keeps this thread from evicting it; another thread still may.
-  constexpr uint32_t kWords = ExtensionWords(0);
-  Reservation room;
-  session.spared = hash;
-  const SetOutcome outcome = ReserveSmall(session, space, kWords, key.size(), value_bytes, &room);
-  session.spared = 0;
-  if (outcome != SetOutcome::kStored) return outcome;  // and the entry stays as it is
-  bool found = false;
-  {
-    ReadGuard guard(epochs_, session);
-    for (bool done = false; !done;) {
-      Entry entry;
-      const auto at = find(/*touch=*/false, &entry);
-      // Whatever becomes of it, the room must look like an entry: the segment is walked from one to the next.
-      const EntryHeader header{static_cast<uint32_t>(value_bytes), 0, static_cast<uint16_t>(key.size()), incarnation,
-                               kWords << EntryHeader::kWordsShift};
-      std::memcpy(arena_->bytes() + room.entry_at, &header, sizeof(header));
-      found = at.has_value();
-      // Gone; or replaced by something else, which came after this touch.
-      if (!at || entry.header.value_bytes != value_bytes || entry.header.extension_words() != 0) break;
-      done = MoveWithEnd(*at, entry, room, hash, *expires_us);  // false: moved just now; look again
-    }
-    version_words_->KeyChanged(hash);
-  }
-  NewcomersOf(space).Finish(room);
-  return found ? std::optional(SetOutcome::kStored) : std::nullopt;
-}
-
-// Writes an entry that has no extension to another place with one, and repoints the index.  REQUIRES: a ReadGuard since
-// the entry was found.
-bool Cache::MoveWithEnd(uint64_t at, const Entry& entry, const Reservation& room, uint64_t hash, uint64_t expires_us) {
-  std::byte* const arena = arena_->bytes();
-  EntryHeader header = entry.header;
-  header.bits |= ExtensionWords(0) << EntryHeader::kWordsShift;
-  const EntryExtension extension{expires_us, 0, 0};
-  std::memcpy(arena + room.entry_at, &header, sizeof(header));
-  std::memcpy(arena + room.entry_at + sizeof(header), &extension, sizeof(extension));
-  // A header that was written over may claim bytes up to where the room lies, and beyond.
-  std::memmove(arena + room.layout.key_at, arena + entry.layout.key_at, header.key_bytes);
-  std::memmove(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
-  Segment& to = arena_->segment(room.segment);
-  to.live_entries.fetch_add(1, std::memory_order_relaxed);
-  const bool moved = index_.Repoint(hash, at, room.entry_at);
-  (moved ? arena_->segment(arena_->SegmentOf(at)) : to).live_entries.fetch_sub(1, std::memory_order_release);
-  return moved;
 }
 
 }  // namespace zerohop

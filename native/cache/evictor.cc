@@ -266,8 +266,15 @@ bool Evictor::EvictEntry(Session* session, const Walked& one, Count why, float t
       },
       [&](uint64_t at) {
         parts_.tags.Drop(TagsOf(parts_.arena.bytes(), at, header), one.hash);
-        // While the cache evicts there are no near caches; that began under this lock, with a notice.
-        if (!evicting()) parts_.version_words.KeyChanged(one.hash);
+        // While the cache evicts there are no near caches; that began under this lock, with a notice.  What was read
+        // before an eviction may be written back; what is past its end may not.
+        if (!evicting() || why == Count::kExpired) parts_.version_words.KeyChanged(one.hash);
+        if (!counted) return;
+        parts_.changes.Tell({why == Count::kExpired ? Change::Why::kExpired : Change::Why::kEvicted,
+                             parts_.spaces.SpaceOf(header.space),
+                             one.hash,
+                             {parts_.arena.bytes() + one.entry.layout.key_at, header.key_bytes},
+                             nullptr});
       });
   if (!removed) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(one.at)).live_entries.fetch_sub(1, std::memory_order_release);

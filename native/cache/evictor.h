@@ -37,6 +37,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "cache/arena.h"
+#include "cache/change_listener.h"
 #include "cache/entry.h"
 #include "cache/epoch.h"
 #include "cache/eviction_records.h"
@@ -67,6 +68,7 @@ class Evictor {
     bool weigh_cost_and_bytes;  // CacheOptions
     std::atomic<uint64_t>& seal_clock;
     HashKey hash_key;
+    const ChangeFeed& changes;
     std::function<void()> announce;  // notice() has grown
   };
 

@@ -132,6 +132,17 @@ void Index::Tidy() {
   }
 }
 
+void Index::SetOwner(const Session* owner) {
+  for (Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    shard.owner = owner;
+  }
+}
+
+void Index::AwaitWriters() {
+  for (Shard& shard : shards_) MutexLock lock(shard.mutex);
+}
+
 std::optional<AccessState> Index::AccessStateOf(uint64_t hash, uint64_t offset) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);

@@ -20,6 +20,7 @@
 // Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
 //             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
 //             A access state is written beside its slot, not with it: a race gives an entry another one's, for a while.
+//             A shard may have an owner (exclusive.h): then no other `Writer` changes it.
 // Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 6 / load bytes an
 //             entry: 13 to 17.
 #pragma once
@@ -39,6 +40,7 @@
 namespace zerohop {
 
 class ReadGuard;
+struct Session;
 
 class Index {
  public:
@@ -54,6 +56,12 @@ class Index {
     bool stored = false;                 // false: refused, or no memory to grow; nothing changed
     bool refused = false;                // by `allowed`
     std::optional<uint64_t> replaced{};  // where the old entry of the same key lies
+  };
+
+  // Who changes the index.  `session` null: an eviction, or upkeep, which goes on whoever owns the shard.
+  struct Writer {
+    const Session* session = nullptr;
+    bool busy = false;  // told: another session owns the shard, so nothing was done
   };
 
   explicit Index(EpochDomain& epochs);
@@ -79,17 +87,24 @@ class Index {
   // is asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be. `arrives()` gives a
   // new slot its access state.
   template <class Matches, class Arrives, class Allowed, class Done>
-  Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed, Done done);
+  Upserted Upsert(Writer& writer, uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed,
+                  Done done);
   template <class Matches>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, AccessState access_state = {}) {
+    Writer upkeep;
     return Upsert(
-        hash, offset, matches, [access_state] { return access_state; }, [] { return true; },
+        upkeep, hash, offset, matches, [access_state] { return access_state; }, [] { return true; },
         [](std::optional<uint64_t>) {});
   }
 
   // Removes the matching slot; returns where it pointed.  `done(offset)` runs under the lock, when it is gone.
   template <class Matches, class Done>
-  std::optional<uint64_t> Remove(uint64_t hash, Matches matches, Done done);
+  std::optional<uint64_t> Remove(Writer& writer, uint64_t hash, Matches matches, Done done);
+  template <class Matches, class Done>
+  std::optional<uint64_t> Remove(uint64_t hash, Matches matches, Done done) {
+    Writer upkeep;
+    return Remove(upkeep, hash, matches, done);
+  }
   template <class Matches>
   std::optional<uint64_t> Remove(uint64_t hash, Matches matches) {
     return Remove(hash, matches, [](uint64_t) {});
@@ -99,7 +114,7 @@ class Index {
   template <class Matches, class Act>
   bool Unless(uint64_t hash, Matches matches, Act act);
   template <class Act>
-  bool While(uint64_t hash, uint64_t offset, Act act);
+  bool While(Writer& writer, uint64_t hash, uint64_t offset, Act act);
 
   // The access state of the slot that points at exactly `offset`, or none if there is none.
   std::optional<AccessState> AccessStateOf(uint64_t hash, uint64_t offset);
@@ -113,12 +128,25 @@ class Index {
   // Asks for the line that Sample will look at.
   void PrefetchSample(const ReadGuard&, uint64_t random) const { __builtin_prefetch(&SampledBucket(random)); }
 
-  // Repoints the slot only if it still points at `from`.  `before` runs under the lock.
+  // Repoints the slot only if it still points at `from`, and `allowed()` says so.  That is asked under the lock, and
+  // `done()` runs under it, when the slot is what it shall be.
+  template <class Allowed, class Done>
+  bool Repoint(Writer& writer, uint64_t hash, uint64_t from, uint64_t to, Allowed allowed, Done done);
+  // `before` runs under the lock.
   template <class Before>
-  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, Before before);
+  bool Repoint(uint64_t hash, uint64_t from, uint64_t to, Before before) {
+    Writer upkeep;
+    const auto always = [&] { return before(), true; };
+    return Repoint(upkeep, hash, from, to, always, [] {});
+  }
   bool Repoint(uint64_t hash, uint64_t from, uint64_t to) {
     return Repoint(hash, from, to, [] {});
   }
+
+  // From the return on, no other writer changes anything; null: all may again.  One caller at a time.
+  void SetOwner(const Session* owner);
+  // Waits until every change that had begun is done.
+  void AwaitWriters();
 
   // Removes every slot for which `condemned(offset)` holds.  Cost: the whole index.
   template <class Condemned>
@@ -129,6 +157,13 @@ class Index {
   }
   template <class Condemned>
   size_t SweepShard(size_t shard, Condemned condemned);
+
+  // Visits offsets in the order of their tags, from a place on: those of one bucket, wherever they have got to. Returns
+  // the place to go on from; kScanEnd: there is none.  Between two calls a shard may grow: each slot that is there all
+  // the while is visited once.  Any place is allowed.
+  static constexpr uint64_t kScanEnd = uint64_t{kShards} << kTagBits;
+  template <class Visit>
+  uint64_t VisitFrom(const ReadGuard&, uint64_t place, Visit visit) const;
 
   // Visits every offset of one shard, while nobody writes to it.
   template <class Visit>
@@ -181,7 +216,11 @@ class Index {
     std::atomic<Table*> table{nullptr};  // owned; replaced under the mutex
     Mutex mutex;
     size_t used GUARDED_BY(mutex) = 0;
+    const Session* owner GUARDED_BY(mutex) = nullptr;
 
+    bool Keeps(Writer& writer) const REQUIRES(mutex) {
+      return writer.busy = owner != nullptr && writer.session != nullptr && writer.session != owner;
+    }
     bool Full() const REQUIRES(mutex) {
       return (used + 1) * 5 > table.load(std::memory_order_relaxed)->count * kSlots * 4;
     }
@@ -189,6 +228,7 @@ class Index {
     Place Locate(uint64_t tag, Matches matches) const REQUIRES(mutex);
     void Erase(const Place& place) REQUIRES(mutex);
   };
+  static_assert(sizeof(Shard) <= 2 * kCacheLineBytes, "an owner costs no line of its own");
 
   // Shard from the bottom bits, tag from the top: with the same bits, a shard would use 1/64 of its buckets.
   static size_t ShardOf(uint64_t hash) { return hash & (kShards - 1); }
@@ -280,13 +320,15 @@ Index::Place Index::Shard::Locate(uint64_t tag, Matches matches) const {
 }
 
 template <class Matches, class Arrives, class Allowed, class Done>
-Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed,
-                              Done done) {
+Index::Upserted Index::Upsert(Writer& writer, uint64_t hash, uint64_t offset, Matches matches, Arrives arrives,
+                              Allowed allowed, Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   const uint64_t slot = Pack(TagOf(hash), offset);
   for (;;) {
     {
       MutexLock lock(shard.mutex);
+      if (shard.Keeps(writer)) [[unlikely]]
+        return {};
       if (!allowed()) return {.refused = true};
       const Place place = shard.Locate(TagOf(hash), matches);
       if (place) {
@@ -309,9 +351,10 @@ Index::Upserted Index::Upsert(uint64_t hash, uint64_t offset, Matches matches, A
 }
 
 template <class Matches, class Done>
-std::optional<uint64_t> Index::Remove(uint64_t hash, Matches matches, Done done) {
+std::optional<uint64_t> Index::Remove(Writer& writer, uint64_t hash, Matches matches, Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
+  if (shard.Keeps(writer)) return std::nullopt;
   const Place place = shard.Locate(TagOf(hash), matches);
   if (!place) return std::nullopt;
   const uint64_t offset = Offset(place.word().load(std::memory_order_relaxed));
@@ -331,22 +374,24 @@ bool Index::Unless(uint64_t hash, Matches matches, Act act) {
 }
 
 template <class Act>
-bool Index::While(uint64_t hash, uint64_t offset, Act act) {
+bool Index::While(Writer& writer, uint64_t hash, uint64_t offset, Act act) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
+  if (shard.Keeps(writer)) return false;
   if (!shard.Locate(TagOf(hash), [offset](uint64_t each) { return each == offset; })) return false;
   act();
   return true;
 }
 
-template <class Before>
-bool Index::Repoint(uint64_t hash, uint64_t from, uint64_t to, Before before) {
+template <class Allowed, class Done>
+bool Index::Repoint(Writer& writer, uint64_t hash, uint64_t from, uint64_t to, Allowed allowed, Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   MutexLock lock(shard.mutex);
+  if (shard.Keeps(writer)) return false;
   const Place place = shard.Locate(TagOf(hash), [from](uint64_t each) { return each == from; });
-  if (!place) return false;
-  before();
+  if (!place || !allowed()) return false;
   place.word().store(Pack(TagOf(hash), to), std::memory_order_release);
+  done();
   return true;
 }
 
@@ -366,6 +411,26 @@ size_t Index::SweepShard(size_t shard_number, Condemned condemned) {
   }
   size_.fetch_sub(removed, std::memory_order_relaxed);
   return removed;
+}
+
+template <class Visit>
+uint64_t Index::VisitFrom(const ReadGuard&, uint64_t place, Visit visit) const {
+  if (place >= kScanEnd) return kScanEnd;
+  const uint64_t shard = place >> kTagBits, from = place & ((uint64_t{1} << kTagBits) - 1);
+  const Table& table = *shards_[shard].table.load(std::memory_order_acquire);
+  const size_t home = table.Home(from);
+  // The first tag whose home is the next bucket; one more than there are, after the last.
+  const uint64_t end = (((uint64_t{home} + 1) << kTagBits) + table.count - 1) / table.count;
+  size_t at = home;
+  for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
+    Bucket& bucket = table.buckets[at];
+    for (std::atomic<uint64_t>& word : bucket.slots) {
+      const uint64_t slot = word.load(std::memory_order_acquire);
+      if (slot != 0 && Tag(slot) >= from && Tag(slot) < end) visit(Offset(slot));
+    }
+    if (bucket.passed.load(std::memory_order_acquire) == 0) break;
+  }
+  return (shard << kTagBits) + end;  // the next shard's first, after the last bucket
 }
 
 template <class Visit>

@@ -233,6 +233,15 @@ void Tags::Drop(TagIds ids, uint64_t hash) noexcept {
   }
 }
 
+size_t Tags::TagsOfLinks(TagIds ids, uint64_t hash, std::span<Tag> tags) const noexcept {
+  MutexLock lock(mutex_);
+  size_t count = 0;
+  for (const uint32_t id : ids) {
+    if (Chained(id) && At(id).hash == hash) tags[count++] = At(id).tag;
+  }
+  return count;
+}
+
 void Tags::Drop(const Link& link) noexcept {
   MutexLock lock(mutex_);
   if (!Is(link)) return;

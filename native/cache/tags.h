@@ -67,6 +67,10 @@ class Tags {
   void Drop(const Link& link) noexcept EXCLUDES(mutex_);
   bool Has(const Link& link) const noexcept EXCLUDES(mutex_);
 
+  // The tags that an entry with these links, and that hash, carries; returns how many.
+  // REQUIRES: tags.size() >= ids.size()
+  size_t TagsOfLinks(TagIds ids, uint64_t hash, std::span<Tag> tags) const noexcept EXCLUDES(mutex_);
+
   // Sets the tag's links apart, so that entries stored from now on are not among them; then tells some that have not
   // been dropped yet, until there are none.  One caller at a time.
   void SetApart(Tag tag) noexcept EXCLUDES(mutex_);

@@ -5,10 +5,13 @@
 //
 //   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
 //             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:
-//             so whoever finds the key changed under that lock finds its version changed too
+//             so whoever finds the key changed under that lock finds its version changed too.  An entry past its end
+//             changes it when it is dropped, whoever drops it; an eviction need not
 //   notice    the word for all keys is what it was: it grows when a keyspace is cleared, and when the cache begins to
 //             evict (from then on segments must be released, so nothing is kept)
 //   expiry    the clock word (base/ticker.h) has not reached the entry's
+//
+// A store that `expected` a version (cache.h) reads it under the same lock.
 //
 //   layout   u32 notice · padding to 64 bytes · u32 version[words]
 //

@@ -187,10 +187,11 @@ TEST(Index, OverwritingAKeyKeepsItsStanding) {
 TEST(Index, AsksForAStandingOnlyWhenAKeyIsNew) {
   EpochDomain epochs;
   Index index(epochs);
+  Index::Writer upkeep;
   int asked = 0;
   const auto upsert = [&](uint64_t hash, uint64_t offset, uint64_t old, bool allowed) {
     return index.Upsert(
-        hash, offset, Is(old),
+        upkeep, hash, offset, Is(old),
         [&] {
           ++asked;
           return Numbered(3);
@@ -281,10 +282,11 @@ TEST(Index, ActsOnASlotOnlyWhileItPointsThere) {
   EpochDomain epochs;
   Index index(epochs);
   CHECK(index.Upsert(5, 8, Is(8)).stored);
+  Index::Writer upkeep;
   int acted = 0;
-  CHECK(index.While(5, 8, [&] { ++acted; }));
-  CHECK(!index.While(5, 16, [&] { ++acted; }));
-  CHECK(!index.While(6, 8, [&] { ++acted; }));
+  CHECK(index.While(upkeep, 5, 8, [&] { ++acted; }));
+  CHECK(!index.While(upkeep, 5, 16, [&] { ++acted; }));
+  CHECK(!index.While(upkeep, 6, 8, [&] { ++acted; }));
   CHECK_EQ(acted, 1);
 }
 
@@ -298,6 +300,87 @@ TEST(Index, ActsWhereNoSlotMatches) {
   CHECK(index.Unless(5, Is(16), [&] { ++acted; }));
   CHECK(index.Unless(WithTag(1), kAny, [&] { ++acted; }));
   CHECK_EQ(acted, 2);
+}
+
+TEST(Index, LetsOnlyItsOwnerAndUpkeepWrite) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  Session owner, another;
+  index.SetOwner(&owner);
+  const auto upsert = [&](const Session* session, uint64_t offset, bool* busy) {
+    Index::Writer writer{session};
+    const Index::Upserted upserted = index.Upsert(
+        writer, 5, offset, kAny, [] { return AccessState{}; }, [] { return true; }, [](std::optional<uint64_t>) {});
+    *busy = writer.busy;
+    return upserted.stored;
+  };
+  bool busy = false;
+  CHECK(!upsert(&another, 16, &busy) && busy);
+  Index::Writer writer{&another};
+  CHECK(!index.Remove(writer, 5, kAny, [](uint64_t) {}) && writer.busy);
+  CHECK(!index.While(writer, 5, 8, [] {}) && writer.busy);
+  CHECK(!index.Repoint(
+            writer, 5, 8, 16, [] { return true; }, [] {}) &&
+        writer.busy);
+  CHECK(upsert(&owner, 16, &busy) && !busy);
+  CHECK(index.Repoint(5, 16, 24));
+  CHECK(index.Remove(5, Is(24)));
+  index.SetOwner(nullptr);
+  CHECK(upsert(&another, 16, &busy) && !busy);
+}
+
+TEST(Index, RepointsOnlyIfItIsAllowedTo) {
+  EpochDomain epochs;
+  Index index(epochs);
+  CHECK(index.Upsert(5, 8, Is(8)).stored);
+  Index::Writer upkeep;
+  int done = 0;
+  CHECK(!index.Repoint(
+      upkeep, 5, 8, 16, [] { return false; }, [&] { ++done; }));
+  CHECK_EQ(done, 0);
+  CHECK(index.Repoint(
+      upkeep, 5, 8, 16, [] { return true; }, [&] { ++done; }));
+  CHECK_EQ(done, 1);
+  CHECK(index.Remove(5, Is(16)));
+}
+
+// Slots that stay are visited once each, though others come in between, shards grow and slots overflow their buckets.
+TEST(Index, VisitsFromPlaceToPlaceWhatIsThereAllTheWhile) {
+  check::Random random(check::Seed());
+  EpochDomain epochs;
+  Index index(epochs);
+  Session session;
+  std::vector<uint64_t> hashes;
+  uint64_t offset = 0;
+  const auto add = [&](uint64_t hash) {
+    hashes.push_back(hash);
+    CHECK(index.Upsert(hash, offset, Is(offset)).stored);
+    offset += 8;
+  };
+  for (int i = 0; i < 3000; ++i) add(random.Next());
+  for (int i = 0; i < 40; ++i) add(WithTag(3));  // more than a bucket holds
+  for (int i = 0; i < 40; ++i) add(WithTag(kTags - 1));
+  const uint64_t staying = offset;
+  std::vector<int> visits(staying / 8);
+  size_t calls = 0;
+  for (uint64_t place = 0; place < Index::kScanEnd; ++calls) {
+    {
+      ReadGuard guard(epochs, session);
+      place = index.VisitFrom(guard, place, [&](uint64_t at) {
+        if (at < staying) ++visits[at / 8];
+      });
+    }
+    for (int i = 0; i < 4; ++i) add(random.Next());
+    if (random.OneIn(2)) {
+      const uint64_t some = staying / 8 + random.Below(hashes.size() - staying / 8);
+      index.Remove(hashes[some], Is(some * 8));
+    }
+  }
+  CHECK(std::all_of(visits.begin(), visits.end(), [](int count) { return count == 1; }));
+  CHECK(calls > Index::kShards);
+  ReadGuard guard(epochs, session);
+  CHECK_EQ(index.VisitFrom(guard, UINT64_MAX, [](uint64_t) { CHECK(false); }), Index::kScanEnd);
 }
 
 TEST(Index, TellsWhereARemovedSlotPointedBeforeAnyoneElseWritesThere) {
@@ -314,10 +397,11 @@ TEST(Index, TellsWhereARemovedSlotPointedBeforeAnyoneElseWritesThere) {
 TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
   EpochDomain epochs;
   Index index(epochs);
+  Index::Writer upkeep;
   int done = 0;
   const auto upsert = [&](uint64_t offset, bool allowed) {
     return index.Upsert(
-        5, offset, Is(8), [] { return AccessState{}; }, [=] { return allowed; },
+        upkeep, 5, offset, Is(8), [] { return AccessState{}; }, [=] { return allowed; },
         [&](std::optional<uint64_t> replaced) {
           CHECK_EQ(replaced.has_value(), ++done == 2);
           if (replaced) CHECK_EQ(*replaced, uint64_t{8});

@@ -142,4 +142,77 @@ TEST(FindMany, CountsUses) {
   CHECK_EQ(client.Counted(Count::kMisses), uint64_t{1});
 }
 
+// A few at a time: what ScanFrom visits until it is at its end.
+namespace {
+
+std::vector<std::string> ScannedFrom(Client& client, uint16_t space, size_t keys, size_t buckets, size_t* calls) {
+  std::vector<std::string> seen;
+  uint64_t cursor = 0;
+  do {
+    ReadGuard guard(client.cache().epochs(), client.session());
+    cursor = client.cache().ScanFrom(guard, space, cursor, keys, buckets, [&](Bytes key, bool) {
+      seen.emplace_back(reinterpret_cast<const char*>(key.data()), key.size());
+    });
+    ++*calls;
+  } while (cursor != 0);
+  return seen;
+}
+
+}  // namespace
+
+TEST(Scan, FromACursorTellsEveryKeyOfTheKeyspaceOnce) {
+  const auto cache = MakeCache(4 * kMiB);
+  Client client(*cache);
+  const uint16_t other = OpenedSpace(*cache, "other");
+  std::set<std::string> wanted;
+  for (uint64_t i = 0; i < 1000; ++i) wanted.insert(Numbered("key", i));
+  for (const std::string& key : wanted) CHECK_EQ(client.Set(key, "v"), SetOutcome::kStored);
+  for (uint64_t i = 0; i < 500; ++i) client.Set(Numbered("key", i + 900), "v", other);
+  client.SetUntil(kLongAgoUs, "over", "v");
+  for (const size_t at_once : {1, 10, 100000}) {
+    size_t calls = 0;
+    const auto keys = ScannedFrom(client, 0, at_once, 1u << 20, &calls);
+    CHECK_EQ(keys.size(), wanted.size());
+    CHECK(std::set(keys.begin(), keys.end()) == wanted);
+    CHECK(at_once == 100000 ? calls == 1 : calls > 1000 / (at_once + 40));
+  }
+}
+
+TEST(Scan, FromACursorLooksAtNoMoreThanItMay) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  size_t calls = 0;
+  CHECK(ScannedFrom(client, 0, 10, 2, &calls).empty());
+  CHECK(calls >= Index::kShards);
+}
+
+TEST(Scan, FromAnyCursorEnds) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  check::Random random(check::Seed());
+  for (int i = 0; i < 100; ++i) CHECK_EQ(client.Set(Numbered("key", i), "v"), SetOutcome::kStored);
+  ReadGuard guard(cache->epochs(), client.session());
+  for (const uint64_t cursor : {Index::kScanEnd, UINT64_MAX, random.Next() | uint64_t{1} << 40}) {
+    CHECK_EQ(cache->ScanFrom(guard, 0, cursor, 10, 100, [](Bytes, bool) { CHECK(false); }), uint64_t{0});
+  }
+}
+
+TEST(Scan, GivesSomeKeyByChance) {
+  const auto cache = MakeCache(4 * kMiB);
+  Client client(*cache);
+  const uint16_t few = OpenedSpace(*cache, "few"), none = OpenedSpace(*cache, "none");
+  for (uint64_t i = 0; i < 20; ++i) CHECK_EQ(client.Set(Numbered("key", i), "v"), SetOutcome::kStored);
+  std::set<std::vector<std::byte>> seen;
+  for (int i = 0; i < 3000; ++i) {
+    const auto key = cache->RandomKey(client.session(), 0);
+    REQUIRE(key.has_value());
+    seen.insert(key->bytes);
+  }
+  CHECK_EQ(seen.size(), size_t{20});
+  for (uint64_t i = 0; i < 5000; ++i) client.Set(Numbered("more", i), "v");
+  CHECK_EQ(client.Set("the one", "v", few), SetOutcome::kStored);
+  for (int i = 0; i < 10; ++i) CHECK(cache->RandomKey(client.session(), few).has_value());
+  CHECK(!cache->RandomKey(client.session(), none));
+}
+
 }  // namespace zerohop

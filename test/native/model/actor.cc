@@ -16,7 +16,8 @@ using testing::View;
 void Actor::Act() {
   if (plan_.threads > 1 && random_.OneIn(5)) return ActOnShared();
   const uint64_t choice = random_.Below(1000), key = SomeKey();
-  if (choice < 380) return Set(key);
+  if (choice < 340) return Set(key);
+  if (choice < 380) return SetIf(key);
   if (choice < 560) return Get(key);
   if (choice < 640) return NearGet(random_.OneIn(2) ? key % 16 : key);  // what is near is asked for often
   if (choice < 660) return GetMany(key);
@@ -110,6 +111,36 @@ void Actor::Set(uint64_t key) {
       ++refused_;
       oracle_.erase(key);
       CHECK(!client_.Has(NameOf(key), SpaceOf(key)));
+  }
+}
+
+// Reads, and stores only if nothing happened to the key since.  What happens to a key of the same word looks alike.
+void Actor::SetIf(uint64_t key) {
+  const Expected expected = client_.cache().Mark(SpaceOf(key), AsBytes(NameOf(key)));
+  Get(key);
+  bool changed = random_.OneIn(4);
+  if (changed && random_.OneIn(2)) {
+    Delete(key);
+  } else if (changed) {
+    Set(key);
+    changed = Of(key) != nullptr && Of(key)->origin.version == version_;  // not refused
+  }
+  Known next = Of(key) == nullptr ? Known{} : *Of(key);
+  const bool keep_terms = random_.OneIn(2);
+  if (!keep_terms) next = {};
+  next.origin = {key, ++version_, SomeBytes()};
+  value_.resize(next.origin.bytes);
+  FillFrom(next.origin, value_.data());
+  switch (client_.Set(NameOf(key), value_, SpaceOf(key), {.expected = &expected, .keep_terms = keep_terms})) {
+    case SetOutcome::kStored:
+      CHECK(!changed);
+      if (keep_terms) CHECK(Of(key) != nullptr && next.may_be_found());
+      oracle_[key] = next;
+      ++stored_if_;
+      CheckNotTooMany();
+      break;
+    case SetOutcome::kChanged: break;
+    default: ++refused_;  // and the older value stays
   }
 }
 
@@ -274,7 +305,8 @@ void Actor::ActOnAll() {
 void Actor::ActOnShared() {
   const size_t key = random_.Below(SharedKeys::kCount);
   const uint64_t choice = random_.Below(1000);
-  if (choice < 350) return SetShared(key);
+  if (choice < 330) return SetShared(key);
+  if (choice < 350) return ActAlone();
   if (choice < 700) return GetShared(key);
   if (choice < 850) {
     client_.Touch(SharedKeys::NameOf(key), random_.OneIn(2) ? kNever : InAnHourUs(), shared_space_);
@@ -311,6 +343,31 @@ void Actor::GetShared(size_t key) {
   const uint64_t least = shared_.keys[key].published.load();
   const auto value = client_.Get(SharedKeys::NameOf(key), shared_space_);
   if (value) CHECK(VersionOf(key, *value) >= least);
+}
+
+// While this thread is alone, what others share does not change, but by evictions.
+void Actor::ActAlone() {
+  std::array<uint64_t, SharedKeys::kCount> before{};
+  std::array<bool, SharedKeys::kCount> gone{};
+  Exclusive alone(client_.cache(), client_.session());
+  for (uint64_t count = 1 + random_.Below(8); count > 0; --count) {
+    for (size_t key = 0; key < SharedKeys::kCount; key += 1 + random_.Below(8)) {
+      const auto value = client_.Get(SharedKeys::NameOf(key), shared_space_);
+      if (value) {
+        const uint64_t version = VersionOf(key, *value);
+        CHECK(!gone[key] && (before[key] == 0 || before[key] == version));
+        before[key] = version;
+      }
+      gone[key] = !value;
+    }
+    const uint64_t key = SomeKey();
+    switch (random_.Below(4)) {
+      case 0: Delete(key); break;
+      case 1: Touch(key); break;
+      case 2: DeleteByTag(); break;
+      default: Set(key);
+    }
+  }
 }
 
 // Whatever a set had stored that returned before is gone when this returns.

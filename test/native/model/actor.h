@@ -49,6 +49,7 @@ class Actor {
   uint64_t hits() const { return hits_; }
   uint64_t near_hits() const { return near_hits_; }
   uint64_t refused() const { return refused_; }
+  uint64_t stored_if() const { return stored_if_; }
 
  private:
   static constexpr uint32_t kTags = 6;  // of its own
@@ -65,6 +66,7 @@ class Actor {
 
   // Keys of its own.
   void Set(uint64_t key);
+  void SetIf(uint64_t key);
   void Get(uint64_t key);
   void GetMany(uint64_t key);
   void NearGet(uint64_t key);
@@ -88,6 +90,7 @@ class Actor {
   void SetShared(size_t key);
   void GetShared(size_t key);
   void ClearShared(bool by_tag);
+  void ActAlone();
   uint64_t VersionOf(size_t key, std::string_view value);
 
   void Hold(testing::View view);
@@ -112,7 +115,7 @@ class Actor {
   std::unordered_map<uint64_t, Remembered> near_;
   std::deque<testing::View> views_;
   std::string value_;  // scratch
-  uint64_t version_ = 0, hits_ = 0, near_hits_ = 0, refused_ = 0;
+  uint64_t version_ = 0, hits_ = 0, near_hits_ = 0, refused_ = 0, stored_if_ = 0;
 };
 
 }  // namespace zerohop::model

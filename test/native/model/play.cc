@@ -52,14 +52,16 @@ void Play(const Plan& plan) {
   testing::CheckSettledCountsAgree(*cache);
   CHECK(cache->Usage().entries <= plan.max_entries);
   CHECK_EQ(cache->Usage().counts[static_cast<size_t>(Count::kCorrupted)], uint64_t{0});
-  uint64_t hits = 0, near_hits = 0, refused = 0;
+  uint64_t hits = 0, near_hits = 0, refused = 0, stored_if = 0;
   for (const auto& actor : actors) {
     hits += actor->hits();
     near_hits += actor->near_hits();
     refused += actor->refused();
+    stored_if += actor->stored_if();
   }
   // The test tests nothing if nearly everything misses or is refused.
   CHECK(hits > operations * plan.threads / 20);
+  CHECK(stored_if > operations * plan.threads / 200);
   if (plan.max_entries != SIZE_MAX) CHECK(near_hits > operations * plan.threads / 1000);  // else it evicts all the time
   CHECK(refused < operations * plan.threads / plan.refused_one_in);
 

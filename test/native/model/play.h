@@ -4,8 +4,10 @@
 //   a hit is the value that was set last, with its terms; a key that was missed stays missed until it is set again;
 //   what was deleted, by key or by tag, cleared or is past its end is not found, by whatever way it is asked for;
 //   after a set returned no thread sees an older value; a remembered answer whose words did not move is the last value;
-//   a view's bytes never change, whatever else happens, also after the cache is gone;
-//   memory and entries stay within their limits; and when all is let go of, every segment is free again.
+//   what is stored only if nothing happened since it was read replaces what was read, with its terms if they are kept;
+//   while one thread is alone, no other changes anything; a view's bytes never change, whatever else happens, also
+//   after the cache is gone; memory and entries stay within their limits; and when all is let go of, every segment is
+//   free again.
 //
 //   oracle.h   what values are made from         actor.{h,cc}   one thread: operations and what they must give
 //

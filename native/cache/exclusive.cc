@@ -1,0 +1,19 @@
+#include "cache/exclusive.h"
+
+#include "cache/cache.h"
+
+namespace zerohop {
+
+Exclusive::Exclusive(Cache& cache, const Session& session) : cache_(cache) {
+  cache_.gate_.mutex_.lock();
+  cache_.gate_.owner_.store(&session, std::memory_order_relaxed);
+  cache_.index_.SetOwner(&session);
+}
+
+Exclusive::~Exclusive() {
+  cache_.index_.SetOwner(nullptr);
+  cache_.gate_.owner_.store(nullptr, std::memory_order_relaxed);
+  cache_.gate_.mutex_.unlock();
+}
+
+}  // namespace zerohop

@@ -1,0 +1,57 @@
+// exclusive.h: a section in which one session alone writes: several commands that no other writer may come between.
+//
+//   enter   take the gate -> write the owner into every shard of the index, under the shard's lock
+//   leave   take the owner out of every shard                    -> give the gate back
+//
+// A writer finds a foreign owner in the shard that it has locked anyway, in the lock's own cache line: then it lets go,
+// waits at the gate, and tries again.  Removals (by tag, clearing) touch all shards, so they hold the gate themselves.
+// Reads, evictions, and what upkeep drops do not wait.
+//
+// Threads     any; one section at a time.  The owner's thread must not write with another session meanwhile, and must
+//             not enter again: both would wait for ever.
+// Lock order  the gate comes before all other locks of the cache.
+// Cost        entering and leaving: a lock of each of 64 shards, some microseconds.  A writer: a compare.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+namespace zerohop {
+
+class Cache;
+struct Session;
+
+class ExclusiveGate {
+ public:
+  // Waits until the section that somebody is in has ended.
+  void Await() { const std::lock_guard wait(mutex_); }
+
+  // Holds sections off while it lives; nothing, if the session is in one itself.
+  class Pass {
+   public:
+    Pass(ExclusiveGate& gate, const Session* session) : lock_(gate.mutex_, std::defer_lock) {
+      if (session == nullptr || gate.owner_.load(std::memory_order_relaxed) != session) lock_.lock();
+    }
+
+   private:
+    std::unique_lock<std::mutex> lock_;
+  };
+
+ private:
+  friend class Exclusive;
+  std::mutex mutex_;
+  std::atomic<const Session*> owner_{nullptr};
+};
+
+class Exclusive {
+ public:
+  Exclusive(Cache& cache, const Session& session);
+  ~Exclusive();
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+
+ private:
+  Cache& cache_;
+};
+
+}  // namespace zerohop
