@@ -1,0 +1,15 @@
+#include "resp/commands.h"
+
+#include <array>
+
+namespace zerohop::resp {
+
+std::span<const std::span<const Command>> CommandsOfAllRooms() {
+  static const std::array rooms{
+      ConnectionCommands(),
+      StringCommands(),
+  };
+  return rooms;
+}
+
+}  // namespace zerohop::resp

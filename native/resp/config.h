@@ -1,0 +1,48 @@
+// config.h: what the server can be told, under Redis's names and with its defaults.
+//
+// Written before the server starts, and then only by CONFIG SET, which holds the server's lock exclusively; read by
+// commands, which hold it shared.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace zerohop::resp {
+
+inline constexpr size_t kDatabases = 16;
+
+// One class of `client-output-buffer-limit`; 0: no limit.
+struct OutputLimit {
+  uint64_t hard_bytes = 0;
+  uint64_t soft_bytes = 0;
+  uint64_t soft_seconds = 0;  // above soft_bytes for so long
+};
+
+struct Config {
+  // Where it listens.  Port 0: the system chooses one.  No address and no path: only streams (Server::OpenStream).
+  std::vector<std::string> bind = {"127.0.0.1", "-::1"};  // '-': it is no error if the machine lacks it
+  int port = 6380;
+  bool tcp = true;
+  std::string unix_path;
+  uint32_t unix_mode = 0;  // 0: as the process's umask says
+  int backlog = 511;       // tcp-backlog
+  size_t threads = 1;      // workers
+
+  std::array<std::string, kDatabases> databases;  // keyspaces by name; "": `resp:<n>`
+
+  std::string requirepass;
+  bool protected_mode = true;
+  uint64_t maxclients = 10000;
+  uint64_t timeout_seconds = 0;          // timeout: an idle client is closed; 0: never
+  uint64_t tcp_keepalive_seconds = 300;  // 0: not at all
+  int64_t proto_max_bulk_bytes = int64_t{512} << 20;
+  uint64_t query_buffer_limit = uint64_t{1} << 30;
+  OutputLimit output_normal{};
+  OutputLimit output_pubsub{uint64_t{32} << 20, uint64_t{8} << 20, 60};
+  uint64_t tracking_table_max_keys = 1000000;
+};
+
+}  // namespace zerohop::resp

@@ -1,0 +1,185 @@
+#include "resp/server.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "resp/command_table.h"
+#include "resp/listener.h"
+#include "resp/worker.h"
+
+namespace zerohop::resp {
+
+Server::Server(std::shared_ptr<Cache> cache, Config config)
+    : cache_(std::move(cache)),
+      config_(std::move(config)),
+      lock_(std::max<size_t>(config_.threads, 1)),
+      started_us_(NowUs()),
+      unix_offset_us_(ReadClockUs(CLOCK_REALTIME) - started_us_) {
+  config_.threads = std::max<size_t>(config_.threads, 1);
+  for (auto& space : spaces_) space.store(kNotOpened, std::memory_order_relaxed);
+}
+
+Result<std::unique_ptr<Server>> Server::Start(std::shared_ptr<Cache> cache, Config config) {
+  std::unique_ptr<Server> server(new Server(std::move(cache), std::move(config)));
+  if (const Status status = server->Open(); !status.ok()) return status;
+  return server;
+}
+
+// A failure half way: the destructor closes and joins what is there.
+Status Server::Open() {
+  CommandTable::Process();
+  if (Result<uint16_t> first = SpaceOf(0); !first.ok()) return first.status();
+  for (size_t i = 0; i < config_.threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>(*this, i));
+    if (const Status status = workers_.back()->Open(); !status.ok()) return status;
+  }
+  if (config_.tcp) {
+    port_ = config_.port;
+    for (const std::string& each : config_.bind) {
+      const bool optional = each.starts_with('-');
+      std::string address = optional ? each.substr(1) : each;
+      if (address == "*") address = "0.0.0.0";
+      for (const auto& worker : workers_) {
+        auto listener = Listener::Tcp(address, port_, config_.backlog);
+        if (!listener.ok() && optional && worker == workers_.front()) break;
+        if (!listener.ok()) return listener.status();
+        port_ = listener.value()->port();
+        if (const Status status = worker->Listen(std::move(listener.value())); !status.ok()) return status;
+      }
+    }
+  }
+  if (!config_.unix_path.empty()) {
+    auto listener = Listener::Unix(config_.unix_path, config_.unix_mode, config_.backlog);
+    if (!listener.ok()) return listener.status();
+    for (const auto& worker : workers_) {
+      if (const Status status = worker->Listen(listener.value()); !status.ok()) return status;
+    }
+  }
+  for (const auto& worker : workers_) {
+    if (const Status status = worker->Run(); !status.ok()) return status;
+  }
+  return {};
+}
+
+Server::~Server() { Stop(); }
+
+void Server::Stop(uint64_t drain_ms) {
+  MutexLock lock(stop_mutex_);
+  if (stopped_) return;
+  stopping_.store(true, std::memory_order_release);
+  const uint64_t until_us = NowUs() + drain_ms * 1000;
+  for (const auto& worker : workers_) worker->Post({.kind = Message::Kind::kStop, .until_us = until_us});
+  for (const auto& worker : workers_) worker->Join();
+  stopped_ = true;
+}
+
+Result<uint16_t> Server::SpaceOf(size_t database) {
+  const uint32_t opened = spaces_[database].load(std::memory_order_acquire);
+  if (opened != kNotOpened) return static_cast<uint16_t>(opened);
+  const std::string& given = config_.databases[database];
+  // The same name gives the same keyspace to whoever comes first.
+  Result<uint16_t> space = cache_->OpenSpace(given.empty() ? "resp:" + std::to_string(database) : given, "", "bytes");
+  if (space.ok()) spaces_[database].store(space.value(), std::memory_order_release);
+  return space;
+}
+
+std::optional<uint16_t> Server::OpenedSpaceOf(size_t database) const {
+  const uint32_t opened = spaces_[database].load(std::memory_order_acquire);
+  if (opened == kNotOpened) return std::nullopt;
+  return static_cast<uint16_t>(opened);
+}
+
+Client* Server::FindClient(uint64_t id) {
+  for (const auto& worker : workers_) {
+    const auto found = worker->clients().find(id);
+    if (found != worker->clients().end() && !found->second->Has(kClientClosing)) return found->second.get();
+  }
+  return nullptr;
+}
+
+void Server::EachClient(const std::function<void(Client&)>& visit) {
+  for (const auto& worker : workers_) {
+    for (const auto& [id, client] : worker->clients()) {
+      if (!client->Has(kClientClosing)) visit(*client);
+    }
+  }
+}
+
+WorkerCounts Server::TotalCounts() const {
+  WorkerCounts total;
+  total.by_command.resize(CommandTable::Process().all().size());
+  for (const auto& worker : workers_) {
+    const WorkerCounts& one = worker->counts();
+    total.connections += one.connections;
+    total.rejected_connections += one.rejected_connections;
+    total.commands += one.commands;
+    total.bytes_in += one.bytes_in;
+    total.bytes_out += one.bytes_out;
+    total.passes += one.passes;
+    total.wakeups += one.wakeups;
+    total.query_limit_disconnections += one.query_limit_disconnections;
+    total.output_limit_disconnections += one.output_limit_disconnections;
+    for (size_t i = 0; i < total.by_command.size(); ++i) {
+      total.by_command[i].calls += one.by_command[i].calls;
+      total.by_command[i].micros += one.by_command[i].micros;
+      total.by_command[i].rejected += one.by_command[i].rejected;
+      total.by_command[i].failed += one.by_command[i].failed;
+    }
+    total.errors.total += one.errors.total;
+    for (const auto& [code, count] : one.errors.by_code) total.errors.by_code[code] += count;
+  }
+  return total;
+}
+
+void Server::ResetCounts() {
+  for (const auto& worker : workers_) {
+    worker->counts() = {};
+    worker->counts().by_command.resize(CommandTable::Process().all().size());
+  }
+}
+
+// Every worker is told, for none knows which of them has the client; the others find no such client.
+bool Server::Post(uint64_t client, Message message) {
+  message.client = client;
+  if (workers_.size() == 1) {
+    workers_[0]->Post(std::move(message));
+    return true;
+  }
+  for (const auto& worker : workers_) {
+    worker->Post({.kind = message.kind, .client = client, .bytes = message.bytes, .until_us = message.until_us});
+  }
+  return true;
+}
+
+void Server::ResumePaused() {
+  for (const auto& worker : workers_) worker->Post({.kind = Message::Kind::kResume});
+}
+
+bool Server::AdmitClient() {
+  if (clients_.fetch_add(1, std::memory_order_relaxed) < config_.maxclients) return true;
+  clients_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+uint64_t Server::OpenStream(std::string peer, std::string local, StreamOutput output) {
+  const uint64_t id = NextClientId();
+  Worker& worker = *workers_[id % workers_.size()];
+  auto client = std::make_unique<Client>(worker, id, -1);
+  client->Put(kClientStream);
+  client->stream_peer = std::move(peer);
+  client->stream_local = std::move(local);
+  client->stream_output = std::move(output);
+  worker.Post({.kind = Message::Kind::kOpen, .client = id, .opened = std::move(client)});
+  return id;
+}
+
+bool Server::Feed(uint64_t id, std::string_view bytes) {
+  workers_[id % workers_.size()]->Post({.kind = Message::Kind::kInput, .client = id, .bytes = std::string(bytes)});
+  return true;
+}
+
+void Server::CloseStream(uint64_t id) {
+  workers_[id % workers_.size()]->Post({.kind = Message::Kind::kClose, .client = id});
+}
+
+}  // namespace zerohop::resp

@@ -1,0 +1,132 @@
+// server.h: a server that speaks Redis's protocol on one cache: its listeners, workers and what they share.
+//
+//   Start   sockets, then one thread a worker (worker.h)       any thread
+//   Stop    no new clients; replies go out; threads end        any thread but a worker's; joins them
+//
+// A Server keeps its cache alive until it is destroyed.  No JavaScript runs for a request.
+//
+// Locks   lock(): see server_lock.h.  `mailbox` of each worker is a leaf.
+// Memory  64 KiB in and out a worker; a client without a request in pieces and without unread replies: under 2 KiB.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+#include "cache/cache.h"
+#include "resp/config.h"
+#include "resp/counts.h"
+#include "resp/server_lock.h"
+
+namespace zerohop::resp {
+
+class Worker;
+struct Client;
+struct Message;
+
+// What a feature keeps of a server: like ClientPart.
+struct ServerPart {
+  virtual ~ServerPart() = default;
+};
+
+// Why the commands of clients wait (CLIENT PAUSE).
+enum class Pause : uint8_t { kNone, kWrites, kAll };
+
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> Start(std::shared_ptr<Cache> cache, Config config);
+  // Stops it, if nobody did.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Closes the listeners, then the clients: at once, or, with `drain_ms`, when each has got the replies to what it had
+  // sent, but not later than that.  Joins the threads.  Calls after the first return when it is done.
+  void Stop(uint64_t drain_ms = 0);
+
+  // The port that TCP clients reach; 0 without TCP.
+  int port() const { return port_; }
+
+  // A connection that somebody else's socket feeds: decrypted bytes go in, replies come out at `output`, which is
+  // called by a worker's thread, several times at once for no stream.  Empty bytes: the server has closed the stream.
+  using StreamOutput = std::function<void(uint64_t id, std::string_view bytes)>;
+  uint64_t OpenStream(std::string peer, std::string local, StreamOutput output);
+  // False: there is no such stream any more, or it has 16 MiB of input that it did not come to yet.
+  bool Feed(uint64_t id, std::string_view bytes);
+  void CloseStream(uint64_t id);
+
+  // What follows is for commands.
+
+  Cache& cache() const { return *cache_; }
+  ServerLock& lock() { return lock_; }
+  Config& config() { return config_; }  // read: lock held shared; written: exclusively
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+
+  // The keyspace of a database; opened when it is first asked for.
+  Result<uint16_t> SpaceOf(size_t database);
+  // The same, if it is open: none otherwise, and then it has no keys.
+  std::optional<uint16_t> OpenedSpaceOf(size_t database) const;
+
+  // Unix time and the cache's clock, tied together once: what EXPIREAT was given comes back to the millisecond.
+  uint64_t unix_offset_us() const { return unix_offset_us_; }
+  int64_t UnixMs(uint64_t clock_us) const { return static_cast<int64_t>((clock_us + unix_offset_us_) / 1000); }
+  uint64_t ClockUs(int64_t unix_ms) const { return static_cast<uint64_t>(unix_ms) * 1000 - unix_offset_us_; }
+  uint64_t started_us() const { return started_us_; }
+
+  // REQUIRES: the lock, exclusively.
+  Client* FindClient(uint64_t id);
+  void EachClient(const std::function<void(Client&)>& visit);
+  WorkerCounts TotalCounts() const;
+  void ResetCounts();
+  uint64_t client_count() const { return clients_.load(std::memory_order_relaxed); }  // needs no lock
+
+  // To whatever worker has the client; any thread, whatever it holds.  False: there is no such client any more, as far
+  // as can be seen; a client that goes meanwhile gets nothing.
+  bool Post(uint64_t client, Message message);
+
+  // CLIENT PAUSE.  REQUIRES: the lock, exclusively; read with it shared.
+  struct {
+    Pause what = Pause::kNone;
+    uint64_t until_us = 0;
+  } pause;
+  // Lets clients go on that wait: all that were paused.  Any thread.
+  void ResumePaused();
+
+  // REQUIRES: the lock, shared to read and exclusively to write, unless the part has a lock of its own.
+  std::unique_ptr<ServerPart> users, pubsub, tracking, leases;
+
+  // For workers.
+  uint64_t NextClientId() { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
+  bool AdmitClient();  // counts it; false: there are maxclients already
+  void DismissClient() { clients_.fetch_sub(1, std::memory_order_relaxed); }
+  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+
+ private:
+  Server(std::shared_ptr<Cache> cache, Config config);
+  Status Open();
+
+  const std::shared_ptr<Cache> cache_;
+  Config config_;
+  ServerLock lock_;
+  int port_ = 0;
+  const uint64_t started_us_;
+  const uint64_t unix_offset_us_;
+  static constexpr uint32_t kNotOpened = UINT32_MAX;
+  std::array<std::atomic<uint32_t>, kDatabases> spaces_;
+  std::atomic<uint64_t> next_client_id_{1};
+  std::atomic<uint64_t> clients_{0};
+  std::atomic<bool> stopping_{false};
+  std::vector<std::unique_ptr<Worker>> workers_;
+  Mutex stop_mutex_;
+  bool stopped_ GUARDED_BY(stop_mutex_) = false;
+};
+
+}  // namespace zerohop::resp

@@ -1,0 +1,170 @@
+// worker.h: one thread of a server: it waits for its clients, runs what they ask, and sends what is answered.
+//
+// A wake-up
+//   wait (epoll)  ->  lock, shared  ->  for each client that sent something: a *turn*  ->  unlock  ->  wait
+// A turn
+//   one recv  ->  requests are parsed where they lie  ->  each is run (dispatch.h)  ->  one sendmsg
+//
+// GETs that follow each other are looked up together.  Values are sent from the cache's memory: the *pass's guard*
+// keeps it from being reused until they were sent.  Before a command that may write, the guard is left: no writer waits
+// for us.
+//
+// Fairness  a turn ends after kTurnCommands, or when kTurnOutputBytes wait for the client; what is left comes after the
+//           others' turns.  A client whose replies are not read is not served until it reads, but its requests are
+//           taken in, up to client-query-buffer-limit.
+// Threads   everything is the worker's own, but Post and what server_lock.h allows.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "cache/cache.h"
+#include "resp/client.h"
+#include "resp/counts.h"
+#include "resp/output.h"
+#include "resp/reply.h"
+#include "resp/server.h"
+
+namespace zerohop::resp {
+
+class Listener;
+
+// To a client of a worker.
+struct Message {
+  enum class Kind : uint8_t {
+    kPush,    // bytes that are a whole reply of the client's protocol: after what it is being answered
+    kClose,   // CLIENT KILL
+    kResume,  // it waits no longer
+    kInput,   // of a stream
+    kOpen,    // a stream
+    kStop,
+  };
+  Kind kind;
+  uint64_t client = 0;
+  std::string bytes = {};
+  std::unique_ptr<Client> opened = {};
+  uint64_t until_us = 0;
+};
+
+class Worker {
+ public:
+  Worker(Server& server, size_t index);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  Status Open();  // descriptors
+  Status Listen(std::shared_ptr<Listener> listener);
+  Status Run();  // starts the thread
+  void Join();
+
+  // Any thread, whatever it holds.
+  void Post(Message message);
+
+  // For commands.  REQUIRES: called by this worker, or with the lock held exclusively.
+
+  Server& server() const { return server_; }
+  Session& session() { return session_; }
+  size_t index() const { return index_; }
+  uint64_t now_us() const { return now_us_; }  // when the wake-up began, by the coarse clock
+  WorkerCounts& counts() { return counts_; }
+  const std::unordered_map<uint64_t, std::unique_ptr<Client>>& clients() const { return clients_; }
+
+  // Bytes that are a whole reply in the client's protocol, from this worker's own thread: after the reply of the
+  // command that runs, before that of the next.  Not taken back by CLIENT REPLY OFF.
+  void Push(Client& client, std::string_view bytes);
+  // It is closed at the end of the wake-up; what it was answered so far still goes out, as far as its socket takes it.
+  void Close(Client& client);
+  // The running command waits: it is run again when `Resume` was called, or at `until_us`.  The handler answers
+  // nothing.
+  void Park(Client& client, Parked why, uint64_t until_us);
+  void Resume(Client& client);
+
+  // The pass's guard, entered when it is first asked for.
+  const ReadGuard& Guard();
+  // What was borrowed is sent or copied, and the guard left.
+  void LeaveGuard();
+
+  // The lock goes from shared to exclusive, and back.  REQUIRES: no guard.
+  void GoExclusive();
+  void GoShared();
+
+ private:
+  static constexpr size_t kReadBytes = size_t{64} << 10;
+  static constexpr size_t kTurnCommands = 512;
+  static constexpr size_t kTurnOutputBytes = size_t{1} << 20;
+  static constexpr size_t kEventsMax = 128;
+  static constexpr size_t kAcceptsMax = 64;                   // a wake-up
+  static constexpr size_t kOwnInputBytes = size_t{16} << 10;  // more of an incomplete request stays in place
+  static constexpr size_t kTurnInputBytes = size_t{1} << 20;  // taken in, of a long word
+  static constexpr size_t kPiecesMax = 64;                    // of one sendmsg
+  static constexpr uint64_t kCronUs = 100 * 1000;
+  static constexpr uint64_t kStopPollUs = 5 * 1000;
+
+  static void* Main(void* self);
+  void Loop();
+  int WaitMs() const;
+  void Wake();
+  void LetOthers();
+  void Accept(Listener& listener);
+  void PauseListening();
+  void Welcome(std::unique_ptr<Client> client);
+  bool IsHeld(const Client& client) const;
+  void GoOnLater(Client& client);
+  void Admit(int fd, bool unix_socket);
+  void ReadMailbox();
+  void Receive(Message message);
+  void OnEvents(Client& client, uint32_t events);
+  void Turn(Client& client, bool may_read);
+  bool ReadInto(Client& client, std::string_view* input, bool* in_place);
+  size_t RunRequests(Client& client, std::string_view input);
+  void RunGets(Client& client);
+  void Flush(Client& client);
+  bool Send(Client& client, const iovec* pieces, size_t count, size_t* sent);
+  void SendPending(Client& client);
+  void CheckOutputLimits(Client& client);
+  void Watch(Client& client);
+  void Cron();
+  void BuryClosed();
+  void Forget(Client& client);
+  void ProtocolError(Client& client, const std::string& text);
+
+  Server& server_;
+  const size_t index_;
+  Session session_;
+  WorkerCounts counts_;
+  pthread_t thread_{};
+  bool running_ = false;
+  int epoll_ = -1, wake_ = -1;
+  uint64_t now_us_ = 0;
+  uint64_t next_cron_us_ = kNever;
+  size_t get_index_ = 0;  // GET's, in counts_.by_command
+  std::optional<ReadGuard> guard_;
+  std::unique_ptr<char[]> read_buffer_;
+  Output out_;                 // of the client whose turn it is
+  Client* current_ = nullptr;  // whose turn it is
+  std::string after_reply_;    // pushed to it while its command ran
+  bool in_command_ = false;
+  std::vector<Bytes> gets_;  // keys of GETs that were parsed and not run yet
+  std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
+  std::vector<Client*> ready_, left_, flush_, closed_, parked_;
+  std::vector<std::shared_ptr<Listener>> listeners_;
+  uint64_t accept_again_us_ = 0;  // after the system had no descriptor left; 0: listening
+  bool stopping_ = false;
+  uint64_t stop_at_us_ = 0;
+
+  Mutex mailbox_mutex_;
+  std::vector<Message> mailbox_ GUARDED_BY(mailbox_mutex_);
+};
+
+}  // namespace zerohop::resp
