@@ -286,9 +286,9 @@ SetOutcome Cache::Publish(Session& session, const Reservation& room, const Newco
         [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
         [&] { return spaces_.Valid(newcomer.mark) && Holds(newcomer.options.expected); },
         [&](std::optional<uint64_t> replaced) {
-          version_words_->KeyChanged(newcomer.hash);
           if (replaced) Untag(*replaced, newcomer.hash);
           newcomer.tags.Chain();
+          version_words_->KeyChanged(newcomer.hash);  // last: whoever marks the key from here on finds its tags
           changes_.Tell({Change::Why::kWritten, newcomer.space, newcomer.hash, newcomer.key, &session});
         });
     if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
