@@ -73,8 +73,8 @@ Parser::Outcome Parser::Next(std::string_view input, const Limits& limits, Reque
   return Multibulk(input, limits, request);
 }
 
-Parser::Outcome Parser::Fail(std::string text) {
-  error_ = "Protocol error: " + std::move(text);
+Parser::Outcome Parser::Fail(std::string_view text) {
+  error_.assign("Protocol error: ").append(text);
   return Outcome::kError;
 }
 
@@ -109,7 +109,7 @@ Parser::Outcome Parser::Multibulk(std::string_view input, const Limits& limits, 
         case Line::kIncomplete: return Outcome::kIncomplete;
         case Line::kWhole: break;
       }
-      if (input[at_] != '$') return Fail(std::string("expected '$', got '") + input[at_] + "'");
+      if (input[at_] != '$') return Fail(std::string("expected '$', got '").append(1, input[at_]).append("'"));
       int64_t bytes;
       if (!ReadCount(input.data() + at_ + 1, end - at_ - 1, &bytes) || bytes < 0 || bytes > limits.bulk_bytes_max) {
         return Fail("invalid bulk length");

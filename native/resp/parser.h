@@ -60,7 +60,7 @@ class Parser {
   Outcome Inline(std::string_view input, Request* request);
   Outcome Multibulk(std::string_view input, const Limits& limits, Request* request);
   Outcome Begin(std::string_view input, const Limits& limits);
-  Outcome Fail(std::string text);
+  Outcome Fail(std::string_view text);
   bool Split(std::string_view line);
 
   bool begun_ = false;  // the line with the count of words was read
