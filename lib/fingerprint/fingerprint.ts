@@ -125,7 +125,7 @@ export function createFingerprinting<State extends HashState>(
   }
 
   /** What all inputs of a computation begin with. */
-  function partsOf(identity: object, rules: Rules): Part[] {
+  function partsOf(identity: object, { forIdentity: rules }: Rules): Part[] {
     const given = (name: string) => ownMember(identity, name);
     const model = given('model');
     const params = given('params');
@@ -155,10 +155,14 @@ export function createFingerprinting<State extends HashState>(
       this.#rules = rules;
       this.#state = hasher.start(padded(concat(parts.map(({ bytes }) => bytes))));
       if (!rules.explain) return;
+      const { forIdentity } = rules;
       this.#fields = new Map(
         parts.map(({ name, bytes, value }) => {
           const excluded = name === 'params' ? rules.excluded : undefined;
-          return [name, value === undefined ? { digest: hexOf(digest(bytes)) } : rules.fieldOf(value, name, excluded)];
+          return [
+            name,
+            value === undefined ? { digest: hexOf(digest(bytes)) } : forIdentity.fieldOf(value, name, excluded),
+          ];
         }),
       );
     }
@@ -276,14 +280,15 @@ export function createFingerprinting<State extends HashState>(
     const rules = new Rules(options, digest);
     const all: unknown[] = [...models];
     const params = given('params');
-    const stages = all.map((one, i) => modelOf(one, `models[${i}]`, rules));
+    const { forIdentity } = rules;
+    const stages = all.map((one, i) => modelOf(one, `models[${i}]`, forIdentity));
     const parts: Part[] = [
       { name: 'version', bytes: framed(utf8(PIPELINE_VERSION)) },
       { name: 'scope', bytes: scopeOf(given('scope')) },
       { name: 'domain', bytes: nameOf(ownMember(identity, 'domain', ''), 'domain') },
       { name: 'pipeline', bytes: nameOf(given('pipeline'), 'pipeline') },
       { name: 'models', bytes: concat([leftEncode(all.length), ...stages]), value: all },
-      { name: 'params', bytes: rules.bytesOf(params, () => 'params', rules.excluded), value: params },
+      { name: 'params', bytes: forIdentity.bytesOf(params, () => 'params', rules.excluded), value: params },
     ];
     return new Prepared(parts, rules);
   }

@@ -16,11 +16,11 @@ export interface FingerprintOptions {
   /** Keep digests of the single fields, for {@link explain}; of a batch none are kept. */
   explain?: boolean;
   /**
-   * How many values there may be within an input, parameters or a model: each member, each element and each key of a
-   * Map counts. 1 to 2 ** 32, default 1 000 000. A value takes some 50 ns.
+   * How many values there may be within an input: each member, each element and each key of a Map counts. 1 to 2 ** 32,
+   * default 1 000 000. A value takes some 50 ns. Parameters and a model may have as many, and the default in any case.
    */
   maxNodes?: number;
-  /** How deep objects and arrays may lie within each other: 1 to 1 000, default 500. */
+  /** How deep objects and arrays may lie within each other: 1 to 1 000, default 500. Counted as `maxNodes`. */
   maxDepth?: number;
 }
 
@@ -80,6 +80,18 @@ export class Rules implements CanonicalRules {
     if (!names.every((name) => typeof name === 'string'))
       throw typeError('options.exclude', 'an array of names', exclude);
     this.excluded = new Set(names.map((name) => this.text(name)));
+  }
+
+  /** For model and parameters, which the program gives: a limit below the default is meant for inputs. */
+  get forIdentity(): Rules {
+    if (this.maxNodes >= NODES_DEFAULT && this.maxDepth >= DEPTH_DEFAULT) return this;
+    const options: FingerprintOptions = {
+      exclude: [...this.excluded],
+      explain: this.explain,
+      maxNodes: Math.max(this.maxNodes, NODES_DEFAULT),
+      maxDepth: Math.max(this.maxDepth, DEPTH_DEFAULT),
+    };
+    return new Rules({ ...options, normalization: this.#normalization }, this.#digest);
   }
 
   text(text: string): string {

@@ -43,8 +43,20 @@ describe.each([
       expect(refusalOf(input, { maxNodes: 8 })).toMatch(
         /^RangeError ERR_OUT_OF_RANGE input: expected at most 8 values .*option maxNodes/,
       );
-      expect(errorOf(() => fingerprint({ ...TERMS, params: [1], input: 1 }, { maxNodes: 1 })).message).toMatch(
-        /^params: /,
+    });
+
+    test('a limit below the default binds inputs alone: a model and its parameters are as they were', () => {
+      const identity = { ...TERMS, model: { name: ['m', [1]] }, params: { a: [1, { b: 2 }] } };
+      const { hex } = fingerprint({ ...identity, input: 1 });
+      for (const options of [{ maxNodes: 1 }, { maxDepth: 1 }, { maxNodes: 1, maxDepth: 1, explain: true }])
+        expect(fingerprint({ ...identity, input: 1 }, options).hex).toBe(hex);
+      expect(
+        pipelineFingerprint({ scope: 's', pipeline: 'p', models: [['a', [1]]], input: 1 }, { maxNodes: 1 }).hex,
+      ).toBe(pipelineFingerprint({ scope: 's', pipeline: 'p', models: [['a', [1]]], input: 1 }).hex);
+      let endless: object = { x: 1 };
+      for (let i = 0; i < 64; ++i) endless = { left: endless, right: endless };
+      expect(errorOf(() => fingerprint({ ...TERMS, params: endless, input: 1 }, { maxNodes: 1 })).message).toMatch(
+        /^params: expected at most 1000000 values/,
       );
     });
 

@@ -77,6 +77,12 @@ describe('options within options', () => {
     }
   });
 
+  test('that bound inputs do not bind what a model says of itself', async () => {
+    const { model } = modelOf({ fingerprint: { maxNodes: 2, maxDepth: 1 }, params: { a: [1, [2]] } });
+    expect(await model.predict({ q: 1 })).toBe('{"q":1}');
+    await expect(model.predict({ q: [1] })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+  });
+
   test('may change later, which changes nothing', async () => {
     const exclude = ['user'];
     const { model, ran } = modelOf({ fingerprint: { exclude } });
