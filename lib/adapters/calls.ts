@@ -13,7 +13,7 @@ export interface CallOptions {
   cache?: CacheMode;
   /**
    * Names that are stored with a new answer, by which `forget` finds it: at most 16, of 1 to 255 bytes. They do not
-   * count for what is kept. {@link keepAnswers} takes none.
+   * count for what is kept.
    */
   tags?: readonly string[];
 }

@@ -2,7 +2,7 @@
 // the whole messages, so that images, documents and tools count as they are, and equal calls at one time are one call
 // of the model.
 
-import { typeError } from '../base/options.js';
+import { tagOption, typeError } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
@@ -27,6 +27,18 @@ export interface KeepAnswersOptions extends AdapterOptions {
   keep?: (generations: readonly GenerationLike[]) => boolean;
 }
 
+/** What a chat model has beside its own once its answers are kept. */
+export interface KeptAnswers {
+  /**
+   * Forgets the answers that were stored with `tag`, as the option `{ zerohop: { tags } }` of the call that made them
+   * said; those under way are not kept. Tags of a call that was answered from the cache are not added. Returns how
+   * many were kept. Models that `withConfig` made of this one share their answers with it.
+   *
+   * @throws {TypeError | RangeError} `tag` is no text of 1 to 255 bytes.
+   */
+  forget(tag: string): number;
+}
+
 interface ChatResult {
   generations: GenerationLike[];
   llmOutput?: unknown;
@@ -35,7 +47,7 @@ interface ChatResult {
 interface CallParams extends Record<string, unknown> {
   signal?: AbortSignal;
   promptIndex?: number;
-  zerohop?: Pick<CallOptions, 'cache'>;
+  zerohop?: CallOptions;
 }
 
 /** What is used of a model beside what the caller is told. */
@@ -49,6 +61,7 @@ interface Inner extends ChatModelLike {
 
 interface Caller {
   readonly ask: (signal: AbortSignal | undefined) => Promise<ChatResult>;
+  readonly tags: readonly string[];
   result?: ChatResult;
 }
 
@@ -67,7 +80,7 @@ class Unkept extends Error {}
  * that have no fingerprint, such as instances of classes. With `only-if-cached` all of these reject. Not kept are
  * answers that would not come back as they are, such as bytes and dates in messages, and those that are cut short,
  * filtered or empty (`keep`). A hit says the `usage_metadata` of the call that was made. A call may say more in its
- * options: `{ zerohop: { cache: 'reload' } }`.
+ * options: `{ zerohop: { cache: 'reload', tags: ['prices'] } }`; `forget` forgets by such a tag.
  *
  * @param chat whose parameters are what LangChain says of it (`_identifyingParams`); where that leaves something out,
  *   say so in `domain`.
@@ -80,7 +93,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
   chat: Chat,
   caches: LangChainCaches<object>,
   options: KeepAnswersOptions,
-): Chat {
+): Chat & KeptAnswers {
   const inner = chat as unknown as Inner;
   if (typeof Object(inner)._generate !== 'function' || inner._modelType?.() !== 'base_chat_model')
     throw typeError('chat', 'a chat model of LangChain', chat);
@@ -93,6 +106,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
     ...modelOptions(checked, 'langchain chat', '1'),
     maxBatch: 1,
     codec: bytes,
+    tags: () => caller?.tags ?? [],
     async run(_: string[], { signal }) {
       const own = caller!;
       const result = await own.ask(signal);
@@ -109,9 +123,9 @@ export function keepAnswers<Chat extends ChatModelLike>(
     ask: Caller['ask'],
     name: string,
     signal: AbortSignal | undefined,
-    mode: CheckedCallOptions['mode'],
+    { mode, tags }: CheckedCallOptions,
   ): Promise<ChatResult> {
-    const own: Caller = { ask };
+    const own: Caller = { ask, tags };
     caller = own;
     const predicted = answers.predict(name, { ...(signal && { signal }), cache: mode });
     caller = undefined;
@@ -135,7 +149,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
       const { call, params } = split(given);
       const ask: Caller['ask'] = (signal) => generate.call(model, messages, { ...params, signal }, runManager);
       const name = nameOf(model, messages, params);
-      if (name !== undefined) return answer(ask, name, params.signal, call.mode);
+      if (name !== undefined) return answer(ask, name, params.signal, call);
       checkMayAsk(call);
       return generate.call(model, messages, params, runManager);
     });
@@ -158,7 +172,9 @@ export function keepAnswers<Chat extends ChatModelLike>(
   }
 
   keep(inner);
-  return chat;
+  const kept: KeptAnswers = { forget: (tag) => answers.invalidateByTag(tagOption('tag', tag)) };
+  replace(inner, 'forget', kept.forget);
+  return chat as Chat & KeptAnswers;
 }
 
 const STREAMING = ['_streamResponseChunks', '_streamChatModelEvents'] as const;
@@ -173,8 +189,6 @@ function inherited(model: object, name: string): unknown {
 
 /** What a call says to us, and its options for the model. */
 function split({ zerohop, ...params }: CallParams): { call: CheckedCallOptions; params: CallParams } {
-  const { tags } = Object(zerohop) as CallOptions;
-  if (tags !== undefined) throw typeError('options.zerohop.tags', 'none, since nothing here forgets by a tag', tags);
   return { call: callOptions('options.zerohop', zerohop), params };
 }
 

@@ -12,5 +12,5 @@ export type { CallOptions } from './calls.js';
 export { areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 export { type CachedEmbeddingsOptions, cachedEmbeddings, type EmbeddingsLike } from './langchain-embeddings.js';
 export { type LlmCache, type LlmCacheOptions, llmCache } from './langchain-llm.js';
-export { type ChatModelLike, type KeepAnswersOptions, keepAnswers } from './langchain-model.js';
+export { type ChatModelLike, type KeepAnswersOptions, type KeptAnswers, keepAnswers } from './langchain-model.js';
 export type { AdapterOptions } from './options.js';

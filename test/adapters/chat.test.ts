@@ -246,7 +246,7 @@ describe('answers of a chat model', () => {
 
   test.each([
     [{ cache: 'never' }, /^options\.zerohop\.cache: expected 'default' or /],
-    [{ tags: ['q'] }, /^options\.zerohop\.tags: expected none, since nothing here forgets by a tag, received /],
+    [{ tags: 'q' }, /^options\.zerohop\.tags: expected an array/],
     ['reload', /^options\.zerohop: expected an object/],
   ])('are refused to a call that says %j, however it is made', async (zerohop, message) => {
     const chat = kept(openCache());
@@ -254,6 +254,34 @@ describe('answers of a chat model', () => {
     await expect(ask(chat, 'q', { zerohop, tools: [new (class Tool {})()] })).rejects.toThrow(message);
     await expect(drain(chat, { zerohop })).rejects.toThrow(message);
     expect([chat.streams, chat.calls.length]).toEqual([0, 0]);
+  });
+
+  test('are forgotten by the tags of the call that made them, also those of a model that withConfig made', async () => {
+    const chat = kept(openCache());
+    const bound = chat.withConfig({ stop: ['x'] }) as unknown as Answering;
+    const all = async () => {
+      await ask(chat, 'one', { zerohop: { tags: ['a', 'both'] } });
+      await ask(chat, 'two', { zerohop: { tags: ['b', 'both'] } });
+      await ask(bound, 'one', { zerohop: { tags: ['a'] } });
+      await ask(chat, 'three');
+      return chat.calls.length;
+    };
+    expect([await all(), await all()]).toEqual([4, 4]);
+    expect(chat.forget('a')).toBe(2);
+    expect(await all()).toBe(6);
+    expect([chat.forget('none'), chat.forget('both')]).toEqual([0, 2]);
+    expect(await all()).toBe(8);
+    expect(chat.calls.every(({ options }) => !('zerohop' in options))).toBe(true);
+    expect(errorOf(() => chat.forget('')).name).toBe('RangeError');
+  });
+
+  test('are not kept if their tag is forgotten while they are under way', async () => {
+    const chat = kept(openCache());
+    const asking = ask(chat, 'q', { zerohop: { tags: ['a'] } });
+    await sleep(0);
+    expect(chat.forget('a')).toBe(0);
+    expect(await asking).toBe('1');
+    expect(await ask(chat, 'q')).toBe('2');
   });
 
   test('are streamed by a model that does not see what the call says to us', async () => {
