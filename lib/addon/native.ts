@@ -2,6 +2,8 @@
 // and give is said in native-*.ts, by room. As in addon.ts, and for its reason, none of Node's modules are imported.
 
 import { CacheError, type CacheErrorCode } from '../base/errors.js';
+import { NAN_KINDS } from '../base/nans.js';
+import { TAGS_MAX } from '../base/options.js';
 import { loadAddon } from './addon.js';
 import { checkFunctions, checkNumbers } from './check.js';
 import { collectYoungGeneration } from './collect.js';
@@ -11,7 +13,7 @@ import { INFERENCE_FUNCTIONS, type NativeInference } from './native-inference.js
 import { type NativeWeights, WEIGHTS_FUNCTIONS } from './native-weights.js';
 
 export type { NativeCounts, NativeKey, NativeKeys, NativeStats } from './native-cache.js';
-export type { NativeFileFacts, NativeHeader, NativeVectors } from './native-weights.js';
+export type { NativeFileFacts, NativeHeader, NativeRefusal, NativeVectors } from './native-weights.js';
 
 /** Answers of a lookup that has no buffer to make a view from. */
 export const MISS = -1;
@@ -48,19 +50,42 @@ export const ABSENT = 2; // touch: there is no such key
 /** The index is scanned in so many parts. */
 export const SCAN_PARTS = 64;
 
+/** Of each key of a batch: a lookup's answer, OFFSET and LENGTH. */
+export const LOCATION_WORDS = 3;
+/** What a slab begins with. */
+export const SLAB_HEADER_BYTES = 64;
+
+/** Of the words of a near cache, the one for all keys. */
+export const NOTICE = 0;
+/** The clock while nobody counts: beyond every end. */
+export const ASLEEP = 2 ** 31 - 2;
+
+/** What whole blocks leave behind when they are hashed. */
+export const HASH_STATE_BYTES = 200;
+
+/** An id lies at most so many slots behind its first one (native/weights/id_slots.h). */
+export const PROBES_MAX = 128;
+
+/** Places in the words of work beside the event loop. */
+export const CONTROL_WORDS = 2;
+export const GIVE_UP = 0; // set by us
+export const DONE_KIB = 1;
+
 /** Lists of names: native code knows each by its place. */
 export const VERIFY = ['off', 'sample', 'trap'] as const;
 export const POLICIES = ['learned', 'score'] as const;
 export const STRATEGIES = ['auto', 'mmap', 'read', 'direct'] as const;
+export const EVICTION_REASONS = ['none', 'capacity', 'maxEntries', 'worth'] as const;
 export const ROW_TYPES = ['F32', 'F16', 'BF16', 'I8'] as const;
 
-/** What is to be the same in native/binding/numbers.cc. */
-const NUMBERS: Record<string, number> = {
+/** What must be the same in native/binding/numbers.cc. @internal */
+export const NUMBERS: Record<string, number> = {
   ...{ MISS, COPIED, NEED_SLAB },
   ...{ OFFSET, LENGTH, SEGMENT, NEAR_WORD, NEAR_VERSION, VERIFY_NOW, NEAR_ENDS, EVICTED },
   ...{ EXPIRES, AGE, FREQUENCY, COST, SIZE, STORE_TTL, STORE_COST, GAP, WORTH, THRESHOLD, IDLE },
-  ...{ STORED, ABSENT, SCAN_PARTS },
-  ...placesIn({ VERIFY, POLICIES, STRATEGIES, ROW_TYPES }),
+  ...{ STORED, ABSENT, SCAN_PARTS, LOCATION_WORDS, SLAB_HEADER_BYTES, NOTICE, ASLEEP, TAGS_MAX },
+  ...{ HASH_STATE_BYTES, PROBES_MAX, CONTROL_WORDS, GIVE_UP, DONE_KIB },
+  ...placesIn({ VERIFY, POLICIES, EVICTION_REASONS, STRATEGIES, ROW_TYPES, NAN_KINDS }),
 };
 
 function placesIn(lists: Record<string, readonly string[]>): Record<string, number> {
@@ -118,7 +143,9 @@ const hooks: Hooks = {
 const others = [...Object.keys(hooks), 'registers', 'nearHits'];
 
 const addon = loadAddon() as Addon;
-checkNumbers(addon.numbers ?? {}, NUMBERS);
+/** What native code says. @internal */
+export const nativeNumbers = addon.numbers ?? {};
+checkNumbers(nativeNumbers, NUMBERS);
 export const native = addon.start(hooks);
 checkFunctions(native, [...FUNCTIONS.flatMap((room) => Object.keys(room)), ...others]);
 

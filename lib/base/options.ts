@@ -19,7 +19,7 @@ const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h
 /** Ten years of 365 days: what lives longer has no ttl. */
 export const DURATION_MS_MAX = 3650 * 86_400_000;
 
-const TAGS_MAX = 16; // of one entry
+export const TAGS_MAX = 16; // of one entry
 const TAG_BYTES_MAX = 255; // a length of one byte
 
 /** What was received, in a few words: never a whole object in a message. */

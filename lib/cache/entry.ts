@@ -1,6 +1,18 @@
 // entry.ts: what one is told of an entry: while it is stored, and how it came to go.
 
-import { AGE, COST, EXPIRES, FREQUENCY, GAP, IDLE, SIZE, THRESHOLD, WORTH, wideRegisters } from '../addon/native.js';
+import {
+  AGE,
+  COST,
+  EVICTION_REASONS,
+  EXPIRES,
+  FREQUENCY,
+  GAP,
+  IDLE,
+  SIZE,
+  THRESHOLD,
+  WORTH,
+  wideRegisters,
+} from '../addon/native.js';
 
 /** An entry and what is known of it. */
 export interface Entry<Out> {
@@ -28,7 +40,7 @@ export interface Entry<Out> {
   cost: number;
 }
 
-/** How an entry came to go, or not to be stored. */
+/** Why an entry was evicted, or not stored. */
 export interface Eviction {
   /**
    * `'capacity'`: its segment was emptied, and it was worth no more than `threshold`. `'maxEntries'`: there were too many,
@@ -43,9 +55,6 @@ export interface Eviction {
   threshold: number;
 }
 
-/** By the number that native code tells. */
-const EVICTION_REASONS = ['capacity', 'maxEntries', 'worth'] as const;
-
 /** What native code left in the registers of an entry that it described. @internal */
 export function describedEntry(): Omit<Entry<unknown>, 'value'> {
   return {
@@ -57,9 +66,10 @@ export function describedEntry(): Omit<Entry<unknown>, 'value'> {
   };
 }
 
-/** @param reason what native code answered; 0 is none. @internal */
-export function evictionOf(reason: number): Eviction | undefined {
-  return reason === 0 ? undefined : { reason: EVICTION_REASONS[reason - 1]!, ...judgement() };
+/** @param number what native code answered: a place in EVICTION_REASONS. @internal */
+export function evictionOf(number: number): Eviction | undefined {
+  const reason = EVICTION_REASONS[number]!;
+  return reason === 'none' ? undefined : { reason, ...judgement() };
 }
 
 /** How the policy judged an entry. */

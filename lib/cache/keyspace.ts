@@ -6,6 +6,7 @@ import {
   COPIED,
   EVICTED,
   LENGTH,
+  LOCATION_WORDS,
   MISS,
   type NativeKey,
   NEED_SLAB,
@@ -158,7 +159,7 @@ export class Keyspace<In, Out, Own> {
       return Array.from({ length: batch.length }, (_, i) => this.#lookUp(batch.at(i)));
     }
     const slab = this.#slab;
-    const locations = takeLocations(batch.length * 3);
+    const locations = takeLocations(batch.length * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
     findMany(this.#handle, batch.keys, slab, locations, buffers, batch.ends, batch.length);
     const values = this.#valuesAt(locations, buffers, slab, batch.length, (i) => batch.at(i));
@@ -176,7 +177,7 @@ export class Keyspace<In, Out, Own> {
   ): (Out | undefined)[] {
     const values = new Array<Out | undefined>(count);
     const unread: number[] = [];
-    for (let i = 0, j = 0; i < count; ++i, j += 3) {
+    for (let i = 0, j = 0; i < count; ++i, j += LOCATION_WORDS) {
       const found = locations[j]!;
       const offset = locations[j + 1]!;
       const length = locations[j + 2]! >>> 0;
@@ -208,7 +209,7 @@ export class Keyspace<In, Out, Own> {
   /** The same of many; undefined if they could not be found in one call. @internal */
   seekMany(seeker: BatchSeeker): (Out | undefined)[] | undefined {
     const slab = this.#slab;
-    const locations = takeLocations(seeker.count * 3);
+    const locations = takeLocations(seeker.count * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
     const found = seeker.findMany(this.#handle, slab, locations, buffers);
     const values = found ? this.#valuesAt(locations, buffers, slab, seeker.count, (i) => seeker.keyAt(i)) : undefined;

@@ -10,10 +10,12 @@
 // keep segments from being freed.
 import { randomInt } from 'node:crypto';
 import {
+  ASLEEP,
   clock,
   NEAR_ENDS,
   NEAR_VERSION,
   NEAR_WORD,
+  NOTICE,
   native,
   nearHits,
   onTidy,
@@ -75,11 +77,6 @@ const { backend } = native.environment();
 
 /** An external ArrayBuffer can be detached by whoever holds a view: then every view of it is empty. */
 const MAY_BE_DETACHED = backend === 'array';
-
-const NOTICE = 0;
-
-/** The clock while nobody counts (native/base/ticker.h). */
-const ASLEEP = 2 ** 31 - 2;
 
 const nears = new Set<NearCache<unknown>>();
 

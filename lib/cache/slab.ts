@@ -3,10 +3,9 @@
 //
 // A buffer for every copy would cost 600 ns in V8; a slab costs that once for sixteen vectors of 1 024 float32. As with
 // a segment, a view that is kept keeps its slab. Slabs belong to one keyspace, so that `.buffer` shows nobody else's.
-import { native } from '../addon/native.js';
+import { native, SLAB_HEADER_BYTES } from '../addon/native.js';
 
 const SLAB_BYTES = 64 * 1024;
-const HEADER_BYTES = 64; // the cursor; a cache line, so that what follows is aligned
 const OWN_SLAB_ABOVE = SLAB_BYTES / 4; // larger values would leave much of a slab unused
 
 // The same kind of buffer as a shown segment has. From Node 22 on V8 counts ArrayBuffers towards its external memory
@@ -30,5 +29,5 @@ function slabOf(bytes: number): Uint8Array {
 /** A new slab with room for a copy of `bytes`; `keep` tells whether there will be room for others after it. */
 export function slabFor(bytes: number): { slab: Uint8Array; keep: boolean } {
   const keep = bytes <= OWN_SLAB_ABOVE;
-  return { slab: slabOf(keep ? SLAB_BYTES : HEADER_BYTES + bytes), keep };
+  return { slab: slabOf(keep ? SLAB_BYTES : SLAB_HEADER_BYTES + bytes), keep };
 }

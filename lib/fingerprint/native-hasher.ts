@@ -1,15 +1,14 @@
 // native-hasher.ts: SHA3-256 by the addon.
 
-import { native } from '../addon/native.js';
+import { HASH_STATE_BYTES, native } from '../addon/native.js';
 import type { Hasher } from './hasher.js';
 
-const STATE_BYTES = 200;
 const UNITS_TOGETHER = 2 ** 24;
 
 export const nativeHasher: Hasher<Uint8Array> = {
   start(blocks) {
     // In an ArrayBuffer of its own: native code reads it at each call.
-    const state = new Uint8Array(new ArrayBuffer(STATE_BYTES));
+    const state = new Uint8Array(new ArrayBuffer(HASH_STATE_BYTES));
     native.hashStart(blocks, state);
     return state;
   },

@@ -1,6 +1,7 @@
 // tensors.ts: what is a tensor, and what of it counts: element type, shape and data, in that order.
 
 import { typedArrayName } from '../base/kinds.js';
+import { NAN_KINDS } from '../base/nans.js';
 import { rangeError, typeError } from '../base/options.js';
 import { concat, framed, leftEncode, utf8 } from './framing.js';
 import { builtInOf, getterOf, isPlain } from './plain.js';
@@ -28,7 +29,7 @@ export interface TensorLike {
   readonly data: ArrayBufferView;
 }
 
-/** Which of its NaNs are to be made one (native/fingerprint/nans.h): none, or those of float64, 32, 16, bfloat16. */
+/** Which NaNs of a tensor are made one: a place in NAN_KINDS. */
 export type Nans = 0 | 1 | 2 | 3 | 4;
 export const NO_NANS: Nans = 0;
 
@@ -48,12 +49,7 @@ const ELEMENT_BYTES: Record<DType, number> = {
   bool: 1,
 };
 
-const NANS: Partial<Record<DType, Nans>> = {
-  float64: 1,
-  float32: 2,
-  float16: 3,
-  bfloat16: 4,
-};
+const nansOf = (dtype: DType) => Math.max(NO_NANS, (NAN_KINDS as readonly string[]).indexOf(dtype)) as Nans;
 
 const OF_ARRAYS: Record<string, DType> = {
   Float64Array: 'float64',
@@ -111,7 +107,7 @@ export function typedTensorOf(value: ArrayBufferView, path: Path): Tensor | unde
   const dtype = array === undefined ? undefined : OF_ARRAYS[array];
   if (dtype === undefined) return undefined;
   const bytes = bytesOf(value, path);
-  return { dtype, shape: [bytes.length / ELEMENT_BYTES[dtype]], bytes, nans: NANS[dtype] ?? NO_NANS };
+  return { dtype, shape: [bytes.length / ELEMENT_BYTES[dtype]], bytes, nans: nansOf(dtype) };
 }
 
 /** The tensor with these parts, or undefined if they are other things that are called so. */
@@ -131,7 +127,7 @@ export function tensorOfParts(name: unknown, dims: unknown, data: unknown, path:
   const wanted = shape.reduce((product, dim) => product * dim, element);
   if (bytes.length !== wanted)
     throw rangeError(`${path()}.data`, `${wanted} bytes for ${dtype}[${shape.join(', ')}]`, bytes.length);
-  return { dtype, shape, bytes, nans: NANS[dtype] ?? NO_NANS };
+  return { dtype, shape, bytes, nans: nansOf(dtype) };
 }
 
 function shapeOf(dims: readonly unknown[], path: Path): number[] {

@@ -1,6 +1,6 @@
 // digest.ts: what files contain, as docs/WEIGHTS.md specifies it, and what of it is kept beside them.
 
-import { native } from '../addon/native.js';
+import { HASH_STATE_BYTES, native } from '../addon/native.js';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
 import { writeAtomically } from './atomic-file.js';
 import { digestPlaceOf } from './digest-place.js';
@@ -28,7 +28,7 @@ export async function digestOf(files: readonly WeightsFile[], total: number, loa
     onProgress?.({ bytes: before, total });
   }
   const out = new Uint8Array(new ArrayBuffer(32));
-  const state = new Uint8Array(new ArrayBuffer(200));
+  const state = new Uint8Array(new ArrayBuffer(HASH_STATE_BYTES));
   native.hashStart(new Uint8Array(0), state);
   native.hashData(state, new Uint8Array(0), Buffer.concat(parts), 0, out);
   return Buffer.from(out).toString('hex');

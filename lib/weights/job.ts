@@ -1,10 +1,10 @@
 // job.ts: native work beside the event loop, over a file: who is told how far it is, and who may stop it.
 
 import { availableParallelism } from 'node:os';
-import { native } from '../addon/native.js';
+import { CONTROL_WORDS, DONE_KIB, GIVE_UP, type NativeRefusal, native } from '../addon/native.js';
 import { countOption, optionsObject } from '../base/options.js';
 import { clearInterval, setInterval } from '../base/time.js';
-import { WeightsError } from './error.js';
+import { refused } from './error.js';
 import type { WeightsFile } from './file.js';
 import { controlOf } from './write.js';
 
@@ -51,11 +51,11 @@ export async function job<T>(
   file: WeightsFile,
   signal: AbortSignal | undefined,
   report: ((bytes: number) => void) | undefined,
-  start: (control: Int32Array) => Promise<T | string>,
+  start: (control: Int32Array) => Promise<T | NativeRefusal>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const control = new Int32Array(new ArrayBuffer(8));
-  const giveUp = () => Atomics.store(control, 0, 1);
+  const control = new Int32Array(new ArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT));
+  const giveUp = () => Atomics.store(control, GIVE_UP, 1);
   signal?.addEventListener('abort', giveUp, { once: true });
   if (underWay.size === 0) process.on('exit', giveAllUp);
   underWay.add(giveUp);
@@ -63,7 +63,7 @@ export async function job<T>(
   let thrown: { error: unknown } | undefined;
   const tell = () => {
     try {
-      if (thrown === undefined) report?.(Atomics.load(control, 1) * 1024);
+      if (thrown === undefined) report?.(Atomics.load(control, DONE_KIB) * 1024);
     } catch (error) {
       thrown = { error }; // by the listener: out of a timer it would end the process
       giveUp();
@@ -75,8 +75,8 @@ export async function job<T>(
     if (thrown !== undefined) throw thrown.error;
     signal?.throwIfAborted();
     void file.handle; // throws if it was closed meanwhile
-    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, file.path);
-    return done;
+    if (Array.isArray(done)) throw refused(done as NativeRefusal, file.path, false);
+    return done as T;
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', giveUp);

@@ -13,7 +13,7 @@ namespace zerohop::binding {
 
 napi_value Job::Start(napi_env env, napi_value control, const char* name, Work work, Answer answer) {
   auto job = std::make_unique<Job>();
-  job->control_.words = static_cast<int32_t*>(ReadArrayOf(env, control, napi_int32_array, 2, "control"));
+  job->control_.words = static_cast<int32_t*>(ReadArrayOf(env, control, napi_int32_array, Control::kWords, "control"));
   job->work_ = std::move(work);
   job->answer_ = std::move(answer);
   napi_value promise, resource;
@@ -50,7 +50,7 @@ void Job::Run() {
 void Job::Deliver(napi_env env, napi_value, void* context, void*) {
   if (env == nullptr) return;  // the environment ends: nobody waits any more
   auto& job = *static_cast<Job*>(context);
-  napi_value value = job.status_.ok() ? job.answer_(env) : Text(env, job.status_.detail());
+  napi_value value = job.status_.ok() ? job.answer_(env) : RefusalOf(env, job.status_);
   if (value != nullptr) napi_resolve_deferred(env, job.deferred_, value);
   napi_delete_reference(env, job.kept_);
 }

@@ -19,11 +19,13 @@ namespace zerohop::binding {
 
 // Two words that JavaScript shares with a job: whether to give up, and the KiB that are done.
 struct Control {
+  static constexpr size_t kWords = 2, kGiveUp = 0, kDoneKib = 1;
+
   int32_t* words = nullptr;
-  bool GoOn() const { return std::atomic_ref<int32_t>(words[0]).load(std::memory_order_relaxed) == 0; }
-  void GiveUp() const { std::atomic_ref<int32_t>(words[0]).store(1, std::memory_order_relaxed); }
+  bool GoOn() const { return std::atomic_ref<int32_t>(words[kGiveUp]).load(std::memory_order_relaxed) == 0; }
+  void GiveUp() const { std::atomic_ref<int32_t>(words[kGiveUp]).store(1, std::memory_order_relaxed); }
   void Done(uint64_t kib) const {
-    std::atomic_ref<int32_t>(words[1]).fetch_add(static_cast<int32_t>(kib), std::memory_order_relaxed);
+    std::atomic_ref<int32_t>(words[kDoneKib]).fetch_add(static_cast<int32_t>(kib), std::memory_order_relaxed);
   }
 };
 
@@ -32,8 +34,8 @@ class Job {
   using Work = std::function<Status(const Control&)>;
   using Answer = std::function<napi_value(napi_env)>;
 
-  // A promise of what `answer` makes, or of a text: what went wrong.  `control`: an Int32Array of two over memory that
-  // does not move; kept until the job is done.  Null, and an exception pending, if it can not be begun.
+  // A promise of what `answer` makes, or of a refusal (weights_file.h).  `control`: an Int32Array of kWords over memory
+  // that does not move; kept until the job is done.  Null, and an exception pending, if it can not be begun.
   static napi_value Start(napi_env env, napi_value control, const char* name, Work work, Answer answer);
 
  private:

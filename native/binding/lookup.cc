@@ -25,7 +25,7 @@ std::optional<uint32_t> Slab::Put(const std::byte* from, size_t length) {
   if (data == nullptr) return std::nullopt;
   uint32_t cursor;
   std::memcpy(&cursor, data, sizeof(cursor));
-  const size_t at = AlignUp(std::max<size_t>(cursor, kCacheLineBytes),
+  const size_t at = AlignUp(std::max<size_t>(cursor, kSlabHeaderBytes),
                             length >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes);
   if (at > bytes || length > bytes - at) return std::nullopt;
   if (length > 0) std::memcpy(data + at, from, length);
@@ -140,7 +140,8 @@ void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
 
 napi_value Lookup::All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations,
                        napi_value buffers) {
-  auto* location = static_cast<int32_t*>(ReadArrayOf(env_, locations, napi_int32_array, count * 3, "locations"));
+  auto* location =
+      static_cast<int32_t*>(ReadArrayOf(env_, locations, napi_int32_array, count * kLocationWords, "locations"));
   if (location == nullptr) return nullptr;
   std::array<Bytes, Cache::kBatchMax> chunk;
   std::array<Location, Cache::kBatchMax> found;

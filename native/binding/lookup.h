@@ -19,7 +19,13 @@ inline constexpr int32_t kCopied = -2;    // into the slab, at the offset in the
 inline constexpr int32_t kNeedSlab = -3;  // a copy is due and the slab has no room for it; nothing was counted
 inline constexpr int32_t kFailed = -4;    // an exception is pending
 
-// The caller's memory for copies: a cursor in its first four bytes, copies behind its first cache line.  JavaScript can
+// In the answers of a batch, each key has so many words: result, offset, length.
+inline constexpr size_t kLocationWords = 3;
+
+// The caller's memory for copies begins with a header.
+inline constexpr size_t kSlabHeaderBytes = kCacheLineBytes;
+
+// The caller's memory for copies: a cursor in the first four bytes, copies behind the header.  JavaScript can
 // write to all of it, so the cursor is checked like any other input.
 struct Slab {
   std::byte* data = nullptr;

@@ -1,8 +1,16 @@
 #include "binding/numbers.h"
 
+#include "base/ticker.h"
 #include "binding/isolate.h"
+#include "binding/job.h"
 #include "binding/lookup.h"
 #include "cache/cache.h"
+#include "cache/entry.h"
+#include "cache/eviction_records.h"
+#include "cache/version_words.h"
+#include "fingerprint/nans.h"
+#include "fingerprint/sha3.h"
+#include "weights/id_slots.h"
 #include "weights/mapped_file.h"
 #include "weights/score.h"
 
@@ -39,6 +47,25 @@ constexpr struct {
     {"STORED", static_cast<double>(kStored)},
     {"ABSENT", static_cast<double>(kAbsent)},
     {"SCAN_PARTS", static_cast<double>(Index::kShards)},
+    {"LOCATION_WORDS", static_cast<double>(kLocationWords)},
+    {"SLAB_HEADER_BYTES", static_cast<double>(kSlabHeaderBytes)},
+    {"NOTICE", static_cast<double>(VersionWords::kNotice)},
+    {"ASLEEP", static_cast<double>(Ticker::kAsleep)},
+    {"TAGS_MAX", static_cast<double>(kTagsMax)},
+    {"HASH_STATE_BYTES", static_cast<double>(sizeof(KeccakState))},
+    {"PROBES_MAX", static_cast<double>(kProbesMax)},
+    {"CONTROL_WORDS", static_cast<double>(Control::kWords)},
+    {"GIVE_UP", static_cast<double>(Control::kGiveUp)},
+    {"DONE_KIB", static_cast<double>(Control::kDoneKib)},
+    {"EVICTION_REASONS.none", static_cast<double>(EvictionRecord::Why::kNone)},
+    {"EVICTION_REASONS.capacity", static_cast<double>(EvictionRecord::Why::kEvicted)},
+    {"EVICTION_REASONS.maxEntries", static_cast<double>(EvictionRecord::Why::kTrimmed)},
+    {"EVICTION_REASONS.worth", static_cast<double>(EvictionRecord::Why::kRefused)},
+    {"NAN_KINDS.none", static_cast<double>(Nans::kNone)},
+    {"NAN_KINDS.float64", static_cast<double>(Nans::kFloat64)},
+    {"NAN_KINDS.float32", static_cast<double>(Nans::kFloat32)},
+    {"NAN_KINDS.float16", static_cast<double>(Nans::kFloat16)},
+    {"NAN_KINDS.bfloat16", static_cast<double>(Nans::kBfloat16)},
     {"VERIFY.off", static_cast<double>(Verify::kOff)},
     {"VERIFY.sample", static_cast<double>(Verify::kSample)},
     {"VERIFY.trap", static_cast<double>(Verify::kTrap)},

@@ -32,18 +32,20 @@ namespace zerohop {
 
 class VersionWords {
  public:
+  static constexpr size_t kNotice = 0;  // the word for all keys
+
   // Null without memory.
   static std::shared_ptr<VersionWords> Create(size_t max_bytes);
 
   void KeyChanged(uint64_t hash) { version(WordOf(hash)).fetch_add(1, std::memory_order_release); }
   // Fetches the key's word, which KeyChanged will write.
   void Prefetch(uint64_t hash) { __builtin_prefetch(&words_[WordOf(hash)], 1); }
-  void AllChanged() { Word(0).fetch_add(1, std::memory_order_release); }
+  void AllChanged() { Word(kNotice).fetch_add(1, std::memory_order_release); }
 
   // Where the key's version word lies, in words from the start; and what it is now.
   uint32_t WordOf(uint64_t hash) const { return static_cast<uint32_t>(kFirst + ((hash >> kHashShift) & mask_)); }
   uint32_t Read(uint32_t word) { return version(word).load(std::memory_order_acquire); }
-  uint32_t notice() { return Word(0).load(std::memory_order_acquire); }
+  uint32_t notice() { return Word(kNotice).load(std::memory_order_acquire); }
 
   std::byte* bytes() { return reinterpret_cast<std::byte*>(words_.get()); }
   size_t size() const { return (kFirst + mask_ + 1) * sizeof(uint32_t); }

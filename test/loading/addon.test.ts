@@ -1,6 +1,7 @@
 // The addon and the JavaScript agree on what there is: what is said where they do not.
 import { expect, test } from 'vitest';
 import { checkFunctions, checkNumbers } from '../../lib/addon/check.js';
+import { NUMBERS, nativeNumbers } from '../../lib/addon/native.js';
 import { CACHE_FUNCTIONS } from '../../lib/addon/native-cache.js';
 import { CacheError } from '../../lib/base/errors.js';
 
@@ -31,6 +32,26 @@ test('an addon with a function that the JavaScript does not know is refused', ()
   const { code, message } = refusal(() => checkFunctions({ ...there, findFar() {} }, names));
   expect(code).toBe('ERR_CACHE_ADDON');
   expect(message).toContain("its 'findFar' is unknown here");
+});
+
+test.each(Object.keys(NUMBERS))('an addon with another %s is refused', (name) => {
+  expect(() => checkNumbers(nativeNumbers, NUMBERS)).not.toThrow();
+  for (const numbers of [
+    { ...nativeNumbers, [name]: nativeNumbers[name]! + 1 },
+    { ...nativeNumbers, [name]: undefined },
+  ])
+    expect(refusal(() => checkNumbers(numbers as Record<string, number>, NUMBERS)).message).toContain(
+      `its number ${name} is`,
+    );
+});
+
+test('eviction reasons, NaN kinds, limits, near caches and records are among the numbers that are compared', () => {
+  for (const name of [
+    ...['EVICTION_REASONS.capacity', 'EVICTION_REASONS.maxEntries', 'EVICTION_REASONS.worth', 'NAN_KINDS.bfloat16'],
+    ...['TAGS_MAX', 'PROBES_MAX', 'ASLEEP', 'NOTICE', 'LOCATION_WORDS', 'SLAB_HEADER_BYTES', 'HASH_STATE_BYTES'],
+    ...['CONTROL_WORDS', 'GIVE_UP', 'DONE_KIB'],
+  ])
+    expect(NUMBERS).toHaveProperty([name]);
 });
 
 test('an addon whose numbers differ is refused, and the number is named', () => {
