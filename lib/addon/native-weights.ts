@@ -40,20 +40,23 @@ export type NativeVectors = [
   scalesBegin: number,
 ];
 
+/** What native code tells of a file that it refused. */
+export type NativeRefusal = [code: string, message: string, offset: number];
+
 export interface NativeWeights {
-  /** A text in place of an answer says what is wrong. */
+  /** The file, or a refusal. */
   weightsOpen(path: string, strategy: number, follow: boolean): unknown;
   weightsFacts(file: unknown): NativeFileFacts;
-  weightsParse(file: unknown): NativeHeader | [code: string, message: string, offset: number];
-  weightsParseIndex(text: Uint8Array): [string, string][] | [code: string, message: string, offset: number];
+  weightsParse(file: unknown): NativeHeader | NativeRefusal;
+  weightsParseIndex(text: Uint8Array): [string, string][] | NativeRefusal;
   weightsSplitNames(name: string): string[] | undefined;
   weightsWindow(file: unknown, from: number, bytes: number): ArrayBuffer;
   /** Tells V8 of so many bytes more, or fewer: only what was told before. */
   accountExternal(bytes: number): void;
   weightsDetach(buffer: ArrayBuffer): boolean;
   weightsRelease(file: unknown, discard: boolean): void;
-  weightsRead(file: unknown, from: number, out: Uint8Array): string | undefined;
-  weightsCopy(file: unknown, from: number, out: Uint8Array): string | undefined;
+  weightsRead(file: unknown, from: number, out: Uint8Array): NativeRefusal | undefined;
+  weightsCopy(file: unknown, from: number, out: Uint8Array): NativeRefusal | undefined;
   weightsResident(file: unknown): number;
   weightsAdvise(file: unknown, from: number, bytes: number): boolean;
   weightsLock(file: unknown): string | undefined;
@@ -64,13 +67,13 @@ export interface NativeWeights {
     end: number,
     threads: number,
     control: Int32Array,
-  ): Promise<ArrayBuffer | string>;
-  weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | string>;
-  weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | string>;
+  ): Promise<ArrayBuffer | NativeRefusal>;
+  weightsLoad(file: unknown, threads: number, control: Int32Array): Promise<true | NativeRefusal>;
+  weightsWarm(file: unknown, ranges: Float64Array, threads: number, control: Int32Array): Promise<true | NativeRefusal>;
   bytesDigest(bytes: Uint8Array): ArrayBuffer;
   lockTake(path: string, shared: boolean): unknown;
   lockRelease(lock: unknown): void;
-  tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | string;
+  tensorFloat32(file: unknown, begin: number, end: number, dtype: string, out?: Float32Array): number | NativeRefusal;
   tableFind(
     slots: Int32Array,
     words: Int32Array,
@@ -79,6 +82,15 @@ export interface NativeWeights {
     key0: number,
     key1: number,
     ids: Int32Array | Uint32Array | Float64Array,
+    places: Int32Array,
+  ): void;
+  tableFindTexts(
+    slots: Int32Array,
+    texts: Uint8Array,
+    ends: Float64Array,
+    key0: number,
+    key1: number,
+    ids: readonly string[],
     places: Int32Array,
   ): void;
   /** Of these the first six are a table's vectors. Throw, with code ERR_WEIGHTS_CHANGED: the file was cut. */
@@ -113,6 +125,7 @@ export const WEIGHTS_FUNCTIONS = {
   lockRelease: true,
   tensorFloat32: true,
   tableFind: true,
+  tableFindTexts: true,
   tableGather: true,
   tableDot: true,
   tableTopK: true,

@@ -2,8 +2,8 @@
 
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { native } from '../addon/native.js';
-import { type NativeRefusal, refused, refusedBySystem, WeightsError } from './error.js';
+import { type NativeRefusal, native } from '../addon/native.js';
+import { refused, refusedBySystem, WeightsError } from './error.js';
 import { readSmallFile, type SmallFile } from './small-file.js';
 
 /** What a folder's checkpoint is called, by its conventions: transformers and mlx, diffusers, PEFT, mlx's adapters. */

@@ -287,7 +287,7 @@ export class EmbeddingTable {
     const { index, texts } = this.#file;
     if (texts) {
       if (typeof id !== 'string') throw typeError('id', 'a string', id);
-      return (index as IdIndex<string>).rowOf(id);
+      return this.#watched(() => (index as IdIndex<string>).rowOf(id));
     }
     if (typeof id !== 'number') throw typeError('id', 'a number', id);
     if ((id | 0) !== id && !Number.isSafeInteger(id)) return -1;

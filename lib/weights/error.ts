@@ -1,12 +1,15 @@
 // error.ts: a file of weights that cannot be believed, or is not what it was.
 
+import type { NativeRefusal } from '../addon/native.js';
+
 /** Why a file was refused. Branch on `code`, never on `message`. docs/WEIGHTS.md says more. Append only. */
 export type WeightsErrorCode =
   // The file system
   | 'ERR_WEIGHTS_NOT_FOUND' // no such file or folder
   | 'ERR_WEIGHTS_PERMISSION' // this user may not open it
   | 'ERR_WEIGHTS_NO_SPACE' // the file system is full, or the user's share of it
-  | 'ERR_WEIGHTS_NO_MEMORY' // no address space to map it
+  | 'ERR_WEIGHTS_NO_MEMORY' // no memory, or no address space to map it
+  | 'ERR_WEIGHTS_IO' // reading failed: the disk, or the network behind the file system
   | 'ERR_WEIGHTS_OPEN' // cannot be used for another reason: no regular file, empty, a link, another user's
   // Use
   | 'ERR_WEIGHTS_CHANGED' // cut or written to since it was opened
@@ -50,10 +53,11 @@ const SYSTEM_CODES: Record<string, WeightsErrorCode> = {
   EPERM: 'ERR_WEIGHTS_PERMISSION',
   ENOSPC: 'ERR_WEIGHTS_NO_SPACE',
   EDQUOT: 'ERR_WEIGHTS_NO_SPACE',
+  ENOMEM: 'ERR_WEIGHTS_NO_MEMORY',
+  EIO: 'ERR_WEIGHTS_IO',
+  ESTALE: 'ERR_WEIGHTS_IO',
+  ETIMEDOUT: 'ERR_WEIGHTS_IO',
 };
-
-/** What native code tells of a file that it refused. */
-export type NativeRefusal = readonly [code: string, message: string, offset: number];
 
 /** A file that was refused, or is not what it was. */
 export class WeightsError extends Error {

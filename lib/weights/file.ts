@@ -1,8 +1,8 @@
 // file.ts: one file of weights: its mapping, windows over it, and what its header says.
 
-import { native, STRATEGIES } from '../addon/native.js';
+import { type NativeRefusal, native, STRATEGIES } from '../addon/native.js';
 import { booleanOption, optionsObject } from '../base/options.js';
-import { type NativeRefusal, refused, WeightsError } from './error.js';
+import { refused, WeightsError } from './error.js';
 
 /**
  * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the system's
@@ -140,13 +140,13 @@ export class WeightsFile {
   /** Copies from the file, not from the pages: what was cut is an error. */
   read(from: number, out: Uint8Array): void {
     const failure = native.weightsRead(this.handle, from, out);
-    if (failure !== undefined) throw new WeightsError('ERR_WEIGHTS_CHANGED', failure, this.path, from);
+    if (failure !== undefined) throw refused(failure, this.path);
   }
 
   /** As `read`, from the pages: what a table finds its rows by. */
   copy(from: number, out: Uint8Array): void {
     const failure = native.weightsCopy(this.handle, from, out);
-    if (failure !== undefined) throw new WeightsError('ERR_WEIGHTS_CHANGED', failure, this.path, from);
+    if (failure !== undefined) throw refused(failure, this.path);
   }
 
   /**

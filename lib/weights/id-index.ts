@@ -9,13 +9,11 @@
 // size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others, and no long searches.
 
 import { createHash } from 'node:crypto';
-import { native } from '../addon/native.js';
+import { native, PROBES_MAX } from '../addon/native.js';
 import { typedArrayName } from '../base/kinds.js';
 import { isWellFormed, rangeError, typeError } from '../base/options.js';
 
 const LOWER = 2 ** 32;
-/** As in native/weights/id_slots.h. */
-const PROBES_MAX = 128;
 /** With a seed by chance one that does not do is rarer than one in 10 000; so many in a row are none. */
 const SEEDS_MAX = 8;
 /** Node takes less than 2 GiB. */
@@ -147,8 +145,8 @@ export class TextIndex implements IdIndex<string> {
   readonly #key: readonly number[];
   readonly #bytes: Uint8Array;
   readonly #ends: Float64Array;
-  readonly #shift: number;
-  readonly #mask: number;
+  /** Where native code writes the row of one id. */
+  readonly #row = new Int32Array(new ArrayBuffer(4));
 
   /** @throws {RangeError} an id twice, where the slots are to be filled. */
   constructor(bytes: Uint8Array, ends: Float64Array, given?: IdSlots) {
@@ -159,33 +157,29 @@ export class TextIndex implements IdIndex<string> {
     this.slots = slots;
     this.seed = seed;
     this.#key = keyOf(seed);
-    this.#shift = shiftOf(slots);
-    this.#mask = slots.length / 2 - 1;
   }
 
   rowOf(id: string): number {
     if (!isWellFormed(id)) return -1; // UTF-8 would make it another text, which may be there
-    const text = Buffer.from(id);
-    const { slots } = this;
-    const hash = hashOfText(text, this.#key[0]!, this.#key[1]!);
-    let slot = hash >>> this.#shift;
-    for (let probes = 0; probes < PROBES_MAX; ++probes, slot = (slot + 1) & this.#mask) {
-      const row = slots[2 * slot + 1]! - 1;
-      if (row < 0) return -1;
-      if (slots[2 * slot] !== hash || row >= this.#ends.length) continue;
-      if (Buffer.compare(textAt(this.#bytes, this.#ends, row), text) === 0) return row;
-    }
-    return -1;
+    this.#find([id], this.#row);
+    return this.#row[0]!;
   }
 
   rowsOf(ids: ArrayLike<unknown>): Int32Array {
-    const rows = new Int32Array(ids.length);
-    for (let i = 0; i < rows.length; ++i) {
+    const rows = new Int32Array(ids.length).fill(-1);
+    const texts = Array.from(rows, (_, i) => {
       const id = ids[i];
       if (typeof id !== 'string') throw typeError(`ids[${i}]`, 'a string', id);
-      rows[i] = this.rowOf(id);
-    }
+      return id;
+    });
+    if (texts.every(isWellFormed)) this.#find(texts, rows);
+    else for (const [i, text] of texts.entries()) rows[i] = this.rowOf(text);
     return rows;
+  }
+
+  /** By native code, which survives a file that is cut. */
+  #find(ids: readonly string[], rows: Int32Array): void {
+    native.tableFindTexts(this.slots, this.#bytes, this.#ends, this.#key[0]!, this.#key[1]!, ids, rows);
   }
 }
 

@@ -4,7 +4,7 @@ import { native } from '../addon/native.js';
 import { isFloat32Array, isUint8Array } from '../base/kinds.js';
 import { countOption, rangeError, typeError } from '../base/options.js';
 import { arrayOf } from './dtypes.js';
-import { WeightsError } from './error.js';
+import { refused } from './error.js';
 import type { TensorPlace, WeightsFile } from './file.js';
 
 /** A tensor of a checkpoint. */
@@ -105,7 +105,7 @@ export class WeightTensor {
     if (!isFloat32Array(floats)) throw typeError('out', 'a Float32Array', out);
     if (floats.length < count) throw rangeError('out.length', `at least ${count}`, floats.length);
     const done = native.tensorFloat32(this.#file.handle, from, to, this.dtype, floats);
-    if (typeof done === 'string') throw new WeightsError('ERR_WEIGHTS_CHANGED', done, this.#file.path, from);
+    if (Array.isArray(done)) throw refused(done, this.#file.path);
     return floats;
   }
 

@@ -23,7 +23,8 @@ enum class Code {
   kNotFound,    // no such file
   kPermission,  // a file that this user may not open
   kNoSpace,     // no room in the file system
-  kChanged,     // a file that was changed while it was opened
+  kChanged,     // a file that was cut or written to since it was opened
+  kUnreadable,  // the device, or the network, does not give what is in a file
 };
 
 class [[nodiscard]] Status {
@@ -41,10 +42,12 @@ class [[nodiscard]] Status {
 
 // What the operating system refused, by its `errno`.
 inline Status Refused(int error) {
-  const Code code = error == ENOENT || error == ENOTDIR  ? Code::kNotFound
-                    : error == EACCES || error == EPERM  ? Code::kPermission
-                    : error == ENOSPC || error == EDQUOT ? Code::kNoSpace
-                                                         : Code::kIo;
+  const Code code = error == ENOENT || error == ENOTDIR                     ? Code::kNotFound
+                    : error == EACCES || error == EPERM                     ? Code::kPermission
+                    : error == ENOSPC || error == EDQUOT                    ? Code::kNoSpace
+                    : error == EIO || error == ESTALE || error == ETIMEDOUT ? Code::kUnreadable
+                    : error == ENOMEM                                       ? Code::kNoMemory
+                                                                            : Code::kIo;
   return {code, std::system_category().message(error)};
 }
 

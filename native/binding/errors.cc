@@ -15,6 +15,7 @@ const char* CodeName(Code code) {
     case Code::kPermission:
     case Code::kNoSpace:
     case Code::kChanged:
+    case Code::kUnreadable:
     case Code::kIo: return "ERR_CACHE_IO";
     case Code::kInternal: break;
   }

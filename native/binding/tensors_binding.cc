@@ -1,5 +1,6 @@
 // Tensors and tables: elements as float32, rows side by side, dot products, the rows that score highest.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "weights/safetensors.h"
 #include "weights/score.h"
 #include "weights/search.h"
+#include "weights/text_slots.h"
 #include "weights/to_float32.h"
 
 namespace zerohop::binding {
@@ -100,7 +102,7 @@ bool ReadFloats(napi_env env, napi_value value, size_t least, const char* what, 
 }
 
 // tensorFloat32(file, begin, end, dtype, out?): how many elements there are, converted to `out` if that is given; -1:
-// they can not be; a text: what is wrong with the file.
+// they cannot be converted; or a refusal.
 napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -126,7 +128,7 @@ napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   for (uint64_t at = begin; at < end; at += piece) {
     const std::span<std::byte> bytes(memory.get(), std::min(piece, end - at));
     const Status status = (*file)->Read(at, bytes);
-    if (!status.ok()) return Text(env, status.detail());
+    if (!status.ok()) return RefusalOf(env, status, at);
     const size_t floats = *Float32Count(*type, bytes.size());
     if (!ToFloat32(*type, bytes, {out, floats})) return Double(env, -1);
     out += floats;
@@ -174,6 +176,76 @@ napi_value TableFind(napi_env env, napi_callback_info info) {
   });
   if (!known) return ThrowType(env, "ids: expected an Int32Array, Uint32Array or Float64Array");
   if (cut || !whole) ThrowCut(env);
+  return nullptr;
+}
+
+// A text's UTF-8 during a call: short ones without memory from the heap.
+class Utf8 {
+ public:
+  bool Read(napi_env env, napi_value value) {
+    size_t length = 0;
+    if (napi_get_value_string_utf8(env, value, short_.data(), short_.size(), &length) != napi_ok) {
+      ThrowType(env, "ids: expected strings");
+      return false;
+    }
+    if (length + 1 < short_.size() - kLongestCharacter) {
+      bytes_ = std::as_bytes(std::span(short_).first(length));
+      return true;
+    }
+    // It may have been cut.
+    if (!ReadString(env, value, &long_)) return false;
+    bytes_ = std::as_bytes(std::span(long_));
+    return true;
+  }
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  static constexpr size_t kLongestCharacter = 4;
+  std::array<char, 256> short_;
+  std::string long_;
+  std::span<const std::byte> bytes_;
+};
+
+// tableFindTexts(slots, texts, ends, key0, key1, ids, places): for each text of the array `ids` its row or -1; slots,
+// texts and ends are lib/weights/id-index.ts's.
+napi_value TableFindTexts(napi_env env, napi_callback_info info) {
+  const Arguments<7> args(env, info);
+  Elements slots, texts, ends;
+  int32_t key[2] = {};
+  uint32_t count = 0;
+  if (!slots.Read(env, args[0], "slots") || !texts.Read(env, args[1], "texts") || !ends.Read(env, args[2], "ends") ||
+      napi_get_value_int32(env, args[3], &key[0]) != napi_ok ||
+      napi_get_value_int32(env, args[4], &key[1]) != napi_ok ||
+      napi_get_array_length(env, args[5], &count) != napi_ok) {
+    return nullptr;
+  }
+  auto* const out = static_cast<int32_t*>(ReadArrayOf(env, args[6], napi_int32_array, count, "places"));
+  if (count == 0 || out == nullptr) return nullptr;
+  const size_t capacity = slots.count / 2;
+  const bool fits = slots.type == napi_int32_array && texts.type == napi_uint8_array &&
+                    ends.type == napi_float64_array && slots.count % 2 == 0 && std::has_single_bit(capacity) &&
+                    capacity >= 2;
+  if (!fits) return ThrowRange(env, "slots: expected a power of two, with texts and their ends");
+  const TextSlots index{slots.of<int32_t>().data(),
+                        static_cast<unsigned>(std::countr_zero(capacity)),
+                        std::as_bytes(texts.of<uint8_t>()),
+                        ends.of<double>(),
+                        {static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1])}};
+  Utf8 id;
+  for (uint32_t i = 0; i < count; ++i) {
+    const HandleScope scope(env);
+    napi_value value = nullptr;
+    if (napi_get_element(env, args[5], i, &value) != napi_ok || !id.Read(env, value)) return nullptr;
+    bool whole = true;
+    const auto find = [&] { out[i] = FindRow(index, id.bytes()); };
+    const auto in_ends = [&] {
+      if (!ReadGuarded(ends.data, ends.count * sizeof(double), find)) whole = false;
+    };
+    const auto in_texts = [&] {
+      if (!ReadGuarded(texts.data, texts.count, in_ends)) whole = false;
+    };
+    if (!ReadGuarded(slots.data, slots.count * sizeof(int32_t), in_texts) || !whole) return ThrowCut(env);
+  }
   return nullptr;
 }
 
@@ -263,7 +335,7 @@ napi_value TableTopK(napi_env env, napi_callback_info info) {
                          vectors.row_bytes(), vectors.rows,       vectors.scales};
   Result<std::vector<ScoredRow>> best = BestRowsOf(*vectors.file, query, matrix, wanted, std::clamp(threads, 1u, 64u));
   if (!best.ok()) {
-    if (best.status().code() == Code::kIo)
+    if (best.status().code() == Code::kChanged)
       ThrowCut(env);
     else
       Throw(env, best.status());
@@ -278,8 +350,12 @@ napi_value TableTopK(napi_env env, napi_callback_info info) {
 }
 
 constexpr Function kTensorFunctions[] = {
-    {"tensorFloat32", Guarded<TensorFloat32>}, {"tableFind", Guarded<TableFind>}, {"tableGather", Guarded<TableGather>},
-    {"tableDot", Guarded<TableDot>},           {"tableTopK", Guarded<TableTopK>},
+    {"tensorFloat32", Guarded<TensorFloat32>},
+    {"tableFind", Guarded<TableFind>},
+    {"tableFindTexts", Guarded<TableFindTexts>},
+    {"tableGather", Guarded<TableGather>},
+    {"tableDot", Guarded<TableDot>},
+    {"tableTopK", Guarded<TableTopK>},
 };
 
 }  // namespace

@@ -39,24 +39,13 @@ napi_value BufferOf(napi_env env, const Digest& digest) {
   return buffer;
 }
 
-const char* WeightsCode(Code code) {
-  switch (code) {
-    case Code::kNotFound: return "ERR_WEIGHTS_NOT_FOUND";
-    case Code::kPermission: return "ERR_WEIGHTS_PERMISSION";
-    case Code::kNoSpace: return "ERR_WEIGHTS_NO_SPACE";
-    case Code::kNoMemory: return "ERR_WEIGHTS_NO_MEMORY";
-    case Code::kChanged: return "ERR_WEIGHTS_CHANGED";
-    default: return "ERR_WEIGHTS_OPEN";
-  }
-}
-
 unsigned ThreadsOf(napi_env env, napi_value value) {
   uint32_t threads = 1;
   napi_get_value_uint32(env, value, &threads);
   return std::clamp(threads, 1u, 64u);
 }
 
-// weightsOpen(path, strategy, follow): the file, as an external value; or what is wrong with it.
+// weightsOpen(path, strategy, follow): the file, as an external value; or a refusal.
 napi_value WeightsOpen(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   std::string path;
@@ -67,7 +56,7 @@ napi_value WeightsOpen(napi_env env, napi_callback_info info) {
     return ThrowType(env, "weightsOpen: expected (string, number, boolean)");
   }
   Result<File> file = MappedFile::Open(path, static_cast<MapStrategy>(strategy), follow);
-  if (!file.ok()) return RefusalOf(env, {WeightsCode(file.status().code()), file.status().detail(), 0});
+  if (!file.ok()) return RefusalOf(env, file.status());
   auto owned = std::make_unique<OpenedFile>(OpenedFile{std::move(file.value()), nullptr});
   napi_value value;
   const auto drop = [](napi_env, void* data, void*) { delete static_cast<OpenedFile*>(data); };
@@ -156,7 +145,7 @@ napi_value WeightsRelease(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// weightsRead(file, from, out): undefined, or what is wrong.
+// weightsRead(file, from, out): undefined, or a refusal.
 napi_value WeightsRead(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -167,7 +156,7 @@ napi_value WeightsRead(napi_env env, napi_callback_info info) {
   }
   if (from > (*file)->size() || out.size() > (*file)->size() - from) return ThrowRange(env, "read: beyond the file");
   const Status status = (*file)->Read(from, {const_cast<std::byte*>(out.data()), out.size()});
-  return status.ok() ? nullptr : Text(env, status.detail());
+  return status.ok() ? nullptr : RefusalOf(env, status, from);
 }
 
 // weightsCopy(file, from, out): as weightsRead, from the pages: what a program wrote to them, or was read into them.
@@ -183,7 +172,7 @@ napi_value WeightsCopy(napi_env env, napi_callback_info info) {
   const std::byte* const pages = (*file)->bytes() + from;
   auto* const to = const_cast<std::byte*>(out.data());
   const bool whole = ReadGuarded(pages, out.size(), [&] { std::memcpy(to, pages, out.size()); });
-  return whole ? nullptr : Text(env, "the file was cut since it was opened");
+  return whole ? nullptr : RefusalOf(env, {Code::kChanged, "the file was cut since it was opened"}, from);
 }
 
 napi_value WeightsResident(napi_env env, napi_callback_info info) {
@@ -212,7 +201,7 @@ napi_value WeightsLock(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Text(env, status.detail());
 }
 
-// weightsLoad(file, threads, control): reads a file that is not mapped; a promise of true, or of what is wrong.
+// weightsLoad(file, threads, control): reads a file that is not mapped; a promise of true, or of a refusal.
 napi_value WeightsLoad(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -233,7 +222,7 @@ napi_value BytesDigest(napi_env env, napi_callback_info info) {
   return ReadView(env, args[0], "bytes", &bytes) ? BufferOf(env, DigestOfBytes(bytes)) : nullptr;
 }
 
-// weightsDigest(file, begin, end, threads, control): a promise of 32 bytes, or of what is wrong.
+// weightsDigest(file, begin, end, threads, control): a promise of 32 bytes, or of a refusal.
 napi_value WeightsDigest(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -255,7 +244,7 @@ napi_value WeightsDigest(napi_env env, napi_callback_info info) {
       [digest](napi_env env) { return BufferOf(env, *digest); });
 }
 
-// weightsWarm(file, ranges, threads, control): a promise of true, or of what is wrong.
+// weightsWarm(file, ranges, threads, control): a promise of true, or of a refusal.
 napi_value WeightsWarm(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -292,7 +281,7 @@ napi_value LockTake(napi_env env, napi_callback_info info) {
   if (!ReadString(env, args[0], &path)) return nullptr;
   if (napi_get_value_bool(env, args[1], &shared) != napi_ok) return ThrowType(env, "lockTake: expected a boolean");
   auto lock = FileLock::TryTake(path, shared);
-  if (!lock.ok()) return RefusalOf(env, {WeightsCode(lock.status().code()), lock.status().detail(), 0});
+  if (!lock.ok()) return RefusalOf(env, lock.status());
   if (lock.value() == nullptr) return nullptr;
   napi_value value;
   const auto drop = [](napi_env, void* data, void*) { delete static_cast<std::unique_ptr<FileLock>*>(data); };

@@ -38,6 +38,23 @@ inline napi_value RefusalOf(napi_env env, const Refusal& refusal) {
   return list;
 }
 
+inline const char* WeightsCode(Code code) {
+  switch (code) {
+    case Code::kNotFound: return "ERR_WEIGHTS_NOT_FOUND";
+    case Code::kPermission: return "ERR_WEIGHTS_PERMISSION";
+    case Code::kNoSpace: return "ERR_WEIGHTS_NO_SPACE";
+    case Code::kNoMemory: return "ERR_WEIGHTS_NO_MEMORY";
+    case Code::kChanged: return "ERR_WEIGHTS_CHANGED";
+    case Code::kUnreadable: return "ERR_WEIGHTS_IO";
+    case Code::kClosed: return "ERR_WEIGHTS_CLOSED";
+    default: return "ERR_WEIGHTS_OPEN";
+  }
+}
+
+inline napi_value RefusalOf(napi_env env, const Status& status, uint64_t offset = 0) {
+  return RefusalOf(env, Refusal{WeightsCode(status.code()), status.detail(), offset});
+}
+
 // Null, and an exception pending, for anything else.
 inline OpenedFile* ReadOpenedFile(napi_env env, napi_value value) {
   void* file = nullptr;

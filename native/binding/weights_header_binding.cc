@@ -95,7 +95,7 @@ napi_value ParseSafetensorsFile(napi_env env, const MappedFile& file, std::span<
   std::vector<std::byte> head(kSafetensorsLengthBytes + std::get<uint64_t>(length));
   // Of the file and not of its pages: what is checked is what is believed.
   const Status status = file.Read(0, head);
-  if (!status.ok()) return RefusalOf(env, {"ERR_WEIGHTS_CHANGED", status.detail(), 0});
+  if (!status.ok()) return RefusalOf(env, status);
   const Parsed<SafetensorsHeader> parsed = ParseSafetensors(head, file.size());
   if (const auto* refusal = std::get_if<Refusal>(&parsed)) return RefusalOf(env, *refusal);
   const auto& header = std::get<SafetensorsHeader>(parsed);
@@ -125,7 +125,7 @@ napi_value ParseGgufFile(napi_env env, const MappedFile& file) {
     const uint64_t known = head.size();
     head.resize(std::min(wanted, file.size()));
     const Status status = file.Read(known, std::span(head).subspan(known));
-    if (!status.ok()) return RefusalOf(env, {"ERR_WEIGHTS_CHANGED", status.detail(), known});
+    if (!status.ok()) return RefusalOf(env, status, known);
     const Parsed<GgufHeader> parsed = ParseGguf(head, file.size());
     if (const auto* refusal = std::get_if<Refusal>(&parsed)) {
       if (refusal->code != "ERR_WEIGHTS_MORE_NEEDED") return RefusalOf(env, *refusal);
@@ -145,7 +145,7 @@ napi_value WeightsParse(napi_env env, napi_callback_info info) {
   std::array<std::byte, kSafetensorsLengthBytes> first{};
   const auto bytes = std::span(first).first(std::min<uint64_t>(first.size(), (*file)->size()));
   const Status status = (*file)->Read(0, bytes);
-  if (!status.ok()) return RefusalOf(env, {"ERR_WEIGHTS_CHANGED", status.detail(), 0});
+  if (!status.ok()) return RefusalOf(env, status);
   constexpr char kMagic[] = {'G', 'G', 'U', 'F'};
   const bool is_gguf = bytes.size() >= sizeof(kMagic) && std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) == 0;
   return is_gguf ? ParseGgufFile(env, **file) : ParseSafetensorsFile(env, **file, bytes);

@@ -67,7 +67,7 @@ Result<Digest> DigestOfFile(const MappedFile& file, FileRange range, unsigned th
     return go_on(bytes.size()) ? Status() : Status(Code::kClosed, "given up");
   });
   if (!status.ok()) return status;
-  if (file.Changed()) return Status(Code::kIo, "the file changed while it was hashed");
+  if (file.Changed()) return Status(Code::kChanged, "the file changed while it was hashed");
   return RootOf(std::move(digests));
 }
 

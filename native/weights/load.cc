@@ -14,7 +14,7 @@ constexpr uint64_t kReadAtOnce = uint64_t{8} << 20;
 Status Told(const GoOn& go_on, uint64_t bytes) { return go_on(bytes) ? Status() : Status(Code::kClosed, "given up"); }
 
 Status Unchanged(const MappedFile& file) {
-  return file.Changed() ? Status(Code::kIo, "the file changed while it was read") : Status();
+  return file.Changed() ? Status(Code::kChanged, "the file changed while it was read") : Status();
 }
 
 }  // namespace
@@ -40,6 +40,10 @@ Status LoadFile(const MappedFile& file, unsigned threads, const GoOn& go_on) {
     const uint64_t from = i * kReadAtOnce;
     const uint64_t bytes = std::min(kReadAtOnce, file.size() - from);
     Status read = file.ReadPages(from, {file.bytes() + from, bytes});
+    if (file.pages()->discarded()) {
+      file.pages()->Discard();
+      return Status(Code::kClosed, "closed while it was read");
+    }
     return read.ok() ? Told(go_on, bytes) : read;
   });
   return status.ok() ? Unchanged(file) : status;

@@ -18,7 +18,8 @@ using GoOn = std::function<bool(uint64_t bytes)>;
 // Into the system's page cache.  Returns when all ranges were read; nothing is to be done where the file is not mapped.
 Status WarmFile(const MappedFile& file, std::span<const FileRange> ranges, unsigned threads, const GoOn& go_on);
 
-// Into the memory of a file that is not mapped, all of it.  REQUIRES: !file.mapped(), and nobody looks at it yet.
+// Into the memory of a file that is not mapped, all of it.  kClosed: the pages were discarded meanwhile; zeros are
+// left. REQUIRES: !file.mapped(), and nobody looks at it yet.
 Status LoadFile(const MappedFile& file, unsigned threads, const GoOn& go_on);
 
 }  // namespace zerohop

@@ -86,7 +86,11 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
                     (strategy == MapStrategy::kAuto && OnNetwork(file));
   const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kUncharged;
   void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
-  if (at == MAP_FAILED) return Status(Code::kNoMemory, "no address space for it: " + ErrorText(errno));
+  if (at == MAP_FAILED) {
+    const int error = errno;
+    return Status(Refused(error).code(),
+                  (error == ENOMEM ? "no address space for it: " : "it cannot be mapped: ") + ErrorText(error));
+  }
   opened->pages_ = std::make_shared<FilePages>(static_cast<std::byte*>(at), size);
   opened->mapped_ = !read;
 #if defined(MADV_DONTDUMP)
@@ -101,6 +105,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
 FilePages::~FilePages() { ::munmap(bytes_, size_); }
 
 void FilePages::Discard() const {
+  discarded_.store(true);
   // In one step: at no moment is there nothing.  Where the system refuses, the memory goes with the last owner.
   (void)::mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | kUncharged, -1, 0);
 }
@@ -130,8 +135,8 @@ Status MappedFile::Read(uint64_t from, std::span<std::byte> out) const {
   while (!out.empty()) {
     const ssize_t got = ::pread(file_, out.data(), std::min(out.size(), kReadMost), static_cast<off_t>(from));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return {Code::kIo, "reading failed: " + ErrorText(errno)};
-    if (got == 0) return {Code::kIo, "the file was cut at byte " + std::to_string(from)};
+    if (got < 0) return {Code::kUnreadable, "reading failed: " + ErrorText(errno)};
+    if (got == 0) return {Code::kChanged, "the file was cut at byte " + std::to_string(from)};
     from += static_cast<uint64_t>(got);
     out = out.subspan(static_cast<size_t>(got));
   }

@@ -13,6 +13,7 @@
 // Threads   any.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,15 +43,17 @@ class FilePages {
   std::byte* bytes() const { return bytes_; }
   uint64_t size() const { return size_; }
 
-  // Gives the memory back and leaves zeros.  The range stays taken: whoever reads it yet finds neither a fault nor
-  // another file.
+  // Gives the memory back and leaves zeros.  The range stays taken: a late reader meets neither a fault nor another
+  // file.  Whoever fills the pages meanwhile asks `discarded` after each write, and discards again what it wrote.
   void Discard() const;
+  bool discarded() const { return discarded_.load(); }
   // The pages may leave memory again.
   void Unlock() const;
 
  private:
   std::byte* bytes_;
   uint64_t size_;
+  mutable std::atomic<bool> discarded_{false};
 };
 
 class MappedFile {
@@ -83,7 +86,7 @@ class MappedFile {
   // not tell it from a write whose time was set back.  A name that came or went since the last call does not count.
   bool Changed() const;
 
-  // Copies from the file, not from the pages.  kIo: the file was cut, or can not be read.
+  // Copies from the file, not from the pages.  kChanged: the file was cut.  kUnreadable: the system cannot read it.
   Status Read(uint64_t from, std::span<std::byte> out) const;
 
   // As Read, into memory of whole pages at a place of the file that begins one: past the page cache, with kDirect.

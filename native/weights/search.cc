@@ -30,7 +30,7 @@ Result<std::vector<ScoredRow>> BestRowsOf(const MappedFile& file, const float* q
     std::vector<ScoredRow> found(std::min(wanted, part.count));
     size_t count = 0;
     if (!ReadGuarded(file.bytes(), file.size(), [&] { count = TopK(query, part, found); })) {
-      return Status(Code::kIo, "the file was cut since it was opened");
+      return Status(Code::kChanged, "the file was cut since it was opened");
     }
     found.resize(count);
     for (ScoredRow& row : found) row.index += first;

@@ -1,6 +1,6 @@
 // What the file system refuses has a code of its own, and the system's own words.
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -50,6 +50,23 @@ test('a file of another user is refused for want of permission', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', script]);
   expect(stdout.trim()).toBe('ERR_WEIGHTS_PERMISSION ERR_WEIGHTS_PERMISSION');
 });
+
+// Regular files of Linux: the first can be read and not mapped; the second can be opened and not read.
+const UNMAPPABLE = '/sys/class/net/lo/type';
+const UNREADABLE = '/sys/class/net/lo/speed';
+
+test.runIf(existsSync(UNMAPPABLE))('a file that the system does not map cannot be opened', async () => {
+  const refusal = { code: 'ERR_WEIGHTS_OPEN', path: UNMAPPABLE, message: expect.stringContaining('cannot be mapped') };
+  await expect(Weights.open(UNMAPPABLE, { strategy: 'mmap' })).rejects.toMatchObject(refusal);
+});
+
+test.runIf(existsSync(UNREADABLE))(
+  'a file that the system fails to read is an I/O error, not a changed file',
+  async () => {
+    const refusal = { code: 'ERR_WEIGHTS_IO', path: UNREADABLE, message: expect.stringContaining('reading failed') };
+    await expect(Weights.open(UNREADABLE, { strategy: 'read' })).rejects.toMatchObject(refusal);
+  },
+);
 
 test('a file that is empty, and a folder without a checkpoint, are there and cannot be opened', async () => {
   const path = join(folder, 'model.bin');

@@ -4,8 +4,29 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EmbeddingTable, Weights } from 'zerohop';
 import { ownFolder } from '../fixtures/folder.js';
+import { errorOf } from '../fixtures/opened.js';
 
 const fileOf = (name: string) => join(ownFolder(), name);
+
+test('a table by texts whose file is cut while it is open says so, whoever searches for an id', async () => {
+  const path = fileOf('texts');
+  const ids = Array.from({ length: 20_000 }, (_, i) => `id ${i}`);
+  await EmbeddingTable.write(path, { ids, vectors: new Float32Array(ids.length), dimensions: 1 });
+  using table = await EmbeddingTable.open(path);
+  expect([table.has('id 7'), table.has('none'), table.rows(['id 7', 'é']).length]).toEqual([true, false, 2]);
+  truncateSync(path, 4096);
+  const query = Float32Array.of(1);
+  for (const search of [
+    () => table.has('id 7'),
+    () => table.row('id 7'),
+    () => table.scale('id 7'),
+    () => table.rows(['id 7']),
+    () => table.dot(query, ['id 7']),
+    () => table.gather(['id 7'], new Float32Array(1)),
+    () => table.topK(query, 1, { ids: ['id 7'] }),
+  ])
+    expect(errorOf(search)).toMatchObject({ name: 'WeightsError', code: 'ERR_WEIGHTS_CHANGED', path });
+});
 
 describe('a table whose file is cut while it is opened', () => {
   const COUNT = 20_000;

@@ -115,10 +115,26 @@ TEST(MappedFile, TellsThatItWasCut) {
   REQUIRE(::truncate(file.path(), 100) == 0);
   CHECK(opened->Changed());
   std::vector<std::byte> read(200);
-  CHECK(!opened->Read(0, read).ok());
-  CHECK(!DigestOfFile(*opened, AllOf(*opened), 2, kGoOn).ok());
+  CHECK(opened->Read(0, read).code() == Code::kChanged);
+  CHECK(DigestOfFile(*opened, AllOf(*opened), 2, kGoOn).status().code() == Code::kChanged);
   const FileRange all{0, opened->size()};
-  CHECK(!WarmFile(*opened, {&all, 1}, 2, kGoOn).ok());
+  CHECK(WarmFile(*opened, {&all, 1}, 2, kGoOn).code() == Code::kChanged);
+}
+
+TEST(MappedFile, LeavesZerosIfItIsDiscardedWhileItIsLoaded) {
+  const std::vector<std::byte> content(size_t{24} << 20, std::byte{7});
+  const OwnFile file(content);
+  const auto opened = MappedFile::Open(file.path(), MapStrategy::kRead, true);
+  REQUIRE(opened.ok());
+  auto other = opened;
+  const MappedFile& loaded = *other.value();
+  const Status status = LoadFile(loaded, 1, [&](uint64_t) {
+    loaded.pages()->Discard();
+    return true;
+  });
+  CHECK(status.code() == Code::kClosed);
+  CHECK(
+      std::all_of(loaded.bytes(), loaded.bytes() + loaded.size(), [](std::byte each) { return each == std::byte{0}; }));
 }
 
 TEST(MappedFile, TellsAWriteWhoseTimeWasSetBack) {
