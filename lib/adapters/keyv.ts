@@ -137,7 +137,9 @@ class Store {
   }
 }
 
-/** keyv 5 that serializes nothing gives `{ value, expires: undefined }` where there is no end: JSON has no undefined. */
+/**
+ * keyv 5 that serializes nothing gives `{ value, expires: undefined }` where there is no end: JSON has no undefined.
+ */
 function withoutEnd(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('expires' in value) || value.expires !== undefined) return value;
   const { expires: _, ...rest } = value;

@@ -106,8 +106,8 @@ export function llmCache<Base extends object>(
 }
 
 /**
- * What is behind the instructions, if a prompt begins with some. They end at the first line that begins with `Human:`: a
- * program that writes such a line into its own instructions prints them like two messages.
+ * What is behind the instructions, if a prompt begins with some. They end at the first line that begins with `Human:`:
+ * a program that writes such a line into its own instructions prints them like two messages.
  */
 function withoutInstructions(prompt: string): string {
   const instructions = INSTRUCTED.exec(prompt)?.[0] ?? '';

@@ -29,7 +29,10 @@ export interface CheckedAdapterOptions {
 
 const OPTIONS = ['cache', 'scope', 'domain', 'ttl'] as const;
 
-/** Checks the options of every adapter. `given` holds all of them; those in `others` are the caller's to check. @internal */
+/**
+ * Checks the options of every adapter. `given` holds all of them; those in `others` are the caller's to check.
+ * @internal
+ */
 export function adapterOptions(
   options: object,
   others: readonly string[] = [],

@@ -1,10 +1,10 @@
-// transformers.ts: model files of transformers.js kept as blobs: the package's entry `zerohop/transformers`. Of version 4: on
-// Node, 3 does not ask a second time by the name it asked by first. It is described here by what is used of it, and nothing
-// of it is imported.
+// transformers.ts: model files of transformers.js kept as blobs: the package's entry `zerohop/transformers`. Of version
+// 4: on Node, 3 does not ask a second time by the name it asked by first. It is described here by what is used of it,
+// and nothing of it is imported.
 //
-// The library asks twice for a file that it loads: whether there is one, then for its bytes. Opening a blob reads it all, for
-// its digest; so what was opened for the first question is held for the second. It is given away with its bytes, since who
-// has them may write to them; for the next one it is opened anew.
+// The library asks twice for a file that it loads: whether there is one, then for its bytes. Opening a blob reads it
+// all, for its digest; so what was opened for the first question is held for the second. It is given away with its
+// bytes, since who has them may write to them; for the next one it is opened anew.
 
 import '../addon/native.js'; // first: in a bundle it says so
 
@@ -44,8 +44,8 @@ class BlobCache {
   }
 
   /**
-   * The file if it was stored, else undefined. Its body is made when it is read; `arrayBuffer()` is the mapping itself, and the
-   * caller's: what is written to it nobody else sees.
+   * The file if it was stored, else undefined. Its body is made when it is read; `arrayBuffer()` is the mapping itself,
+   * and the caller's: what is written to it nobody else sees.
    *
    * Cost: the blob's digest, some 1 ms for a MB, unless it was asked for before and not read.
    */
@@ -57,11 +57,11 @@ class BlobCache {
   }
 
   /**
-   * Stores the file that the response brings, unless it is there, or another process is bringing it. All of it is in memory
-   * until it is stored.
+   * Stores the file that the response brings, unless it is there, or another process is bringing it. All of it is in
+   * memory until it is stored.
    *
-   * Rejects with a TypeError for a response that is no whole file; with an Error for a body that ends too early, or with its
-   * own; as `blobs.open` does.
+   * Rejects with a TypeError for a response that is no whole file; with an Error for a body that ends too early, or
+   * with its own; as `blobs.open` does.
    */
   async put(request: string, response: Response, onProgress?: PutProgress): Promise<void> {
     if (response.status !== 200) throw typeError('response.status', '200', response.status);
@@ -128,8 +128,8 @@ class BlobResponse extends Response {
 export type TransformersCache = BlobCache;
 
 /**
- * For `env.customCache` of transformers.js: files of models are downloaded once for all processes that share the folder of
- * the blobs, and mapped by each.
+ * For `env.customCache` of transformers.js: files of models are downloaded once for all processes that share the folder
+ * of the blobs, and mapped by each.
  *
  * @throws {TypeError | RangeError} `blobs` are none; an option is wrong.
  * @example Object.assign(env, { useCustomCache: true, customCache: transformersCache(cache.blobs) })

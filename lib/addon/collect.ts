@@ -1,8 +1,9 @@
 // collect.ts: a collection of V8's young generation, on demand.
 //
-// While a cache evicts, buffers over its segments come back when the young generation is collected. V8 does that when it
-// is full; filling it on purpose costs more (1 to 2 ms of writing zeros) than collecting it (0.2 ms where little lives).
-// So the collector is asked directly: a context made while V8 has `--expose-gc` has the function, others do not.
+// While a cache evicts, buffers over its segments come back when the young generation is collected. V8 does that when
+// it is full; filling it on purpose costs more (1 to 2 ms of writing zeros) than collecting it (0.2 ms where little
+// lives). So the collector is asked directly: a context made while V8 has `--expose-gc` has the function, others do
+// not.
 
 type Collector = (options: { type: 'minor' }) => void;
 

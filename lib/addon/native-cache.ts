@@ -65,7 +65,9 @@ export interface NativeCache {
     admission: boolean,
   ): number;
   keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
-  /** The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now. */
+  /**
+   * The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now.
+   */
   near(handle: number): [ArrayBufferLike, number, number] | undefined;
   /** A buffer over the word that counts ticks of time; undefined where there are no such buffers. */
   clock(): ArrayBufferLike | undefined;

@@ -1,4 +1,5 @@
-// native-fingerprint.ts: the functions behind lib/fingerprint. native/binding/fingerprint_binding.cc says what each does.
+// native-fingerprint.ts: the functions behind lib/fingerprint. native/binding/fingerprint_binding.cc says what each
+// does.
 
 export interface NativeFingerprint {
   hashStart(blocks: Uint8Array, state: Uint8Array): void;

@@ -2,8 +2,8 @@
 //
 // `optionsObject` reads each option once: getters and proxies may answer otherwise the next time. It reads own members
 // only: what a bug elsewhere put on Object.prototype is no option. The other functions judge one value each. They name
-// the option as the caller wrote it, and throw TypeError for the wrong type and RangeError for the wrong value, with the
-// codes that Node's own functions use.
+// the option as the caller wrote it, and throw TypeError for the wrong type and RangeError for the wrong value, with
+// the codes that Node's own functions use.
 import { hasPlainPrototype, isRootPrototype } from './kinds.js';
 
 /** A number of bytes, or a string such as `'256MB'`; KB, MB, GB and TB are powers of 1 024. */
@@ -171,8 +171,8 @@ Own.prototype = Object.create(null);
  * undefined. `undefined` is no options at all.
  *
  * @param name  of the argument, as errors call it
- * @throws {TypeError} it is no object, or one of a class without members of its own, such as a Promise or a Map; it has a
- *   member that is not known, or inherits an option from a class.
+ * @throws {TypeError} it is no object, or one of a class without members of its own, such as a Promise or a Map; it has
+ *   a member that is not known, or inherits an option from a class.
  */
 export function optionsObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
   const own = new (Own as unknown as new () => Record<string, unknown>)();

@@ -1,8 +1,8 @@
 // batch.ts: the keys of a batch on their way to native code, and the numbers that come back.
 //
 // Keys are read once: getters, proxies and other threads may answer otherwise the next time. Each is judged when it is
-// read: a long array of holes ends at the first one. Strings go over as one string and the place where each of them ends:
-// reading one long string takes native code a few ns a key, reading a thousand short ones 40 each.
+// read: a long array of holes ends at the first one. Strings go over as one string and the place where each of them
+// ends: reading one long string takes native code a few ns a key, reading a thousand short ones 40 each.
 
 import type { NativeKeys } from '../addon/native.js';
 import { isUint8Array, typedArrayName } from '../base/kinds.js';

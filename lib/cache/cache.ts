@@ -88,7 +88,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * A part of the cache with keys of its own. Opening a name again, in the same scope, gives the same entries.
    *
    * @throws {CacheError} `ERR_CACHE_OPTIONS`: open with another codec; more than 1 023 keyspaces, or more scopes than
-   *   `maxBytes` has room for. Both stay until the last handle of the cache is closed, and all callers share the limits.
+   *   `maxBytes` has room for. Both stay until the last handle of the cache is closed, and all callers share the
+   *   limits.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */
   keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
@@ -181,8 +182,8 @@ class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
  * Opens a cache.
  *
  * @throws {TypeError | RangeError} an option of the wrong type, unknown, or out of range.
- * @throws {CacheError} `ERR_CACHE_OPTIONS`: the name is open with other options; `ERR_CACHE_NO_MEMORY`: the address space
- *   has no room for `maxBytes`, as with a low `ulimit -v`.
+ * @throws {CacheError} `ERR_CACHE_OPTIONS`: the name is open with other options; `ERR_CACHE_NO_MEMORY`: the address
+ *   space has no room for `maxBytes`, as with a low `ulimit -v`.
  * @example const cache = open({ maxBytes: '256MB' })
  */
 export function open(options: OpenOptions = {}): Cache {

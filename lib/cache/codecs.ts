@@ -147,14 +147,16 @@ export const utf8 = builtIn<string, string, string>({
  * plain objects of such. Every hit parses anew, so what `get` gives is the caller's own to change.
  *
  * `set` throws TypeError for all else, and names the member: JSON would drop or change it, and a hit would differ from
- * what was set. So it refuses a Date, a Map, a Promise, an instance of a class, a function, a symbol, a bigint, NaN, the
- * infinities, -0, a hole of an array, a circle, and a member that is undefined: leave such a member out. `toJSON` is not
- * called. To store what JSON makes of a value, set `JSON.parse(JSON.stringify(value))`, and use that yourself as well.
+ * what was set. So it refuses a Date, a Map, a Promise, an instance of a class, a function, a symbol, a bigint, NaN,
+ * the infinities, -0, a hole of an array, a circle, and a member that is undefined: leave such a member out. `toJSON`
+ * is not called. To store what JSON makes of a value, set `JSON.parse(JSON.stringify(value))`, and use that yourself as
+ * well.
  *
  * Getters and proxies are read once. An object without a prototype comes back as an ordinary one. Members that are not
  * enumerable do not count.
  *
- * @throws {TypeError} by `set`: `value.user.created: expected what JSON gives back as it is …, received an instance of Date`.
+ * @throws {TypeError} by `set`: `value.user.created: expected what JSON gives back as it is …, received an instance of
+ * Date`.
  * @example const profiles = cache.keyspace('profiles', { codec: json as Codec<Profile> })
  */
 export const json = builtIn<unknown, unknown, unknown>({
@@ -172,8 +174,8 @@ let numbers = new Float64Array(NUMBERS_AT_ONCE);
 let numbersUsed = 0;
 
 /**
- * Numbers: 8 bytes, float64 in the machine's byte order (little-endian on every supported platform), aligned to 8 bytes.
- * NaN, -0 and the infinities come back as they are.
+ * Numbers: 8 bytes, float64 in the machine's byte order (little-endian on every supported platform), aligned to 8
+ * bytes. NaN, -0 and the infinities come back as they are.
  *
  * `set` throws TypeError for what is no number, a bigint and a Number object included.
  *

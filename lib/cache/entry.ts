@@ -23,7 +23,9 @@ export interface Entry<Out> {
   ttl: number;
   /** Bytes of the value. */
   size: number;
-  /** How often it was asked for lately, at least, as the eviction policy counts: with `'learned'` 1, 2, 3, 5, 8 or 12. */
+  /**
+   * How often it was asked for lately, at least, as the eviction policy counts: with `'learned'` 1, 2, 3, 5, 8 or 12.
+   */
   frequency: number;
   /**
    * How long before it was last asked for it had been asked for, at most, in numbers of requests as large as the
@@ -43,8 +45,9 @@ export interface Entry<Out> {
 /** Why an entry was evicted, or not stored. */
 export interface Eviction {
   /**
-   * `'capacity'`: its segment was emptied, and it was worth no more than `threshold`. `'maxEntries'`: there were too many,
-   * and of a sample it was worth least; `threshold` is what the next was worth. `'worth'`: `admission` refused it.
+   * `'capacity'`: its segment was emptied, and it was worth no more than `threshold`. `'maxEntries'`: there were too
+   * many, and of a sample it was worth least; `threshold` is what the next was worth. `'worth'`: `admission` refused
+   * it.
    */
   reason: 'capacity' | 'maxEntries' | 'worth';
   /** As in {@link Entry}, at that time. */

@@ -1,10 +1,11 @@
 // json.ts: JSON text that gives a value back exactly as it was. Any other value is refused.
 //
-// JSON.stringify drops and changes things without a word. A Promise, Map or class instance becomes `{…}`, a Date becomes
-// a string, NaN becomes null, and a member that is undefined is gone. A hit would then differ from what was set.
+// JSON.stringify drops and changes things without a word. A Promise, Map or class instance becomes `{…}`, a Date
+// becomes a string, NaN becomes null, and a member that is undefined is gone. A hit would then differ from what was
+// set.
 //
-// The value is copied first, and the copy is judged and written. So each getter and each member of a Proxy is read once:
-// what was judged is what is stored.
+// The value is copied first, and the copy is judged and written. So each getter and each member of a Proxy is read
+// once: what was judged is what is stored.
 import { hasPlainPrototype, isThenable } from '../base/kinds.js';
 import { typeError } from '../base/options.js';
 

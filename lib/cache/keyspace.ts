@@ -139,8 +139,8 @@ export class Keyspace<In, Out, Own> {
   }
 
   /**
-   * How the key was last evicted, or refused by `admission`; also if it has been stored again since. A few thousand such
-   * keys are remembered, 64 in a cache of 1 MB, until others take their places; so `undefined` says nothing.
+   * How the key was last evicted, or refused by `admission`; also if it has been stored again since. A few thousand
+   * such keys are remembered, 64 in a cache of 1 MB, until others take their places; so `undefined` says nothing.
    */
   eviction(key: Key): Eviction | undefined {
     return evictionOf(native.lastEviction(this.#handle, key));
@@ -218,8 +218,8 @@ export class Keyspace<In, Out, Own> {
   }
 
   /**
-   * Copies the values of many keys side by side into your own array: row i goes to
-   * `out.subarray(i * dimensions, (i + 1) * dimensions)`, as a batch for a model wants it. Nothing else is allocated.
+   * Copies the values of many keys side by side into your own array: row i goes to `out.subarray(i * dimensions, (i +
+   * 1) * dimensions)`, as a batch for a model wants it. Nothing else is allocated.
    *
    * @param out of the codec's type, at least `keys.length` rows long; may lie in a SharedArrayBuffer.
    * @returns how many were there, and the places among `keys` of those that were not: their rows are left as they were.
@@ -329,16 +329,16 @@ export class Keyspace<In, Out, Own> {
   /**
    * Forgets every entry of this keyspace; others stay. Views stay as they are, counters too.
    *
-   * Cost: none of it depends on the number of entries. Their memory is used again as segments are evicted, or comes back
-   *   within about a minute of upkeep.
+   * Cost: none of it depends on the number of entries. Their memory is used again as segments are evicted, or comes
+   *   back within about a minute of upkeep.
    */
   clear(): void {
     native.clear(this.#handle);
   }
 
   /**
-   * The keys, in no order: as strings, or as the bytes that were given. Not a snapshot: a key that is stored all the while
-   * is given once; one that is set, deleted or evicted meanwhile may be given or not. Uncounted.
+   * The keys, in no order: as strings, or as the bytes that were given. Not a snapshot: a key that is stored all the
+   * while is given once; one that is set, deleted or evicted meanwhile may be given or not. Uncounted.
    */
   *keys(): IterableIterator<Key> {
     for (let part = 0; part < SCAN_PARTS; ++part) yield* native.scan(this.#handle, part);

@@ -1,8 +1,9 @@
 // near.ts: answers that this thread was given lately, kept where no native call is needed to find them.
 //
-// An answer stays right as long as three words in shared memory are what they were (native/cache/version_words.h): the version of
-// its key, which every set and delete changes; the notice, which clearing and the beginning of eviction change; and the
-// clock, for entries that expire. So a `set` that returned in any thread is seen by the next `get` here.
+// An answer stays right as long as three words in shared memory are what they were (native/cache/version_words.h): the
+// version of its key, which every set and delete changes; the notice, which clearing and the beginning of eviction
+// change; and the clock, for entries that expire. So a `set` that returned in any thread is seen by the next `get`
+// here.
 //
 // One map, and a clock [Corbato 1968] over it: a hit marks its answer and moves nothing; when the map is full, the hand
 // takes an answer that was not asked for since it last came by. A cache whose keys are asked for at random gets nothing
@@ -24,8 +25,8 @@ import {
 } from '../addon/native.js';
 
 /**
- * Integers get another name in the map: engines hash them without a secret, so whoever may choose keys could find some that
- * all collide. Two that share a name push each other out.
+ * Integers get another name in the map: engines hash them without a secret, so whoever may choose keys could find some
+ * that all collide. Two that share a name push each other out.
  */
 const XOR = randomInt(2 ** 32);
 const LOW_BY = randomInt(2 ** 31) * 2 + 1; // odd, so that no two numbers of 32 bits share a name
@@ -68,8 +69,8 @@ const REST_GETS = 64 * ANSWERS_MAX;
 const RETRY_GETS = 4096;
 
 /**
- * Of so many hits, on average, one goes to native code: the policy hears of the key, and the value's checksum is compared.
- * At irregular distances: a fixed one would never fall on some keys of a steady pattern.
+ * Of so many hits, on average, one goes to native code: the policy hears of the key, and the value's checksum is
+ * compared. At irregular distances: a fixed one would never fall on some keys of a steady pattern.
  */
 const ASK_EVERY = 256;
 

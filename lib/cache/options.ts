@@ -42,11 +42,14 @@ export interface OpenOptions {
   maxBytes?: Size;
   /**
    * How writes through a view are found. `'sample'` (default): one hit in 256 has its checksum compared. An entry that
-   * was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views
-   * are write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
+   * was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views are write-protected, and
+   * a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
    */
   verify?: Verify;
-  /** The most entries the cache holds after a `set`, whatever their size. Default, and Infinity: as many as fit in `maxBytes`. */
+  /**
+   * The most entries the cache holds after a `set`, whatever their size. Default, and Infinity: as many as fit in
+   * `maxBytes`.
+   */
   maxEntries?: number;
   /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
   ttl?: Duration;
@@ -56,8 +59,9 @@ export interface OpenOptions {
    */
   ttlJitter?: number;
   /**
-   * What stays when the cache is full. `'learned'` (default): what is likely to be asked for soonest, weighed by size and
-   * `cost`. `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and `admission`.
+   * What stays when the cache is full. `'learned'` (default): what is likely to be asked for soonest, weighed by size
+   * and `cost`. `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and
+   * `admission`.
    */
   policy?: Policy;
   /** With `'score'` alone: frequencies are halved now and then, so that old fame fades. Default false. */
@@ -74,8 +78,8 @@ export type Policy = (typeof POLICIES)[number];
 /** What a keyspace may be opened with beside its codec. */
 export interface KeyspaceBaseOptions {
   /**
-   * Whose values they are: a tenant's name, or PUBLIC, the default. Keyspaces of two scopes are two, also if they have one
-   * name. They never share a segment, so no view's `.buffer` shows another scope's bytes.
+   * Whose values they are: a tenant's name, or PUBLIC, the default. Keyspaces of two scopes are two, also if they have
+   * one name. They never share a segment, so no view's `.buffer` shows another scope's bytes.
    */
   scope?: Scope;
   /** How long values may be served. Default: the cache's. */

@@ -1,7 +1,7 @@
 // rooms.ts: how other parts of the library add options and members to a cache.
 //
-// A room (models, blobs, …) imports the cache; the cache imports no room. A room has a file `attach.ts`, which calls the
-// functions below and declares the types of what it adds:
+// A room (models, blobs, …) imports the cache; the cache imports no room. A room has a file `attach.ts`, which calls
+// the functions below and declares the types of what it adds:
 //
 //   declare module '../cache/cache.js' {
 //     interface Cache { example(): string }
@@ -13,7 +13,9 @@
 export interface Room<Value> {
   /** The option's name. */
   readonly option: string;
-  /** Checks what the user gave, undefined included. Called before the cache is opened; what it throws, `open` throws. */
+  /**
+   * Checks what the user gave, undefined included. Called before the cache is opened; what it throws, `open` throws.
+   */
   prepare(value: unknown): Value;
   /** Called with each new cache, and with what `prepare` returned for it. */
   attach(cache: object, value: Value): void;

@@ -31,7 +31,10 @@ export interface KeyspaceStats {
 
 /** Counts since the cache was made, of all keyspaces and threads; bytes as they are now. */
 export interface CacheStats extends KeyspaceStats {
-  /** Entries that were copied to another segment because they were worth more than the threshold when theirs was emptied. */
+  /**
+   * Entries that were copied to another segment because they were worth more than the threshold when theirs was
+   * emptied.
+   */
   copiedForward: number;
   /** Bytes that were copied so, for each byte that was stored. */
   copiedPerStored: number;

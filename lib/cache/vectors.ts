@@ -166,8 +166,8 @@ export function float16(
 }
 
 /**
- * Vectors of whole numbers of 32 bits, such as token ids: `dimensions` of them exactly, or any number of them where that
- * is not given.
+ * Vectors of whole numbers of 32 bits, such as token ids: `dimensions` of them exactly, or any number of them where
+ * that is not given.
  *
  * Shape [dimensions], 4 bytes an element, signed, in the machine's byte order (little-endian on every supported
  * platform); aligned to 64 bytes from 64 elements up, else to 8.

@@ -17,8 +17,8 @@ const WITHOUT_ELEMENTS = {
 const BARE = inspect?.([0, 0], WITHOUT_ELEMENTS);
 
 /**
- * Whether an array has members beside its elements: enumerable ones, or named by symbols. Of arrays up to 256 long, holes
- * are found, too. Takes a time that does not depend on the length.
+ * Whether an array has members beside its elements: enumerable ones, or named by symbols. Of arrays up to 256 long,
+ * holes are found, too. Takes a time that does not depend on the length.
  */
 export function hasMembers(array: readonly unknown[]): boolean {
   const { length } = array;

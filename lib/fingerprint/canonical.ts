@@ -44,7 +44,10 @@ const dateTime = Date.prototype.getTime;
 const eachOfMap = Map.prototype.forEach;
 const eachOfSet = Set.prototype.forEach;
 
-/** The value's JSON as `"j" ‖ string(JSON)` (docs/FINGERPRINT.md). `excluded`: names of members of the value itself that do not count. */
+/**
+ * The value's JSON as `"j" ‖ string(JSON)` (docs/FINGERPRINT.md). `excluded`: names of members of the value itself that
+ * do not count.
+ */
 export function canonicalJson(
   value: unknown,
   path: () => string,

@@ -33,8 +33,8 @@ export interface ComputationIdentity {
 /** A computation: all that its result depends on. */
 export interface Computation extends ComputationIdentity {
   /**
-   * Text, a tensor (a typed array, `{ dtype, shape, data }`, or onnxruntime's), bytes (Uint8Array, Buffer, ArrayBuffer), or
-   * any JSON-like value with such within.
+   * Text, a tensor (a typed array, `{ dtype, shape, data }`, or onnxruntime's), bytes (Uint8Array, Buffer,
+   * ArrayBuffer), or any JSON-like value with such within.
    */
   input: unknown;
 }
@@ -85,12 +85,12 @@ export interface Fingerprinting {
   /**
    * The name of a computation.
    *
-   * @throws {TypeError} no scope, no model, no input; a function, a symbol, an instance of a class, an object within itself,
-   * a text with a lone surrogate, detached memory: `code` is `ERR_INVALID_ARG_TYPE`.
-   * @throws {RangeError} a tensor whose data do not fit its shape, an unknown element type, more than 64 dimensions; more
-   * values or levels than `maxNodes` and `maxDepth`: `code` is `ERR_OUT_OF_RANGE`.
-   * Cost: some 2 µs, most of it for what is the same in each call: see `fingerprinter`. JSON takes one to three times as
-   * long as JSON.stringify, and SHA3-256 of it.
+   * @throws {TypeError} no scope, no model, no input; a function, a symbol, an instance of a class, an object within
+   * itself, a text with a lone surrogate, detached memory: `code` is `ERR_INVALID_ARG_TYPE`.
+   * @throws {RangeError} a tensor whose data do not fit its shape, an unknown element type, more than 64 dimensions;
+   * more values or levels than `maxNodes` and `maxDepth`: `code` is `ERR_OUT_OF_RANGE`. Cost: some 2 µs, most of it for
+   * what is the same in each call: see `fingerprinter`. JSON takes one to three times as long as JSON.stringify, and
+   * SHA3-256 of it.
    */
   fingerprint(computation: Computation, options?: FingerprintOptions): Fingerprint;
   /** Prepares fingerprints of many computations of one model; errors as `fingerprint`. */

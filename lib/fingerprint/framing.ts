@@ -1,5 +1,5 @@
-// framing.ts: how fields are told apart before they are hashed (NIST SP 800-185, 2.3): lengths come first, so that no two
-// lists of fields have the same bytes. docs/FINGERPRINT.md says which fields.
+// framing.ts: how fields are told apart before they are hashed (NIST SP 800-185, 2.3): lengths come first, so that no
+// two lists of fields have the same bytes. docs/FINGERPRINT.md says which fields.
 
 /** Bytes of a block of SHA3-256. */
 export const RATE = 136;

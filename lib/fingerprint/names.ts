@@ -9,7 +9,8 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 /** 32 bytes that name a computation; a key wherever bytes are one. */
 export class Fingerprint extends Uint8Array<ArrayBuffer> {
-  // What is made of its bytes is no fingerprint. Not by Symbol.species, with which making one takes three times as long.
+  // What is made of its bytes is no fingerprint. Not by Symbol.species, with which making one takes three times as
+  // long.
   override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
     return bytesOf(this).slice(start, end);
   }

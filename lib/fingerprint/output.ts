@@ -29,7 +29,9 @@ const ESCAPED: readonly string[] = Array.from({ length: 128 }, (_, code) =>
 let pool: Uint8Array | undefined;
 let poolAt = 0;
 
-/** What stands before the bytes: their kind, and their length (framing.ts) in up to 8 bytes behind how many these are. */
+/**
+ * What stands before the bytes: their kind, and their length (framing.ts) in up to 8 bytes behind how many these are.
+ */
 const HEAD_BYTES_MAX = 10;
 
 /** The bytes of one value. {@link Output.end} gives the rest of the memory to the next. */

@@ -1,6 +1,7 @@
 // sha3.ts: SHA3-256 (FIPS 202) in TypeScript alone: it runs in browsers, edge workers and bundles of any kind.
 //
-// Lanes of 64 bits are kept as two numbers of 32, low and high: numbers of 64 bits would be BigInts, some 50 times slower.
+// Lanes of 64 bits are kept as two numbers of 32, low and high: numbers of 64 bits would be BigInts, some 50 times
+// slower.
 import { RATE } from './framing.js';
 
 const LANES = 25;

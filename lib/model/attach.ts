@@ -30,12 +30,12 @@ import { verifyOption } from './verification.js';
 declare module '../cache/cache.js' {
   interface Cache {
     /**
-     * A model whose results are kept: what is known is not computed again, what is being computed is computed once, and the
-     * rest reaches `run` in batches. Each version, and each set of parameters, has a keyspace of its own; the time that `run`
-     * takes is the entries' `cost`.
+     * A model whose results are kept: what is known is not computed again, what is being computed is computed once, and
+     * the rest reaches `run` in batches. Each version, and each set of parameters, has a keyspace of its own; the time
+     * that `run` takes is the entries' `cost`.
      *
-     * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0, and there is neither
-     *   `params.seed` nor `replicas`.
+     * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0, and there is
+     *   neither `params.seed` nor `replicas`.
      * @throws {CacheError} as {@link keyspace}.
      * @example const embed = cache.model({ name: 'encoder', version: '2', scope: PUBLIC, codec: float32(1024), run })
      */
@@ -44,12 +44,12 @@ declare module '../cache/cache.js' {
 
     /**
      * Models one after another: each takes what the one before it gives. The whole pipeline's result is stored under a
-     * compound fingerprint, `pipelineFingerprint` of the stages, and each stage's under its own: when one of them changes,
-     * those before it are answered from the cache. Clearing a stage does not clear the pipeline.
+     * compound fingerprint, `pipelineFingerprint` of the stages, and each stage's under its own: when one of them
+     * changes, those before it are answered from the cache. Clearing a stage does not clear the pipeline.
      *
      * @param options those of a model, without `version`, `codec` and `run`, which follow from the stages.
-     * @throws {TypeError | RangeError} there is no stage, or one is no model, or of another tenant; an option is missing or
-     *   wrong.
+     * @throws {TypeError | RangeError} there is no stage, or one is no model, or of another tenant; an option is
+     *   missing or wrong.
      * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
      */
     pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result>;

@@ -34,8 +34,8 @@ export class Copies<Input> {
   }
 
   /**
-   * What does not count is handed on as it is. Runs the caller's code where the input has getters, or is a Proxy: each is
-   * read once.
+   * What does not count is handed on as it is. Runs the caller's code where the input has getters, or is a Proxy: each
+   * is read once.
    */
   of(input: Input): Copy<Input> {
     return this.#copy(input, 'hand on');

@@ -150,8 +150,8 @@ export class Experiment<Input, In, Out> {
 /**
  * Tries a version of a model beside another, with hit ratio, latency and agreement of both. Their results never mix.
  *
- * @throws {TypeError | RangeError} an option is missing or wrong; the models are the same, or their codecs or scopes are
- *   not.
+ * @throws {TypeError | RangeError} an option is missing or wrong; the models are the same, or their codecs or scopes
+ *   are not.
  * @example const trial = experiment({ a: v1, b: v2, share: 0.1, unitOf: ({ user }) => user })
  */
 export function experiment<Input, In, Out>(options: ExperimentOptions<Input, In, Out>): Experiment<Input, In, Out> {

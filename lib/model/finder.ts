@@ -1,5 +1,5 @@
-// finder.ts: from inputs to what is stored under their fingerprints, by one native call: the fingerprint room's framing,
-// with a hasher that also looks up what it hashes.
+// finder.ts: from inputs to what is stored under their fingerprints, by one native call: the fingerprint room's
+// framing, with a hasher that also looks up what it hashes.
 
 import { EXPIRES, MISS, native, wideRegisters } from '../addon/native.js';
 import type { BatchSeeker, Keyspace, Seeker } from '../cache/keyspace.js';

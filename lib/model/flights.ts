@@ -1,5 +1,5 @@
-// flights.ts: computations under way. Who asks for what is being computed joins it; who gives up leaves; when the last one
-// has left, the run is told.
+// flights.ts: computations under way. Who asks for what is being computed joins it; who gives up leaves; when the last
+// one has left, the run is told.
 
 import type { Copy } from './copies.js';
 
@@ -72,9 +72,9 @@ export class Flight<Input, Result> {
   }
 
   /**
-   * One of them has given up. If nobody is left, it lands. Its run is told once nobody waits for any of its results: what
-   * the run does in the background beside them lands, too. What comes of it all the same is not stored: it may be half
-   * done, and what is deleted or set from now on does not find it.
+   * One of them has given up. If nobody is left, it lands. Its run is told once nobody waits for any of its results:
+   * what the run does in the background beside them lands, too. What comes of it all the same is not stored: it may be
+   * half done, and what is deleted or set from now on does not find it.
    *
    * @param land has later callers not join a flight; called before the run is told.
    */

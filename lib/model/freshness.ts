@@ -1,4 +1,5 @@
-// freshness.ts: how long a result is served: while it is fresh, then while a new one is computed, then only if none can be.
+// freshness.ts: how long a result is served: while it is fresh, then while a new one is computed, then only if none can
+// be.
 
 import { DURATION_MS_MAX, type Duration, durationOption, rangeError } from '../base/options.js';
 

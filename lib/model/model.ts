@@ -176,8 +176,8 @@ export class Model<Input, In, Out> {
 
   /**
    * The results for many inputs, in their order. What is missing is run at once, each input once, `maxBatch` together.
-   * Rejects as {@link predict}, with the first failure; what else was computed is stored. TypeError for a hole, RangeError
-   * for more than 2^24 inputs.
+   * Rejects as {@link predict}, with the first failure; what else was computed is stored. TypeError for a hole,
+   * RangeError for more than 2^24 inputs.
    */
   async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
     const asked = this.#asked(options);
@@ -358,8 +358,8 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * What the cache saved: hits times the mean time of a run by input, less what looking up and comparing took. Callers who
-   * joined a run are told apart: a model without a cache would have run them.
+   * What the cache saved: hits times the mean time of a run by input, less what looking up and comparing took. Callers
+   * who joined a run are told apart: a model without a cache would have run them.
    */
   report(options: ReportOptions): ModelReport {
     const overheadMs = this.#lookups === 0 ? 0 : this.#timedMs;

@@ -77,15 +77,17 @@ export interface ModelBaseOptions<Input = unknown> {
    * never ends holds those who wait for it, and its place among `concurrency`.
    */
   timeout?: Duration;
-  /** ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop. */
+  /**
+   * ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop.
+   */
   batchWindow?: number;
   /** For a model that draws: so many results of an input are kept, and a caller gets any of them. Default 1. */
   replicas?: number;
   /** The share of hits that are computed again and compared, in the background; or more about it. Default 0. */
   verify?: number | VerifyOptions;
   /**
-   * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's, without
-   * the members that `fingerprint.exclude` names. A number is their count. Default 0.
+   * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's,
+   * without the members that `fingerprint.exclude` names. A number is their count. Default 0.
    */
   keepInputs?: number | KeepInputsOptions;
   /** What of inputs and parameters counts. */

@@ -1,4 +1,5 @@
-// promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the new.
+// promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the
+// new.
 
 import { countOption, limitOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
@@ -39,8 +40,8 @@ function isKnown<Input>(model: Model<Input, unknown, unknown>, input: Input): bo
 }
 
 /**
- * Computes the hottest inputs of one version under another, the hottest first. A run that fails is counted, and the rest
- * goes on.
+ * Computes the hottest inputs of one version under another, the hottest first. A run that fails is counted, and the
+ * rest goes on.
  *
  * Rejects with `signal`'s reason.
  * @throws {TypeError | RangeError} an option is missing or wrong; the two have not the same scope.

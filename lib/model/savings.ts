@@ -1,5 +1,5 @@
-// savings.ts: what a cache of results saves, in GPU time, GPUs, money and waiting. Arithmetic alone: it measures nothing,
-// and its answer is as good as the hit rate it is given.
+// savings.ts: what a cache of results saves, in GPU time, GPUs, money and waiting. Arithmetic alone: it measures
+// nothing, and its answer is as good as the hit rate it is given.
 //
 //   requests -> hits x GPU time a call -> GPU-hours avoided -> money, less what the lookups themselves cost
 

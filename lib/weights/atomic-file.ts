@@ -7,7 +7,10 @@ import type { Target } from './paths.js';
 /** Of one write: the system takes 2 GiB at most, and a signal is looked at in between. */
 const PIECE = 2 ** 26;
 
-/** Of a path's name: so many units of UTF-16 are 225 bytes at most, and a name with them at most the 255 of file systems. */
+/**
+ * Of a path's name: so many units of UTF-16 are 225 bytes at most, and a name with them at most the 255 of file
+ * systems.
+ */
 const NAMED_BY = 75;
 
 const draftsOf = (path: string) => `.${basename(path).slice(0, NAMED_BY)}.`;
@@ -18,8 +21,8 @@ function draftOf(path: string): string {
 }
 
 /**
- * Removes what writers of `path` left that were killed. What cannot be removed, a stranger's or a folder, is left: no draft
- * is ever read. REQUIRES: nobody is writing it now.
+ * Removes what writers of `path` left that were killed. What cannot be removed, a stranger's or a folder, is left: no
+ * draft is ever read. REQUIRES: nobody is writing it now.
  */
 export async function removeDrafts(path: string): Promise<void> {
   for (const name of await readdir(dirname(path)))
@@ -66,7 +69,9 @@ export class GrowingFile {
   }
 }
 
-/** Makes a draft as the file that it takes the place of: its permissions; its owner and group where the system lets us. */
+/**
+ * Makes a draft as the file that it takes the place of: its permissions; its owner and group where the system lets us.
+ */
 async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['kept']>): Promise<void> {
   const own = await file.stat();
   const same = own.uid === uid && own.gid === gid;
@@ -81,8 +86,8 @@ async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['ke
 }
 
 /**
- * Whoever opens `path` sees what was there before, or all that `write` wrote: it is written beside it, synchronised with
- * the disk, and renamed. If it fails, nothing is left of it. `kept`: of the file that it takes the place of.
+ * Whoever opens `path` sees what was there before, or all that `write` wrote: it is written beside it, synchronised
+ * with the disk, and renamed. If it fails, nothing is left of it. `kept`: of the file that it takes the place of.
  *
  * `mode`: who may read it, less what the process's umask takes away.
  *

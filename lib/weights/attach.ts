@@ -5,7 +5,10 @@ import { Blobs, type BlobsOptions } from './blobs.js';
 
 declare module '../cache/cache.js' {
   interface Cache {
-    /** Files on a volume, mapped, for what a program loads at its start. They are not in the cache, and outlive its `close`. */
+    /**
+     * Files on a volume, mapped, for what a program loads at its start. They are not in the cache, and outlive its
+     * `close`.
+     */
     readonly blobs: Blobs;
   }
 }

@@ -1,8 +1,8 @@
 // blobs.ts: what a program loads at its start (a tokenizer's state, a vocabulary, a table of rules) kept in files on a
 // volume: made once, by one process of however many start together, and mapped by all.
 //
-// A file is a safetensors file with one tensor, `blob`, and in its metadata the name, the version, and the digest of the
-// bytes, by which every process checks what it maps.
+// A file is a safetensors file with one tensor, `blob`, and in its metadata the name, the version, and the digest of
+// the bytes, by which every process checks what it maps.
 
 import { createHash } from 'node:crypto';
 import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, type Stats } from 'node:fs';
@@ -32,7 +32,8 @@ export interface BlobsOptions {
   folder?: string;
   /**
    * Whether several users of the system share the folder. False, the default: files are for this user alone, those of
-   * others but root are not believed. True: all users may read the files, and whoever can write in the folder is believed.
+   * others but root are not believed. True: all users may read the files, and whoever can write in the folder is
+   * believed.
    */
   shared?: boolean;
 }
@@ -80,8 +81,8 @@ export class MappedBlob {
   }
 
   /**
-   * The bytes, over the mapping itself; one copy in memory for all processes. Writing to them changes this mapping alone. A
-   * view stays as it is after `close`.
+   * The bytes, over the mapping itself; one copy in memory for all processes. Writing to them changes this mapping
+   * alone. A view stays as it is after `close`.
    *
    * @throws {WeightsError} `ERR_WEIGHTS_CLOSED`: asked for after `close`.
    */
@@ -112,8 +113,8 @@ export class MappedBlob {
   }
 
   /**
-   * Gives the file up. `bytes` that were handed out stay as they are, and keep the memory until they are collected. Again: no
-   * effect.
+   * Gives the file up. `bytes` that were handed out stay as they are, and keep the memory until they are collected.
+   * Again: no effect.
    *
    * @throws {TypeError} an option that is none.
    */
@@ -141,14 +142,14 @@ export class Blobs {
   }
 
   /**
-   * The blob of this name and version: mapped if it is there, else made by `load`. Of all processes and threads that ask
-   * for it together one calls `load`; the others wait for it, and do it themselves if that one fails or ends. What is there
-   * is checked by its digest first, and made anew if it is not what was written. A `load` that opens the blob which it is to
-   * make waits for itself, for ever.
+   * The blob of this name and version: mapped if it is there, else made by `load`. Of all processes and threads that
+   * ask for it together one calls `load`; the others wait for it, and do it themselves if that one fails or ends. What
+   * is there is checked by its digest first, and made anew if it is not what was written. A `load` that opens the blob
+   * which it is to make waits for itself, for ever.
    *
    * Rejects with what `load` throws, a TypeError for what is no bytes, `signal`'s reason, errors of the file system,
-   * WeightsError `ERR_WEIGHTS_OPEN`: the folder cannot be used, or something that is not this user's, and cannot be removed,
-   * has the blob's place. Cost: some 1 ms for a MB, for the digest; a copy by `load` the first time.
+   * WeightsError `ERR_WEIGHTS_OPEN`: the folder cannot be used, or something that is not this user's, and cannot be
+   * removed, has the blob's place. Cost: some 1 ms for a MB, for the digest; a copy by `load` the first time.
    * @example const { bytes } = await cache.blobs.open('tokenizer', 'v3', () => readFile('tokenizer.json'))
    */
   async open(

@@ -19,7 +19,9 @@ const INDEX = /\.index(\.[\w-]+)?\.json$/;
 const INDEX_BYTES_MAX = 100_000_000;
 
 export interface Checkpoint {
-  /** In order. `path`: the name in the checkpoint's folder; `place`: the file itself, which the name may be a link to. */
+  /**
+   * In order. `path`: the name in the checkpoint's folder; `place`: the file itself, which the name may be a link to.
+   */
   readonly shards: readonly { readonly path: string; readonly place: string }[];
   /** A link that the caller named is followed, and none that a file names. */
   readonly follow: boolean;

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 
 /**
  * Beside the file. Of one that is reached by a link, in the user's cache folder, by the name of the file that the link
- * leads to: its folder is somebody else's, as the `blobs` of the Hugging Face hub's cache, and nothing is written there.
+ * leads to: its folder is somebody else's, as the `blobs` of the Hugging Face hub's cache, and nothing is written
+ * there.
  *
  * @throws errors of the file system.
  */

@@ -11,7 +11,9 @@ import { isOurs, readSmallFile } from './small-file.js';
 const VERSION = 'zerohop weights 1';
 /** Of a sidecar: three lines, of which the longest has five numbers. */
 const SIDECAR_BYTES_MAX = 1024;
-/** The coarsest clock of a file system ticks so often: a file that changed since may change again without another time. */
+/**
+ * The coarsest clock of a file system ticks so often: a file that changed since may change again without another time.
+ */
 const TICK_MS = 2000;
 
 /** Of all files, `total` bytes, as 64 digits. */
@@ -46,7 +48,9 @@ export async function treeOf(
   return Buffer.from(await job<ArrayBuffer>(file, signal, report, start));
 }
 
-/** What an earlier run found, if the file is the same still, and nobody wrote it who could not have written the file. */
+/**
+ * What an earlier run found, if the file is the same still, and nobody wrote it who could not have written the file.
+ */
 function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
   try {
     const { bytes, facts } = readSmallFile(digestPlaceOf(file.path), SIDECAR_BYTES_MAX, false);

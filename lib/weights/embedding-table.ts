@@ -38,13 +38,15 @@ export class EmbeddingTable {
   }
 
   /**
-   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. Of pairs no more than some MiB are in
-   * memory at a time, but ids: some 30 bytes each, and texts themselves. The contents must not change until it is done.
+   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. Of pairs no more than some MiB
+   * are in memory at a time, but ids: some 30 bytes each, and texts themselves. The contents must not change until it
+   * is done.
    *
    * Over a link, the file that it leads to is written; over a file, its permissions stay.
    *
-   * Rejects with a TypeError or RangeError for ids and vectors of different numbers, vectors of different dimensions, an id
-   * twice, numbers that are not finite as elements of the table (see `nonFinite`); `signal`'s reason; what the iterable throws; errors of the file system as they are.
+   * Rejects with a TypeError or RangeError for ids and vectors of different numbers, vectors of different dimensions,
+   * an id twice, numbers that are not finite as elements of the table (see `nonFinite`); `signal`'s reason; what the
+   * iterable throws; errors of the file system as they are.
    * @example await EmbeddingTable.write('items.safetensors', { ids, vectors, dimensions: 384 })
    * @example await EmbeddingTable.write('items.safetensors', rowsOfTheDatabase(), { dtype: 'I8', onProgress })
    */
@@ -73,8 +75,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * The vector of an id, over the file's own memory, or undefined. It stays as it is for as long as it is held, also after
-   * `swap` and `close`. Of F16 and BF16 the bits. One view may be given out several times.
+   * The vector of an id, over the file's own memory, or undefined. It stays as it is for as long as it is held, also
+   * after `swap` and `close`. Of F16 and BF16 the bits. One view may be given out several times.
    */
   row(id: TableId): TableRow | undefined {
     const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text, which no number there equals
@@ -139,8 +141,9 @@ export class EmbeddingTable {
   }
 
   /**
-   * Dot products of `query` with the vectors of many ids, computed where those lie; `out[i]` is that of `ids[i]`, NaN if it is
-   * missing, or if the product is no finite number. With lengths of 1, the cosine. Of I8 they are of the elements times their scale.
+   * Dot products of `query` with the vectors of many ids, computed where those lie; `out[i]` is that of `ids[i]`, NaN
+   * if it is missing, or if the product is no finite number. With lengths of 1, the cosine. Of I8 they are of the
+   * elements times their scale.
    *
    * @throws {TypeError | RangeError} `query` has other dimensions, or a number that is not finite; `out` is too short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
@@ -163,11 +166,11 @@ export class EmbeddingTable {
   }
 
   /**
-   * The `k` vectors with the highest dot product, best first, of all or of some ids: exact. Of equal ones the earlier row.
-   * Vectors whose product is no finite number are none of them.
+   * The `k` vectors with the highest dot product, best first, of all or of some ids: exact. Of equal ones the earlier
+   * row. Vectors whose product is no finite number are none of them.
    *
-   * `threads`: by default as many as the machine runs at once, 8 at most, where all of a table of 32 MB and more is scored;
-   * the caller waits for them.
+   * `threads`: by default as many as the machine runs at once, 8 at most, where all of a table of 32 MB and more is
+   * scored; the caller waits for them.
    *
    * @throws as {@link dot}. Cost: one pass over the vectors, at the speed of memory.
    */
@@ -227,8 +230,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Goes over to another file: from now on every call answers from it. Rows that are held stay as they are, and the memory of
-   * their file stays until the last of them goes.
+   * Goes over to another file: from now on every call answers from it. Rows that are held stay as they are, and the
+   * memory of their file stays until the last of them goes.
    *
    * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then. With
    * `ERR_WEIGHTS_CLOSED`, also if it was closed meanwhile: what was closed stays so.
@@ -261,8 +264,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Gives the file up: every call that would look into it throws `ERR_WEIGHTS_CLOSED`. Rows that were handed out stay as they
-   * are, and keep the memory until the last of them is collected. Again: no effect.
+   * Gives the file up: every call that would look into it throws `ERR_WEIGHTS_CLOSED`. Rows that were handed out stay
+   * as they are, and keep the memory until the last of them is collected. Again: no effect.
    *
    * @throws {TypeError} an option that is none.
    */

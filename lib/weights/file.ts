@@ -5,8 +5,8 @@ import { booleanOption, optionsObject } from '../base/options.js';
 import { refused, WeightsError } from './error.js';
 
 /**
- * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the system's
- * page cache, where the file system can: for files that nobody reads a second time.
+ * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the
+ * system's page cache, where the file system can: for files that nobody reads a second time.
  */
 export type WeightsStrategy = (typeof STRATEGIES)[number];
 
@@ -103,7 +103,8 @@ export class WeightsFile {
     for (const { from, bytes, buffer } of this.#windows)
       if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
     this.#checkWindow(begin, end, 'take parts of it');
-    // The first window is all of the file where that may be; else one that neighbours may use, too, as aligned as the file.
+    // The first window is all of the file where that may be; else one that neighbours may use, too, as aligned as the
+    // file.
     const start = this.size <= WINDOW_BYTES ? 0 : begin - (begin % WINDOW_STEP);
     const near = end - start > WINDOW_BYTES ? begin - (begin % ALIGNMENT) : start;
     const from = end - near > WINDOW_BYTES ? begin : near;
@@ -150,12 +151,12 @@ export class WeightsFile {
   }
 
   /**
-   * Ends work on it, and gives up what it holds. Its buffers are not detached: whatever Node still does with a view of one,
-   * on another thread or in a later step, relies on the view's length and on its memory, and either the view or the
-   * memory's own count keeps that memory. It is unmapped when V8 frees the last buffer over it.
+   * Ends work on it, and gives up what it holds. Its buffers are not detached: whatever Node still does with a view of
+   * one, on another thread or in a later step, relies on the view's length and on its memory, and either the view or
+   * the memory's own count keeps that memory. It is unmapped when V8 frees the last buffer over it.
    *
-   * `now`: the buffers are detached, and the memory is given back. The range of addresses stays taken until the detached
-   * buffers are collected, which whoever reads them keeps from happening.
+   * `now`: the buffers are detached, and the memory is given back. The range of addresses stays taken until the
+   * detached buffers are collected, which whoever reads them keeps from happening.
    */
   close(now = false): void {
     if (!this.#open) return;

@@ -1,12 +1,14 @@
-// id-index.ts: from an id to the row of its vector: open addressing over two words a slot, in memory that may be a file's.
+// id-index.ts: from an id to the row of its vector: open addressing over two words a slot, in memory that may be a
+// file's.
 //
 //   integers  the id's lower half, row + 1; ids that have an upper half are told apart by the list of ids
 //   texts     a hash of the UTF-8, row + 1; told apart by their bytes
 //
-// A seed chooses the slots: whoever chooses some of a table's ids does not choose them. It comes from all ids, so that the
-// same table makes the same file. An id lies at most PROBES_MAX slots behind its first one, or another seed is taken.
-// At most half of the slots are used, so that a probe seldom goes beyond its line. A slot's row is checked against the
-// size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others, and no long searches.
+// A seed chooses the slots: whoever chooses some of a table's ids does not choose them. It comes from all ids, so that
+// the same table makes the same file. An id lies at most PROBES_MAX slots behind its first one, or another seed is
+// taken. At most half of the slots are used, so that a probe seldom goes beyond its line. A slot's row is checked
+// against the size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others, and no
+// long searches.
 
 import { createHash } from 'node:crypto';
 import { native, PROBES_MAX } from '../addon/native.js';

@@ -46,7 +46,10 @@ const giveAllUp = () => {
   for (const giveUp of underWay) giveUp();
 };
 
-/** Runs native work beside the event loop, until the file is closed; `control` is how it is told to give up, and tells how far it is. */
+/**
+ * Runs native work beside the event loop, until the file is closed; `control` is how it is told to give up, and tells
+ * how far it is.
+ */
 export async function job<T>(
   file: WeightsFile,
   signal: AbortSignal | undefined,

@@ -1,4 +1,5 @@
-// table-file.ts: a file of embeddings, opened: where its rows are, and which id is which row's. What is in it is checked.
+// table-file.ts: a file of embeddings, opened: where its rows are, and which id is which row's. What is in it is
+// checked.
 //
 //   vectors        [N, D] of F32, F16, BF16 or I8
 //   scales         [N] of F32, of I8 vectors: what each element is to be multiplied by
@@ -98,8 +99,8 @@ function readTable(weights: Weights): TableFile {
 }
 
 /**
- * A copy of a tensor's bytes. What is looked at from end to end is copied first: the file may be cut meanwhile, and a walk
- * over its pages would then end the process.
+ * A copy of a tensor's bytes. What is looked at from end to end is copied first: the file may be cut meanwhile, and a
+ * walk over its pages would then end the process.
  *
  * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`
  */

@@ -1,6 +1,6 @@
-// table-write.ts: a file of embeddings out of ids and vectors, row by row: however many there are, no more than some MiB
-// of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the index
-// can be made when the last row is known.
+// table-write.ts: a file of embeddings out of ids and vectors, row by row: however many there are, no more than some
+// MiB of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the
+// index can be made when the last row is known.
 
 import { isFloat32Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../base/options.js';
@@ -32,8 +32,8 @@ export type TableRows =
 
 export interface TableWriteOptions {
   /**
-   * What numbers become. `'F32'` (default); `'F16'`, `'BF16'`: rounded to the nearest; `'I8'`: bytes, with a scale for each
-   * row, by its largest element.
+   * What numbers become. `'F32'` (default); `'F16'`, `'BF16'`: rounded to the nearest; `'I8'`: bytes, with a scale for
+   * each row, by its largest element.
    */
   dtype?: RowDType;
   /**

@@ -45,8 +45,9 @@ export class WeightTensor {
   }
 
   /**
-   * The elements, over the mapping itself: the typed array of the type; of F16 a Float16Array where the runtime has one,
-   * of BF16 the bits in a Uint16Array; of what has no array, the bytes. A view stays as it is after the weights were closed.
+   * The elements, over the mapping itself: the typed array of the type; of F16 a Float16Array where the runtime has
+   * one, of BF16 the bits in a Uint16Array; of what has no array, the bytes. A view stays as it is after the weights
+   * were closed.
    *
    * Writing to it changes this mapping alone: neither the file, nor another worker's view. Cost: a typed array, once.
    *
@@ -84,10 +85,11 @@ export class WeightTensor {
   }
 
   /**
-   * Its elements as float32, whatever their type: from 16 and 8 bits, whole numbers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K …).
-   * From `begin` to `end`, in bytes that are whole elements or blocks; all of it by default.
+   * Its elements as float32, whatever their type: from 16 and 8 bits, whole numbers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K
+   * …). From `begin` to `end`, in bytes that are whole elements or blocks; all of it by default.
    *
-   * @throws {TypeError} its type is none that can be converted. @throws {RangeError} no whole blocks; `out` is too short.
+   * @throws {TypeError} its type is none that can be converted. @throws {RangeError} no whole blocks; `out` is too
+   * short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
    */
   toFloat32(out?: Float32Array, begin = 0, end = this.bytes): Float32Array {

@@ -70,12 +70,12 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Writes tensors to a safetensors file, atomically: whoever opens `path` sees the old file or the new one, never a part.
-   * The tensors must not change until it is done. Elements are written as they are, also those that are no finite numbers.
-   * Over a link, the file that it leads to is written; over a file, its permissions stay.
+   * Writes tensors to a safetensors file, atomically: whoever opens `path` sees the old file or the new one, never a
+   * part. The tensors must not change until it is done. Elements are written as they are, also those that are no finite
+   * numbers. Over a link, the file that it leads to is written; over a file, its permissions stay.
    *
-   * Rejects with a TypeError or RangeError for a name or a tensor that is none, `signal`'s reason, and errors of the file
-   * system as they are.
+   * Rejects with a TypeError or RangeError for a name or a tensor that is none, `signal`'s reason, and errors of the
+   * file system as they are.
    * @example await Weights.write('model.safetensors', { weight: { dtype: 'float32', shape: [2, 3], data } })
    */
   static async write(path: FilePath, tensors: WritableTensors, options?: WriteOptions): Promise<void> {
@@ -141,10 +141,11 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * What the files contain, as 64 digits: the version of the model that they are, for `cache.model({ version })`. A changed
-   * byte anywhere gives another.
+   * What the files contain, as 64 digits: the version of the model that they are, for `cache.model({ version })`. A
+   * changed byte anywhere gives another.
    *
-   * @throws {WeightsError} `ERR_WEIGHTS_DIGEST`: not computed yet; `open` with `digest: true`, or await `computeDigest()`.
+   * @throws {WeightsError} `ERR_WEIGHTS_DIGEST`: not computed yet; `open` with `digest: true`, or await
+   * `computeDigest()`.
    */
   get digest(): string {
     if (this.#digest !== undefined) return this.#digest;
@@ -157,8 +158,7 @@ export class Weights implements Iterable<WeightTensor> {
 
   /**
    * Computes `digest`, or takes it from the file `<path>.zerohop-digest` that an earlier one left (of a file that is
-   * reached by a link: from the user's cache folder), if neither inode, size nor
-   * time of the file has changed since.
+   * reached by a link: from the user's cache folder), if neither inode, size nor time of the file has changed since.
    *
    * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`: the file was cut or written to meanwhile;
    * `ERR_WEIGHTS_CLOSED`. Cost: some 1 s for a GB by one thread, where it is in memory.
@@ -169,11 +169,11 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * The files, for a model whose initializers lie in them: its `external_data` says `location`, the file's name, and `offset` and
-   * `length`, which are `place.begin` and `bytes` of the tensor.
+   * The files, for a model whose initializers lie in them: its `external_data` says `location`, the file's name, and
+   * `offset` and `length`, which are `place.begin` and `bytes` of the tensor.
    *
-   * Nothing is copied here. onnxruntime 1.30 copies what it needs while the session is made. The weights may be closed at any
-   * time: what this gave keeps the memory.
+   * Nothing is copied here. onnxruntime 1.30 copies what it needs while the session is made. The weights may be closed
+   * at any time: what this gave keeps the memory.
    *
    * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: a file longer than one buffer may be (4 GiB on Node 20).
    * @example const session = await ort.InferenceSession.create(model, { externalData: weights.externalData() })
@@ -184,8 +184,8 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Loads tensors into memory, all of them by default, with large reads by several threads: at the device's speed, which
-   * touching them does not reach.
+   * Loads tensors into memory, all of them by default, with large reads by several threads: at the device's speed,
+   * which touching them does not reach.
    *
    * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`, `ERR_WEIGHTS_CLOSED`.
    */
@@ -206,7 +206,9 @@ export class Weights implements Iterable<WeightTensor> {
     }
   }
 
-  /** Tells the system which tensors are used next, all by default, and waits for nothing. False where it cannot be told. */
+  /**
+   * Tells the system which tensors are used next, all by default, and waits for nothing. False where it cannot be told.
+   */
   advise(names?: Iterable<string>): boolean {
     const wanted = names === undefined ? [...this] : Array.from(names, (name) => this.tensor(name));
     return wanted.map(({ file, place, bytes }) => native.weightsAdvise(file.handle, place.begin, bytes)).every(Boolean);
@@ -234,9 +236,9 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Ends `prefetch` and `computeDigest` that are under way, which reject with `ERR_WEIGHTS_CLOSED`; gives back the files'
-   * descriptors, and what `lock` kept in memory. Views that were handed out stay as they are, and keep the memory until
-   * the last of them is collected. Again: no effect.
+   * Ends `prefetch` and `computeDigest` that are under way, which reject with `ERR_WEIGHTS_CLOSED`; gives back the
+   * files' descriptors, and what `lock` kept in memory. Views that were handed out stay as they are, and keep the
+   * memory until the last of them is collected. Again: no effect.
    *
    * @throws {TypeError} an option that is none.
    */

@@ -1,9 +1,10 @@
 // windows.ts: the windows of a large checkpoint, at the price of one collection.
 //
-// V8 counts the bytes of a buffer as memory that a collection might give back, and collects the whole heap whenever they
-// have grown by half of what the heap may have: with windows of 3.5 GB that is one collection a window, for nothing.
-// So the bytes of all windows are announced first, which is one collection, and each window, smaller than that half, then
-// takes the place of as many of them. What is taken back is only what was announced here: V8's own count stays its own.
+// V8 counts the bytes of a buffer as memory that a collection might give back, and collects the whole heap whenever
+// they have grown by half of what the heap may have: with windows of 3.5 GB that is one collection a window, for
+// nothing. So the bytes of all windows are announced first, which is one collection, and each window, smaller than that
+// half, then takes the place of as many of them. What is taken back is only what was announced here: V8's own count
+// stays its own.
 
 import { getHeapStatistics } from 'node:v8';
 import { native } from '../addon/native.js';

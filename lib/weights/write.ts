@@ -1,5 +1,6 @@
-// write.ts: safetensors out: the header padded so that data begin at a multiple of 64, the widest elements first so that
-// each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the disk.
+// write.ts: safetensors out: the header padded so that data begin at a multiple of 64, the widest elements first so
+// that each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the
+// disk.
 
 import { isAbortSignal, isUint8Array } from '../base/kinds.js';
 import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../base/options.js';
@@ -139,8 +140,8 @@ function metadataOf(metadata: unknown): Record<string, string> | undefined {
 }
 
 /**
- * The header of a file whose tensors lie in this order, without a gap; at least so many bytes, so that one may be written
- * when all is known into room that was left before.
+ * The header of a file whose tensors lie in this order, without a gap; at least so many bytes, so that one may be
+ * written when all is known into room that was left before.
  */
 export function headerOf(
   tensors: readonly TensorEntry[],
