@@ -1,7 +1,7 @@
 // checksum.h: a 32-bit checksum of a value, to notice that JavaScript wrote through a view.
 //
-// It must be cheap enough to be paid at every set and needs no strength against an adversary: whoever can write to a
-// view can write to the checksum too.  Eight lanes of 32 x 32 -> 64 bit products over keys that change from line to
+// It must be cheap enough for every `set`.  It needs no strength against an adversary: whoever can write to a view can
+// also write to the checksum.  Eight lanes of 32 x 32 -> 64 bit products over keys that change from line to
 // line, as XXH3 [Collet 2019] has them; every input bit reaches the result, and so does its place.
 //
 // Computed with the widest vectors of the processor, chosen at run time; the result is the same with any.
@@ -15,8 +15,8 @@ namespace zerohop {
 
 uint32_t Checksum(const void* data, size_t bytes);
 
-// Copies, and returns the checksum of what was written: each word is read once, so it holds also if another thread
-// writes to `from` meanwhile.
+// Copies, and returns the checksum of what was written.  Each word is read once, so the checksum is right even if
+// another thread writes to `from` meanwhile.
 uint32_t CopyAndChecksum(void* to, const void* from, size_t bytes);
 
 // The same with vectors of at most so many bytes (16, 32, 64), or without any (8): for tests.

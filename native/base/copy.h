@@ -1,7 +1,7 @@
 // copy.h: copying where neither end lies in a processor cache.
 //
-// Lines are asked for before they are needed, those that will be written too: else the next locked instruction waits
-// until all that was stored has its lines.  Prefetching beyond what is mapped does nothing.
+// Lines are prefetched before they are needed, and so are the lines that will be written.  Without that, the next
+// locked instruction waits until all stores have their lines.  Prefetching beyond what is mapped does nothing.
 #pragma once
 
 #include <cstddef>

@@ -10,7 +10,7 @@
 
 namespace zerohop {
 
-// `root` stands in front of /proc and /sys, so that tests can show it a tree of their own; empty in production.
+// `root` is a prefix of /proc and /sys, so that a test can give its own tree.  It is empty in production.
 uint64_t MemoryLimitBytes(uint64_t physical_bytes, const std::string& root = "");
 
 }  // namespace zerohop

@@ -1,7 +1,7 @@
 // status.h: the core's one way to say that something failed: a stable code and a sentence for a person.
 //
-// The core throws nothing of its own.  Codes map one to one to the `ERR_CACHE_*` strings that users see
-// (binding/errors.cc); the list is append only.
+// The core throws nothing of its own.  binding/errors.cc maps the codes to the `ERR_CACHE_*` strings that users see,
+// and binding/weights_file.h to `ERR_WEIGHTS_*`.  The list is append only.
 #pragma once
 
 #include <cerrno>

@@ -1,11 +1,11 @@
 // ticker.h: a word in memory that tells the time, so that JavaScript can read it without a call.
 //
-// A thread of its own counts ticks of 4 ms into the word: a timer of JavaScript's would stand still in a loop that
-// never returns, and can be mocked.  The thread runs while someone wakes it now and then; asleep, the word is kAsleep,
-// beyond every end, so that each looks reached and the reader asks native code.  The word is 32 bits wide because
-// JavaScript keeps and compares such numbers without allocating.
+// A thread of its own counts ticks of 4 ms into the word.  A timer of JavaScript's would stand still in a loop that
+// never returns, and tests can mock it.  The thread runs while someone wakes it now and then.  While it sleeps, the
+// word is kAsleep, which lies beyond every end: each entry looks expired, and the reader asks native code.  The word is
+// 32 bits wide because JavaScript keeps and compares such numbers without allocating.
 //
-// A reader allows for kSlackTicks: nearer than that to an end it asks native code too, which knows the exact time.
+// A reader allows for kSlackTicks: nearer than that to an end it asks native code, which knows the exact time.
 //
 // Threads  any.  Lifetime  of the process; the thread is never joined and touches nothing that is destroyed.
 // Cost     asleep none; awake 250 wake-ups a second, about 0.1 % of a core.

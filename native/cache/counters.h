@@ -1,4 +1,4 @@
-// counters.h: what is counted, per session and keyspace, summed when someone asks.
+// counters.h: counters for each session and keyspace.  They are summed when someone asks.
 //
 // Each Counters is written by one thread only, so a count is a relaxed load and store: no locked instruction on the hot
 // path.  Whoever sums may read any thread's counters at any time.
@@ -17,8 +17,8 @@ enum class Count : size_t {
   kCopiedHits,      // of the hits: answered with a copy because the segment was not exposed
   kNearHits,        // of the hits: answered by a thread's near cache
   kSets,            // stored
-  kRefusedPinned,   // sets refused: no segment could be freed, all were seen by views
-  kRefusedReaders,  // sets refused: a reader in another thread stood still in the middle of a lookup
+  kRefusedPinned,   // sets refused: no segment could be freed, because views show all of them
+  kRefusedReaders,  // sets refused: a reader in another thread was stopped in the middle of a lookup
   kRefusedMemory,   // sets refused: the system gave no memory for the index
   kRefusedWorth,    // sets refused: worth less than what the cache would have to evict
   kStoredBytes,     // of the sets: what their entries took

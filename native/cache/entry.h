@@ -9,10 +9,10 @@
 //         then       key, then padding
 //         + value_at               value, 64-aligned from 256 bytes up, else 8-aligned; then padding to 8
 //
-// Little-endian, position-independent.  An entry is written once, before the index knows it, and its bytes never change
-// while anyone can see them, but for `expires_us`, which is read and renewed atomically.  JavaScript can reach the
-// bytes through a view's `.buffer`, so what is read back is not believed: `ReadEntry` copies the header and checks it
-// against the segment's end before anything is done with it.
+// Little-endian, position-independent.  An entry is written once, before the index has it.  Its bytes never change
+// while anyone can see them, except `expires_us`, which is read and renewed atomically.  JavaScript can write to the
+// bytes through a view's `.buffer`, so they are not trusted: `ReadEntry` copies the header and checks it against the
+// end of the segment before it is used.
 #pragma once
 
 #include <atomic>
@@ -46,7 +46,7 @@ struct EntryHeader {
 };
 static_assert(sizeof(EntryHeader) == 16, "the layout above");
 
-// Ticks of `written`: 64 ms, so that 27 bits last for 99 days; after that an entry counts as 99 days younger.
+// The unit of `written`: 64 ms, so that 27 bits last for 99 days.  An older entry looks 99 days younger.
 inline constexpr uint64_t kTickUs = 64000;
 
 // What an entry has beyond key and value, if it has a time to live, a cost or tags.

@@ -1,7 +1,7 @@
 // registry.h: named caches of the process: the same name is the same cache in every thread.
 //
-// A cache lives as long as someone holds it; the registry itself holds none.  It is never destroyed: threads may still
-// run when static objects are.
+// A cache lives as long as someone holds it; the registry itself holds none.  The registry is never destroyed, because
+// threads may still run when static objects are destroyed.
 #pragma once
 
 #include <map>
@@ -17,8 +17,8 @@ class Registry {
  public:
   static Registry& Process();
 
-  // The cache of that name, made if there is none; kOptions if it was opened with others.  An empty name: a new cache
-  // that nobody else can open.
+  // The cache of that name; it is made if there is none.  kOptions if it was opened with other options.  An empty name
+  // makes a new cache that nobody else can open.
   Result<std::shared_ptr<Cache>> Open(const std::string& name, const CacheOptions& options) EXCLUDES(mutex_);
 
  private:

@@ -1,8 +1,8 @@
-// reuse_model.h: what the traffic says about an entry of some class and age: how soon is it asked for again?
+// reuse_model.h: how soon is an entry of some class and age asked for again?  Learned from the traffic.
 //
-// Fed with intervals: a key was seen with a class, and seen again at some age (reused), or not seen again for as long
-// as it was followed (lapsed), or is still being followed (waiting).  From these comes, for each class, the hazard of
-// reuse at each age (the life table of [KM58]), and from that an index:
+// It is fed with intervals that begin when a key is seen with a class.  The key is seen again at some age (reused), or
+// not for as long as it is followed (lapsed), or it is still followed (waiting).  From these comes, for each class, the
+// hazard of reuse at each age (the life table of [KM58]), and from that an index:
 //
 //   index(class, age) = max over T of  P(asked for again within T) / E[time until then, or T]
 //
@@ -10,7 +10,7 @@
 // drop".  With S the share still waiting at an age, and X the integral of S, that is the steepest slope from the point
 // (X, -S) of the age to one of a later age: the upper hull of the points, found in one pass from the end.
 //
-// Scarce classes borrow from their group (classes of the same frequency), and groups from all.
+// A class with few intervals borrows from its group (the classes of the same frequency), and a group from all.
 //
 // Threads  none of its own, but Index, which reads relaxed atomics that Fit replaces one by one.
 // Cost     Reused, Lapsed, Waiting: two loads and a store.  Fit: some 20 us.  Index: one load of 8 KiB.
@@ -45,7 +45,8 @@ class ReuseModel {
   void Lapsed(uint32_t entry_class, uint32_t age) { Record(lapsed_, entry_class, age); }
   void Waiting(uint32_t entry_class, uint32_t age) { ++waiting_[RowOf(age)][entry_class]; }
 
-  // Draws the index anew; then what was learned counts `retained` as much as before, and who waits is told anew.
+  // Computes the index again.  After that, what was learned counts `retained` times as much as before, and the waiting
+  // keys must be reported again.
   void Fit(float retained);
 
   // age < AccessState::kAges

@@ -1,8 +1,9 @@
-// reuse_tracker.h: follows a sample of the keys, in the cache or not, and tells how their waiting ends.
+// reuse_tracker.h: follows a sample of the keys, in the cache or not, and reports when they are asked for again.
 //
-// A table of 8 bytes a key, in buckets of one cache line.  Followed are the keys whose hash lies below a threshold, so
-// the same ones for as long as it stays; it sinks when the table turns out too small to follow them over the whole
-// horizon, and rises when there is room: a thin sample over a long time teaches more than a dense one over a short.
+// A table of 8 bytes a key, in buckets of one cache line.  The keys whose hash lies below a threshold are followed, so
+// they stay the same while the threshold does.  It sinks when the table turns out too small to follow them over the
+// whole horizon, and rises when there is room: a thin sample over a long time teaches more than a dense one over a
+// short time.
 //
 //   slot   63 ........... 32 | 31 ...... 26 | 25 ... 0
 //          tag of the hash   | class        | when it was seen, in ticks        0 = empty
@@ -56,8 +57,8 @@ class ReuseTracker {
     *place = Pack(tag, entry_class, now);
   }
 
-  // Goes through `count` buckets: tells who is still waiting, and lets go of who waited for too long.  True when it has
-  // come round.
+  // Visits the next `count` buckets: reports the keys that still wait, and drops those that waited too long.  True when
+  // the sweep has reached its beginning.
   bool Sweep(size_t count, uint32_t now, ReuseModel& model);
 
   // Starts again with more room; may throw, and then nothing has changed.

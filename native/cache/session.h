@@ -16,8 +16,8 @@
 
 namespace zerohop {
 
-// Told, from any thread, that segments have begun to cool or were retired: the owner should release its buffers
-// over them soon.  Called under the session list's lock: post a message, do nothing else.
+// Is notified, from any thread, when segments begin to cool or are retired: the owner should release its buffers over
+// them soon.  The call comes under the lock of the session list, so it posts a message and does nothing else.
 class NoticeListener {
  public:
   virtual void OnNotice() = 0;
@@ -79,8 +79,8 @@ struct Session {
   std::unique_ptr<std::atomic<Counters*>[]> by_space { new std::atomic<Counters*>[ Spaces::kSpacesMax ]() };
 };
 
-// Keeps what the owner finds from being reused while it lives: until the value is copied, or its segment exposed.
-// No Node-API call that may collect garbage in between: every writer would wait for it.  Not to be nested.
+// While it lives, the memory of what the owner finds is not reused.  It ends when the value is copied or its segment is
+// exposed.  Make no Node-API call that may collect garbage meanwhile: every writer would wait for it.  Do not nest.
 class ReadGuard {
  public:
   ReadGuard(const EpochDomain& epochs, Session& session) : session_(session) { epochs.Enter(session.record); }

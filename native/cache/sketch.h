@@ -1,13 +1,13 @@
 // sketch.h: how often a key was asked for lately, in four bits a counter.
 //
-// A count-min array [CM05] whose counters for one key lie in one cache line, raised conservatively (only those that
-// are lowest) and halved now and then [TLFU17], so that old counts age.  Collisions can only make a count too high;
-// saturation at 15 and halving only too low.
+// A count-min sketch [CM05].  The counters of one key lie in one cache line.  An addition raises only the lowest of
+// them (conservative update).  All counters are halved now and then [TLFU17], so that old counts age.  Collisions can
+// only make a count too high; saturation at 15 and halving can only make it too low.
 //
 //   hash -> one 64-byte block -> one counter of 32 in each of its 4 rows -> the lowest of them
 //
-// Threads  any: counters are relaxed atomics, and an addition that is lost to a race is one addition.  `Halve` of one
-//          block at a time may run beside them.  It does not grow: its owner replaces it by a larger one.
+// Threads  any: counters are relaxed atomics, and a race loses one addition at most.  One thread at a time may call HalveBlocks meanwhile.
+//          A sketch does not grow: its owner replaces it with a larger one.
 // Cost     Add: one cache line.  HalveBlocks: 64 bytes a block; the owner spreads it over the requests.
 //
 // [CM05] Cormode & Muthukrishnan, J. Algorithms 55(1), 2005   [TLFU17] Einziger et al., ACM TOS 13(4), 2017
@@ -98,7 +98,8 @@ class FrequencySketch {
     const uint32_t counts[] = {static_cast<uint32_t>(seen[kRow] >> shifts[kRow]) & kCountMax...};
     const uint32_t lowest = std::min({counts[kRow]...});
     if (lowest == kCountMax) return lowest;
-    // What was loaded, and no later state of it: a counter that has reached its end since would carry into the next.
+    // Adds to the word that was loaded, not to a later state of it: a counter that is full by now would carry into the
+    // next one.
     (places[kRow]->store(seen[kRow] + (uint64_t{counts[kRow] == lowest} << shifts[kRow]), std::memory_order_relaxed),
      ...);
     return lowest + 1;

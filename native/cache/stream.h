@@ -1,7 +1,7 @@
 // stream.h: where new entries are appended: one open segment, filled from its start.
 //
-// Reserving is a few instructions under a lock; the bytes are written outside it.  A reservation counts as a writer of
-// its segment until `Finish`, so the segment is not evicted under the writer's hands.  Each scope has its own streams:
+// Reserving takes a few instructions under a lock; the bytes are written outside it.  Until `Finish`, a reservation
+// counts as a writer of its segment, and a segment with writers is not evicted.  Each scope has its own streams:
 // entries of two scopes never share a segment, because a view's `.buffer` shows the whole of it.
 //
 // Threads  any.  Lock order: stream before arena.
@@ -34,7 +34,7 @@ class Stream {
   std::optional<Reservation> Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes, uint32_t spare)
       EXCLUDES(mutex_);
 
-  // The reserved entry is in the index, or given up.
+  // The writer is done: the entry is in the index, or the reservation is given up.
   void Finish(const Reservation& reservation) {
     arena_.segment(reservation.segment).writers.fetch_sub(1, std::memory_order_release);
   }

@@ -7,14 +7,14 @@
 // is written, chained when the index knows the entry, and dropped when the entry leaves the index.  The last two happen
 // under the lock of the key's index shard, so under that lock an entry and its links are there or gone together.
 //
-// A tag is 64 bits of a keyed hash of its name, its keyspace's incarnation included; names are not kept.  Should two
-// tags ever meet, a deletion by one of them removes the other's entries too, which are then computed again.
+// A tag is 64 bits of a keyed hash over its name and the incarnation of its keyspace.  Names are not kept.  If two tags
+// ever collide, a deletion by one of them also removes the entries of the other.  They are then computed again.
 //
-// Buckets are as many as links in use [Litwin 1980]: taking a link splits a bucket, giving one back merges two.  The
-// head of bucket i lies in link i.  So each call does a bounded amount of work, and nothing is ever copied to grow.
+// There are as many buckets as links in use [Litwin 1980]: taking a link splits a bucket, and giving one back merges
+// two.  The head of bucket i lies in link i.  So each call does a bounded amount of work, and growth copies nothing.
 //
-// Entries lie where JavaScript may write.  A number that does not belong to the entry's hash is ignored; links that
-// were written over in their entry are orphans, which the cache's upkeep finds by `Look` and drops.
+// JavaScript can write to the bytes of an entry.  So a link number that does not belong to the entry's hash is ignored.
+// Links whose numbers were overwritten are orphans: the cache's upkeep finds them with `Look` and drops them.
 //
 // Threads  any; `mutex_` is a leaf lock.
 // Memory   32 bytes a link in use, in chunks that are mapped, and unmapped when they are empty: `bytes()`.  The cache
@@ -41,7 +41,7 @@ class Tags {
  public:
   // A tag within one incarnation of a keyspace.
   using Tag = uint64_t;
-  // A link, as whoever asks for it outside the lock remembers it.
+  // A link, as a caller remembers it outside the lock.
   struct Link {
     uint32_t id;
     Tag tag;
@@ -58,12 +58,12 @@ class Tags {
   // Takes a link for each tag, of an entry whose key has that hash.  False, and nothing is taken, if there are not
   // enough: then a Growth brings more.  REQUIRES: ids.size() == tags.size()
   bool Take(std::span<const Tag> tags, uint64_t hash, std::span<uint32_t> ids) noexcept EXCLUDES(mutex_);
-  // The index knows the entry that these were taken for; or will not.
+  // Chain: the index has the entry that these were taken for.  Release: it will never have it.
   void Chain(TagIds ids) noexcept EXCLUDES(mutex_);
   void Release(TagIds ids) noexcept EXCLUDES(mutex_);
-  // An entry with these links, and that hash, has left the index.  Chain and Drop: REQUIRES the hash's shard lock.
+  // The entry with these links and that hash has left the index.  Chain and Drop: REQUIRES the hash's shard lock.
   void Drop(TagIds ids, uint64_t hash) noexcept EXCLUDES(mutex_);
-  // The same of one link, unless it is not that one any more.
+  // Drops one link, unless it belongs to another entry by now.
   void Drop(const Link& link) noexcept EXCLUDES(mutex_);
   bool Has(const Link& link) const noexcept EXCLUDES(mutex_);
 
@@ -76,7 +76,8 @@ class Tags {
   void SetApart(Tag tag) noexcept EXCLUDES(mutex_);
   size_t Apart(std::span<Link> links) const noexcept EXCLUDES(mutex_);
 
-  // Chained links from `*from` on, which moves on: every link is told in its turn.  Looks at `slots` at most.
+  // Chained links from `*from` on.  It advances `*from`, so that repeated calls give every link.  At most `slots` slots
+  // are looked at.
   size_t Look(uint32_t* from, size_t slots, std::span<Link> links) const noexcept EXCLUDES(mutex_);
 
   // One chunk more, and paid for while this lives: `bytes()` counts it before it is there.

@@ -1,7 +1,7 @@
-// version_words.h: words in shared memory that tell a near cache when an answer of its own is out of date.
+// version_words.h: words in shared memory that tell a near cache when one of its answers is out of date.
 //
-// An isolate keeps a small map from keys to views it was given (lib/cache/near.ts).  An answer
-// in it is right as long as
+// An isolate keeps a small map from keys to the views that it was given (lib/cache/near.ts).  An answer in it is right
+// as long as all of this holds:
 //
 //   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
 //             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:

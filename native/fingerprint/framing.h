@@ -1,5 +1,5 @@
-// framing.h: how fields are told apart before they are hashed [SP800-185, 2.3]: lengths come first, so that no two
-// lists of fields have the same bytes.  docs/FINGERPRINT.md says which fields.
+// framing.h: how fields are framed before they are hashed [SP800-185, 2.3].  Each begins with its length, so that no
+// two lists of fields have the same bytes.  docs/FINGERPRINT.md says which fields there are.
 //
 // [SP800-185] NIST, SHA-3 Derived Functions, 2016
 #pragma once

@@ -4,7 +4,7 @@
 //   many    lane by lane: lane i of each of kLanesMax states side by side, permuted 8 at a time by AVX-512, 4 by AVX2,
 //           2 by NEON
 //
-// Which way is taken is found out once; a way that does not do what the plain one does is never taken.
+// The fastest way is found once.  A way whose result differs from the plain one is never used.
 //
 // Threads  any: pure functions.
 //

@@ -1,9 +1,9 @@
-// known_inputs.h: digests of inputs that came again.  SHA3-256 of 4 KiB takes 9 us; to see that they are the 4 KiB of a
-// while ago takes 0.3.
+// known_inputs.h: digests of inputs that come again.  SHA3-256 of 4 KiB takes 9 us; comparing 4 KiB with the bytes of a
+// known input takes 0.3 us.
 //
-// An input is kept, byte for byte, when it comes a second time; until then its place knows its checksum alone.  Equal
-// bytes behind equal starts have equal digests: nothing is guessed.  An input that was found since another last wanted
-// its place keeps it.
+// An input is kept, byte for byte, when it comes a second time; until then its place holds its checksum alone.  Nothing
+// is guessed: equal bytes behind equal starts have equal digests.  When another input wants the place, an input that
+// was found since the last such request keeps it.
 //
 // Memory   100 KiB once it is used, and at most kBytesMax of inputs
 // Threads  one
@@ -23,7 +23,7 @@ namespace zerohop {
 class KnownInputs {
  public:
   static constexpr size_t kPlaces = 4096;
-  // Shorter ones are hashed nearly as soon, and would take the places of longer ones.
+  // Shorter inputs are hashed nearly as fast as they are compared, and would take the places of longer ones.
   static constexpr size_t kInputBytesMin = 512;
   static constexpr size_t kInputBytesMax = size_t{64} << 10;
   static constexpr size_t kBytesMax = size_t{4} << 20;

@@ -1,4 +1,4 @@
-// nans.h: all NaNs of a tensor are one: which payload a NaN has depends on the processor, not on the computation.
+// nans.h: makes all NaNs of a tensor equal.  The payload of a NaN depends on the processor, not on the computation.
 #pragma once
 
 #include <cstddef>

@@ -30,7 +30,7 @@ void AbsorbBlocks(KeccakState& state, std::span<const std::byte> blocks);
 // The digest of what `start` has absorbed, and the input.
 Digest Sha3From(const KeccakState& start, const HashInput& input);
 
-// The same of each input; `digests` has room for kDigestBytes of each..
+// The same of each input; `digests` has room for kDigestBytes of each.
 void Sha3ManyFrom(const KeccakState& start, std::span<const HashInput> inputs, std::byte* digests,
                   const ManyKeccak* way = WidestKeccak());
 

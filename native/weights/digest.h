@@ -2,7 +2,8 @@
 // MiB (docs/WEIGHTS.md specifies it).  A leaf is hashed behind a zero byte, two nodes behind a one; a node without a
 // neighbour moves up as it is.
 //
-// The file is read, not its pages: what was cut is an error and no fault.  Leaves are hashed several at a time.
+// The file is read, not its pages, so a file that was cut is an error and no fault.  Several leaves are hashed at a
+// time.
 //
 // Cost  on one thread of a processor with AVX2 some 1 s for a GB, where it is in memory
 #pragma once

@@ -1,7 +1,7 @@
-// fault_guard.h: reads of pages whose file may be cut meanwhile: the system then raises SIGBUS, which ends the read
-// here, and not the process.
+// fault_guard.h: reads of mapped pages whose file may be cut meanwhile.  The system then raises SIGBUS: here that ends
+// the read, not the process.
 //
-// The handler is installed with the first read.  A fault of anybody else is passed on to whoever handled it before.
+// The handler is installed with the first read.  It passes other faults on to the handler that was there before.
 // Threads   any; a read is its own thread's.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace zerohop {
 
-// What this thread reads now.
+// The range that this thread reads now.
 class FaultGuard {
  public:
   FaultGuard(const void* begin, size_t bytes);
@@ -29,12 +29,12 @@ class FaultGuard {
   sigjmp_buf back_;
 };
 
-// Runs `read`, which reads from [begin, begin + bytes); false if a page of it was no more.  `read` is left where it
-// faulted: it must hold nothing then that has a destructor.
+// Runs `read`, which reads from [begin, begin + bytes); false if one of the pages is gone.  `read` is left where it
+// faulted, so it must hold nothing there that has a destructor.
 template <class Read>
 bool ReadGuarded(const void* begin, size_t bytes, const Read& read) {
   FaultGuard guard(begin, bytes);
-  // Without the signal mask: no call of the system.  The handler unblocks what it has to.
+  // The signal mask is not saved, which would be a system call.  The handler unblocks what it must.
   if (sigsetjmp(guard.back(), 0) != 0) return false;
   read();
   return true;

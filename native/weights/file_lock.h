@@ -1,5 +1,5 @@
-// file_lock.h: one process at a time, told by a file: the system takes the lock back when its holder ends, however it
-// ends.
+// file_lock.h: a lock on a file, for one process at a time.  The system releases it when its holder ends, however that
+// happens.
 //
 // Lifetime  the lock is held as long as the object lives; its file is gone with it.
 #pragma once
@@ -13,8 +13,8 @@ namespace zerohop {
 
 class FileLock {
  public:
-  // Null where somebody else holds it, in this process or another: nothing is waited for.  `shared`: other users may
-  // take it, too, as far as the process's umask allows.
+  // Null if somebody else holds it, in this process or another; it does not wait.  `shared`: other users may take it
+  // too, as far as the umask of the process allows.
   static Result<std::unique_ptr<FileLock>> TryTake(const std::string& path, bool shared);
 
   FileLock(const FileLock&) = delete;

@@ -9,7 +9,7 @@
 
 namespace zerohop {
 
-// Null if there is no such type, or no longer.  Valid for ever.  A block is always of whole bytes.
+// Null if there is no such type, or no longer.  Valid forever.  A block is always of whole bytes.
 const DType* GgmlType(uint32_t number);
 
 }  // namespace zerohop

@@ -81,7 +81,7 @@ enum class GgufType : uint32_t {
 // "UINT8" … "FLOAT64", as the specification writes them.
 const char* GgufTypeName(GgufType type);
 
-// Where a value is; its bytes are read by who wants it.
+// Where a value lies.  Its bytes are read when somebody asks for them.
 struct GgufValue {
   std::string key;
   GgufType type = GgufType::kUint8;

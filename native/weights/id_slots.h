@@ -1,11 +1,11 @@
 // id_slots.h: rows by whole numbers, many at a time: the index of lib/weights/id-index.ts, which makes it.
 //
-// A slot is two words: the lower half of an id, and its row + 1, or 0 where there is none.  The key chooses the slots,
-// so that who chooses ids does not choose them.  An id lies within kProbesMax slots of its first one: an id that is not
-// there ends at an empty slot, or there.  What is in the slots is believed as far as it gives rows of the table,
-// whoever wrote it.
+// A slot is two words: the lower half of an id, and its row + 1, or 0 if the slot is empty.  A key chooses the slots,
+// so that nobody who chooses ids can choose them.  An id lies within kProbesMax slots of its first one.  A search that
+// fails ends at an empty slot, or after kProbesMax slots.  The file may hold anything in its slots: a row is checked
+// against the size of the table.
 //
-// Cost  a line of the index an id; those to come are fetched
+// Cost  one cache line of the index an id; the lines of the next ids are prefetched
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ struct IdSlots {
 // rows[i] is the row of ids[i], or -1.
 void FindRows(const IdSlots& index, std::span<const int32_t> ids, int32_t* rows);
 void FindRows(const IdSlots& index, std::span<const uint32_t> ids, int32_t* rows);
-// What is no whole number within 2^53 has no row.
+// A number that is not whole, or beyond 2^53, has no row.
 void FindRows(const IdSlots& index, std::span<const double> ids, int32_t* rows);
 
 }  // namespace zerohop

@@ -1,7 +1,8 @@
-// load.h: a file's bytes into memory, at the device's speed: large reads by several threads, where faults of a mapping
-// would come one by one.
+// load.h: reads a file into memory at the speed of the device.  Several threads make large reads; page faults of a
+// mapping would come one by one.
 //
-// `go_on(bytes)` is asked now and then, from any of the threads, with what was read since; false ends it with kClosed.
+// Each thread calls `go_on(bytes)` now and then, with the bytes that were read since.  False ends the work with
+// kClosed.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ namespace zerohop {
 
 using GoOn = std::function<bool(uint64_t bytes)>;
 
-// Into the system's page cache.  Returns when all ranges were read; nothing is to be done where the file is not mapped.
+// Reads the ranges into the page cache of the system.  Does nothing if the file is not mapped.
 Status WarmFile(const MappedFile& file, std::span<const FileRange> ranges, unsigned threads, const GoOn& go_on);
 
 // Into the memory of a file that is not mapped, all of it.  kClosed: the pages were discarded meanwhile; zeros are

@@ -42,7 +42,7 @@ MappedFile::Identity IdentityOf(const struct stat& facts) {
           static_cast<uint64_t>(facts.st_size), Nanoseconds(Modified(facts)), Nanoseconds(StatusChanged(facts))};
 }
 
-// The same file once more, read past the page cache; -1 where that can not be had.
+// The same file once more, read past the page cache; -1 where the system does not allow that.
 int OpenDirect([[maybe_unused]] int file) {
 #if defined(__linux__)
   // By the descriptor and not by its name, which may be another file's by now.

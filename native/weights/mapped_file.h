@@ -4,8 +4,8 @@
 // file nor another process nor another mapping of it, and is not charged before it happens (MAP_NORESERVE).  Where a
 // file may vanish under its pages (network file systems) it has memory of its own instead, which LoadFile fills.
 //
-// Read cannot fault: it uses the file, not the pages (fault_guard.h is for who reads those).  Changed tells of a file
-// that was cut or written to since.
+// Read cannot fault: it reads the file, not the pages.  Code that reads the pages uses fault_guard.h.  Changed reports
+// a file that was cut or written to since it was opened.
 //
 // Lifetime  counted (std::shared_ptr), on whatever thread.  The descriptors go with the last owner of the file: a
 //           JavaScript handle, or work under way.  The pages go with the last owner of the mapping, which may be a
@@ -92,7 +92,7 @@ class MappedFile {
   // As Read, into memory of whole pages at a place of the file that begins one: past the page cache, with kDirect.
   Status ReadPages(uint64_t from, std::span<std::byte> out) const;
 
-  // Tells the system what is about to be used; returns false where it can not be told.
+  // Tells the system which bytes are used next.  False where the system takes no such advice.
   bool WillNeed(uint64_t from, uint64_t bytes) const;
   // Keeps the pages in memory.
   Status Lock() const;

@@ -1,4 +1,4 @@
-// tensor.h: what a file of weights says that it holds, once its header was believed: names, types, shapes, places.
+// tensor.h: what the checked header of a file of weights says: names, types, shapes, places.
 //
 // Both readers (safetensors.h, gguf.h) give the same; what they refuse is a Refusal, with the byte at which the file is
 // wrong.  Nothing here refers to the file's memory.
