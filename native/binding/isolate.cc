@@ -36,7 +36,7 @@ void CallPosted(napi_env env, napi_value, void*, void*) {
 Membership::Membership(Isolate& isolate, std::shared_ptr<Cache> cache)
     : isolate_(isolate), cache_(std::move(cache)), slots_(cache_->arena().segment_count()) {
   seen_notice_ = cache_->notice();
-  session_.listener = this;
+  session_.holder = this;
   cache_->Join(&session_);
 }
 
@@ -119,6 +119,7 @@ void Membership::ReleaseBuffers(napi_env env) {
     }
   }
   isolate_.Account();
+  isolate_.CollectAsAsked();
 }
 
 void Membership::Refresh(napi_env env) {
@@ -159,6 +160,18 @@ napi_value Membership::VersionWordsBuffer(napi_env env) {
 }
 
 void Membership::OnNotice() { isolate_.PostNotice(); }
+
+bool Membership::OnCollectionWanted(CollectionNeed need) {
+  if (seen() == 0) return false;
+  isolate_.AskToCollect(need);
+  return true;
+}
+
+bool Membership::Collect(CollectionNeed need) {
+  if (!(need == CollectionNeed::kWhole ? isolate_.ForceCollection() : isolate_.CollectYoung())) return false;
+  HeedNotice(isolate_.env());
+  return true;
+}
 
 // ---- Isolate
 
@@ -317,17 +330,31 @@ bool Isolate::CollectYoung() {
 void Isolate::PlanCollection(Membership& membership) {
   if (quiet_calls_ > 0 || membership.seen() == 0) return;  // others' buffers; they have been told
   const auto now = Clock::now();
-  const bool whole = membership.cache().collection_need() == Evictor::CollectionNeed::kWhole && now >= next_collection_;
+  const bool whole = membership.cache().collection_need() == CollectionNeed::kWhole && now >= next_collection_;
   if (!whole && now < next_young_collection_) return;
-  planned_ = whole ? Evictor::CollectionNeed::kWhole : Evictor::CollectionNeed::kYoung;
+  planned_ = whole ? CollectionNeed::kWhole : CollectionNeed::kYoung;
   quiet_calls_ = kQuietCalls;
   quiet_hits_ = kQuietHits;
 }
 
 void Isolate::CollectAsPlanned() {
   quiet_calls_ = 0;
-  if (!(planned_ == Evictor::CollectionNeed::kWhole ? ForceCollection() : CollectYoung())) return;
+  if (!(planned_ == CollectionNeed::kWhole ? ForceCollection() : CollectYoung())) return;
   for (const auto& one : memberships_) one->cache().CollectionDone();
+}
+
+void Isolate::AskToCollect(CollectionNeed need) {
+  CollectionNeed known = asked_.load(std::memory_order_relaxed);
+  while (known < need && !asked_.compare_exchange_weak(known, need, std::memory_order_relaxed)) {
+  }
+  PostNotice();
+}
+
+void Isolate::CollectAsAsked() {
+  if (asked_.load(std::memory_order_relaxed) == CollectionNeed::kNothing) return;
+  const CollectionNeed need = asked_.exchange(CollectionNeed::kNothing, std::memory_order_relaxed);
+  // The whole heap includes the young generation; but it may have been collected too lately.
+  if (need != CollectionNeed::kWhole || !ForceCollection()) CollectYoung();
 }
 
 uint64_t Isolate::PendingBytes() {
@@ -399,12 +426,13 @@ void Isolate::PostNotice() {
 }
 
 void Isolate::OnPosted() {
-  posted_.store(false, std::memory_order_release);
+  posted_.exchange(false, std::memory_order_acq_rel);  // what was asked for before a post is seen after it
   exposed_this_turn_ = 0;
   for (const auto& one : memberships_) {
     one->HeedNotice(env_);
     one->cache().Maintain(false);
   }
+  CollectAsAsked();
 }
 
 }  // namespace zerohop::binding

@@ -11,7 +11,8 @@
 // grows old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)
 // External ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
 //
-// Threads  everything here belongs to the environment's thread, except OnNotice.
+// Threads  everything here belongs to the environment's thread, except OnNotice, OnCollectionWanted, PostNotice and
+//          AskToCollect.
 // Lifetime from module init to the environment's cleanup hook, which runs before Node tears the environment down.
 #pragma once
 
@@ -34,7 +35,7 @@ namespace zerohop::binding {
 
 class Isolate;
 
-class Membership final : public NoticeListener {
+class Membership final : public BufferHolder {
  public:
   Membership(Isolate& isolate, std::shared_ptr<Cache> cache);
   ~Membership();
@@ -76,7 +77,10 @@ class Membership final : public NoticeListener {
   uint32_t pending() const { return seen() > strong_ ? seen() - strong_ : 0; }
   const std::shared_ptr<ExposureTally>& tally() const { return tally_; }
 
-  void OnNotice() override;  // any thread
+  // BufferHolder.  The first two: any thread.
+  void OnNotice() override;
+  bool OnCollectionWanted(CollectionNeed need) override;
+  bool Collect(CollectionNeed need) override;
 
   // The number that counts the keyspace's near hits; none if the isolate has no more.
   std::optional<uint32_t> NearNumber(uint16_t space);
@@ -222,6 +226,10 @@ class Isolate {
   // uses at that moment would survive, and grow old; so first kQuietHits hits are copies, and views that are held
   // briefly go.
   void PlanCollection(Membership& membership);
+  // A store of another thread waits for a collection: it runs when the event loop turns, or in this isolate's next call
+  // of the cache.  Any thread, as PostNotice.
+  void AskToCollect(CollectionNeed need);
+  void CollectAsAsked();
   // Hits are views where they can be; else copies.
   bool shows() const { return backend_ != Backend::kCopy && quiet_calls_ == 0; }
   void CountQuietHit() {
@@ -266,11 +274,12 @@ class Isolate {
   Evaluation* evaluation_ = nullptr;  // that called last
   napi_threadsafe_function post_ = nullptr;
   std::atomic<bool> posted_{false};
+  std::atomic<CollectionNeed> asked_{CollectionNeed::kNothing};  // for by other threads
 
   std::shared_ptr<std::atomic<uint32_t>> collections_ = std::make_shared<std::atomic<uint32_t>>(0);
   uint32_t seen_collections_ = 0;
   uint32_t exposed_this_turn_ = 0;
-  Evictor::CollectionNeed planned_ = Evictor::CollectionNeed::kNothing;
+  CollectionNeed planned_ = CollectionNeed::kNothing;
   uint32_t quiet_calls_ = 0;  // left
   uint32_t quiet_hits_ = 0;   // left
 

@@ -18,23 +18,22 @@ uint64_t EndOf(double from_now_us) {
   return from_now_us < 1e18 ? NowUs() + static_cast<uint64_t>(from_now_us) : kNever;
 }
 
-// Runs `store` until it stands, or nothing more can be done for it.
-template <class Store>
-SetOutcome StoreOrCollect(napi_env env, const Call& call, Store store) {
-  const uint64_t evicted_before = call.session().evicted;
-  SetOutcome outcome = store();
-  // Before refusing: collect the young generation, then, if collections are not taking too much time, the whole heap.
-  for (int rung = 0; outcome == SetOutcome::kRefusedPinned && rung < 2; ++rung) {
-    if (!(rung == 0 ? call.isolate->CollectYoung() : call.isolate->ForceCollection())) continue;
-    call.membership().HeedNotice(env);
-    outcome = store();
+// After a store: tells how many entries it pushed out, and plans the collection that evictions want.
+class StoreReport {
+ public:
+  explicit StoreReport(const Call& call) : call_(call), evicted_before_(call.session().evicted) {}
+  ~StoreReport() {
+    call_.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call_.session().evicted - evicted_before_);
+    if (call_.cache().collection_need() != CollectionNeed::kNothing) [[unlikely]]
+      call_.isolate->PlanCollection(call_.membership());
   }
-  call.cache().Counted(call.session(), call.space(), outcome);
-  call.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call.session().evicted - evicted_before);
-  if (call.cache().collection_need() != Evictor::CollectionNeed::kNothing) [[unlikely]]
-    call.isolate->PlanCollection(call.membership());
-  return outcome;
-}
+  StoreReport(const StoreReport&) = delete;
+  StoreReport& operator=(const StoreReport&) = delete;
+
+ private:
+  const Call& call_;
+  const uint64_t evicted_before_;
+};
 
 napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi_value given,
                       std::span<const std::string_view> tags) {
@@ -43,8 +42,8 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
   const double* const wide = call.isolate->wide_registers();
   const StoreOptions options{EndOf(wide[Isolate::kStoreTtl]), static_cast<float>(wide[Isolate::kStoreCost]), tags,
                              key.is_bytes()};
-  const SetOutcome outcome = StoreOrCollect(
-      env, call, [&] { return call.cache().TrySet(call.session(), call.space(), key.bytes(), value, options); });
+  const StoreReport report(call);
+  const SetOutcome outcome = call.cache().Set(call.session(), call.space(), key.bytes(), value, options);
   if (outcome == SetOutcome::kTooLarge) {
     return ThrowRange(env, "value: expected at most " + std::to_string(call.cache().ValueBytesMax(key.bytes().size())) +
                                " bytes, received " + std::to_string(value.size()) + "; raise maxBytes");
@@ -92,14 +91,10 @@ napi_value Touch(napi_env env, napi_callback_info info) {
   // NaN: the entry's end stays as it is.
   if (napi_get_value_double(env, args[2], &ttl_us) != napi_ok) return nullptr;
   const auto end = ttl_us == ttl_us ? std::optional(EndOf(ttl_us)) : std::nullopt;
-  bool found = false;
-  const SetOutcome outcome = StoreOrCollect(env, call, [&] {
-    const auto touched = call.cache().TryTouch(call.session(), call.space(), key.bytes(), end);
-    found = touched.has_value();
-    return touched.value_or(SetOutcome::kStored);
-  });
-  if (!found) return Int(env, kAbsent);
-  return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
+  const StoreReport report(call);
+  const auto outcome = call.cache().Touch(call.session(), call.space(), key.bytes(), end);
+  if (!outcome) return Int(env, kAbsent);
+  return Int(env, *outcome == SetOutcome::kStored ? kStored : kRefused);
 }
 
 napi_value Delete(napi_env env, napi_callback_info info) {

@@ -165,6 +165,7 @@ void Arena::Unexpose(uint32_t index) {
   const uint32_t run = segment.run_segments;
   if (segment.exposures.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     exposed_.fetch_sub(run, std::memory_order_relaxed);
+    unexposed_.fetch_add(1, std::memory_order_release);
     if (closed_.load(std::memory_order_acquire)) mapping_.Decommit(StartOf(index), size_t{run} * segment_bytes_);
   }
   Unref();

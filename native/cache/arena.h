@@ -100,6 +100,8 @@ class Arena {
   uint32_t retired_segments() EXCLUDES(mutex_);
   uint32_t committed_segments() EXCLUDES(mutex_);  // whose pages may be in memory
   uint32_t exposed_segments() const { return exposed_.load(std::memory_order_relaxed); }
+  // How often a segment's last exposure went, ever: it grows when pinned memory comes back.
+  uint32_t unexposed_segments() const { return unexposed_.load(std::memory_order_acquire); }
   size_t ResidentBytes() const { return mapping_.ResidentBytes(); }
 
  private:
@@ -123,6 +125,7 @@ class Arena {
   std::vector<Segment> segments_;
   std::atomic<uint32_t> references_{1};
   std::atomic<uint32_t> exposed_{0};  // segments with exposures > 0, runs counted by their length
+  std::atomic<uint32_t> unexposed_{0};
   std::atomic<uint32_t> withheld_{0};
   std::atomic<bool> closed_{false};
 

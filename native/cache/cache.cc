@@ -73,12 +73,7 @@ Cache::Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionW
       eviction_records_(options.max_bytes),
       stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()),
       evictor_({*arena, index_, epochs_, spaces_, tags_, *version_words_, policy_, eviction_records_,
-                options.weigh_cost_and_bytes, seal_clock_, hash_key_, changes_, [this] {
-                  MutexLock lock(sessions_mutex_);
-                  for (Session* session : sessions_) {
-                    if (session->listener != nullptr) session->listener->OnNotice();
-                  }
-                }}) {
+                options.weigh_cost_and_bytes, seal_clock_, hash_key_, changes_, [this] { sessions_.Announce(); }}) {
   Join(&upkeep_);
   const Result<uint16_t> root = OpenSpace("", "", "bytes");
   static_cast<void>(root);
@@ -123,31 +118,11 @@ Result<uint16_t> Cache::OpenSpace(const std::string& name, const std::string& sc
     evictor_.AddScope(scope_id, *added->newcomers);
     scopes_.push_back(std::move(added));
   }
-  {
-    MutexLock sessions(sessions_mutex_);
-    departed_by_space_.resize(spaces_.size() + 1);
-  }
+  sessions_.ReserveSpaces(spaces_.size() + 1);
   std::optional<uint16_t> id;
   while (!(id = spaces_.Add({name, scope, codec, scope_id}))) BuryAll();
   stream_of_space_[*id].store(scopes_[scope_id]->newcomers.get(), std::memory_order_release);
   return *id;
-}
-
-void Cache::Join(Session* session) {
-  MutexLock lock(sessions_mutex_);
-  EnsureRoom(sessions_, sessions_.size() + 1);
-  epochs_.Add(&session->record);
-  sessions_.push_back(session);
-}
-
-void Cache::Part(Session* session) {
-  epochs_.Remove(&session->record);
-  MutexLock lock(sessions_mutex_);
-  sessions_.erase(std::remove(sessions_.begin(), sessions_.end(), session), sessions_.end());
-  session->counters.AddTo(departed_);
-  for (size_t space = 0; space < departed_by_space_.size(); ++space) {
-    session->AddTo(departed_by_space_[space], static_cast<uint16_t>(space));
-  }
 }
 
 // ---- Clearing
@@ -292,21 +267,9 @@ bool Cache::ShouldReleaseBuffer(uint32_t index) const {
          segment.state.load(std::memory_order_acquire) == SegmentState::kRetired;
 }
 
-CountTotals Cache::CountsOf(uint16_t space) {
-  MutexLock lock(sessions_mutex_);
-  CountTotals counts{};
-  if (space < departed_by_space_.size()) counts = departed_by_space_[space];
-  for (const Session* session : sessions_) session->AddTo(counts, space);
-  return counts;
-}
-
 CacheUsage Cache::Usage() {
   CacheUsage usage{};
-  {
-    MutexLock lock(sessions_mutex_);
-    usage.counts = departed_;
-    for (const Session* session : sessions_) session->counters.AddTo(usage.counts);
-  }
+  usage.counts = sessions_.Totals();
   usage.entries = spaces_.Entries();
   usage.keyspaces = spaces_.size();
   {

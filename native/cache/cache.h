@@ -41,12 +41,14 @@
 #include "base/status.h"
 #include "cache/arena.h"
 #include "cache/change_listener.h"
+#include "cache/collection_ladder.h"
 #include "cache/epoch.h"
 #include "cache/eviction_records.h"
 #include "cache/evictor.h"
 #include "cache/exclusive.h"
 #include "cache/index.h"
 #include "cache/session.h"
+#include "cache/session_list.h"
 #include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
@@ -166,8 +168,8 @@ class Cache {
   Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec)
       EXCLUDES(scopes_mutex_);
 
-  void Join(Session* session);
-  void Part(Session* session);  // its counts stay
+  void Join(Session* session) { sessions_.Add(session); }
+  void Part(Session* session) { sessions_.Remove(session); }  // its counts stay
   const EpochDomain& epochs() const { return epochs_; }
 
   // kCount       counted as a lookup and as a use of the entry
@@ -198,11 +200,13 @@ class Cache {
   // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
   // what the caller meant to replace; unless the caller `expected` something: then it stays.  Too large is the caller's
   // mistake, and changes nothing.  `value` may be memory that others write: then the copy may be torn.
+  //
+  // Before a refusal because of views, garbage is collected (collection_ladder.h): a thread with an isolate may run a
+  // collection in here, any other may wait up to 40 ms.  A refusal is counted once, when it stands.
+  // REQUIRES: no ReadGuard of the caller.
   SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {}) {
-    return Counted(session, space, TrySet(session, space, key, value, options));
+    return StoreOrCollect(session, space, [&] { return TrySet(session, space, key, value, options); });
   }
-  // The same, but counts no refusal: for a caller that frees memory and tries again.  It counts the last outcome.
-  SetOutcome TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {});
   bool Delete(Session& session, uint16_t space, Bytes key);
 
   Expected Mark(uint16_t space, Bytes key) const {
@@ -218,20 +222,17 @@ class Cache {
 
   // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
   // written anew (one that had no end has no room for one), and then it stays as it was; none if there is no such key.
-  std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us) {
-    const auto touched = TryTouch(session, space, key, expires_us);
-    if (touched) Counted(session, space, *touched);
-    return touched;
-  }
-  // `expected`: kChanged, and nothing is done, if the key's state is not that.
-  std::optional<SetOutcome> TryTouch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us,
-                                     const Expected* expected = nullptr);
-
-  // Counts a refusal that stands, and gives the outcome back.
-  SetOutcome Counted(Session& session, uint16_t space, SetOutcome outcome) {
-    if (outcome != SetOutcome::kStored) [[unlikely]]
-      CountRefusal(session, space, outcome);
-    return outcome;
+  // `expected`: kChanged, and nothing is done, if the key's state is not that.  Collects garbage, as Set does.
+  // REQUIRES: no ReadGuard of the caller.
+  std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us,
+                                  const Expected* expected = nullptr) {
+    bool found = false;
+    const SetOutcome outcome = StoreOrCollect(session, space, [&] {
+      const auto touched = TryTouch(session, space, key, expires_us, expected);
+      found = touched.has_value();
+      return touched.value_or(SetOutcome::kStored);
+    });
+    return found ? std::optional(outcome) : std::nullopt;
   }
 
   // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.  `by`: the caller's session, which
@@ -270,7 +271,7 @@ class Cache {
   void Taint(uint32_t segment) { arena_->segment(segment).tainted.store(true, std::memory_order_relaxed); }
   bool evicting() const { return evictor_.evicting(); }
   bool under_pressure() const { return evictor_.under_pressure(); }
-  Evictor::CollectionNeed collection_need() const { return evictor_.collection_need(); }
+  CollectionNeed collection_need() const { return evictor_.collection_need(); }
   void CollectionDone() { evictor_.CollectionDone(); }
 
   Arena& arena() const { return *arena_; }
@@ -283,7 +284,7 @@ class Cache {
   void Maintain(bool idle) EXCLUDES(upkeep_mutex_);
   CacheUsage Usage() EXCLUDES(scopes_mutex_);
   // Counts of one keyspace, and its entries.
-  CountTotals CountsOf(uint16_t space);
+  CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }
   size_t space_count() const { return spaces_.size(); }
   std::string NameOf(uint16_t space) const { return spaces_.At(space).name; }
@@ -340,6 +341,20 @@ class Cache {
            (version_words_->Read(expected->word) == expected->version && spaces_.Valid(expected->space));
   }
 
+  // Runs `store` until it stands, or nothing more can be done for it.  Counts a refusal that stands.
+  template <class Store>
+  SetOutcome StoreOrCollect(Session& session, uint16_t space, Store store) {
+    SetOutcome outcome = store();
+    if (outcome == SetOutcome::kStored) [[likely]]
+      return outcome;
+    CollectionLadder ladder(session, sessions_, evictor_, *arena_);
+    while (outcome == SetOutcome::kRefusedPinned && ladder.Climb()) outcome = store();
+    CountRefusal(session, space, outcome);
+    return outcome;
+  }
+  SetOutcome TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
+  std::optional<SetOutcome> TryTouch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us,
+                                     const Expected* expected);
   Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
   // The entry at `at`, which the index gave; false if what JavaScript wrote there is none.
   bool ReadAt(uint64_t at, Entry* entry) const;
@@ -396,6 +411,7 @@ class Cache {
   Arena* const arena_;  // one reference of it is ours
   const std::shared_ptr<VersionWords> version_words_;
   EpochDomain epochs_;
+  SessionList sessions_{epochs_};
   Index index_;
   SharedPolicy policy_;
   Spaces spaces_;
@@ -406,7 +422,7 @@ class Cache {
   std::atomic<uint64_t> seal_clock_{1};
 
   // Scopes are only ever added: readers go through the snapshot pointers below without the lock.
-  Mutex scopes_mutex_ ACQUIRED_BEFORE(upkeep_mutex_, sessions_mutex_);
+  Mutex scopes_mutex_ ACQUIRED_BEFORE(upkeep_mutex_);
   std::vector<std::unique_ptr<Scope>> scopes_ GUARDED_BY(scopes_mutex_);
   std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // Spaces::kSpacesMax of them
 
@@ -418,13 +434,8 @@ class Cache {
   // caches, when another returns.
   Mutex removal_mutex_ ACQUIRED_BEFORE(scopes_mutex_, upkeep_mutex_);
 
-  Mutex sessions_mutex_;
-  std::vector<Session*> sessions_ GUARDED_BY(sessions_mutex_);
-  CountTotals departed_ GUARDED_BY(sessions_mutex_){};  // of sessions that parted
-  std::vector<CountTotals> departed_by_space_ GUARDED_BY(sessions_mutex_);
-
   // A slow pass over the index, a shard at a time.
-  Mutex upkeep_mutex_ ACQUIRED_BEFORE(sessions_mutex_);
+  Mutex upkeep_mutex_;
   Session upkeep_ GUARDED_BY(upkeep_mutex_);  // counts what the pass finds
   size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
   uint32_t next_link_ GUARDED_BY(upkeep_mutex_) = 0;

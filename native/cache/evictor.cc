@@ -130,8 +130,8 @@ void Evictor::SignalPressure() {
       exposure_pressure_.exchange(true, std::memory_order_relaxed))
     return;
   parts_.version_words.AllChanged();
-  collection_need_.store(CollectionNeed::kWhole,
-                         std::memory_order_relaxed);  // buffers that were held until now are old
+  // Buffers that were held until now are old.
+  collection_need_.store(CollectionNeed::kWhole, std::memory_order_relaxed);
   Notify();
 }
 

@@ -37,6 +37,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "cache/arena.h"
+#include "cache/buffer_holder.h"
 #include "cache/change_listener.h"
 #include "cache/entry.h"
 #include "cache/epoch.h"
@@ -122,6 +123,8 @@ class Evictor {
 
   static constexpr size_t bytes_a_segment() { return sizeof(Estimate); }
 
+  // Tells the holders of buffers to look at them.
+  void Notify();
   uint32_t notice() const { return notice_.load(std::memory_order_acquire); }
   bool evicting() const { return evicting_.load(std::memory_order_relaxed); }
   // True while as many segments are exposed as the limit allows, or while the cache evicts.  Isolates then hold buffers
@@ -133,9 +136,8 @@ class Evictor {
   // the segments may be exposed, and down to a quarter while collections lag.
   uint32_t Limit(bool prompt) const;
 
-  // Which collection would free segments.  kYoung: released buffers still pin cooling segments.  kWhole: a group stayed
-  // exposed for its whole time of cooling, so its buffers have grown old.
-  enum class CollectionNeed : uint8_t { kNothing, kYoung, kWhole };
+  // kYoung: released buffers still pin cooling segments.  kWhole: a group stayed exposed for its whole time of cooling,
+  // so its buffers have grown old.
   CollectionNeed collection_need() const { return collection_need_.load(std::memory_order_relaxed); }
   void CollectionDone() { collection_need_.store(CollectionNeed::kNothing, std::memory_order_relaxed); }
 
@@ -174,7 +176,6 @@ class Evictor {
   void CoolIfDue() REQUIRES(mutex_);
   void Cool() REQUIRES(mutex_);
   void StartEvicting() REQUIRES(mutex_);
-  void Notify();
   void Evict(Session* session, uint32_t index, bool may_survive, bool decommit) REQUIRES(mutex_);
   void EvictWalked(Session* session, uint32_t index, bool may_survive) REQUIRES(mutex_);
   // `next_at`: the value that will be copied after this one.

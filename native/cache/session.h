@@ -1,30 +1,23 @@
-// session.h: one thread's membership of one cache: its epoch record, its counters, and how to reach it.
+// session.h: one thread's membership of one cache: its epoch record, its counters, and its buffer
+// holder.
 //
 // A Session belongs to one thread (an isolate, or a thread of a native test) from Cache::Join to Cache::Part.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <new>
 
 #include "cache/access_state.h"
+#include "cache/buffer_holder.h"
 #include "cache/counters.h"
 #include "cache/epoch.h"
 #include "cache/spaces.h"
 
 namespace zerohop {
-
-// Is notified, from any thread, when segments begin to cool or are retired: the owner should release its buffers over
-// them soon.  The call comes under the lock of the session list, so it posts a message and does nothing else.
-class NoticeListener {
- public:
-  virtual void OnNotice() = 0;
-
- protected:
-  ~NoticeListener() = default;
-};
 
 // A thread's lookups that the policy has not seen yet; see shared_policy.h.
 struct AccessBuffer {
@@ -49,8 +42,9 @@ struct Session {
   uint64_t spared = 0;                    // hash of an entry that its evictions move and never evict; 0: none
   uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
   AccessBuffer access_buffer;
-  bool verify_now = false;             // the next hit's checksum is compared
-  NoticeListener* listener = nullptr;  // may be null
+  bool verify_now = false;                           // the next hit's checksum is compared
+  BufferHolder* holder = nullptr;                    // null: a thread without JavaScript
+  std::chrono::steady_clock::time_point next_ask{};  // before this, others are not asked to collect (CollectionLadder)
 
   Session() = default;
   Session(const Session&) = delete;

@@ -68,7 +68,7 @@ TEST(Expected, StoresNothingOnceTheKeyWasChangedInAnyWay) {
       const auto after = client.Get("key");
       CHECK_EQ(SetIf(client, expected, "key", "mine", keep_terms), SetOutcome::kChanged);
       CHECK(!cache->DeleteIf(client.session(), 0, AsBytes("key"), expected));
-      const auto touched = cache->TryTouch(client.session(), 0, AsBytes("key"), InAnHourUs(), &expected);
+      const auto touched = cache->Touch(client.session(), 0, AsBytes("key"), InAnHourUs(), &expected);
       CHECK(touched == SetOutcome::kChanged);
       CHECK_EQ(client.Get("key"), after);
     }
@@ -158,7 +158,7 @@ TEST(Expected, DeletesAndTouchesWhereNothingHappened) {
   client.Set("key", "v");
   for (const uint64_t end : {InAnHourUs(), InAnHourUs() + 5, uint64_t{kNever}}) {  // written anew, in place, in place
     const Expected expected = MarkOf(client, "key");
-    CHECK(cache->TryTouch(client.session(), 0, AsBytes("key"), end, &expected) == SetOutcome::kStored);
+    CHECK(cache->Touch(client.session(), 0, AsBytes("key"), end, &expected) == SetOutcome::kStored);
     CHECK_EQ(client.Locate("key")->expires_us, end);
   }
   CHECK(cache->DeleteIf(client.session(), 0, AsBytes("key"), MarkOf(client, "key")));

@@ -1,5 +1,4 @@
 // Views pin segments: what they show never changes, and the cache goes on around them.
-#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -112,21 +111,6 @@ TEST(Cache, DoesNotExposeACoolingSegment) {
   }
   CHECK(cooling > 0);
   CHECK(cache->notice() > 0);
-}
-
-TEST(Cache, TellsItsSessionsToLetGo) {
-  struct Listener : NoticeListener {
-    std::atomic<int> notices{0};
-    void OnNotice() override { ++notices; }
-  };
-  const auto cache = MakeCache();
-  Listener listener;
-  Client client(*cache);
-  client.session().listener = &listener;
-  CHECK_EQ(client.Set("key", "value"), SetOutcome::kStored);
-  CHECK_EQ(listener.notices.load(), 0);
-  cache->Clear();
-  CHECK(listener.notices > 0);
 }
 
 }  // namespace zerohop
