@@ -30,6 +30,13 @@
           ["OS=='mac'", { "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20" } }]
         ]
       }, {
+        # Asks servers for values: see there.
+        "target_name": "zerohop_load",
+        "type": "executable",
+        "sources": ["bench/native/load/load.cc"],
+        "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+        "cflags_cc": ["-std=c++20", "-O2", "-Wall", "-Wextra"]
+      }, {
         # Whole caches, played with ids: the core once more, for what it does without Node.
         "target_name": "zerohop_simulator",
         "sources": ["bench/native/simulator/simulator.cc", "<!@(node native/unity.cjs core)"],

@@ -31,6 +31,8 @@ const REDIS: WantedTool = { commands: ['redis-server', 'redis-check-rdb'], debia
 
 const ZSTD: WantedTool = { commands: ['zstd'], debianPackage: 'zstd' };
 
+const MEMCACHED: WantedTool = { commands: ['memcached'], debianPackage: 'memcached' };
+
 export const suites: readonly Suite[] = [
   {
     name: 'start',
@@ -161,5 +163,13 @@ export const suites: readonly Suite[] = [
     pinned: false,
     nodeFlags: [],
     wants: [{ commands: ['valgrind'], debianPackage: 'valgrind' }],
+  },
+  {
+    name: 'resp',
+    about: 'a request over a socket, and the server CPU that it takes, against Redis and memcached',
+    module: 'resp/resp.mjs',
+    pinned: false, // the load generator needs the other core
+    nodeFlags: [],
+    wants: [REDIS, MEMCACHED],
   },
 ];

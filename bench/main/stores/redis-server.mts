@@ -3,10 +3,11 @@
 // It listens on a unix socket in a temporary folder and on no port, and writes nothing to disk.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownChild } from '../../harness/cleanup.mjs';
+import { findCommand } from '../../harness/command.mjs';
 
 const START_MS_MAX = 10_000;
 const POLL_MS = 20;
@@ -22,7 +23,7 @@ export interface RedisServer {
  * @throws {Error} it is there and does not start; the message holds what it printed.
  */
 export async function startRedisServer(folder: string, maxBytes: number): Promise<RedisServer | undefined> {
-  const command = findRedisServer();
+  const command = findCommand(['redis-server', 'redis-check-rdb']);
   if (command === undefined) return undefined;
   const socket = path.join(folder, 'redis.sock');
   const options = {
@@ -40,21 +41,6 @@ export async function startRedisServer(folder: string, maxBytes: number): Promis
   ownChild(server);
   await untilListening(server, socket);
   return { socket };
-}
-
-function findRedisServer(): string | undefined {
-  const folders = (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
-  const names = ['redis-server', 'redis-check-rdb'];
-  return names.flatMap((name) => folders.map((folder) => path.join(folder, name))).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function untilListening(server: ChildProcess, socket: string): Promise<void> {
