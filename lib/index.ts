@@ -74,6 +74,8 @@ export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
 export { estimateSavings, type Savings, type SavingsOptions } from './model/savings.js';
 export type { Comparison, MismatchEvent, VerifyOptions } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
+export type { ServeOptions, ServeTlsOptions } from './resp/options.js';
+export { Server, type ServerCloseOptions, type ServerStats, serve } from './resp/serve.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {
   EmbeddingTable,

@@ -10,6 +10,7 @@ import { collectYoungGeneration } from './collect.js';
 import { CACHE_FUNCTIONS, type NativeCache } from './native-cache.js';
 import { FINGERPRINT_FUNCTIONS, type NativeFingerprint } from './native-fingerprint.js';
 import { INFERENCE_FUNCTIONS, type NativeInference } from './native-inference.js';
+import { type NativeResp, RESP_FUNCTIONS } from './native-resp.js';
 import { type NativeWeights, WEIGHTS_FUNCTIONS } from './native-weights.js';
 
 export type { NativeCounts, NativeKey, NativeKeys, NativeStats } from './native-cache.js';
@@ -113,14 +114,14 @@ interface Addon {
   readonly numbers?: Record<string, number>;
 }
 
-export interface Native extends NativeCache, NativeFingerprint, NativeInference, NativeWeights {
+export interface Native extends NativeCache, NativeFingerprint, NativeInference, NativeWeights, NativeResp {
   /** Where native code leaves the rest of an answer; the same array for every evaluation. */
   readonly registers: Uint32Array;
   /** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
   readonly nearHits: Float64Array;
 }
 
-const FUNCTIONS = [CACHE_FUNCTIONS, FINGERPRINT_FUNCTIONS, INFERENCE_FUNCTIONS, WEIGHTS_FUNCTIONS];
+const FUNCTIONS = [CACHE_FUNCTIONS, FINGERPRINT_FUNCTIONS, INFERENCE_FUNCTIONS, WEIGHTS_FUNCTIONS, RESP_FUNCTIONS];
 
 let tidyNear = (): void => {};
 

@@ -57,6 +57,7 @@ function stopMaintenance(): void {
 export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
   readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
   readonly #clearing: (() => void)[] = [];
+  readonly #closing: (() => void)[] = [];
   readonly #lifetime: Lifetime;
   #open = true;
 
@@ -131,6 +132,11 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     this.#clearing.push(forget);
   }
 
+  /** `end` is called when the cache is closed, before it is. @internal */
+  onClose(end: () => void): void {
+    this.#closing.push(end);
+  }
+
   override stats(): CacheStats {
     return cacheStatsOf(native.stats(this.handle));
   }
@@ -142,6 +148,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    for (const end of this.#closing) end();
     dropped.unregister(this);
     for (const keyspace of this.#keyspaces) keyspace.deref()?.shut();
     this.#keyspaces.clear();

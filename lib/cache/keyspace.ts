@@ -53,6 +53,9 @@ const COPIES_PER_HEAP_REPORT = 256;
 
 const { find, findNear, findMany, peek } = native;
 
+/** What native code calls a keyspace or a cache, for other rooms; undefined for anything else. @internal */
+export let handleOf: (value: unknown) => number | undefined;
+
 /**
  * A part of a cache with its own keys, one codec and one scope. Made by {@link Cache.keyspace}.
  *
@@ -74,6 +77,13 @@ export class Keyspace<In, Out, Own> {
     this.#codec = codec;
     this.#options = options;
     if (options.near && !options.copy && codec.sharable) this.#near = new NearCache(handle);
+  }
+
+  static {
+    handleOf = (value) =>
+      typeof value === 'object' && value !== null && #handle in value
+        ? (value as Keyspace<unknown, unknown, unknown>).#handle
+        : undefined;
   }
 
   /** @internal */

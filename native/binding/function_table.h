@@ -35,5 +35,6 @@ std::span<const Function> InferenceFunctions();
 std::span<const Function> WeightsFunctions();
 std::span<const Function> WeightsHeaderFunctions();
 std::span<const Function> TensorFunctions();
+std::span<const Function> RespFunctions();
 
 }  // namespace zerohop::binding

@@ -168,6 +168,9 @@ class Cache {
   Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec)
       EXCLUDES(scopes_mutex_);
 
+  // The keyspace of that name, if it was opened, whatever its codec.
+  std::optional<uint16_t> FindSpace(const std::string& name) const { return spaces_.Find(name); }
+
   void Join(Session* session) { sessions_.Add(session); }
   void Part(Session* session) { sessions_.Remove(session); }  // its counts stay
   const EpochDomain& epochs() const { return epochs_; }

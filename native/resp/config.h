@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,19 @@ struct OutputLimit {
   uint64_t soft_seconds = 0;  // above soft_bytes for so long
 };
 
+// A database: the keyspace of this number; else of this name, which is opened, for bytes, if nobody did.
+struct Database {
+  std::string name;
+  std::optional<uint16_t> space{};
+};
+
+// The first one is the cache itself, as a keyspace of bytes; the others are `db<n>`.
+inline std::array<Database, kDatabases> DefaultDatabases() {
+  std::array<Database, kDatabases> databases;
+  for (size_t i = 1; i < kDatabases; ++i) databases[i].name = "db" + std::to_string(i);
+  return databases;
+}
+
 struct Config {
   // Where it listens.  Port 0: the system chooses one.  No address and no path: only streams (Server::OpenStream).
   std::vector<std::string> bind = {"127.0.0.1", "-::1"};  // '-': it is no error if the machine lacks it
@@ -31,9 +45,10 @@ struct Config {
   int backlog = 511;       // tcp-backlog
   size_t threads = 1;      // workers
 
-  std::array<std::string, kDatabases> databases;  // keyspaces by name; "": `resp:<n>`
+  std::array<Database, kDatabases> databases = DefaultDatabases();
 
   std::string requirepass;
+  std::vector<std::string> users;  // each a name, and the rules of ACL SETUSER
   bool protected_mode = true;
   uint64_t maxclients = 10000;
   uint64_t timeout_seconds = 0;          // timeout: an idle client is closed; 0: never

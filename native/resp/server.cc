@@ -76,9 +76,10 @@ void Server::Stop(uint64_t drain_ms) {
 Result<uint16_t> Server::SpaceOf(size_t database) {
   const uint32_t opened = spaces_[database].load(std::memory_order_acquire);
   if (opened != kNotOpened) return static_cast<uint16_t>(opened);
-  const std::string& given = config_.databases[database];
-  // The same name gives the same keyspace to whoever comes first.
-  Result<uint16_t> space = cache_->OpenSpace(given.empty() ? "resp:" + std::to_string(database) : given, "", "bytes");
+  const Database& given = config_.databases[database];
+  // An open keyspace is served whatever its codec: its values are the bytes that the codec stores.
+  const std::optional<uint16_t> open = given.space ? given.space : cache_->FindSpace(given.name);
+  Result<uint16_t> space = open ? Result<uint16_t>(*open) : cache_->OpenSpace(given.name, "", "bytes");
   if (space.ok()) spaces_[database].store(space.value(), std::memory_order_release);
   return space;
 }
@@ -87,6 +88,14 @@ std::optional<uint16_t> Server::OpenedSpaceOf(size_t database) const {
   const uint32_t opened = spaces_[database].load(std::memory_order_acquire);
   if (opened == kNotOpened) return std::nullopt;
   return static_cast<uint16_t>(opened);
+}
+
+ServerFigures Server::Figures() {
+  // Counted without locks by those who hold it shared.
+  const ExclusiveLock exclusively(lock_);
+  const WorkerCounts total = TotalCounts();
+  return {client_count(), total.connections, total.rejected_connections, total.commands, total.errors.total,
+          total.bytes_in, total.bytes_out};
 }
 
 Client* Server::FindClient(uint64_t id) {

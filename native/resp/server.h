@@ -37,6 +37,11 @@ struct ServerPart {
   virtual ~ServerPart() = default;
 };
 
+// Figures that can be read while it runs; since it was started, but for `clients`.
+struct ServerFigures {
+  uint64_t clients, connections, rejected_connections, commands, errors, bytes_in, bytes_out;
+};
+
 // Why the commands of clients wait (CLIENT PAUSE).
 enum class Pause : uint8_t { kNone, kWrites, kAll };
 
@@ -51,6 +56,9 @@ class Server {
   // Closes the listeners, then the clients: at once, or, with `drain_ms`, when each has got the replies to what it had
   // sent, but not later than that.  Joins the threads.  Calls after the first return when it is done.
   void Stop(uint64_t drain_ms = 0);
+
+  // Any thread.
+  ServerFigures Figures();
 
   // The port that TCP clients reach; 0 without TCP.
   int port() const { return port_; }

@@ -1,0 +1,54 @@
+// native-resp.ts: servers, as native code has them (native/binding/resp_binding.cc).
+
+/** What a server is started with; every member is there. */
+export interface ServerSettings {
+  readonly tcp: boolean;
+  readonly port: number;
+  /** Addresses; one with `-` in front may be missing on the machine. */
+  readonly hosts: readonly string[];
+  /** `''`: no unix socket. */
+  readonly path: string;
+  readonly pathMode: number;
+  readonly threads: number;
+  readonly password: string;
+  readonly users: readonly string[];
+  readonly protectedMode: boolean;
+  readonly maxClients: number;
+  /** 0: for ever. */
+  readonly idleSeconds: number;
+  readonly bulkBytes: number;
+  /** For each database the name of a keyspace, or the handle of an open one. */
+  readonly databases: readonly (string | number)[];
+}
+
+export interface NativeResp {
+  /** Returns the server's number, which is known in all threads of the process. */
+  serverStart(handle: number, settings: ServerSettings): number;
+  serverPort(server: number): number;
+  serverStats(server: number): number[];
+  serverStop(server: number): void;
+  /** Stops taking clients; settles when those that are there are gone, or the time is over. */
+  serverDrain(server: number, ms: number, control: Int32Array): Promise<true | string>;
+  /** `output`: called with replies; without a byte when the server has closed the stream. */
+  serverOpenStream(
+    server: number,
+    peer: string,
+    local: string,
+    output: (stream: number, bytes: Uint8Array) => void,
+  ): number;
+  /** False: the stream takes no more just now. */
+  serverFeed(server: number, stream: number, bytes: Uint8Array): boolean;
+  serverCloseStream(server: number, stream: number): void;
+}
+
+/** The same names, for the check at the start. */
+export const RESP_FUNCTIONS = {
+  serverStart: true,
+  serverPort: true,
+  serverStats: true,
+  serverStop: true,
+  serverDrain: true,
+  serverOpenStream: true,
+  serverFeed: true,
+  serverCloseStream: true,
+} satisfies Record<keyof NativeResp, true>;

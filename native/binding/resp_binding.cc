@@ -1,0 +1,315 @@
+// Servers that speak Redis's protocol (native/resp): start, stop, drain, figures, and streams that node:tls feeds.
+//
+// A server belongs to the environment that started it, and ends with it: a cleanup hook stops it and joins its threads,
+// however the environment ends.  Other environments of the process reach it by its number: the worker that does TLS.
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "binding/call.h"
+#include "binding/convert.h"
+#include "binding/errors.h"
+#include "binding/function_table.h"
+#include "binding/job.h"
+#include "resp/server.h"
+#include "resp/worker.h"
+
+namespace zerohop::binding {
+namespace {
+
+// The running servers of the process, by number.  Never destroyed: threads may still run when static objects are.
+class Servers {
+ public:
+  static Servers& Process() {
+    static auto* const servers = new Servers();
+    return *servers;
+  }
+  int32_t Add(std::shared_ptr<resp::Server> server) {
+    MutexLock lock(mutex_);
+    servers_.emplace(++last_, std::move(server));
+    return last_;
+  }
+  std::shared_ptr<resp::Server> Find(int32_t number) {
+    MutexLock lock(mutex_);
+    const auto found = servers_.find(number);
+    return found == servers_.end() ? nullptr : found->second;
+  }
+  std::shared_ptr<resp::Server> Take(int32_t number) {
+    MutexLock lock(mutex_);
+    const auto found = servers_.find(number);
+    if (found == servers_.end()) return nullptr;
+    std::shared_ptr<resp::Server> server = std::move(found->second);
+    servers_.erase(found);
+    return server;
+  }
+
+ private:
+  Mutex mutex_;
+  int32_t last_ GUARDED_BY(mutex_) = 0;
+  std::map<int32_t, std::shared_ptr<resp::Server>> servers_ GUARDED_BY(mutex_);
+};
+
+// The environment ends.  `number` is the server's, as a pointer.
+void StopAtEnd(void* number) {
+  const auto server = Servers::Process().Take(static_cast<int32_t>(reinterpret_cast<intptr_t>(number)));
+  if (server != nullptr) server->Stop();
+}
+
+// The members of an object of options, which lib/resp/options.ts has checked.
+class Settings {
+ public:
+  Settings(napi_env env, napi_value object) : env_(env), object_(object) {}
+
+  bool Text(const char* name, std::string* to) { return ReadString(env_, Member(name), to); }
+  bool Flag(const char* name, bool* to) { return napi_get_value_bool(env_, Member(name), to) == napi_ok; }
+  template <class Number>
+  bool Count(const char* name, Number* to) {
+    double number = 0;
+    if (napi_get_value_double(env_, Member(name), &number) != napi_ok) return false;
+    *to = static_cast<Number>(number);
+    return true;
+  }
+  bool Texts(const char* name, std::vector<std::string>* to) {
+    const napi_value array = Member(name);
+    uint32_t count = 0;
+    if (napi_get_array_length(env_, array, &count) != napi_ok) return false;
+    to->resize(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      napi_value element;
+      if (napi_get_element(env_, array, i, &element) != napi_ok || !ReadString(env_, element, &(*to)[i])) return false;
+    }
+    return true;
+  }
+  napi_value Member(const char* name) {
+    napi_value value = nullptr;
+    napi_get_named_property(env_, object_, name, &value);
+    return value;
+  }
+
+ private:
+  const napi_env env_;
+  const napi_value object_;
+};
+
+// Each database: a keyspace's name, or the number of an open handle.
+bool ReadDatabases(napi_env env, Isolate& isolate, napi_value array, resp::Config* config) {
+  for (uint32_t i = 0; i < resp::kDatabases; ++i) {
+    napi_value element;
+    napi_valuetype type;
+    if (napi_get_element(env, array, i, &element) != napi_ok || napi_typeof(env, element, &type) != napi_ok) {
+      return false;
+    }
+    resp::Database& database = config->databases[i];
+    int32_t number = -1;
+    if (type != napi_number) {
+      if (!ReadString(env, element, &database.name)) return false;
+    } else {
+      if (napi_get_value_int32(env, element, &number) != napi_ok) return false;
+      const Handle* const handle = isolate.Find(number);
+      if (handle == nullptr) {
+        Throw(env, {Code::kClosed, "a keyspace of options.databases was closed"});
+        return false;
+      }
+      database.space = handle->space;
+    }
+  }
+  return true;
+}
+
+// serverStart(handle, settings): the server's number.
+napi_value ServerStart(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const Call call(env, args);
+  if (!call) return nullptr;
+  Settings settings(env, args[1]);
+  resp::Config config;
+  if (!settings.Flag("tcp", &config.tcp) || !settings.Count("port", &config.port) ||
+      !settings.Texts("hosts", &config.bind) || !settings.Text("path", &config.unix_path) ||
+      !settings.Count("pathMode", &config.unix_mode) || !settings.Count("threads", &config.threads) ||
+      !settings.Text("password", &config.requirepass) || !settings.Texts("users", &config.users) ||
+      !settings.Flag("protectedMode", &config.protected_mode) || !settings.Count("maxClients", &config.maxclients) ||
+      !settings.Count("idleSeconds", &config.timeout_seconds) ||
+      !settings.Count("bulkBytes", &config.proto_max_bulk_bytes) ||
+      !ReadDatabases(env, *args.isolate, settings.Member("databases"), &config)) {
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    return pending ? nullptr : ThrowType(env, "serverStart: expected (handle, settings)");
+  }
+  auto server = resp::Server::Start(call.membership().shared_cache(), std::move(config));
+  if (!server.ok()) return Throw(env, server.status());
+  const int32_t number = Servers::Process().Add(std::move(server.value()));
+  napi_add_env_cleanup_hook(env, StopAtEnd, reinterpret_cast<void*>(intptr_t{number}));
+  return Int(env, number);
+}
+
+// The server that the first argument names; null, with ERR_CACHE_CLOSED pending, if it was stopped.
+template <size_t N>
+std::shared_ptr<resp::Server> ServerOf(napi_env env, const Arguments<N>& args) {
+  int32_t number = 0;
+  napi_get_value_int32(env, args[0], &number);
+  auto server = Servers::Process().Find(number);
+  if (server == nullptr) Throw(env, {Code::kClosed, "the server was closed"});
+  return server;
+}
+
+// serverPort(server): of TCP; 0 without.
+napi_value ServerPort(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const auto server = ServerOf(env, args);
+  return server == nullptr ? nullptr : Int(env, server->port());
+}
+
+// serverStats(server): clients, connections, refused connections, commands, errors, bytes in, bytes out.
+napi_value ServerStats(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const auto server = ServerOf(env, args);
+  if (server == nullptr) return nullptr;
+  const resp::ServerFigures figures = server->Figures();
+  const std::array<uint64_t, 7> numbers = {figures.clients,  figures.connections, figures.rejected_connections,
+                                           figures.commands, figures.errors,      figures.bytes_in,
+                                           figures.bytes_out};
+  napi_value array;
+  if (napi_create_array_with_length(env, numbers.size(), &array) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < numbers.size(); ++i) {
+    napi_set_element(env, array, i, Double(env, static_cast<double>(numbers[i])));
+  }
+  return array;
+}
+
+// serverStop(server): joins its threads.  One that was stopped stays so.
+napi_value ServerStop(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  int32_t number = 0;
+  napi_get_value_int32(env, args[0], &number);
+  const auto server = Servers::Process().Take(number);
+  if (server == nullptr) return nullptr;
+  napi_remove_env_cleanup_hook(env, StopAtEnd, reinterpret_cast<void*>(intptr_t{number}));
+  server->Stop();
+  return nullptr;
+}
+
+// serverDrain(server, ms, control): a promise; takes no new clients, and ends when those that are there have their
+// replies, or the time is over.
+napi_value ServerDrain(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  auto server = ServerOf(env, args);
+  double ms = 0;
+  if (server == nullptr) return nullptr;
+  if (napi_get_value_double(env, args[1], &ms) != napi_ok) return ThrowType(env, "serverDrain: expected a number");
+  return Job::Start(
+      env, args[2], "zerohop:drain",
+      [server = std::move(server), ms](const Control&) {
+        server->Stop(static_cast<uint64_t>(ms));
+        return Status{};
+      },
+      [](napi_env in) { return Bool(in, true); });
+}
+
+// ---- Streams
+
+// What a stream's replies are called back with, on the event loop that opened it.
+class StreamCallback {
+ public:
+  explicit StreamCallback(napi_threadsafe_function to) : to_(to) { napi_acquire_threadsafe_function(to_); }
+  ~StreamCallback() {
+    if (!closing_) napi_release_threadsafe_function(to_, napi_tsfn_release);
+  }
+  StreamCallback(const StreamCallback&) = delete;
+  StreamCallback& operator=(const StreamCallback&) = delete;
+
+  struct Piece {
+    uint64_t stream;
+    std::string bytes;
+  };
+  // A worker's thread.
+  void Call(uint64_t stream, std::string_view bytes) {
+    if (closing_) return;
+    auto piece = std::make_unique<Piece>(Piece{stream, std::string(bytes)});
+    // The environment ends: it has let go of the function already.
+    const napi_status status = napi_call_threadsafe_function(to_, piece.get(), napi_tsfn_nonblocking);
+    closing_ = status == napi_closing;
+    if (status == napi_ok) static_cast<void>(piece.release());
+  }
+
+ private:
+  const napi_threadsafe_function to_;
+  bool closing_ = false;
+};
+
+// On the event loop: callback(stream, bytes); no bytes: the server has closed the stream.
+void DeliverPiece(napi_env env, napi_value callback, void*, void* data) {
+  const std::unique_ptr<StreamCallback::Piece> piece(static_cast<StreamCallback::Piece*>(data));
+  if (env == nullptr) return;
+  void* copied = nullptr;
+  napi_value undefined, bytes, result;
+  if (napi_get_undefined(env, &undefined) != napi_ok ||
+      napi_create_buffer_copy(env, piece->bytes.size(), piece->bytes.data(), &copied, &bytes) != napi_ok) {
+    return;
+  }
+  const std::array<napi_value, 2> arguments = {Double(env, static_cast<double>(piece->stream)), bytes};
+  napi_call_function(env, undefined, callback, arguments.size(), arguments.data(), &result);
+}
+
+// serverOpenStream(server, peer, local, callback): the stream's number.
+napi_value ServerOpenStream(napi_env env, napi_callback_info info) {
+  const Arguments<4> args(env, info);
+  const auto server = ServerOf(env, args);
+  if (server == nullptr) return nullptr;
+  std::string peer, local;
+  napi_value name;
+  napi_threadsafe_function to = nullptr;
+  if (!ReadString(env, args[1], &peer) || !ReadString(env, args[2], &local)) return nullptr;
+  if (napi_create_string_utf8(env, "zerohop:stream", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env, args[3], nullptr, name, 0, 1, nullptr, nullptr, nullptr, DeliverPiece,
+                                      &to) != napi_ok) {
+    return ThrowType(env, "serverOpenStream: expected (server, string, string, function)");
+  }
+  napi_unref_threadsafe_function(env, to);  // the socket keeps the process alive, if anything does
+  auto callback = std::make_shared<StreamCallback>(to);
+  napi_release_threadsafe_function(to, napi_tsfn_release);
+  const uint64_t stream = server->OpenStream(
+      std::move(peer), std::move(local),
+      [callback = std::move(callback)](uint64_t id, std::string_view bytes) { callback->Call(id, bytes); });
+  return Double(env, static_cast<double>(stream));
+}
+
+// serverFeed(server, stream, bytes): false if the stream takes no more just now, or is closed.
+napi_value ServerFeed(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const auto server = ServerOf(env, args);
+  double stream = 0;
+  Bytes bytes;
+  if (server == nullptr || !ReadView(env, args[2], "bytes", &bytes)) return nullptr;
+  if (napi_get_value_double(env, args[1], &stream) != napi_ok) return ThrowType(env, "serverFeed: expected a stream");
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return Bool(env, server->Feed(static_cast<uint64_t>(stream), text));
+}
+
+// serverCloseStream(server, stream)
+napi_value ServerCloseStream(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  double stream = 0;
+  int32_t number = 0;
+  napi_get_value_int32(env, args[0], &number);
+  const auto server = Servers::Process().Find(number);
+  if (server == nullptr || napi_get_value_double(env, args[1], &stream) != napi_ok) return nullptr;
+  server->CloseStream(static_cast<uint64_t>(stream));
+  return nullptr;
+}
+
+constexpr Function kRespFunctions[] = {
+    {"serverStart", Guarded<ServerStart>}, {"serverPort", Guarded<ServerPort>},
+    {"serverStats", Guarded<ServerStats>}, {"serverStop", Guarded<ServerStop>},
+    {"serverDrain", Guarded<ServerDrain>}, {"serverOpenStream", Guarded<ServerOpenStream>},
+    {"serverFeed", Guarded<ServerFeed>},   {"serverCloseStream", Guarded<ServerCloseStream>},
+};
+
+}  // namespace
+
+std::span<const Function> RespFunctions() { return kRespFunctions; }
+
+}  // namespace zerohop::binding
