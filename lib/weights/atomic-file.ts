@@ -8,8 +8,8 @@ import type { Target } from './paths.js';
 const PIECE = 2 ** 26;
 
 /**
- * Of a path's name: so many units of UTF-16 are 225 bytes at most, and a name with them at most the 255 of file
- * systems.
+ * So many UTF-16 units of a name are 225 bytes at most. A draft's name, which adds to them, stays within the 255 bytes
+ * of file systems.
  */
 const NAMED_BY = 75;
 
@@ -21,8 +21,8 @@ function draftOf(path: string): string {
 }
 
 /**
- * Removes what writers of `path` left that were killed. What cannot be removed, a stranger's or a folder, is left: no
- * draft is ever read. REQUIRES: nobody is writing it now.
+ * Removes the drafts of `path` whose writers were killed. Drafts that cannot be removed, such as a stranger's or a
+ * folder, stay: no draft is ever read. REQUIRES: nobody writes one now.
  */
 export async function removeDrafts(path: string): Promise<void> {
   for (const name of await readdir(dirname(path)))
@@ -86,8 +86,8 @@ async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['ke
 }
 
 /**
- * Whoever opens `path` sees what was there before, or all that `write` wrote: it is written beside it, synchronised
- * with the disk, and renamed. If it fails, nothing is left of it. `kept`: of the file that it takes the place of.
+ * Whoever opens `path` sees the old file, or all that `write` wrote. The new file is written beside it, synchronised
+ * with the disk, and renamed. If that fails, nothing of it is left. `kept`: the facts of the file that it replaces.
  *
  * `mode`: who may read it, less what the process's umask takes away.
  *

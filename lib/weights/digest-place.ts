@@ -6,9 +6,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Beside the file. Of one that is reached by a link, in the user's cache folder, by the name of the file that the link
- * leads to: its folder is somebody else's, as the `blobs` of the Hugging Face hub's cache, and nothing is written
- * there.
+ * Beside the file. If the file is reached by a link, in the user's cache folder, under the name of the file that the
+ * link leads to. That file's folder belongs to somebody else, such as the `blobs` of the Hugging Face hub's cache, and
+ * nothing is written there.
  *
  * @throws errors of the file system.
  */

@@ -12,7 +12,8 @@ const VERSION = 'zerohop weights 1';
 /** Of a sidecar: three lines, of which the longest has five numbers. */
 const SIDECAR_BYTES_MAX = 1024;
 /**
- * The coarsest clock of a file system ticks so often: a file that changed since may change again without another time.
+ * The coarsest clock of a file system ticks this often. A file that changed within one tick may change again and keep
+ * its time.
  */
 const TICK_MS = 2000;
 
@@ -49,7 +50,8 @@ export async function treeOf(
 }
 
 /**
- * What an earlier run found, if the file is the same still, and nobody wrote it who could not have written the file.
+ * The root that an earlier run found, if the file has not changed since. A sidecar counts only if nobody could write it
+ * who could not have written the file.
  */
 function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
   try {

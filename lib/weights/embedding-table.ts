@@ -13,10 +13,10 @@ import { firstOf } from './row-encoders.js';
 import { openTable, type TableFile, type TableRow } from './table-file.js';
 import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
 
-/** What rows that are not there are filled with: zeros, the mean of those that are, or nothing. */
+/** What missing rows are filled with: zeros, the mean of those that are there, or nothing. */
 export type Missing = 'zero' | 'mean' | 'leave';
 
-/** Rows that were asked for lately, by a hash of their id. */
+/** Room for so many rows that were asked for lately, by a hash of their id. */
 const HOT_BITS = 12;
 const HOT = 2 ** HOT_BITS;
 const GOLDEN = 0x9e3779b1;
@@ -38,11 +38,11 @@ export class EmbeddingTable {
   }
 
   /**
-   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. Of pairs no more than some MiB
-   * are in memory at a time, but ids: some 30 bytes each, and texts themselves. The contents must not change until it
-   * is done.
+   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. No more than some MiB of the
+   * vectors are in memory at a time. Ids stay in memory: some 30 bytes each, and the text itself. The contents must not
+   * change until it is done.
    *
-   * Over a link, the file that it leads to is written; over a file, its permissions stay.
+   * If `path` is a link, the file that it leads to is written. A file that is replaced keeps its permissions.
    *
    * Rejects with a TypeError or RangeError for ids and vectors of different numbers, vectors of different dimensions,
    * an id twice, numbers that are not finite as elements of the table (see `nonFinite`); `signal`'s reason; what the
@@ -75,8 +75,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * The vector of an id, over the file's own memory, or undefined. It stays as it is for as long as it is held, also
-   * after `swap` and `close`. Of F16 and BF16 the bits. One view may be given out several times.
+   * The vector of an id, over the file's own memory, or undefined. It stays as it is for as long as you hold it, also
+   * after `swap` and `close`. For F16 and BF16 these are the bits. Several calls may return the same view.
    */
   row(id: TableId): TableRow | undefined {
     const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text, which no number there equals
@@ -89,7 +89,7 @@ export class EmbeddingTable {
     if (row < 0) return undefined;
     const found = this.#file.viewOf(row);
     if (typeof id === 'number') {
-      // Kept when it is asked for again: views of rows asked for once would only be moved about by young collections.
+      // Only a row that is asked for again is kept: views of the others would make young collections slower.
       if (this.#askedIds[place] === id) {
         this.#hotIds[place] = id;
         this.#hotRows[place] = found;
@@ -103,7 +103,7 @@ export class EmbeddingTable {
     return Array.from(ids, (id) => this.row(id));
   }
 
-  /** What the elements of an I8 row are to be multiplied by; 1 of other types. */
+  /** The factor for the elements of an I8 row; 1 for other types. */
   scale(id: TableId): number | undefined {
     const row = this.#rowOf(id);
     return row < 0 ? undefined : (this.#file.scales?.[row] ?? 1);
@@ -141,9 +141,9 @@ export class EmbeddingTable {
   }
 
   /**
-   * Dot products of `query` with the vectors of many ids, computed where those lie; `out[i]` is that of `ids[i]`, NaN
-   * if it is missing, or if the product is no finite number. With lengths of 1, the cosine. Of I8 they are of the
-   * elements times their scale.
+   * Dot products of `query` with the vectors of many ids, without a copy of them. `out[i]` belongs to `ids[i]`. It is
+   * NaN if the id is missing or the product is no finite number. For vectors of length 1 this is the cosine. For I8 the
+   * elements are multiplied by their scale.
    *
    * @throws {TypeError | RangeError} `query` has other dimensions, or a number that is not finite; `out` is too short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
@@ -166,11 +166,11 @@ export class EmbeddingTable {
   }
 
   /**
-   * The `k` vectors with the highest dot product, best first, of all or of some ids: exact. Of equal ones the earlier
-   * row. Vectors whose product is no finite number are none of them.
+   * The `k` vectors with the highest dot product, best first, among all or some ids. The search is exact. Of equal
+   * ones the earlier row comes first. Vectors whose product is no finite number are left out.
    *
-   * `threads`: by default as many as the machine runs at once, 8 at most, where all of a table of 32 MB and more is
-   * scored; the caller waits for them.
+   * `threads`: 1 for a table below 32 MB, else as many as the machine runs at once, 8 at most. The caller waits for
+   * them. A search among some ids uses one.
    *
    * @throws as {@link dot}. Cost: one pass over the vectors, at the speed of memory.
    */
@@ -214,7 +214,7 @@ export class EmbeddingTable {
     if (wrong >= 0) throw rangeError(`query[${wrong}]`, 'a finite number', query[wrong]);
   }
 
-  /** Runs native code over the file's pages; says which file was cut, or that a getter closed it meanwhile. */
+  /** Runs native code over the file's pages. Its error names the file that was cut, or says that a getter closed it. */
   #watched<T>(work: () => T): T {
     try {
       return work();
@@ -230,11 +230,11 @@ export class EmbeddingTable {
   }
 
   /**
-   * Goes over to another file: from now on every call answers from it. Rows that are held stay as they are, and the
-   * memory of their file stays until the last of them goes.
+   * Switches to another file: from now on every call answers from it. Rows that you hold stay as they are. They keep the
+   * memory of their file until the last of them is collected.
    *
-   * Rejects as `open`, or with a RangeError for other dimensions or elements; the table stays what it was then. With
-   * `ERR_WEIGHTS_CLOSED`, also if it was closed meanwhile: what was closed stays so.
+   * Rejects as `open`, or with a RangeError for other dimensions or elements: the table then keeps its file. Rejects
+   * with `ERR_WEIGHTS_CLOSED` if the table is closed, also if that happened meanwhile.
    */
   async swap(path: FilePath): Promise<void> {
     this.#file.native();
@@ -264,10 +264,10 @@ export class EmbeddingTable {
   }
 
   /**
-   * Gives the file up: every call that would look into it throws `ERR_WEIGHTS_CLOSED`. Rows that were handed out stay
-   * as they are, and keep the memory until the last of them is collected. Again: no effect.
+   * Closes the file: every call that needs it throws `ERR_WEIGHTS_CLOSED`. Rows that were handed out stay as they are,
+   * and keep the memory until the last of them is collected. A second call does nothing.
    *
-   * @throws {TypeError} an option that is none.
+   * @throws {TypeError} an unknown option.
    */
   close(options?: CloseOptions): void {
     const { weights } = this.#file;
@@ -308,7 +308,7 @@ function countOf(ids: ArrayLike<TableId>): number {
   return count as number;
 }
 
-/** Below some MB a thread takes longer to start than the work. */
+/** For a smaller table, starting a thread takes longer than the search. */
 const threadsFor = (bytes: number) => (bytes < 32e6 ? 1 : Math.min(8, availableParallelism()));
 
 /** Of the rows that are there. */

@@ -28,10 +28,10 @@ export const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2
 const WINDOW_STEP = 2 ** 30;
 const ALIGNMENT = 64;
 
-/** What keeps the addresses of a detached buffer taken. */
+/** Keeps the addresses of a detached buffer from being used for something else. */
 const rangeOf = new WeakMap<ArrayBuffer, unknown>();
 
-/** How `close` is to go. */
+/** Options of `close`. */
 export interface CloseOptions {
   /**
    * True: views are empty at once, and memory, disk space and addresses of a file that nobody else has open are given
@@ -58,7 +58,7 @@ export class WeightsFile {
   readonly mode: number;
   /** When the system last noted a change, in ms since 1970. */
   readonly changedMs: number;
-  /** Told when it is closed, in order to end work on it. */
+  /** Called by `close`, to end the work on the file. */
   readonly onClose = new Set<() => void>();
   readonly #file: unknown;
   #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
@@ -103,8 +103,8 @@ export class WeightsFile {
     for (const { from, bytes, buffer } of this.#windows)
       if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
     this.#checkWindow(begin, end, 'take parts of it');
-    // The first window is all of the file where that may be; else one that neighbours may use, too, as aligned as the
-    // file.
+    // The first window shows all of the file if it can. Otherwise it begins where neighbours can use it too, and is
+    // aligned as the file is.
     const start = this.size <= WINDOW_BYTES ? 0 : begin - (begin % WINDOW_STEP);
     const near = end - start > WINDOW_BYTES ? begin - (begin % ALIGNMENT) : start;
     const from = end - near > WINDOW_BYTES ? begin : near;
@@ -112,7 +112,7 @@ export class WeightsFile {
     return { buffer, offset: begin - from };
   }
 
-  /** Makes a window over this part, which is none too long. */
+  /** Makes a window over this part, which must fit into one buffer. */
   show(from: number, to: number): ArrayBuffer {
     const buffer = native.weightsWindow(this.handle, from, to - from);
     this.#windows.push({ from, bytes: to - from, buffer });
@@ -151,12 +151,12 @@ export class WeightsFile {
   }
 
   /**
-   * Ends work on it, and gives up what it holds. Its buffers are not detached: whatever Node still does with a view of
-   * one, on another thread or in a later step, relies on the view's length and on its memory, and either the view or
-   * the memory's own count keeps that memory. It is unmapped when V8 frees the last buffer over it.
+   * Ends the work on the file, and releases it. Its buffers are not detached: Node may still work on a view, on another
+   * thread or in a later step, and relies on its length and its memory. The memory is unmapped when V8 frees the last
+   * buffer over it.
    *
    * `now`: the buffers are detached, and the memory is given back. The range of addresses stays taken until the
-   * detached buffers are collected, which whoever reads them keeps from happening.
+   * detached buffers are collected; a reader that still uses one keeps it from being collected.
    */
   close(now = false): void {
     if (!this.#open) return;

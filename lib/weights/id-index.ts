@@ -4,11 +4,11 @@
 //   integers  the id's lower half, row + 1; ids that have an upper half are told apart by the list of ids
 //   texts     a hash of the UTF-8, row + 1; told apart by their bytes
 //
-// A seed chooses the slots: whoever chooses some of a table's ids does not choose them. It comes from all ids, so that
-// the same table makes the same file. An id lies at most PROBES_MAX slots behind its first one, or another seed is
-// taken. At most half of the slots are used, so that a probe seldom goes beyond its line. A slot's row is checked
-// against the size of the table whoever wrote it: a file that lies gives wrong rows, never memory of others, and no
-// long searches.
+// A seed chooses the slots, so that nobody who chooses some ids of a table can choose them. It is made from all ids, so
+// that the same table makes the same file. An id lies at most PROBES_MAX slots behind its first one; if that fails,
+// another seed is taken. At most half of the slots are used, so that a probe seldom leaves its cache line. The row in a
+// slot is checked against the size of the table: a file that lies gives wrong rows, but never other memory, and no long
+// searches.
 
 import { createHash } from 'node:crypto';
 import { native, PROBES_MAX } from '../addon/native.js';
@@ -16,7 +16,7 @@ import { typedArrayName } from '../base/kinds.js';
 import { isWellFormed, rangeError, typeError } from '../base/options.js';
 
 const LOWER = 2 ** 32;
-/** With a seed by chance one that does not do is rarer than one in 10 000; so many in a row are none. */
+/** Fewer than one in 10 000 random seeds fail; so many in a row do not. */
 const SEEDS_MAX = 8;
 /** Node takes less than 2 GiB. */
 const HASHED_AT_ONCE = 2 ** 30;
@@ -44,7 +44,7 @@ export interface IdSlots {
 export interface IdIndex<Id> extends IdSlots {
   /** -1 if there is none. */
   rowOf(id: Id): number;
-  /** Of many ids, some of which may be no ids at all: those are a TypeError. */
+  /** The rows of many ids. @throws {TypeError} one of them is no id of this kind. */
   rowsOf(ids: ArrayLike<unknown>): Int32Array;
 }
 
@@ -55,7 +55,7 @@ const keyOf = (seed: string) => [Number.parseInt(seed.slice(0, 8), 16) | 0, Numb
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
-/** Slots that `fill` filled: it says false where an id finds no place, and is then called with others. */
+/** Slots that `fill` filled. It returns false if an id finds no place, and is then called with another seed. */
 function filled(count: number, ids: readonly Uint8Array[], fill: (given: IdSlots) => boolean): IdSlots {
   for (let attempt = 0; attempt < SEEDS_MAX; ++attempt) {
     const hash = createHash('sha256');
@@ -80,9 +80,9 @@ export class IntegerIndex implements IdIndex<number> {
   readonly #wide: boolean;
 
   /**
-   * `wide`: whether some id has an upper half, or is below 0; looked up in all words where it is not said.
+   * `wide`: whether some id has an upper half, or is below 0; by default all words are checked.
    *
-   * @throws {RangeError} an id twice, where the slots are to be filled.
+   * @throws {RangeError} an id twice; only if no slots are given.
    */
   constructor(words: Int32Array, given?: IdSlots, wide = hasUpperHalf(words)) {
     this.#words = words;
@@ -150,7 +150,7 @@ export class TextIndex implements IdIndex<string> {
   /** Where native code writes the row of one id. */
   readonly #row = new Int32Array(new ArrayBuffer(4));
 
-  /** @throws {RangeError} an id twice, where the slots are to be filled. */
+  /** @throws {RangeError} an id twice; only if no slots are given. */
   constructor(bytes: Uint8Array, ends: Float64Array, given?: IdSlots) {
     this.#bytes = bytes;
     this.#ends = ends;
@@ -221,7 +221,7 @@ function mixed(word: number, key: number): number {
   return second ^ (second >>> 16);
 }
 
-/** HalfSipHash-1-3 [Aumasson, Bernstein]: of texts nobody finds two of one hash who does not know the key. */
+/** HalfSipHash-1-3 [Aumasson, Bernstein]: nobody who does not know the key can find two texts with one hash. */
 function hashOfText(text: Uint8Array, key0: number, key1: number): number {
   let v0 = key0;
   let v1 = key1;

@@ -1,4 +1,4 @@
-// job.ts: native work beside the event loop, over a file: who is told how far it is, and who may stop it.
+// job.ts: native work on a file beside the event loop: its progress, and how it is stopped.
 
 import { availableParallelism } from 'node:os';
 import { CONTROL_WORDS, DONE_KIB, GIVE_UP, type NativeRefusal, native } from '../addon/native.js';
@@ -9,7 +9,7 @@ import type { WeightsFile } from './file.js';
 import { controlOf } from './write.js';
 
 export interface LoadOptions {
-  /** Told now and then, and of each file's end; what it throws ends the work. */
+  /** Called now and then, and at the end of each file. An error that it throws ends the work. */
   onProgress?: (progress: { bytes: number; total: number }) => void;
   signal?: AbortSignal;
   /** Default: as many as the machine runs at once, 8 at most. */
@@ -40,15 +40,15 @@ export function loadOptions(options?: LoadOptions, known: readonly string[] = LO
   };
 }
 
-/** How to tell all work that is under way to give up: a process that exits waits for the threads that are at it. */
+/** Stops all work that is under way: a process that exits waits for its threads. */
 const underWay = new Set<() => void>();
 const giveAllUp = () => {
   for (const giveUp of underWay) giveUp();
 };
 
 /**
- * Runs native work beside the event loop, until the file is closed; `control` is how it is told to give up, and tells
- * how far it is.
+ * Runs native work beside the event loop, until the file is closed. `control` holds the words by which the work is
+ * stopped and reports its progress.
  */
 export async function job<T>(
   file: WeightsFile,

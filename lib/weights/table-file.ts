@@ -1,5 +1,4 @@
-// table-file.ts: a file of embeddings, opened: where its rows are, and which id is which row's. What is in it is
-// checked.
+// table-file.ts: opens a file of embeddings, and checks what is in it: where its rows lie, and which id each has.
 //
 //   vectors        [N, D] of F32, F16, BF16 or I8
 //   scales         [N] of F32, of I8 vectors: what each element is to be multiplied by
@@ -19,7 +18,7 @@ import { Weights } from './weights.js';
 
 export type TableRow = Float32Array | Uint16Array | Int8Array;
 
-/** As much of a table as one file holds: readers that began with it go on with it. */
+/** What a table has of one file. A call that began with it ends with it, also after `swap`. */
 export interface TableFile {
   readonly weights: Weights;
   /** Of a row. */
@@ -99,8 +98,8 @@ function readTable(weights: Weights): TableFile {
 }
 
 /**
- * A copy of a tensor's bytes. What is looked at from end to end is copied first: the file may be cut meanwhile, and a
- * walk over its pages would then end the process.
+ * A copy of a tensor's bytes. A tensor that is read from end to end is copied first: the file may be cut meanwhile, and
+ * reading its pages would then end the process.
  *
  * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`
  */
@@ -221,7 +220,7 @@ function scalesOf(
   return scales.data as Float32Array;
 }
 
-/** None where the file has none, or does not say how it was filled. */
+/** The slots of the file; undefined if it has none, or does not say by which seed they were filled. */
 function slotsOf(weights: Weights, wrong: (message: string) => WeightsError): IdSlots | undefined {
   const index = weights.tensors.get('index');
   const seed = weights.metadata[INDEX_SEED];

@@ -1,5 +1,5 @@
-// table-write.ts: a file of embeddings out of ids and vectors, row by row: however many there are, no more than some
-// MiB of vectors are in memory. In the file the vectors come first, so that the header, for which room is left, and the
+// table-write.ts: writes a file of embeddings from ids and vectors, row by row. No more than some MiB of vectors are in
+// memory, however many there are. The vectors come first in the file. Room is left for the header. So the header and the
 // index can be made when the last row is known.
 
 import { isFloat32Array, memberOf, typedArrayName } from '../base/kinds.js';
@@ -42,9 +42,9 @@ export interface TableWriteOptions {
    * write them.
    */
   nonFinite?: 'refuse' | 'keep';
-  /** Told after each some MiB; `total` where it is known. */
+  /** Called after every few MiB; with `total` if it is known. */
   onProgress?: (progress: { rows: number; total?: number }) => void;
-  /** Gives up: nothing is left then. */
+  /** Stops writing, and leaves nothing behind. */
   signal?: AbortSignal;
 }
 
@@ -91,7 +91,7 @@ export async function writeTable(
     keep: nonFinite !== undefined && choiceOption('options.nonFinite', nonFinite, ['refuse', 'keep']) === 'keep',
   };
   const target = await targetOf(pathOption(path));
-  // Nobody's iterator is begun before there is a file for it: it would be left open.
+  // The iterator begins when there is a file for it: it would be left open otherwise.
   const write = async (file: GrowingFile) => writeSource(file, await sourceOf(contents, wanted), onProgress);
   await writeAtomically(target.path, write, signal, undefined, target.kept);
 }

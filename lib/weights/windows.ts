@@ -1,16 +1,15 @@
 // windows.ts: the windows of a large checkpoint, at the price of one collection.
 //
-// V8 counts the bytes of a buffer as memory that a collection might give back, and collects the whole heap whenever
-// they have grown by half of what the heap may have: with windows of 3.5 GB that is one collection a window, for
-// nothing. So the bytes of all windows are announced first, which is one collection, and each window, smaller than that
-// half, then takes the place of as many of them. What is taken back is only what was announced here: V8's own count
-// stays its own.
+// V8 counts the bytes of a buffer as memory that a collection might give back. It collects the whole heap whenever they
+// have grown by half of the heap's limit: with windows of 3.5 GB that is one useless collection a window. So the bytes of
+// all windows are announced first, which costs one collection. Each window is smaller than that half, and its bytes are
+// then taken from the announced ones. No more is taken back than was announced here.
 
 import { getHeapStatistics } from 'node:v8';
 import { native } from '../addon/native.js';
 import { type TensorPlace, type WeightsFile, WINDOW_BYTES } from './file.js';
 
-/** Below that many windows would be needed, and each costs something, too. */
+/** Smaller windows would be many, and each has a cost of its own. */
 const LEAST = 2 ** 30;
 /** Of the heap's limit: less than half. */
 const SHARE = 0.45;

@@ -1,6 +1,6 @@
-// write.ts: safetensors out: the header padded so that data begin at a multiple of 64, the widest elements first so
-// that each tensor begins at a multiple of its element; in a file that is renamed into place when all of it is on the
-// disk.
+// write.ts: writes safetensors files. The header is padded so that the data begin at a multiple of 64. The widest
+// elements come first, so that each tensor begins at a multiple of its element. The file is renamed into place when all
+// of it is on the disk.
 
 import { isAbortSignal, isUint8Array } from '../base/kinds.js';
 import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../base/options.js';
@@ -16,9 +16,9 @@ export type WritableTensors = Iterable<readonly [string, WritableTensor]> | Read
 export interface WriteOptions {
   /** Texts beside the tensors. */
   metadata?: Readonly<Record<string, string>>;
-  /** Told of the tensors' bytes, piece by piece. */
+  /** Called after each piece, with the bytes of the tensors so far. */
   onProgress?: (progress: { bytes: number; total: number }) => void;
-  /** Gives up: nothing is left then. */
+  /** Stops writing, and leaves nothing behind. */
   signal?: AbortSignal;
 }
 
