@@ -1,5 +1,5 @@
-// computations.ts: what a model computes, from the first caller who misses to the stored result: who joins, who gives
-// up, what must not be stored any more, and what becomes of failures.
+// computations.ts: computations of a model, from the first miss to the stored result: how callers join and leave, which
+// results must not be stored any more, and how failures are handled.
 
 import { isError } from '../base/kinds.js';
 import { tagsOption } from '../base/options.js';
@@ -192,7 +192,7 @@ export class Computations<Input, In, Out> {
       const stored = !flight.stale && this.#stores(flight, result, cost);
       this.#land(flight);
       this.#backoff.forget(flight.id);
-      // A later run may write over its own buffers: so it is what is stored, or a copy.
+      // A later run may overwrite its own buffers, so callers get what is stored, or a copy.
       flight.resolve((stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#another(result));
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused it, or the cache was closed

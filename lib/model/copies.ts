@@ -1,5 +1,5 @@
-// copies.ts: the copies of inputs that are run. Nobody else has a copy, so what is run is what was named, whatever the
-// caller does with the original: write to it, use its buffer again, or answer otherwise from a getter.
+// copies.ts: copies of inputs. The model runs a copy that nobody else has. So what is run is what was named, even if
+// the caller writes to the original, reuses its buffer, or has a getter that answers otherwise.
 
 import { types } from 'node:util';
 import { typedArrayName } from '../base/kinds.js';

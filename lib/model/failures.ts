@@ -1,4 +1,4 @@
-// failures.ts: inputs whose run failed a moment ago, and what is not done for a while because of that.
+// failures.ts: inputs whose run failed a moment ago, and how long they are not run again.
 
 import { now } from '../base/time.js';
 
@@ -31,7 +31,7 @@ class Recent<T> {
   }
 }
 
-/** Who asks again at once gets the same error, and the model rest. */
+/** A caller who asks again at once gets the same error, so that the model is not asked again. */
 export class Failures {
   readonly #ttlMs: number;
   readonly #known = new Recent<{ until: number; reason: unknown }>();
@@ -64,7 +64,7 @@ export class Failures {
 const REST_MS_MIN = 1000;
 const REST_MS_MAX = 60_000;
 
-/** What could not be computed anew in the background is left alone: for 1 s, then for twice as long each time. */
+/** After a failed revalidation the next one waits: for 1 s, then for twice as long each time. */
 export class Backoff {
   readonly #known = new Recent<{ until: number; restMs: number }>();
 

@@ -1,5 +1,5 @@
-// flights.ts: computations under way. Who asks for what is being computed joins it; who gives up leaves; when the last
-// one has left, the run is told.
+// flights.ts: computations under way. A caller who asks for a result that is being computed joins the computation. A
+// caller who gives up leaves it. When the last one has left, the run's signal is aborted.
 
 import type { Copy } from './copies.js';
 
@@ -57,7 +57,7 @@ export class Flight<Input, Result> {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Each waiter hears of a failure; that nobody is left to hear of it is no error.
+    // Each waiter gets the failure. If nobody waits any more, it is no unhandled rejection.
     this.promise.catch(() => {});
   }
 
@@ -72,11 +72,11 @@ export class Flight<Input, Result> {
   }
 
   /**
-   * One of them has given up. If nobody is left, it lands. Its run is told once nobody waits for any of its results:
-   * what the run does in the background beside them lands, too. What comes of it all the same is not stored: it may be
-   * half done, and what is deleted or set from now on does not find it.
+   * One caller has given up. If nobody is left, the flight lands. Its run's signal is aborted once nobody waits for any
+   * result of the run; what the run computes in the background beside them then lands, too. A result that comes all the
+   * same is not stored: it may be half done, and a delete or set from now on does not find the flight.
    *
-   * @param land has later callers not join a flight; called before the run is told.
+   * @param land keeps later callers from joining a flight; called before the signal is aborted.
    */
   leave(reason: unknown, land: (flight: Flight<Input, Result>) => void): void {
     if (--this.#waiters > 0) return;
@@ -99,7 +99,7 @@ export class Flight<Input, Result> {
   }
 }
 
-/** Who is to be told by a signal; by one listener of each, since Node warns of more than ten. */
+/** Callers that wait for a signal: one listener for each signal, since Node warns of more than ten. */
 const waiting = new WeakMap<AbortSignal, Waiters>();
 
 class Waiters {

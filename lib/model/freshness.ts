@@ -1,5 +1,5 @@
-// freshness.ts: how long a result is served: while it is fresh, then while a new one is computed, then only if none can
-// be.
+// freshness.ts: how long a result is served. First it is fresh. Then it is served while a new one is computed. Last, it
+// is served only if computing a new one fails.
 
 import { DURATION_MS_MAX, type Duration, durationOption, rangeError } from '../base/options.js';
 
@@ -13,7 +13,7 @@ export interface LifeParts {
   staleIfError?: Duration | undefined;
 }
 
-/** An entry is kept until the last use that it may have; what is left of that tells how fresh it is. */
+/** An entry is kept as long as it may be served at all. How much of that time is left says how fresh it is. */
 export class Life {
   readonly #ttl: number;
   readonly #jitter: number;

@@ -121,7 +121,7 @@ export class Model<Input, In, Out> {
   /**
    * The result for an input: what is stored, or what the model then computes.
    *
-   * `run` is given a copy of the input: the caller may change his own as soon as `predict` returned.
+   * `run` gets a copy of the input. The caller may change the original as soon as `predict` has returned.
    *
    * Rejects with what `run` failed with; with `signal`'s reason; with a CacheError `ERR_MODEL_NOT_CACHED`
    * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, `ERR_MODEL_RESULT` (`run` gave something else than a result for each input
@@ -358,8 +358,8 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * What the cache saved: hits times the mean time of a run by input, less what looking up and comparing took. Callers
-   * who joined a run are told apart: a model without a cache would have run them.
+   * What the cache saved: hits times the mean time of a run by input, less the time of lookups and comparisons. Callers
+   * who joined a run are counted apart: without a cache the model would have run them.
    */
   report(options: ReportOptions): ModelReport {
     const overheadMs = this.#lookups === 0 ? 0 : this.#timedMs;

@@ -72,9 +72,9 @@ export interface ModelBaseOptions<Input = unknown> {
   /** The most runs at a time; others wait for their turn. Default: any number. */
   concurrency?: number;
   /**
-   * A run that takes longer is given up: its callers get a CacheError `ERR_MODEL_TIMEOUT`, or what is stale
-   * (`staleIfError`), its `signal` is aborted, and the next one begins. Up to 24 days. Default: none, so a run that
-   * never ends holds those who wait for it, and its place among `concurrency`.
+   * A run that takes longer is given up: its `signal` is aborted, and the next one begins. Its callers get a CacheError
+   * `ERR_MODEL_TIMEOUT`, or a stale result (`staleIfError`). Up to 24 days. Default: none. Then a run that never ends
+   * keeps its callers waiting, and its place among `concurrency`.
    */
   timeout?: Duration;
   /**
@@ -141,7 +141,7 @@ export const PIPELINE_OPTIONS = MODEL_BASE_OPTIONS.filter((name) => name !== 've
 export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';
 
 export interface PredictOptions {
-  /** Gives up waiting; the run goes on for others, and is told when the last one has given up. */
+  /** Gives up waiting. The run goes on for others; its own signal is aborted when the last caller has given up. */
   signal?: AbortSignal;
   cache?: CacheMode;
 }

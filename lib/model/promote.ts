@@ -1,5 +1,4 @@
-// promote.ts: before traffic goes over to another version, the hottest inputs of the old one are computed under the
-// new.
+// promote.ts: computes the hottest inputs of a version under the next one, before traffic is switched to it.
 
 import { countOption, limitOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
@@ -30,7 +29,7 @@ export interface Promotion {
 const PROMOTE_OPTIONS = ['from', 'to', 'top', 'batch', 'signal', 'onProgress'] as const;
 const BATCH = 64;
 
-/** What it cannot name is not: running it fails. */
+/** An input that the new version cannot name counts as missing: running it fails. */
 function isKnown<Input>(model: Model<Input, unknown, unknown>, input: Input): boolean {
   try {
     return model.peek(input) !== undefined;

@@ -117,7 +117,7 @@ export class Runner<Input, In, Result> {
     }
   }
 
-  /** What `run` gives in time. A run that does not is told, and nobody waits for it any more. */
+  /** What `run` gives in time. After that its signal is aborted, and nobody waits for it any more. */
   async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
     const { name, run, timeoutMs } = this.#parts;
     const keys = flights.map(({ key }) => key.slice()); // theirs to change
@@ -142,7 +142,7 @@ export class Runner<Input, In, Result> {
   }
 }
 
-/** Runs side by side share the time that passes, as they share the device: together they take no more than that. */
+/** Concurrent runs share the time that passes, as they share the device: together they take no more than that. */
 class SharedClock {
   #running = 0;
   #at = 0;

@@ -1,5 +1,5 @@
-// verification.ts: a sample of hits is computed again and compared with what was served. A model that does not give the
-// same twice, or whose version changed without its name, is found out, and taken out of the cache.
+// verification.ts: computes a sample of hits again and compares them with what was served. This finds a model that does
+// not give the same result twice, or that changed without a new version. The cache is then not used for it any more.
 
 import { channel } from 'node:diagnostics_channel';
 import { typedArrayName } from '../base/kinds.js';

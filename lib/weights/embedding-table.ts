@@ -230,8 +230,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Switches to another file: from now on every call answers from it. Rows that you hold stay as they are. They keep the
-   * memory of their file until the last of them is collected.
+   * Switches to another file: from now on every call answers from it. Rows that you hold stay as they are. They keep
+   * the memory of their file until the last of them is collected.
    *
    * Rejects as `open`, or with a RangeError for other dimensions or elements: the table then keeps its file. Rejects
    * with `ERR_WEIGHTS_CLOSED` if the table is closed, also if that happened meanwhile.

@@ -1,6 +1,6 @@
 // table-write.ts: writes a file of embeddings from ids and vectors, row by row. No more than some MiB of vectors are in
-// memory, however many there are. The vectors come first in the file. Room is left for the header. So the header and the
-// index can be made when the last row is known.
+// memory, however many there are. The vectors come first in the file. Room is left for the header. So the header and
+// the index can be made when the last row is known.
 
 import { isFloat32Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../base/options.js';

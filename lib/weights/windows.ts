@@ -1,9 +1,9 @@
 // windows.ts: the windows of a large checkpoint, at the price of one collection.
 //
 // V8 counts the bytes of a buffer as memory that a collection might give back. It collects the whole heap whenever they
-// have grown by half of the heap's limit: with windows of 3.5 GB that is one useless collection a window. So the bytes of
-// all windows are announced first, which costs one collection. Each window is smaller than that half, and its bytes are
-// then taken from the announced ones. No more is taken back than was announced here.
+// have grown by half of the heap's limit: with windows of 3.5 GB that is one useless collection a window. So the bytes
+// of all windows are announced first, which costs one collection. Each window is smaller than that half, and its bytes
+// are then taken from the announced ones. No more is taken back than was announced here.
 
 import { getHeapStatistics } from 'node:v8';
 import { native } from '../addon/native.js';
