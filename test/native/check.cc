@@ -81,6 +81,28 @@ void Fail(const char* file, int line, const std::string& message) {
   std::fflush(stdout);
 }
 
+void FailCondition(const char* file, int line, const char* condition) { Fail(file, line, condition); }
+
+void FailEqual(const char* file, int line, const char* what, std::string seen, std::string wanted) {
+  Fail(file, line, std::string(what) + " is " + seen + ", not " + wanted);
+}
+
+std::string ShownNumber(int64_t number) { return std::to_string(number); }
+
+std::string ShownNumber(uint64_t number) { return std::to_string(number); }
+
+std::string ShownNumber(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", number);
+  return text;
+}
+
+std::string ShownText(std::string_view text) {
+  constexpr size_t kShown = 120;
+  if (text.size() <= kShown) return std::string(text);
+  return std::string(text.substr(0, kShown)) + "… (" + std::to_string(text.size()) + " characters)";
+}
+
 int Main(int argc, char** argv) {
   std::string filter;
   bool list = false;

@@ -13,8 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 // ZEROHOP_TSAN under the thread sanitizer, for tests that make a race by intention; ZEROHOP_SANITIZED under it and the
@@ -62,32 +62,47 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise);
 struct Ended {};  // what REQUIRE throws
 
 void Register(const char* file, const char* type, const char* sentence, void (*body)());
-void Fail(const char* file, int line, const std::string& message);
+// Out of line and cold, as all that a failure needs: there are two thousand checks to compile.
+[[gnu::cold]] void Fail(const char* file, int line, const std::string& message);
+[[gnu::cold]] void FailCondition(const char* file, int line, const char* condition);
+[[gnu::cold]] void FailEqual(const char* file, int line, const char* what, std::string seen, std::string wanted);
 
 // Runs the tests whose name contains the filter; the exit code of the program.
 int Main(int argc, char** argv);
 
+std::string ShownNumber(int64_t number);
+std::string ShownNumber(uint64_t number);
+std::string ShownNumber(double number);
+std::string ShownText(std::string_view text);  // its beginning
+
 template <class T>
 std::string Shown(const T& value) {
-  std::ostringstream out;
-  if constexpr (std::is_enum_v<T>) {
-    out << static_cast<int64_t>(value);
-  } else if constexpr (requires { out << value; }) {
-    out << std::boolalpha << value;
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_enum_v<T>) {
+    return ShownNumber(static_cast<int64_t>(value));
+  } else if constexpr (std::is_integral_v<T>) {
+    return ShownNumber(static_cast<std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>(value));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return ShownNumber(static_cast<double>(value));
+  } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+    return ShownText(value);
   } else if constexpr (requires { value.has_value(); }) {
     return value.has_value() ? Shown(*value) : "none";
   } else {
-    out << "a value of " << sizeof(T) << " bytes";
+    return "a value of " + ShownNumber(static_cast<uint64_t>(sizeof(T))) + " bytes";
   }
-  std::string text = out.str();
-  if (text.size() > 120) text = text.substr(0, 120) + "… (" + std::to_string(text.size()) + " characters)";
-  return text;
+}
+
+template <class Seen, class Wanted>
+[[gnu::cold, gnu::noinline]] void ShowUnequal(const char* file, int line, const char* what, const Seen& seen,
+                                              const Wanted& wanted) {
+  FailEqual(file, line, what, Shown(seen), Shown(wanted));
 }
 
 template <class Seen, class Wanted>
 void CheckEqual(const char* file, int line, const char* what, const Seen& seen, const Wanted& wanted) {
-  if (seen == wanted) return;
-  Fail(file, line, std::string(what) + " is " + Shown(seen) + ", not " + Shown(wanted));
+  if (!(seen == wanted)) ShowUnequal(file, line, what, seen, wanted);
 }
 
 }  // namespace zerohop::check
@@ -99,14 +114,14 @@ void CheckEqual(const char* file, int line, const char* what, const Seen& seen, 
   static void Type##_##Sentence()
 
 #define CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : zerohop::check::Fail(__FILE__, __LINE__, "not so: " #condition))
+  ((condition) ? static_cast<void>(0) : zerohop::check::FailCondition(__FILE__, __LINE__, "not so: " #condition))
 
 #define CHECK_EQ(seen, wanted) zerohop::check::CheckEqual(__FILE__, __LINE__, #seen, seen, wanted)
 
-#define REQUIRE(condition)                                               \
-  do {                                                                   \
-    if (!(condition)) {                                                  \
-      zerohop::check::Fail(__FILE__, __LINE__, "required: " #condition); \
-      throw zerohop::check::Ended();                                     \
-    }                                                                    \
+#define REQUIRE(condition)                                                        \
+  do {                                                                            \
+    if (!(condition)) {                                                           \
+      zerohop::check::FailCondition(__FILE__, __LINE__, "required: " #condition); \
+      throw zerohop::check::Ended();                                              \
+    }                                                                             \
   } while (false)
