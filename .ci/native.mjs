@@ -3,8 +3,7 @@
 //   node .ci/native.mjs release|asan|tsan [--short]
 //   node .ci/native.mjs fuzz [seconds]                        of fuzzing in total, 60 if not given
 //
-// --short is what `npm test` has time for: the model with fewer operations, and under sanitizers the model and the fuzzers'
-// corpora only.
+// --short is what `npm test` has time for: all tests, and the model with fewer operations.
 //
 // Each mode has a build folder of its own, build/native/<mode>.  The sanitizers and fuzzers are clang's, which also
 // checks the lock annotations; where clang cannot be had, gcc has sanitizers too, and the fuzzers get a driver of our
@@ -42,12 +41,11 @@ const MODES = {
 /** The folders of test/native/fuzz/corpus; the targets are named after them. */
 const FUZZERS = ['cache_ops', 'entry', 'safetensors', 'gguf'];
 
-/** Short runs: operations of each model test, and the tests that sanitizers see, with the targets that hold them. */
+/** Short runs: operations of each model test. */
 const SHORT_MODEL_OPS = { release: '250000', asan: '20000', tsan: '20000' };
-const SHORT_SANITIZED_TESTS = '^(model|fuzz)/';
-const SHORT_SANITIZED_TARGETS = ['zerohop_model', ...FUZZERS.map((name) => `${name}_replay`)];
 
-const CLANG = [{ commands: ['clang++'], debianPackage: 'clang' }];
+/** What {@link chooseCompiler} looks for. */
+export const CLANG = [{ commands: ['clang++'], debianPackage: 'clang' }];
 
 const SANITIZER_ENVIRONMENT = {
   // Huge reservations are refused by the system, not by the allocator; a leak is a failure.
@@ -60,10 +58,10 @@ const SANITIZER_ENVIRONMENT = {
  * Configures and compiles one mode.
  *
  * @param {Mode} mode
- * @param {{ jobs?: number, targets?: readonly string[] }} [options]  targets: CMake's, all if not given
+ * @param {{ jobs?: number }} [options]
  * @returns {NativeBuild}
  */
-export function buildNative(mode, { jobs = 2, targets = [] } = {}) {
+export function buildNative(mode, { jobs = 2 } = {}) {
   requireTools(NATIVE_TEST_TOOLS, 'build the native tests');
   const compiler = chooseCompiler(mode);
   const libFuzzer = mode === 'fuzz' && path.basename(compiler) === 'clang++';
@@ -73,8 +71,7 @@ export function buildNative(mode, { jobs = 2, targets = [] } = {}) {
   const configured = existsSync(path.join(folder, 'CMakeCache.txt')) ? [] : generator;
   mkdirSync(folder, { recursive: true });
   run('cmake', ['-S', root, '-B', folder, ...configured, `-DCMAKE_CXX_COMPILER=${compiler}`, ...MODES[mode]]);
-  const only = targets.flatMap((target) => ['--target', target]);
-  run('cmake', ['--build', folder, '--parallel', String(jobs), ...only]);
+  run('cmake', ['--build', folder, '--parallel', String(jobs)]);
   return { mode, compiler, folder, libFuzzer };
 }
 
@@ -86,12 +83,10 @@ export function buildNative(mode, { jobs = 2, targets = [] } = {}) {
  * @returns {NativeBuild & { passed: number, seconds: number }}  passed: test programs' runs, one a test file
  */
 export function testNative(mode, { short = false } = {}) {
-  const someOnly = short && mode !== 'release';
-  const build = buildNative(mode, someOnly ? { targets: SHORT_SANITIZED_TARGETS } : {});
+  const build = buildNative(mode);
   const startedMs = performance.now();
   const parallel = ['--parallel', String(os.availableParallelism())];
   const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error', ...parallel];
-  if (someOnly) args.push('--tests-regex', SHORT_SANITIZED_TESTS);
   const shorter = short && !process.env.ZEROHOP_MODEL_OPS ? { ZEROHOP_MODEL_OPS: SHORT_MODEL_OPS[mode] } : {};
   const env = { ...SANITIZER_ENVIRONMENT, ...shorter };
   const output = run(...withoutRandomLayout(mode, 'ctest', args), { env });

@@ -227,3 +227,5 @@ function isExecutable(file) {
     return false;
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await runMain(prepare);

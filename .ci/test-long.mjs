@@ -2,7 +2,7 @@
 //
 //   native            all tests under address + undefined and under thread sanitizer; the model with ten million
 //                     operations; the fuzzers
-//   javascript        the vitest suite on the other supported Nodes
+//   javascript        the vitest suite's long part; the suite on the other supported Nodes
 //   the whole         the main job, short; instructions against the baseline; the site
 
 import { ensureDebianPackages, prepare, runMain } from './prepare.mjs';
@@ -12,14 +12,20 @@ const FUZZ_SECONDS = 60;
 
 const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
 
-runMain(() => {
+runMain(async () => {
   prepare();
   ensureDebianPackages(SUITE_TOOLS);
-  runSteps([
+  await runSteps([
     { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan'] },
     { name: 'native tests, thread sanitizer', script: '.ci/native.mjs', args: ['tsan'] },
     { name: 'native tests, as they are', script: '.ci/native.mjs', args: ['release'] },
     { name: `fuzzers, ${FUZZ_SECONDS} s`, script: '.ci/native.mjs', args: ['fuzz', `${FUZZ_SECONDS}`] },
+    {
+      name: `vitest on Node ${process.versions.node}, the long part`,
+      script: 'node_modules/vitest/vitest.mjs',
+      args: ['run'],
+      env: { ZEROHOP_PART: 'long' },
+    },
     { name: 'vitest on the other Nodes', script: '.ci/test-nodes.mjs' },
     { name: 'the main job, short', script: '.ci/start.mjs', args: ['--quick'] },
     { name: 'instructions', script: '.ci/bench.mjs', args: ['instructions'], needs: VALGRIND },

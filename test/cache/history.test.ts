@@ -1,7 +1,7 @@
 // Long random histories of every operation, against a Map that knows what must be. A failure tells seed and step.
 import { describe, expect, test } from 'vitest';
 import { type Cache, json, type Keyspace, number, utf8 } from 'zerohop';
-import { seeded } from '../fixtures/child.js';
+import { alike } from '../fixtures/child.js';
 import { nowMs, openCache, turn } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 
@@ -200,7 +200,7 @@ class History {
 }
 
 describe('a random history', () => {
-  test.each(seeded([1, 2, 3]))(
+  test.each(alike([1, 2, 3]))(
     'where everything has room tells what was stored, and nothing else (seed %i)',
     async (seed) => {
       const history = new History(seed, [10, 80, 400][seed % 3]!, '32MB', false);
@@ -211,7 +211,7 @@ describe('a random history', () => {
     },
   );
 
-  test.each(seeded([11, 12, 13]))(
+  test.each(alike([11, 12, 13]))(
     'where not everything has room never answers with what is gone (seed %i)',
     async (seed) => {
       const history = new History(seed, 3000, '4MB', true);

@@ -1,7 +1,7 @@
 // A view shows the same bytes for as long as it is kept, and they belong to its key: whatever is evicted, cleared,
 // overwritten or closed meanwhile, and whenever the collector runs.
 import { describe, expect, test } from 'vitest';
-import { answer, backends, seeded } from '../fixtures/child.js';
+import { alike, answer, backends } from '../fixtures/child.js';
 
 const MB = 2 ** 20;
 
@@ -10,7 +10,7 @@ const daySeed = Math.floor(Date.now() / 86_400_000);
 
 describe.each(backends)('backend %s', (backend) => {
   test.concurrent.each(
-    seeded([
+    alike([
       [1, 1 * MB],
       [2, 2 * MB],
       [daySeed, 4 * MB],
@@ -25,7 +25,7 @@ describe.each(backends)('backend %s', (backend) => {
   });
 
   test.concurrent.each(
-    seeded([
+    alike([
       [3, 2 * MB],
       [daySeed, 4 * MB],
     ] as const),

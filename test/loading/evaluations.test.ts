@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { answer } from '../fixtures/child.js';
+import { alike, answer } from '../fixtures/child.js';
 
 const root = path.join(__dirname, '..', '..');
 const projects = path.join(__dirname, 'projects');
@@ -33,7 +33,7 @@ describe('in a test runner', () => {
     expect(printed).toContain('Tests:       8 passed, 8 total');
   });
 
-  test.each(['vmThreads', 'vmForks', 'threads', 'forks'])(
+  test.each(alike(['threads', 'forks', 'vmForks', 'vmThreads']))(
     'vitest, %s: files side by side and fake timers change no answer',
     async (pool) => {
       const printed = await run('vitest/vitest.mjs', 'run', '--root', path.join(projects, 'vitest'), '--pool', pool);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Weights, WeightsError } from 'zerohop';
-import { seeded } from '../../fixtures/child.js';
+import { alike } from '../../fixtures/child.js';
 import { randomFrom } from '../../fixtures/values.mjs';
 import { answerOf, type ReadTensor } from './answer.js';
 import { changedFile, HEADER_CHANGES } from './break-safetensors.js';
@@ -56,7 +56,7 @@ class Counted {
   }
 }
 
-describe.each(seeded([1, 2]))('with seed %d', (seed) => {
+describe.each(alike([1, 2]))('with seed %d', (seed) => {
   describe.each([
     {
       format: 'safetensors',
