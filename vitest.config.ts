@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config';
 const VERSION_DEPENDENT = [
   'test/cache/{api,backends,codecs,detach,exits,memory,opening,reclaim,views}.test.ts',
   'test/examples/examples.test.ts',
-  'test/weights/{beyond-4gib,embedding-table,ends,external-data,weights,windows}.test.ts',
+  'test/weights/{beyond-4gib,digest,embedding-table,ends,external-data,gguf,weights,windows}.test.ts',
   'test/workers/!(near-coherence).test.ts',
 ];
 

@@ -1,25 +1,14 @@
 // Files of weights: mapped, shown without a copy, believed only after they were checked.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { Weights, WeightsError } from 'zerohop';
 import { ownFolder } from '../fixtures/folder.js';
-import { later } from '../fixtures/later.js';
 import { errorOf } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
+import { bytesOf, FLOATS, refusalOf, written } from '../fixtures/weights-files.js';
 
 /** A safetensors file as the format says, by nobody's code but this. */
 function safetensors(header: unknown, data: Uint8Array, pad = 0): Buffer {
@@ -28,22 +17,6 @@ function safetensors(header: unknown, data: Uint8Array, pad = 0): Buffer {
   length.writeBigUInt64LE(BigInt(text.length));
   return Buffer.concat([length, text, data]);
 }
-
-function written(name: string, content: Uint8Array): string {
-  const path = join(ownFolder(), name);
-  writeFileSync(path, content);
-  return path;
-}
-
-async function refusalOf(path: string): Promise<WeightsError> {
-  return Weights.open(path).then(
-    () => expect.unreachable(),
-    (error) => error as WeightsError,
-  );
-}
-
-const FLOATS = Float32Array.of(1, -2.5, 3e-40, Number.NaN, Number.POSITIVE_INFINITY, 6);
-const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 describe('a safetensors file', () => {
   test('shows its tensors, in the file’s order, of every type', async () => {
@@ -348,186 +321,6 @@ describe('what is no file of weights', () => {
   test('is refused with a TypeError if the path is no path, or an option is none', async () => {
     await expect(Weights.open(7 as never)).rejects.toThrow(TypeError);
     await expect(Weights.open('x', { strategy: 'magic' as never })).rejects.toThrow('options.strategy');
-  });
-});
-
-describe('the digest', () => {
-  /** docs/WEIGHTS.md, again. */
-  function digestOf(paths: string[]): string {
-    const sha3 = (...parts: Uint8Array[]) =>
-      parts.reduce((hash, part) => hash.update(part), createHash('sha3-256')).digest();
-    const encoded = (n: number) => {
-      const digits: number[] = [];
-      for (let left = n; left > 0; left = Math.floor(left / 256)) digits.unshift(left % 256);
-      if (digits.length === 0) digits.push(0);
-      return Buffer.from([digits.length, ...digits]);
-    };
-    const root = (content: Buffer) => {
-      let level: Buffer[] = [];
-      for (let at = 0; at < content.length; at += 2 ** 20)
-        level.push(sha3(Buffer.of(0), content.subarray(at, at + 2 ** 20)));
-      while (level.length > 1)
-        level = level.flatMap((left, i) =>
-          i % 2 === 1 ? [] : i + 1 < level.length ? [sha3(Buffer.of(1), left, level[i + 1]!)] : [left],
-        );
-      return level[0]!;
-    };
-    const version = Buffer.from('zerohop weights 1');
-    const files = paths
-      .map((path) => readFileSync(path))
-      .map((content) => Buffer.concat([encoded(content.length), root(content)]));
-    return sha3(encoded(version.length * 8), version, encoded(files.length), ...files).toString('hex');
-  }
-
-  test.each([0, 1, 1000, 2 ** 18 - 24, 2 ** 18, 700_000, 1_900_000])('of %d floats is as specified', async (count) => {
-    const path = join(ownFolder(), 'a.safetensors');
-    const random = randomFrom(count);
-    await Weights.write(path, { w: new Float32Array(count).map(() => random()) });
-    using weights = await Weights.open(path, { digest: true });
-    expect(weights.digest).toBe(digestOf([path]));
-    using again = await Weights.open(path);
-    expect(await again.computeDigest({ threads: 1 })).toBe(weights.digest);
-  });
-
-  test('changes with any byte, and is not believed from beside another file', async () => {
-    const path = join(ownFolder(), 'a.safetensors');
-    await Weights.write(path, { w: new Float32Array(500_000) });
-    later();
-    const before = await (await Weights.open(path, { digest: true })).digest;
-    expect(existsSync(`${path}.zerohop-digest`)).toBe(true);
-    const content = readFileSync(path);
-    content[content.length - 1]! ^= 1;
-    writeFileSync(path, content);
-    utimesSync(path, new Date(), new Date(Date.now() + 5000));
-    using changed = await Weights.open(path, { digest: true });
-    expect(changed.digest).not.toBe(before);
-    expect(changed.digest).toBe(digestOf([path]));
-    writeFileSync(`${path}.zerohop-digest`, 'nonsense');
-    expect(await (await Weights.open(path)).computeDigest()).toBe(changed.digest);
-  });
-
-  test('is that of all files of a checkpoint, and needs no place to be kept', async () => {
-    const folder = ownFolder();
-    await Weights.write(join(folder, 'a.safetensors'), { one: Float32Array.of(1) });
-    await Weights.write(join(folder, 'b.safetensors'), { two: Float32Array.of(2) });
-    writeFileSync(
-      join(folder, 'model.safetensors.index.json'),
-      JSON.stringify({ weight_map: { one: 'a.safetensors', two: 'b.safetensors' } }),
-    );
-    mkdirSync(join(folder, 'a.safetensors.zerohop-digest')); // nothing can be written there
-    chmodSync(folder, 0o555);
-    using weights = await Weights.open(folder, { digest: true });
-    chmodSync(folder, 0o755);
-    expect(weights.digest).toBe(digestOf([join(folder, 'a.safetensors'), join(folder, 'b.safetensors')]));
-  });
-
-  test('throws while it is not computed, is given up by its signal, and reports its progress', async () => {
-    const path = join(ownFolder(), 'a.safetensors');
-    await Weights.write(path, { w: new Float32Array(4_000_000) });
-    using weights = await Weights.open(path);
-    expect(errorOf(() => weights.digest)).toMatchObject({ code: 'ERR_WEIGHTS_DIGEST' });
-    const reason = new Error('enough');
-    await expect(weights.computeDigest({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    const told: number[] = [];
-    await weights.computeDigest({ onProgress: ({ bytes }) => told.push(bytes) });
-    expect(told.at(-1)).toBeGreaterThan(15_000_000);
-    const loaded: number[] = [];
-    await weights.prefetch(['w'], { onProgress: ({ bytes, total }) => loaded.push(bytes / total) });
-    expect(loaded.at(-1)).toBeCloseTo(1, 2);
-    expect([weights.advise(), weights.advise(['w'])]).toEqual([true, true]);
-    expect(errorOf(() => weights.advise(['x']))).toMatchObject({ code: 'ERR_WEIGHTS_TENSOR' });
-    await expect(weights.prefetch(['x'])).rejects.toMatchObject({ code: 'ERR_WEIGHTS_TENSOR' });
-  });
-});
-
-describe('a GGUF file', () => {
-  /** As the format says, by nobody's code but this. */
-  function gguf(values: [string, number, Buffer][], tensors: [string, number[], number, Buffer][]): Buffer {
-    const u32 = (n: number) => Buffer.from(Uint32Array.of(n).buffer);
-    const u64 = (n: number) => Buffer.from(BigUint64Array.of(BigInt(n)).buffer);
-    const text = (value: string) => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
-    const padded = (part: Buffer) => Buffer.concat([part, Buffer.alloc((32 - (part.length % 32)) % 32)]);
-    let at = 0;
-    const infos = tensors.map(([name, dims, type, data]) => {
-      const info = Buffer.concat([text(name), u32(dims.length), ...dims.map(u64), u32(type), u64(at)]);
-      at += padded(data).length;
-      return info;
-    });
-    const head = Buffer.concat([
-      Buffer.from('GGUF'),
-      u32(3),
-      u64(tensors.length),
-      u64(values.length),
-      ...values.map(([key, type, value]) => Buffer.concat([text(key), u32(type), value])),
-      ...infos,
-    ]);
-    return Buffer.concat([padded(head), ...tensors.map(([, , , data]) => padded(data))]);
-  }
-
-  test('shows its tensors, the outermost dimension first, and its values', async () => {
-    const text = (value: string) =>
-      Buffer.concat([Buffer.from(BigUint64Array.of(BigInt(Buffer.byteLength(value))).buffer), Buffer.from(value)]);
-    const list = Buffer.concat([
-      Buffer.from(Uint32Array.of(8).buffer),
-      Buffer.from(BigUint64Array.of(3n).buffer),
-      ...['<s>', 'é', ''].map(text),
-    ]);
-    const content = gguf(
-      [
-        ['general.architecture', 8, text('llama')],
-        ['llama.context_length', 4, Buffer.from(Uint32Array.of(4096).buffer)],
-        ['big', 10, Buffer.from(BigUint64Array.of(2n ** 63n).buffer)],
-        ['yes', 7, Buffer.of(1)],
-        ['tokenizer.tokens', 9, list],
-        [
-          'scores',
-          9,
-          Buffer.concat([
-            Buffer.from(Uint32Array.of(6).buffer),
-            Buffer.from(BigUint64Array.of(2n).buffer),
-            Buffer.from(Float32Array.of(0.5, -1).buffer),
-          ]),
-        ],
-      ],
-      [
-        ['w', [3, 2], 0, Buffer.from(FLOATS.buffer)],
-        ['q', [32], 2, Buffer.alloc(18, 7)],
-      ],
-    );
-    using weights = await Weights.open(written('a.gguf', content));
-    const { shape, dtype, data } = weights.tensor('w');
-    expect([shape, dtype]).toEqual([[2, 3], 'F32']);
-    expect(bytesOf(data)).toEqual(bytesOf(FLOATS));
-    expect(weights.tensor('q')).toMatchObject({
-      dtype: 'Q4_0',
-      bytes: 18,
-      quantization: { blockElements: 32, blockBytes: 18 },
-    });
-    expect([...weights].find(({ dtype }) => dtype === 'F32')?.quantization).toBeUndefined();
-    // A block: a float16 scale, then 32 nibbles less 8, the lower ones first.
-    const scale = (1 + 0x307 / 1024) * 2 ** -14; // 0x0707
-    const floats = [...weights.tensor('q').toFloat32()];
-    expect(floats).toEqual([...Array(16).fill(-scale), ...Array(16).fill(-8 * scale)]); // 0x07
-    expect({ ...weights.metadata }).toEqual({
-      'general.architecture': 'llama',
-      'llama.context_length': 4096,
-      big: 2n ** 63n,
-      yes: true,
-      'tokenizer.tokens': ['<s>', 'é', ''],
-      scores: [0.5, -1],
-    });
-    expect(await weights.computeDigest()).toMatch(/^[0-9a-f]{64}$/);
-  });
-
-  test('that lies is refused with the place of the lie', async () => {
-    const good = gguf([], [['w', [6], 0, Buffer.from(FLOATS.buffer)]]);
-    const version = Buffer.from(good);
-    version.writeUInt32LE(9, 4);
-    const counts = Buffer.from(good);
-    counts.writeBigUInt64LE(2n ** 50n, 8);
-    expect(await refusalOf(written('a.gguf', version))).toMatchObject({ code: 'ERR_WEIGHTS_VERSION', offset: 4 });
-    expect((await refusalOf(written('a.gguf', counts))).code).toBe('ERR_WEIGHTS_COUNT');
-    expect((await refusalOf(written('a.gguf', good.subarray(0, good.length - 20)))).code).toBe('ERR_WEIGHTS_TRUNCATED');
   });
 });
 

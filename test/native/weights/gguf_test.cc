@@ -1,84 +1,34 @@
-// gguf_test.cc: one test for each lie that a GGUF file can tell, and for what must be taken.
+// gguf_test.cc: one test for each lie that a GGUF file can tell of its preamble, keys, values and parts, and for what
+// must be taken.  Tensors have gguf_tensors_test.cc.
 //
 // The lies are those of llama.cpp's tests/test-gguf.cpp, of the advisories named beside them, and one for each field
-// more.  Every file is read whole and piece by piece, from memory of exactly its size.
+// more.
 #include "weights/gguf.h"
 
-#include <algorithm>
-#include <cstring>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "check.h"
-#include "weights/ggml_types.h"
-#include "weights/gguf_checks.h"
-#include "weights/gguf_writer.h"
+#include "weights/gguf_reading.h"
 
 namespace zerohop {
 namespace {
 
+using testing::Alignment;
 using testing::Array;
+using testing::BytesOf;
+using testing::kGiB;
 using testing::Lengthy;
+using testing::OfValue;
 using testing::ParsePiecewise;
 using testing::Plain;
-using testing::Same;
+using testing::Read;
+using testing::Said;
+using testing::SaidOf;
+using testing::Taken;
 using testing::Valued;
 using testing::Write;
 using testing::WriteHeader;
 using testing::WrittenFile;
-using testing::WrittenTensor;
-using testing::WrittenType;
-
-constexpr uint64_t kGiB = uint64_t{1} << 30;
-
-std::span<const std::byte> BytesOf(const std::string& bytes) {
-  return {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()};
-}
-
-// Reads it in both ways, and checks what must be so of any answer.
-Parsed<GgufHeader> Read(const std::string& file, uint64_t file_bytes) {
-  Parsed<GgufHeader> parsed = testing::ParseCopied(BytesOf(file), file_bytes);
-  uint64_t asked;
-  CHECK(Same(parsed, ParsePiecewise(BytesOf(file), file_bytes, asked)));
-  if (const auto* const header = std::get_if<GgufHeader>(&parsed)) {
-    const char* const wrong = testing::Wrong(*header, BytesOf(file), file_bytes);
-    CHECK_EQ(std::string(wrong == nullptr ? "" : wrong), std::string());
-  } else {
-    CHECK(!std::get<Refusal>(parsed).message.empty());
-    CHECK(std::get<Refusal>(parsed).offset <= file_bytes);
-  }
-  return parsed;
-}
-
-// "VERSION at 4", or "accepted".
-std::string SaidOf(const std::string& file, uint64_t file_bytes) {
-  const Parsed<GgufHeader> parsed = Read(file, file_bytes);
-  const auto* const refusal = std::get_if<Refusal>(&parsed);
-  if (refusal == nullptr) return "accepted";
-  CHECK(refusal->code.starts_with("ERR_WEIGHTS_"));
-  return refusal->code.substr(12) + " at " + std::to_string(refusal->offset);
-}
-std::string SaidOf(const std::string& file) { return SaidOf(file, file.size()); }
-std::string Said(const WrittenFile& file) { return SaidOf(Write(file)); }
-
-// The header of a file that must be taken.
-GgufHeader Taken(const WrittenFile& file) {
-  const std::string bytes = Write(file);
-  Parsed<GgufHeader> parsed = Read(bytes, bytes.size());
-  if (const auto* const refusal = std::get_if<Refusal>(&parsed)) {
-    check::Fail(__FILE__, __LINE__, refusal->code + ": " + refusal->message);
-    throw check::Ended();
-  }
-  return std::get<GgufHeader>(std::move(parsed));
-}
-
-// A file of one value; its bytes begin at 24, those behind the key "k" at 33.
-WrittenFile OfValue(std::string value) { return {.values = {std::move(value)}}; }
-// A file of one tensor, named "w": its name is at 24, its dimensions' count at 33, the first of them at 37.
-WrittenFile OfTensor(WrittenTensor tensor) { return {.tensors = {std::move(tensor)}}; }
-
-std::string Alignment(uint32_t alignment) { return Valued("general.alignment", 4, Plain(alignment)); }
 
 }  // namespace
 
@@ -322,207 +272,6 @@ TEST(GgufAlignment, OfTheLargestWrapsNothing) {
   CHECK_EQ(Said(OfValue(Alignment(0x80000000u))), std::string("accepted"));
 }
 
-// Tensors.
-
-TEST(GgufTensor, HasItsOutermostDimensionFirst) {
-  const GgufHeader header = Taken(OfTensor({.name = "a.weight", .dimensions = {8, 3, 2}, .bytes = 8 * 3 * 2 * 4}));
-  REQUIRE(header.tensors.size() == 1);
-  const Tensor& tensor = header.tensors[0];
-  CHECK_EQ(tensor.name, std::string("a.weight"));
-  CHECK(tensor.shape == std::vector<uint64_t>({2, 3, 8}));
-  CHECK_EQ(std::string(tensor.dtype->name), std::string("F32"));
-  CHECK_EQ(tensor.begin, header.data_start);
-  CHECK_EQ(tensor.end - tensor.begin, uint64_t{192});
-}
-
-TEST(GgufTensor, MayBeAScalarOrEmpty) {
-  CHECK_EQ(Said(OfTensor({.dimensions = {}, .bytes = 4})), std::string("accepted"));
-  for (const auto& dimensions : std::vector<std::vector<uint64_t>>{{0}, {8, 0}, {0, 8}, {0, 0, 0, 0}}) {
-    const GgufHeader header = Taken({.tensors = {{.name = "a", .dimensions = dimensions, .bytes = 0}, {.name = "b"}}});
-    CHECK_EQ(header.tensors[0].begin, header.tensors[0].end);
-    CHECK_EQ(header.tensors[1].begin, header.tensors[0].end);
-  }
-}
-
-TEST(GgufTensor, HasTheSizeOfItsType) {
-  for (const WrittenType& type : testing::kWrittenTypes) {
-    const DType* const known = GgmlType(type.number);
-    REQUIRE(known != nullptr);
-    CHECK_EQ(std::string(known->name), std::string(type.name));
-    CHECK_EQ(uint64_t{known->block_elements}, type.block_elements);
-    const GgufHeader header = Taken(
-        OfTensor({.dimensions = {2 * type.block_elements, 3}, .type = type.number, .bytes = 2 * 3 * type.block_bytes}));
-    CHECK_EQ(header.tensors[0].end - header.tensors[0].begin, 6 * type.block_bytes);
-  }
-}
-
-TEST(GgufTensor, RefusesAnUnknownType) {
-  // Those that were removed, the count of all (test-gguf's), and negative ones.
-  for (const uint32_t type : {4u, 5u, 31u, 32u, 33u, 36u, 37u, 38u, 43u, 44u, 255u, 0x7fffffffu, 0x80000000u, ~0u}) {
-    CHECK_EQ(Said(OfTensor({.type = type})), std::string("DTYPE at 45"));
-  }
-}
-
-TEST(GgufTensor, RefusesANameThatIsTooLong) {
-  CHECK_EQ(Said(OfTensor({.name = std::string(63, 'w')})), std::string("accepted"));
-  CHECK_EQ(Said(OfTensor({.name = std::string(64, 'w')})), std::string("NAME at 24"));
-  for (const uint64_t bytes : {UINT64_MAX, uint64_t{1} << 63, uint64_t{1} << 32}) {
-    CHECK_EQ(Said(OfTensor({.name_bytes = bytes})), std::string("NAME at 24"));
-  }
-}
-
-TEST(GgufTensor, RefusesANameThatIsNoText) {
-  CHECK_EQ(Said(OfTensor({.name = "größe"})), std::string("accepted"));
-  CHECK_EQ(Said(OfTensor({.name = std::string("a\0b", 3)})), std::string("NAME at 24"));
-  CHECK_EQ(Said(OfTensor({.name = "a\xff"})), std::string("NAME at 24"));
-  CHECK_EQ(Said(OfTensor({.name = "a\xc3"})), std::string("NAME at 24"));
-}
-
-TEST(GgufTensor, RefusesADuplicateName) {
-  CHECK_EQ(Said({.tensors = {{.name = "a"}, {.name = "b"}, {.name = "a"}}}), std::string("DUPLICATE at 90"));
-  CHECK_EQ(Said({.tensors = {{.name = ""}, {.name = ""}}}), std::string("DUPLICATE at 56"));
-}
-
-TEST(GgufTensor, RefusesMoreThanFourDimensions) {
-  CHECK_EQ(Said(OfTensor({.dimensions = {8, 1, 1, 1}})), std::string("accepted"));
-  CHECK_EQ(Said(OfTensor({.dimensions = {8, 1, 1, 1, 1}})), std::string("SHAPE at 33"));
-  // CVE-2024-21802's sibling: dimensions written behind an array of four.
-  for (const uint32_t count : {6u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
-    CHECK_EQ(Said(OfTensor({.dimension_count = count})), std::string("SHAPE at 33"));
-  }
-}
-
-TEST(GgufTensor, RefusesANegativeDimension) {
-  for (const uint64_t size : {UINT64_MAX, uint64_t{1} << 63}) {
-    CHECK_EQ(Said(OfTensor({.dimensions = {8, size}})), std::string("SHAPE at 45"));
-    CHECK_EQ(Said(OfTensor({.dimensions = {size}})), std::string("SHAPE at 37"));
-  }
-}
-
-TEST(GgufTensor, RefusesMoreElementsThanCanBeCounted) {
-  const uint64_t each = 4 * uint64_t{INT32_MAX};  // test-gguf's
-  CHECK_EQ(Said(OfTensor({.dimensions = {each, each}})), std::string("SHAPE at 45"));
-  // Products that wrap to 0, to 1 and to 32.
-  const std::vector<std::vector<uint64_t>> shapes = {
-      {uint64_t{1} << 32, uint64_t{1} << 32},
-      {uint64_t{1} << 62, 4},
-      {uint64_t{1} << 31, uint64_t{1} << 31, 4, 1},
-      {0x5555555555555555, 3, 3},
-      {(uint64_t{1} << 59) + 1, 32},
-      {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX},
-      // Empty, but the strides of who walks over it would wrap.
-      {uint64_t{1} << 32, uint64_t{1} << 32, 0},
-      {0, uint64_t{1} << 32, uint64_t{1} << 32},
-  };
-  for (const auto& shape : shapes) CHECK(Said(OfTensor({.dimensions = shape, .type = 24})).starts_with("SHAPE at "));
-}
-
-TEST(GgufTensor, RefusesMoreBytesThanCanBeCounted) {
-  // test-gguf's, of I64: the elements can be counted, the bytes cannot.
-  CHECK_EQ(Said(OfTensor({.dimensions = {1533916891, 1533916891}, .type = 27})), std::string("SIZE at 53"));
-  CHECK_EQ(Said(OfTensor({.dimensions = {uint64_t{1} << 61}, .type = 27})), std::string("SIZE at 45"));
-  CHECK_EQ(Said(OfTensor({.dimensions = {uint64_t{1} << 62}, .type = 0})), std::string("SIZE at 45"));
-}
-
-TEST(GgufTensor, RefusesARowThatEndsWithinABlock) {
-  for (const WrittenType& type : testing::kWrittenTypes) {
-    if (type.block_elements == 1) continue;
-    for (const uint64_t row :
-         {uint64_t{1}, type.block_elements / 2, type.block_elements - 1, type.block_elements + 1}) {
-      // All elements together are whole blocks.
-      CHECK_EQ(Said(OfTensor({.dimensions = {row, type.block_elements}, .type = type.number})),
-               std::string("SHAPE at 53"));
-    }
-    CHECK_EQ(Said(OfTensor({.dimensions = {}, .type = type.number})), std::string("SHAPE at 37"));
-  }
-}
-
-TEST(GgufTensor, RefusesAnOffsetThatIsNoMultipleOfTheAlignment) {
-  for (const uint64_t offset : {UINT64_MAX, (uint64_t{1} << 63) + 1, uint64_t{1}, uint64_t{31}, uint64_t{33}}) {
-    CHECK_EQ(Said(OfTensor({.offset = offset})), std::string("OFFSETS at 49"));
-    CHECK_EQ(Said({.tensors = {{.name = "a"}, {.name = "b", .offset = offset}}}), std::string("OFFSETS at 82"));
-  }
-}
-
-TEST(GgufTensor, RefusesAnOffsetBeyondWhatAFileCanHave) {
-  for (const uint64_t offset : {uint64_t{1} << 63, UINT64_MAX - 31, uint64_t{0x7fffffffffffffe0}}) {
-    CHECK_EQ(Said(OfTensor({.offset = offset})), std::string("SIZE at 49"));
-  }
-  CHECK_EQ(Said(OfTensor({.offset = uint64_t{1} << 40})), std::string("TRUNCATED at 96"));
-}
-
-TEST(GgufTensor, RefusesAPlaceWithinAnother) {
-  CHECK_EQ(Said({.tensors = {{.name = "a"}, {.name = "b", .offset = 0}}}), std::string("OFFSETS at 82"));
-  const WrittenTensor wide = {.name = "a", .dimensions = {16}, .bytes = 64}, empty = {.dimensions = {0}, .bytes = 0};
-  WrittenTensor within = empty;
-  within.offset = 32;
-  CHECK_EQ(Said({.tensors = {wide, within}}), std::string("OFFSETS at 82"));
-  // The first in the header may be the second in the file.
-  CHECK_EQ(Said({.tensors = {within, wide}}), std::string("OFFSETS at 49"));
-}
-
-TEST(GgufTensor, LiesAnywhereAndIsShownInTheOrderOfTheData) {
-  const GgufHeader header =
-      Taken({.tensors = {{.name = "a", .offset = 64}, {.name = "b", .offset = 0}, {.name = "c", .offset = 32}}});
-  std::string names;
-  for (const Tensor& tensor : header.tensors) names += tensor.name;
-  CHECK_EQ(names, std::string("bca"));
-  // Bytes of no tensor lie before and between these.
-  const GgufHeader holes = Taken({.tensors = {{.name = "a", .dimensions = {0}, .bytes = 96, .offset = 32},
-                                              {.name = "b", .dimensions = {0}, .bytes = 0, .offset = 96}}});
-  CHECK_EQ(holes.tensors[1].begin - holes.tensors[0].begin, uint64_t{64});
-}
-
-TEST(GgufTensor, RefusesOffsetsOfAnotherAlignment) {
-  const WrittenTensor a = {.name = "a", .dimensions = {1}, .bytes = 4},
-                      b = {.name = "b", .dimensions = {1}, .bytes = 4};
-  CHECK_EQ(Said({.tensors = {a, b}, .alignment = 1}), std::string("OFFSETS at 82"));
-  const std::string sixty_four = Alignment(64);
-  CHECK_EQ(Said({.values = {sixty_four}, .tensors = {a, b}, .alignment = 32}),
-           "OFFSETS at " + std::to_string(82 + sixty_four.size()));
-}
-
-TEST(GgufTensor, RefusesSumsThatWrap) {
-  // CVE-2025-53630, and CVE-2026-27940 after it: two tensors whose padded sizes come to -128 together.
-  const WrittenTensor a = {.name = "a", .dimensions = {0x7fffffffffffffc0}, .type = 24, .bytes = 0};
-  WrittenTensor b = a;
-  b.name = "b";
-  b.offset = 0x7fffffffffffffc0;
-  CHECK_EQ(Said({.tensors = {a, b}}), std::string("SIZE at 82"));
-  // Its padding alone ends beyond.
-  CHECK_EQ(Said(OfTensor({.dimensions = {INT64_MAX}, .type = 24, .bytes = 0})), std::string("TRUNCATED at 64"));
-  CHECK_EQ(Said(OfTensor({.dimensions = {0x7fffffffffffffc0}, .type = 24, .bytes = 0})),
-           std::string("TRUNCATED at 64"));
-}
-
-TEST(GgufTensor, RefusesOneThatEndsBehindTheFile) {
-  // CVE-2026-7482: dimensions that say more than there is.
-  CHECK_EQ(Said(OfTensor({.dimensions = {16}, .bytes = 32})), std::string("TRUNCATED at 64"));
-  const std::string file = Write({.tensors = {{.name = "a"}, {.name = "b"}}});
-  REQUIRE(file.size() == 160);
-  CHECK_EQ(SaidOf(file), std::string("accepted"));
-  CHECK_EQ(SaidOf(file.substr(0, 159)), std::string("TRUNCATED at 128"));
-  CHECK_EQ(SaidOf(file.substr(0, 128)), std::string("TRUNCATED at 128"));
-  CHECK_EQ(SaidOf(file.substr(0, 127)), std::string("TRUNCATED at 96"));
-  // In the padding before the data, where an empty tensor would begin.
-  CHECK_EQ(SaidOf(WriteHeader(OfTensor({.dimensions = {0}}))), std::string("TRUNCATED at 57"));
-}
-
-TEST(GgufTensor, NeedsNoPaddingBehindTheLast) {
-  const std::string file = Write(OfTensor({.dimensions = {1}, .bytes = 4}));
-  CHECK_EQ(SaidOf(file), std::string("accepted"));
-  CHECK_EQ(SaidOf(file.substr(0, 64 + 4)), std::string("accepted"));
-  CHECK_EQ(SaidOf(file.substr(0, 64 + 3)), std::string("TRUNCATED at 64"));
-}
-
-TEST(GgufTensor, RefusesADescriptionThatTheFileEndsWithin) {
-  const std::string file = WriteHeader({.tensors = {{.name = "abc", .dimensions = {8, 1}}}});
-  for (size_t cut = 24; cut < file.size(); ++cut) {
-    const std::string said = SaidOf(file.substr(0, cut));
-    CHECK(said == "COUNT at 8" || said.starts_with("TRUNCATED at "));
-  }
-}
-
 TEST(GgufHeader, TellsWhatTrails) {
   const WrittenFile file = {.tensors = {{.dimensions = {1}, .bytes = 4}}};
   for (const size_t extra : {0, 1, 31, 32, 1000}) {
@@ -604,174 +353,6 @@ TEST(GgufSplit, RefusesACountWithoutTheRest) {
     file.values.erase(file.values.begin() + static_cast<std::ptrdiff_t>(without));
     CHECK(Said(file).starts_with("SPLIT at "));
   }
-}
-
-// Random files.
-
-namespace {
-
-std::string RandomText(check::Random& random, uint64_t bytes_max) {
-  std::string text(random.Below(bytes_max + 1), '\0');
-  for (char& c : text) c = static_cast<char>(random.Next());
-  return text;
-}
-
-std::string RandomNumber(check::Random& random, uint32_t type) {
-  if (type == 7) return Plain(static_cast<uint8_t>(random.Below(2)));
-  return Plain(random.Next()).substr(0, testing::ElementBytes(static_cast<GgufType>(type)));
-}
-
-std::string RandomElements(check::Random& random, uint32_t type, uint64_t count) {
-  std::string bytes;
-  for (uint64_t i = 0; i < count; ++i) {
-    bytes += type == 8 ? Lengthy(RandomText(random, 12)) : RandomNumber(random, type);
-  }
-  return bytes;
-}
-
-// What a value must be read as; and the value.
-struct Expected {
-  std::string key;
-  uint32_t type, element;
-  uint64_t count;
-  std::string bytes;
-};
-
-std::string RandomValue(check::Random& random, size_t i, Expected& expected) {
-  auto type = static_cast<uint32_t>(random.Below(13));
-  expected = {"key." + std::to_string(i), type, type, 1, ""};
-  if (type != 9) {
-    const std::string written = RandomElements(random, type, 1);
-    expected.bytes = written.substr(type == 8 ? 8 : 0);
-    return Valued(expected.key, type, written);
-  }
-  do {
-    expected.element = static_cast<uint32_t>(random.Below(13));
-  } while (expected.element == 9);
-  expected.count = random.Below(6);
-  expected.bytes = RandomElements(random, expected.element, expected.count);
-  return Valued(expected.key, type, Array(expected.element, expected.count, expected.bytes));
-}
-
-WrittenTensor RandomTensor(check::Random& random, size_t i, const WrittenType& type) {
-  WrittenTensor tensor = {.name = "blk." + std::to_string(i) + ".weight", .dimensions = {}, .type = type.number};
-  uint64_t blocks = 1;
-  const uint64_t dimensions = random.Below(type.block_elements == 1 ? 5 : 4) + (type.block_elements == 1 ? 0 : 1);
-  for (uint64_t d = 0; d < dimensions; ++d) {
-    const uint64_t size = random.OneIn(20) ? 0 : 1 + random.Below(3);
-    tensor.dimensions.push_back(d == 0 ? size * type.block_elements : size);
-    blocks *= size;
-  }
-  tensor.bytes = blocks * type.block_bytes;
-  return tensor;
-}
-
-struct RandomFile {
-  WrittenFile written;
-  std::vector<Expected> values;
-};
-
-RandomFile MakeRandomFile(check::Random& random) {
-  RandomFile file;
-  file.written.version = 2 + static_cast<uint32_t>(random.Below(2));
-  for (uint64_t count = random.Below(8), i = 0; i < count; ++i) {
-    Expected expected;
-    file.written.values.push_back(RandomValue(random, i, expected));
-    file.values.push_back(std::move(expected));
-  }
-  if (random.OneIn(2)) {
-    const uint32_t alignment = 1 + static_cast<uint32_t>(random.Below(600));
-    file.written.alignment = alignment;
-    file.written.values.push_back(Alignment(alignment));
-    file.values.push_back({"general.alignment", 4, 4, 1, Plain(alignment)});
-  }
-  for (uint64_t count = random.Below(6), i = 0; i < count; ++i) {
-    const WrittenType& type = testing::kWrittenTypes[random.Below(std::size(testing::kWrittenTypes))];
-    file.written.tensors.push_back(RandomTensor(random, i, type));
-  }
-  return file;
-}
-
-std::string Slice(const std::string& bytes, uint64_t begin, uint64_t end) { return bytes.substr(begin, end - begin); }
-
-}  // namespace
-
-TEST(ParseGguf, GivesBackWhatWasWritten) {
-  check::Random random(check::Seed());
-  for (int turn = 0; turn < 2000; ++turn) {
-    const RandomFile file = MakeRandomFile(random);
-    const GgufHeader header = Taken(file.written);
-    const std::string bytes = Write(file.written);
-    CHECK_EQ(header.version, file.written.version);
-    CHECK_EQ(header.alignment, file.written.alignment);
-    CHECK_EQ(header.trailing, uint64_t{0});
-    REQUIRE(header.metadata.size() == file.values.size() && header.tensors.size() == file.written.tensors.size());
-    for (size_t i = 0; i < file.values.size(); ++i) {
-      const GgufValue& value = header.metadata[i];
-      const Expected& expected = file.values[i];
-      CHECK_EQ(value.key, expected.key);
-      CHECK_EQ(static_cast<uint32_t>(value.type), expected.type);
-      CHECK_EQ(static_cast<uint32_t>(value.element), expected.element);
-      CHECK_EQ(value.count, expected.count);
-      CHECK_EQ(Slice(bytes, value.begin, value.end), expected.bytes);
-    }
-    for (size_t i = 0; i < file.written.tensors.size(); ++i) {
-      const Tensor& tensor = header.tensors[i];
-      const WrittenTensor& expected = file.written.tensors[i];
-      CHECK_EQ(tensor.name, expected.name);
-      CHECK(std::equal(tensor.shape.rbegin(), tensor.shape.rend(), expected.dimensions.begin(),
-                       expected.dimensions.end()));
-      CHECK_EQ(Slice(bytes, tensor.begin, tensor.end), std::string(expected.bytes, static_cast<char>(i + 1)));
-    }
-  }
-}
-
-namespace {
-
-// One byte other, some bytes fewer, some more, or a number that is at a limit.
-void Mutate(check::Random& random, std::string& file) {
-  const size_t at = random.Below(file.size() + 1);
-  const size_t length = std::min<size_t>(file.size() - at, 1 + random.Below(12));
-  const uint64_t limits[] = {0,          1,         UINT64_MAX, INT64_MAX, uint64_t{1} << 63, uint64_t{1} << 61,
-                             UINT32_MAX, INT32_MAX, 24,         14,        file.size()};
-  switch (random.Below(4)) {
-    case 0:
-      if (at < file.size()) file[at] = static_cast<char>(file[at] ^ (1 << random.Below(8)));
-      break;
-    case 1: file.erase(at, length); break;
-    case 2: file.insert(at, file.substr(at, length)); break;
-    default: file.replace(at, length, Plain(limits[random.Below(std::size(limits))]).substr(0, length));
-  }
-}
-
-}  // namespace
-
-TEST(ParseGguf, BelievesNothingOfADamagedFileThatIsNotSo) {
-#if defined(ZEROHOP_SANITIZED)
-  const int turns = 20000;
-#else
-  const int turns = 100000;
-#endif
-  check::Random random(check::Seed());
-  std::string original;
-  int taken = 0;
-  for (int turn = 0; turn < turns; ++turn) {
-    if (turn % 100 == 0) original = Write(MakeRandomFile(random).written);
-    std::string file = original;
-    for (uint64_t changes = 1 + random.Below(3); changes > 0; --changes) Mutate(random, file);
-    taken += Read(file, file.size()).index() == 0 ? 1 : 0;  // checks whatever it says
-  }
-  // Else the files are too broken for the checks behind the first ones.
-  CHECK(taken > turns / 50);
-}
-
-TEST(ParseGguf, TakesNoLongerForNamesThatAreAlike) {
-  // Many long keys that differ at the end only; a quadratic search would take minutes.
-  WrittenFile file;
-  for (int i = 0; i < 20000; ++i) file.values.push_back(Valued(std::string(500, 'k') + std::to_string(i), 0, "\1"));
-  const std::string bytes = Write(file);
-  const Parsed<GgufHeader> parsed = ParseGguf(BytesOf(bytes), bytes.size());
-  CHECK_EQ(parsed.index(), size_t{0});
 }
 
 }  // namespace zerohop
