@@ -27,7 +27,7 @@ const ENDS: [mode: string, code: number | null, signal: string | null][] = [
 ];
 
 describe.each(backends)('backend %s', (backend) => {
-  test.concurrent.each(ENDS)('%s', async (mode, code, signal) => {
+  test.concurrent.each(ENDS)('the end %s is as it would be without a cache', async (mode, code, signal) => {
     const ended = await run('exits.mjs', { backend, args: [mode] });
     expect({ code: ended.code, signal: ended.signal }, ended.stderr).toEqual({ code, signal });
     expect(ended.stderr).not.toMatch(ABORT);
