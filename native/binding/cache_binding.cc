@@ -85,7 +85,7 @@ napi_value Near(napi_env env, napi_callback_info info) {
   if (!call) return nullptr;
   // Before it is asked whether the cache evicts: if that begins in between, the notice has changed by then.
   const uint32_t notice = call.cache().version_words()->notice();
-  if (call.cache().under_pressure() || call.cache().options().verify == Verify::kTrap) return nullptr;
+  if (call.cache().exposure().under_pressure() || call.cache().options().verify == Verify::kTrap) return nullptr;
   const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
   if (!number) return nullptr;
   napi_value words = call.membership().VersionWordsBuffer(env);

@@ -35,7 +35,7 @@ void CallPosted(napi_env env, napi_value, void*, void*) {
 
 Membership::Membership(Isolate& isolate, std::shared_ptr<Cache> cache)
     : isolate_(isolate), cache_(std::move(cache)), slots_(cache_->arena().segment_count()) {
-  seen_notice_ = cache_->notice();
+  seen_notice_ = cache_->exposure().notice();
   session_.holder = this;
   cache_->Join(&session_);
 }
@@ -77,7 +77,7 @@ napi_value Membership::Expose(napi_env env, uint32_t index) {
   if (buffer == nullptr) return nullptr;
   Slot& slot = slots_[index];
   if (slot.ref != nullptr) Drop(env, index);
-  const bool strong = !isolate_.prompt() || !cache_->under_pressure();
+  const bool strong = !isolate_.prompt() || !cache_->exposure().under_pressure();
   // Without a reference the buffer serves this one hit.
   if (napi_create_reference(env, buffer, strong ? 1 : 0, &slot.ref) != napi_ok) slot.ref = nullptr;
   slot.strong = strong && slot.ref != nullptr;
@@ -106,13 +106,13 @@ void Membership::Weaken(napi_env env, uint32_t index) {
 }
 
 void Membership::ReleaseBuffers(napi_env env) {
-  seen_notice_ = cache_->notice();
-  const bool under_pressure = cache_->under_pressure();
+  seen_notice_ = cache_->exposure().notice();
+  const bool under_pressure = cache_->exposure().under_pressure();
   if (under_pressure && !std::exchange(saw_pressure_, true)) isolate_.TidyNear();
   saw_pressure_ = under_pressure;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref == nullptr) continue;
-    if (cache_->ShouldReleaseBuffer(index)) {
+    if (cache_->exposure().ShouldRelease(index)) {
       Drop(env, index);
     } else if (under_pressure) {
       Weaken(env, index);
@@ -123,7 +123,7 @@ void Membership::ReleaseBuffers(napi_env env) {
 }
 
 void Membership::Refresh(napi_env env) {
-  if (!cache_->under_pressure()) return;
+  if (!cache_->exposure().under_pressure()) return;
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     if (slots_[index].ref != nullptr && !slots_[index].strong) Drop(env, index);
   }
@@ -330,7 +330,8 @@ bool Isolate::CollectYoung() {
 void Isolate::PlanCollection(Membership& membership) {
   if (quiet_calls_ > 0 || membership.seen() == 0) return;  // others' buffers; they have been told
   const auto now = Clock::now();
-  const bool whole = membership.cache().collection_need() == CollectionNeed::kWhole && now >= next_collection_;
+  const bool whole =
+      membership.cache().exposure().collection_need() == CollectionNeed::kWhole && now >= next_collection_;
   if (!whole && now < next_young_collection_) return;
   planned_ = whole ? CollectionNeed::kWhole : CollectionNeed::kYoung;
   quiet_calls_ = kQuietCalls;
@@ -340,7 +341,7 @@ void Isolate::PlanCollection(Membership& membership) {
 void Isolate::CollectAsPlanned() {
   quiet_calls_ = 0;
   if (!(planned_ == CollectionNeed::kWhole ? ForceCollection() : CollectYoung())) return;
-  for (const auto& one : memberships_) one->cache().CollectionDone();
+  for (const auto& one : memberships_) one->cache().exposure().CollectionDone();
 }
 
 void Isolate::AskToCollect(CollectionNeed need) {
@@ -361,7 +362,7 @@ uint64_t Isolate::PendingBytes() {
   uint64_t bytes = 0;
   for (const auto& one : memberships_) {
     // Where buffers come back with the young generation, an evicting cache sees to that itself.
-    if (prompt() && one->cache().under_pressure()) continue;
+    if (prompt() && one->cache().exposure().under_pressure()) continue;
     bytes += uint64_t{one->pending()} * one->cache().arena().segment_bytes();
   }
   std::erase_if(departed_,

@@ -5,7 +5,7 @@
 //   Membership  this isolate's part in one cache: a Session, and which segments it has buffers over
 //   Handle      what a JavaScript Cache or Keyspace holds: a number that leads to (membership, keyspace)
 //
-// A membership refers to its buffers strongly while the cache is not under pressure (evictor.h): they are made once.
+// A membership refers to its buffers strongly while the cache is not under pressure (exposure_control.h): they are made once.
 // Then it refers to them weakly, and forgets them after each collection: a collection of whatever generation takes all
 // that no view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two collections in a row
 // grows old, and costs a collection of the whole heap to get back: so none is in use for longer than its views.)
@@ -62,7 +62,7 @@ class Membership final : public BufferHolder {
   // Lets go of what cools or is retired, and of everything's strength when eviction begins.  At the start of every
   // call: one load when there is nothing to do.
   void HeedNotice(napi_env env) {
-    if (cache_->notice() != seen_notice_) [[unlikely]]
+    if (cache_->exposure().notice() != seen_notice_) [[unlikely]]
       ReleaseBuffers(env);
   }
 

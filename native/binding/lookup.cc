@@ -70,7 +70,7 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
       return true;
     }
     if (membership.Rent(hit->segment, hit->bytes, isolate.PriceNs(cache)) && isolate.MayExposeNow(cache) &&
-        cache.TryExpose(guard, hit->segment, isolate.prompt())) {
+        cache.exposure().TryExpose(guard, hit->segment, isolate.prompt())) {
       return false;
     }
   }

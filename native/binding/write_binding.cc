@@ -24,7 +24,7 @@ class StoreReport {
   explicit StoreReport(const Call& call) : call_(call), evicted_before_(call.session().evicted) {}
   ~StoreReport() {
     call_.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call_.session().evicted - evicted_before_);
-    if (call_.cache().collection_need() != CollectionNeed::kNothing) [[unlikely]]
+    if (call_.cache().exposure().collection_need() != CollectionNeed::kNothing) [[unlikely]]
       call_.isolate->PlanCollection(call_.membership());
   }
   StoreReport(const StoreReport&) = delete;

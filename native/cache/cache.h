@@ -6,12 +6,14 @@
 // A value's bytes never change or move while they can be seen: overwriting appends, deleting only forgets, and a
 // segment is reused when neither the index, nor a reader, nor an exposure refers to it.
 //
-//   what an entry is worth, and so which ones stay: shared_policy.h, evictor.h
+//   shared_policy.h, appraiser.h  what an entry is worth       evictor.h            what goes when there is no room
+//   keyspaces.h, upkeep.h         keyspaces, and clearing      collection_ladder.h  before a store is refused
+//   exposure_control.h            which segments are shown     change_listener.h    who is told of changes
+//   exclusive.h                   a section in which one session alone writes
 //
 //   cache_read.cc    Find and its kin              cache_scan.cc    the keys of a keyspace
 //   cache_write.cc   Set, Delete, tags             cache_touch.cc   another end for an entry
-//   cache.cc         keyspaces, sessions, clearing, upkeep, figures
-//   exclusive.h      a section in which one session alone writes       change_listener.h   who is told of changes
+//   cache.cc         making one, clearing, upkeep, figures
 //
 // Read, compute, write back, and no write of another is lost: Mark -> Find -> Set with `expected` -> again on kChanged.
 //
@@ -23,7 +25,6 @@
 //            their tags make room.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,7 @@
 #include "base/hash.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "cache/appraiser.h"
 #include "cache/arena.h"
 #include "cache/change_listener.h"
 #include "cache/collection_ladder.h"
@@ -46,13 +48,16 @@
 #include "cache/eviction_records.h"
 #include "cache/evictor.h"
 #include "cache/exclusive.h"
+#include "cache/exposure_control.h"
 #include "cache/index.h"
+#include "cache/keyspaces.h"
 #include "cache/session.h"
 #include "cache/session_list.h"
 #include "cache/shared_policy.h"
 #include "cache/spaces.h"
 #include "cache/stream.h"
 #include "cache/tags.h"
+#include "cache/upkeep.h"
 #include "cache/version_words.h"
 
 namespace zerohop {
@@ -165,8 +170,9 @@ class Cache {
 
   // A keyspace: its keys are apart from all others'.  The same name again must come with the same scope and codec.
   // Scopes other than "" (public) get segments of their own.  Space 0 is the cache itself: bytes, public.
-  Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec)
-      EXCLUDES(scopes_mutex_);
+  Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec) {
+    return keyspaces_.Open(name, scope, codec);
+  }
 
   // The keyspace of that name, if it was opened, whatever its codec.
   std::optional<uint16_t> FindSpace(const std::string& name) const { return spaces_.Find(name); }
@@ -263,19 +269,14 @@ class Cache {
   // The largest value that `Set` can take with a key of `key_bytes`.
   size_t ValueBytesMax(size_t key_bytes) const;
 
-  // Exposure.  See Arena; the limit follows from how far reclamation lags.
-  // `prompt`: see Evictor::Limit.
-  bool TryExpose(const ReadGuard& guard, uint32_t segment, bool prompt);
+  // Which segments may be shown, and which buffers must go.
+  ExposureControl& exposure() { return exposure_; }
+  const ExposureControl& exposure() const { return exposure_; }
+  bool evicting() const { return exposure_.evicting(); }
   // For a hit whose segment cools: moves the entry to one that does not, and tells where it is then.
   Hit Rescue(const ReadGuard& guard, uint16_t space, Bytes key, const Hit& hit);
-  // Grows when segments have begun to cool or were retired: buffers over them should be released.
-  uint32_t notice() const { return evictor_.notice(); }
-  bool ShouldReleaseBuffer(uint32_t segment) const;
+  // A buffer over the segment was detached, so someone may write to an alias: every hit in it is verified.
   void Taint(uint32_t segment) { arena_->segment(segment).tainted.store(true, std::memory_order_relaxed); }
-  bool evicting() const { return evictor_.evicting(); }
-  bool under_pressure() const { return evictor_.under_pressure(); }
-  CollectionNeed collection_need() const { return evictor_.collection_need(); }
-  void CollectionDone() { evictor_.CollectionDone(); }
 
   Arena& arena() const { return *arena_; }
   const CacheOptions& options() const { return options_; }
@@ -284,8 +285,8 @@ class Cache {
 
   // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
   // segments' pages back too.
-  void Maintain(bool idle) EXCLUDES(upkeep_mutex_);
-  CacheUsage Usage() EXCLUDES(scopes_mutex_);
+  void Maintain(bool idle);
+  CacheUsage Usage();
   // Counts of one keyspace, and its entries.
   CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }
@@ -298,10 +299,6 @@ class Cache {
 
   Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words);
 
-  struct Scope {
-    std::string name;
-    std::unique_ptr<Stream> newcomers;
-  };
   // A set on its way.
   struct Newcomer {
     uint16_t space;
@@ -314,8 +311,6 @@ class Cache {
     std::optional<AccessState> access_state;  // if the policy was asked already
   };
 
-  // Each scope holds up to two open segments that no other scope can use.
-  size_t ScopesMax() const { return std::clamp<size_t>(arena_->segment_count() / 8, 2, Evictor::kScopesMax); }
   // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
   uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
   // Whether the next hit's checksum is compared; always where the segment is `tainted`, unless nothing is.
@@ -350,7 +345,7 @@ class Cache {
     SetOutcome outcome = store();
     if (outcome == SetOutcome::kStored) [[likely]]
       return outcome;
-    CollectionLadder ladder(session, sessions_, evictor_, *arena_);
+    CollectionLadder ladder(session, sessions_, exposure_, *arena_);
     while (outcome == SetOutcome::kRefusedPinned && ladder.Climb()) outcome = store();
     CountRefusal(session, space, outcome);
     return outcome;
@@ -358,19 +353,13 @@ class Cache {
   SetOutcome TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
   std::optional<SetOutcome> TryTouch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us,
                                      const Expected* expected);
-  Stream& NewcomersOf(uint16_t space) const { return *stream_of_space_[space].load(std::memory_order_acquire); }
   // The entry at `at`, which the index gave; false if what JavaScript wrote there is none.
   bool ReadAt(uint64_t at, Entry* entry) const;
-  // Whether the entry at `at` has the link.
-  bool Carries(uint64_t at, const Tags::Link& link) const;
   // The entry at `at`, of that hash, has left the index just now.  REQUIRES: the lock of the hash's shard.
   void Untag(uint64_t at, uint64_t hash) noexcept {
     Entry entry;
     if (ReadAt(at, &entry)) tags_.Drop(TagsOf(arena_->bytes(), at, entry.header), hash);
   }
-  // The link goes, unless an entry has it.
-  void DropOrphan(const Tags::Link& link);
-  void DropOrphans() REQUIRES(upkeep_mutex_);
   SetOutcome TakeTags(Session& session, uint64_t hash, std::span<const Tags::Tag> tags, TakenTags* taken);
   SetOutcome SetKeepingTerms(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
   SetOutcome Store(Session& session, uint16_t space, const Spaces::Mark& mark, Bytes key, Bytes value,
@@ -404,10 +393,6 @@ class Cache {
   }
   SharedPolicy::Fill FillLevel();
 
-  void SweepDead(size_t shard) REQUIRES(upkeep_mutex_);
-  void BuryAll();
-  void Renew(uint16_t space);
-
   const CacheOptions options_;
   const HashKey hash_key_;
   const uint64_t born_us_ = CoarseNowUs();
@@ -417,32 +402,23 @@ class Cache {
   SessionList sessions_{epochs_};
   Index index_;
   SharedPolicy policy_;
+  Appraiser appraiser_;
+  ExposureControl exposure_;
   Spaces spaces_;
   Tags tags_;
   EvictionRecords eviction_records_;
   ChangeFeed changes_;
-  std::atomic<bool> any_expiry_{false};  // entries with an end were stored: upkeep looks for them
   std::atomic<uint64_t> seal_clock_{1};
 
-  // Scopes are only ever added: readers go through the snapshot pointers below without the lock.
-  Mutex scopes_mutex_ ACQUIRED_BEFORE(upkeep_mutex_);
-  std::vector<std::unique_ptr<Scope>> scopes_ GUARDED_BY(scopes_mutex_);
-  std::unique_ptr<std::atomic<Stream*>[]> stream_of_space_;  // Spaces::kSpacesMax of them
-
   Evictor evictor_;
+  Upkeep upkeep_;
+  Keyspaces keyspaces_;
 
   ExclusiveGate gate_;
 
   // Deletions by tag and clearings come one after the other: what one has begun to remove is gone, also from near
   // caches, when another returns.
-  Mutex removal_mutex_ ACQUIRED_BEFORE(scopes_mutex_, upkeep_mutex_);
-
-  // A slow pass over the index, a shard at a time.
-  Mutex upkeep_mutex_;
-  Session upkeep_ GUARDED_BY(upkeep_mutex_);  // counts what the pass finds
-  size_t next_shard_ GUARDED_BY(upkeep_mutex_) = 0;
-  uint32_t next_link_ GUARDED_BY(upkeep_mutex_) = 0;
-  uint64_t pass_ GUARDED_BY(upkeep_mutex_) = 0;
+  Mutex removal_mutex_;
 };
 
 // In here because every lookup, in whatever file, does both.

@@ -134,8 +134,8 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
                     .frequency = policy_.FrequencyOf(access_state),
                     .gap = policy_.GapOf(access_state),
                     .idle = policy_.CapacitiesOf(access_state.Age(policy_.now())),
-                    .worth = evictor_.WorthPerByte(access_state, hit.entry_at, entry),
-                    .threshold = evictor_.threshold(),
+                    .worth = appraiser_.WorthOf(access_state, hit.entry_at, entry),
+                    .threshold = appraiser_.threshold(),
                     .cost = CostOf(arena_->bytes(), hit.entry_at, entry.header)};
 }
 

@@ -20,7 +20,7 @@ std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Byte
         });
   };
   DrainAccesses(session);
-  if (end.expires_us != kNever) any_expiry_.store(true, std::memory_order_relaxed);
+  if (end.expires_us != kNever) upkeep_.ExpectExpiry();
   Index::Writer writer{&session};
   size_t value_bytes = 0;
   for (bool touch = true;; touch = false) {
@@ -74,7 +74,7 @@ std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Byte
     }
     done = MoveWithEnd(writer, *at, entry, room, end) || end.changed;  // false: moved just now; look again
   }
-  NewcomersOf(space).Finish(room);
+  keyspaces_.NewcomersOf(space).Finish(room);
   if (end.changed) return SetOutcome::kChanged;
   return found ? std::optional(SetOutcome::kStored) : std::nullopt;
 }

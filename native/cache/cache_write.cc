@@ -160,7 +160,7 @@ bool Cache::Refused(Session& session, Newcomer& newcomer) {
     newcomer.access_state = policy_.Arrive(session, newcomer.hash);
   }
   const uint64_t bytes = LayOut(0, newcomer.extension_words, newcomer.key.size(), newcomer.value.size()).end;
-  const float weight = evictor_.WeightOf(newcomer.options.cost, bytes), fee = evictor_.entry_fee();
+  const float weight = appraiser_.WeightOf(newcomer.options.cost, bytes), fee = appraiser_.entry_fee();
   if (policy_.Admits(*newcomer.access_state, fee / weight)) return false;
   eviction_records_.Note({newcomer.hash, policy_.ReuseRate(*newcomer.access_state) * weight, fee,
                           *newcomer.access_state, /*idle=*/0, newcomer.mark.incarnation,
@@ -172,7 +172,7 @@ bool Cache::Refused(Session& session, Newcomer& newcomer) {
 // Room in the keyspace's open segment, with a writer counted until Finish.
 SetOutcome Cache::ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                                Reservation* room) {
-  Stream& stream = NewcomersOf(space);
+  Stream& stream = keyspaces_.NewcomersOf(space);
   auto outcome = Evictor::Outcome::kMadeRoom;
   for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
     const std::optional<Reservation> reserved = stream.Reserve(words, key_bytes, value_bytes, kSpareSegments);
@@ -199,7 +199,7 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
   }
   Write(*room, newcomer);
   const SetOutcome published = Publish(session, *room, newcomer);
-  NewcomersOf(newcomer.space).Finish(*room);
+  keyspaces_.NewcomersOf(newcomer.space).Finish(*room);
   return published;
 }
 
@@ -216,7 +216,7 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservati
   const Reservation room{first, at, LayOut(at, newcomer.extension_words, newcomer.key.size(), newcomer.value.size())};
   *taken = room;
   Segment& segment = arena_->segment(first);
-  arena_->Own(first, NewcomersOf(newcomer.space).scope());
+  arena_->Own(first, keyspaces_.NewcomersOf(newcomer.space).scope());
   segment.used_bytes = room.layout.end - at;
   segment.view_at = static_cast<uint32_t>(room.layout.value_at - at);
   segment.view_bytes = static_cast<uint32_t>(newcomer.value.size());
@@ -240,7 +240,7 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
                                    static_cast<uint32_t>(tags.size())};
     std::memcpy(at, &extension, sizeof(extension));
     if (!tags.empty()) std::memcpy(at + sizeof(extension), tags.data(), tags.size_bytes());
-    if (newcomer.options.expires_us != kNever) any_expiry_.store(true, std::memory_order_relaxed);
+    if (newcomer.options.expires_us != kNever) upkeep_.ExpectExpiry();
   }
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
   // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
@@ -349,18 +349,6 @@ bool Cache::DeleteIf(Session& session, uint16_t space, Bytes key, const Expected
   return removed;
 }
 
-bool Cache::Carries(uint64_t at, const Tags::Link& link) const {
-  Entry entry;
-  if (!ReadAt(at, &entry)) return false;
-  const TagIds ids = TagsOf(arena_->bytes(), at, entry.header);
-  return std::find(ids.begin(), ids.end(), link.id) != ids.end();
-}
-
-void Cache::DropOrphan(const Tags::Link& link) {
-  index_.Unless(
-      link.hash, [&](uint64_t at) { return Carries(at, link); }, [&] { tags_.Drop(link); });
-}
-
 size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag) {
   ExclusiveGate::Pass pass(gate_, &session);
   MutexLock lock(removal_mutex_);
@@ -374,7 +362,7 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
     for (const Tags::Link& link : std::span(links).first(count)) {
       // The entry may have gone with its link since, and another entry may own that link now.
       const auto at = index_.Remove(
-          link.hash, [&](uint64_t each) { return tags_.Has(link) && Carries(each, link); },
+          link.hash, [&](uint64_t each) { return tags_.Has(link) && upkeep_.Carries(each, link); },
           [&](uint64_t offset) {
             version_words_->KeyChanged(link.hash);
             Untag(offset, link.hash);
@@ -384,7 +372,7 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
             changes_.Tell({Change::Why::kDeleted, space, link.hash, key, &session});
           });
       if (!at) {
-        DropOrphan(link);
+        upkeep_.DropOrphan(link);
         continue;
       }
       spaces_.Count(mark.incarnation, -1);

@@ -46,7 +46,7 @@ bool CollectionLadder::Ask(CollectionNeed need) {
   if (rung_ == CollectionNeed::kNothing) unexposed_ = arena_.unexposed_segments();
   rung_ = need;
   if (!sessions_.AskToCollect(session_, need)) return false;
-  evictor_.Notify();  // a holder whose event loop does not turn looks at the notice in its next call
+  exposure_.Notify();  // a holder whose event loop does not turn looks at the notice in its next call
   deadline_ = Clock::now() + (need == CollectionNeed::kYoung ? kYoungPatience : kWholePatience);
   return true;
 }

@@ -20,7 +20,7 @@
 
 #include "cache/arena.h"
 #include "cache/buffer_holder.h"
-#include "cache/evictor.h"
+#include "cache/exposure_control.h"
 #include "cache/session.h"
 #include "cache/session_list.h"
 
@@ -28,8 +28,8 @@ namespace zerohop {
 
 class CollectionLadder {
  public:
-  CollectionLadder(Session& session, SessionList& sessions, Evictor& evictor, const Arena& arena)
-      : session_(session), sessions_(sessions), evictor_(evictor), arena_(arena) {}
+  CollectionLadder(Session& session, SessionList& sessions, ExposureControl& exposure, const Arena& arena)
+      : session_(session), sessions_(sessions), exposure_(exposure), arena_(arena) {}
 
   // True: memory may have come back, so the store is worth another try.  False: the refusal stands.
   bool Climb() { return session_.holder != nullptr ? CollectOwn() : AskOthers(); }
@@ -44,7 +44,7 @@ class CollectionLadder {
 
   Session& session_;
   SessionList& sessions_;
-  Evictor& evictor_;
+  ExposureControl& exposure_;
   const Arena& arena_;
   CollectionNeed rung_ = CollectionNeed::kNothing;  // the one climbed last
   uint32_t unexposed_ = 0;                          // segments that had come back before the last try, ever

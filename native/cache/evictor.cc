@@ -6,73 +6,157 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/copy.h"
 #include "base/reserve.h"
 
 namespace zerohop {
 namespace {
 
-// How long a writer waits for readers of other threads to leave a retired segment.  A lookup takes microseconds; only
-// a thread that the system took off its core in the middle of one lasts longer.
+// How long a writer waits for readers of other threads to leave a retired segment.  A lookup takes microseconds; only a
+// thread that the system took off its core in the middle of one lasts longer.
 constexpr auto kReaderPatience = std::chrono::milliseconds(50);
 
-// Segments that are never exposed while nothing is evicted: enough for streams, survivors and a few victims, however
-// long someone keeps views of all the others.
-constexpr uint32_t kReserveShare = 8;
-// Of fewer segments each one counts, and the index is small.
-constexpr uint32_t kSegmentsOfSmall = 12;
-
-// Segments kept free between evictions, beyond the one that is asked for: room for entries that are rescued by reads,
-// which do not evict.
+// Segments kept free between evictions, beyond the one that is asked for: 1/64 of all.  Entries that reads rescue need
+// them, since a read does not evict.
 constexpr uint32_t kSlackShare = 64;
 
-// While a segment is walked, the header of the entry so many further on is asked for.
-constexpr uint64_t kWalkAhead = 4;
+// A run is made in rounds: each takes the run, or evicts something towards it.  So many rounds beyond one for each
+// segment, because other threads take segments away.
+constexpr uint32_t kSpareRounds = 4;
 
-uint32_t Reserve(uint32_t segments, uint32_t scopes) {
-  // Open segments of newcomers and survivors, the spare one, and a victim; each scope beyond the first has two open
-  // ones.  And one that the index may take for itself, growing after exposures were granted, if there are enough.
-  const uint32_t least = segments < kSegmentsOfSmall ? 4 : 5;
-  return std::max(least, segments / kReserveShare) + (scopes > 1 ? 2 * (scopes - 1) : 0);
+// While entries are trimmed one by one, segments without entries are given back once in so many entries: looking for
+// them costs some ns a segment.
+constexpr uint32_t kTidyEvery = 1024;
+
+bool Exposed(const Segment& segment) { return segment.exposures.load(std::memory_order_acquire) != 0; }
+
+void Add(Session* session, Count which, uint64_t by = 1) {
+  if (session != nullptr) session->counters.Add(which, by);
 }
 
 }  // namespace
+
+Evictor::Evictor(const Parts& parts)
+    : parts_(parts),
+      walk_(parts.arena, parts.index, parts.epochs, parts.spaces, parts.appraiser, parts.hash_key),
+      victims_({parts.arena, parts.index, parts.epochs, parts.spaces, parts.appraiser, parts.exposure}) {}
 
 void Evictor::AddScope(uint16_t scope, Stream& newcomers) {
   MutexLock lock(mutex_);
   auto survivors = std::make_unique<Stream>(parts_.arena, parts_.seal_clock, scope);
   EnsureRoom(newcomers_, newcomers_.size() + 1);
   EnsureRoom(streams_, streams_.size() + 1);
-  sealed_.reserve(parts_.arena.segment_count());
   newcomers_.push_back(&newcomers);
   streams_.push_back(std::move(survivors));
-  scopes_.store(static_cast<uint32_t>(streams_.size()), std::memory_order_relaxed);
+  parts_.exposure.SetScopes(static_cast<uint32_t>(streams_.size()));
   survivors_[scope].store(streams_.back().get(), std::memory_order_release);
 }
 
-uint32_t Evictor::Limit(bool prompt) const {
-  const uint32_t segments = parts_.arena.usable_segments();
-  const uint32_t reserve = Reserve(segments, scopes_.load(std::memory_order_relaxed));
-  if (segments <= reserve) return 0;
-  if (prompt || !evicting()) return segments - reserve;
-  const uint32_t lag = lag_.load(std::memory_order_relaxed);
-  const uint32_t half = segments / 2;
-  return std::min(segments - reserve, std::max(segments / 4, half - std::min(half, lag / 2)));
+// ---- Making room
+
+Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
+  MutexLock lock(mutex_);
+  walk_.Forget();
+  Reclaim();
+  const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
+  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) parts_.exposure.Notify();
+  if (parts_.arena.Takeable(spare) < wanted) parts_.exposure.StartEvicting();
+  while (parts_.arena.Takeable(spare) < wanted) {
+    const std::optional<uint32_t> victim = victims_.Select(session, walk_);
+    if (!victim) return AwaitTakeable(spare);
+    Empty(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
+    // If a reader exposed it while it was being emptied, it stays retired until its views go: the next one is emptied.
+    if (!AwaitFree(*victim, 1) && !Exposed(parts_.arena.segment(*victim))) return Outcome::kReaders;
+  }
+  return Outcome::kMadeRoom;
 }
+
+Evictor::Outcome Evictor::Shed(Session& session) {
+  MutexLock lock(mutex_);
+  walk_.Forget();
+  Reclaim();
+  parts_.exposure.StartEvicting();
+  std::optional<uint32_t> victim = victims_.Select(session, walk_);
+  if (!victim) {
+    // In a cache of few segments, all that is worth emptying may still be open.
+    SealOpen();
+    victim = victims_.Select(session, walk_);
+  }
+  if (!victim) return Outcome::kPinned;
+  Empty(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
+  return Outcome::kMadeRoom;
+}
+
+Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) {
+  MutexLock lock(mutex_);
+  walk_.Forget();
+  Reclaim();
+  Arena& arena = parts_.arena;
+  for (uint32_t round = 0; round < arena.segment_count() + kSpareRounds; ++round) {
+    if (const auto run = arena.TakeRun(count, spare)) {
+      *first = *run;
+      return Outcome::kMadeRoom;
+    }
+    parts_.exposure.StartEvicting();
+    if (round == 0) victims_.Renew(session, walk_);
+    std::optional<uint32_t> window = victims_.SelectWindow(count);
+    if (!window) {
+      // An open segment in the middle of all may leave no window of this length.
+      SealOpen();
+      window = victims_.SelectWindow(count);
+    }
+    if (!window) return Outcome::kPinned;
+    // Free segments outside the window have to make up the spare.
+    uint32_t free_inside = 0;
+    for (uint32_t at = *window; at < *window + count; ++at) {
+      free_inside += arena.segment(at).state.load(std::memory_order_acquire) == SegmentState::kFree;
+    }
+    if (arena.Takeable(0) >= spare + free_inside) {
+      EmptyWindow(session, *window, count);
+      continue;
+    }
+    const std::optional<uint32_t> victim = victims_.Select(session, walk_);
+    if (!victim) return Outcome::kPinned;
+    Empty(&session, *victim, /*may_survive=*/false, /*decommit=*/false);
+    if (!AwaitFree(*victim, 1) && !Exposed(arena.segment(*victim))) return Outcome::kReaders;
+  }
+  return Outcome::kPinned;
+}
+
+void Evictor::EmptyWindow(Session& session, uint32_t first, uint32_t count) {
+  for (uint32_t at = first; at < first + count;) {
+    const Segment& segment = parts_.arena.segment(at);
+    if (segment.state.load(std::memory_order_acquire) != SegmentState::kSealed ||
+        segment.writers.load(std::memory_order_acquire) != 0) {
+      ++at;  // free, or another thread has taken it meanwhile: then its length is not ours to read
+      continue;
+    }
+    const uint32_t run = segment.run_segments;
+    Empty(&session, at, /*may_survive=*/false, /*decommit=*/false);
+    at += run;
+  }
+  AwaitFree(first, count);
+}
+
+void Evictor::Resample(Session& session) {
+  if (!mutex_.TryLock()) return;
+  victims_.Resample(session);
+  mutex_.Unlock();
+}
+
+// ---- Freeing what was emptied
 
 uint32_t Evictor::Reclaim() {
   return parts_.arena.Reclaim(parts_.epochs, [this](uint32_t index) {
     // A set that raced with clear put entries here after the segment was retired: they are cleared too.
-    parts_.index.Sweep([this, index](uint64_t at) {
-      if (parts_.arena.SegmentOf(at) != index) return false;
-      Uncount(at);
-      Untag(at);
-      parts_.arena.segment(index).live_entries.fetch_sub(1, std::memory_order_relaxed);
-      return true;
-    });
-    parts_.arena.segment(index).retired_epoch = parts_.epochs.Advance();
+    Segment& segment = parts_.arena.segment(index);
+    const size_t swept = SweepByPlace([this, index](uint64_t at) { return parts_.arena.SegmentOf(at) == index; });
+    segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
+    segment.retired_epoch = parts_.epochs.Advance();
   });
 }
 
@@ -87,7 +171,7 @@ bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
       const Segment& segment = parts_.arena.segment(index);
       // Not `kFree`: another thread may have taken it since it was freed.
       if (segment.state.load(std::memory_order_acquire) != SegmentState::kRetired) continue;
-      if (segment.exposures.load(std::memory_order_acquire) != 0) return false;
+      if (Exposed(segment)) return false;
       retired = true;
     }
     if (!retired) return true;
@@ -96,8 +180,7 @@ bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   }
 }
 
-// When nothing can be evicted: room for one segment, now or as soon as those have left that retired segments wait for,
-// or that write to one that was sealed meanwhile.
+// When nothing can be evicted: waits for a segment that is retired, or sealed and still being written to.
 Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
   const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
   for (;;) {
@@ -106,7 +189,7 @@ Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
     bool waits = false;
     for (uint32_t index = 0; index < parts_.arena.segment_count(); ++index) {
       const Segment& segment = parts_.arena.segment(index);
-      if (segment.exposures.load(std::memory_order_acquire) != 0) continue;
+      if (Exposed(segment)) continue;
       const SegmentState state = segment.state.load(std::memory_order_acquire);
       const bool sealed = state == SegmentState::kSealed;
       // A thread that was in the middle of writing to it is through: it is a victim now, and the caller comes again.
@@ -119,148 +202,99 @@ Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
   }
 }
 
-void Evictor::StartEvicting() {
-  if (evicting_.exchange(true, std::memory_order_relaxed)) return;
-  parts_.version_words.AllChanged();
-  Notify();  // buffers are held less strongly from now on
+void Evictor::Retire(uint32_t index, bool decommit) {
+  parts_.arena.segment(index).retired_epoch = parts_.epochs.Advance();
+  parts_.arena.Retire(index, decommit);
 }
 
-void Evictor::SignalPressure() {
-  if (exposure_pressure_.load(std::memory_order_relaxed) ||
-      exposure_pressure_.exchange(true, std::memory_order_relaxed))
-    return;
-  parts_.version_words.AllChanged();
-  // Buffers that were held until now are old.
-  collection_need_.store(CollectionNeed::kWhole, std::memory_order_relaxed);
-  Notify();
-}
-
-void Evictor::Notify() {
-  notice_.fetch_add(1, std::memory_order_release);
-  parts_.announce();
-}
-
-Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
-  MutexLock lock(mutex_);
-  walked_segment_.reset();
-  Reclaim();
-  const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
-  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) Notify();
-  if (parts_.arena.Takeable(spare) < wanted) StartEvicting();
-  while (parts_.arena.Takeable(spare) < wanted) {
-    const std::optional<uint32_t> victim = Victim(session);
-    if (!victim) return AwaitTakeable(spare);
-    const Segment& segment = parts_.arena.segment(*victim);
-    Evict(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
-    // If a reader exposed it while it was being emptied, it stays retired until its views go: take the next one.
-    if (!AwaitFree(*victim, 1) && segment.exposures.load(std::memory_order_acquire) == 0) return Outcome::kReaders;
+// Retires sealed segments without entries.  True if someone has a buffer over one.
+bool Evictor::RetireEmpty(bool decommit) {
+  bool exposed = false;
+  for (const uint32_t index : victims_.ListSealed()) {
+    const Segment& segment = parts_.arena.segment(index);
+    if (segment.live_entries.load(std::memory_order_acquire) != 0) continue;
+    exposed |= Exposed(segment);
+    Retire(index, decommit);
   }
-  return Outcome::kMadeRoom;
-}
-
-Evictor::Outcome Evictor::Shed(Session& session) {
-  MutexLock lock(mutex_);
-  walked_segment_.reset();
   Reclaim();
-  StartEvicting();
-  std::optional<uint32_t> victim = Victim(session);
-  if (!victim) {
-    // A few segments, and all that is worth emptying is still open.
-    SealOpen();
-    victim = Victim(session);
-  }
-  if (!victim) return Outcome::kPinned;
-  Evict(&session, *victim, /*may_survive=*/true, /*decommit=*/false);
-  return Outcome::kMadeRoom;
+  return exposed;
 }
 
-// An entry leaves the index by its place: its header may be wrong, and then so is its keyspace's count.
-void Evictor::Uncount(uint64_t at) const {
-  EntryHeader header;
-  std::memcpy(&header, parts_.arena.bytes() + at, sizeof(header));
-  if (!Dead(header)) parts_.spaces.Count(header.space, -1);
+void Evictor::SealOpen() {
+  for (Stream* const stream : newcomers_) stream->SealOpen();
+  for (const auto& stream : streams_) stream->SealOpen();
 }
 
-void Evictor::Untag(uint64_t at) const noexcept {
-  Entry entry;
-  if (!parts_.arena.TryRead(at, &entry)) return;
-  const TagIds ids = TagsOf(parts_.arena.bytes(), at, entry.header);
-  if (!ids.empty()) parts_.tags.Drop(ids, HashOf(entry));
+void Evictor::RetireAll() {
+  MutexLock lock(mutex_);
+  walk_.Forget();
+  SealOpen();
+  for (const uint32_t index : victims_.ListSealed()) Empty(nullptr, index, /*may_survive=*/false, /*decommit=*/true);
+  parts_.exposure.Reset();
+  Reclaim();
+  parts_.exposure.Notify();
 }
 
-uint64_t Evictor::HashOf(const Entry& entry) const {
-  return HashInSpace(parts_.hash_key, parts_.spaces.SpaceOf(entry.header.space),
-                     parts_.arena.bytes() + entry.layout.key_at, entry.header.key_bytes);
+void Evictor::Tidy() {
+  MutexLock lock(mutex_);
+  if (RetireEmpty(/*decommit=*/true)) parts_.exposure.Notify();
 }
 
-void Evictor::Evict(Session* session, uint32_t index, bool may_survive, bool decommit) {
+// ---- Emptying a segment
+
+void Evictor::Empty(Session* session, uint32_t index, bool may_survive, bool decommit) {
   Segment& segment = parts_.arena.segment(index);
   if (segment.live_entries.load(std::memory_order_acquire) != 0) {
-    const bool whole = walked_segment_ == index || Walk(session, index);
+    const bool whole = walk_.has(index) || walk_.Walk(session, index);
     // A large value goes all the same: it would survive into segments of others.
-    EvictWalked(session, index, may_survive && segment.view_at == 0);
+    EmptyWalked(session, index, may_survive && segment.view_at == 0);
     if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
-      // Someone wrote over headers or keys: what the walk could not find is found by its place.
-      const size_t swept = parts_.index.Sweep([this, index](uint64_t at) {
-        if (parts_.arena.SegmentOf(at) != index) return false;
-        Uncount(at);
-        Untag(at);
-        return true;
-      });
+      // Someone wrote over headers or keys.  What the walk could not find is found by its place.
+      const size_t swept = SweepByPlace([this, index](uint64_t at) { return parts_.arena.SegmentOf(at) == index; });
       segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
       Add(session, Count::kCorrupted, swept);
     }
   }
-  walked_segment_.reset();
+  walk_.Forget();
   Add(session, Count::kEvictedSegments);
-  segment.retired_epoch = parts_.epochs.Advance();
-  parts_.arena.Retire(index, decommit);
+  Retire(index, decommit);
 }
 
-// Lists the segment's live entries.  False if a header contradicts the segment's length.
-bool Evictor::Walk(Session* session, uint32_t index) {
-  walked_.clear();
-  walked_segment_.reset();
-  std::optional<ReadGuard> guard;  // a table that is outgrown meanwhile stays until it ends
-  if (session != nullptr) guard.emplace(parts_.epochs, *session);
-  const std::byte* const arena = parts_.arena.bytes();
-  const uint64_t start = parts_.arena.StartOf(index);
-  const uint64_t end = start + parts_.arena.segment(index).used_bytes;
-  for (uint64_t at = start; at < end;) {
-    const std::optional<Entry> entry = ReadEntry(arena, at, end);
-    if (!entry) return false;
-    // Each header says where the next one lies; entries of a segment are mostly alike, so those to come can be guessed,
-    // and need not be waited for one after the other.
-    __builtin_prefetch(arena + std::min(end, at + kWalkAhead * (entry->layout.end - at)));
-    const uint64_t hash = HashOf(*entry);
-    if (guard) parts_.index.Prefetch(*guard, hash);
-    walked_.push_back({*entry, at, hash, -1, AccessState()});
-    at = entry->layout.end;
-  }
+void Evictor::EmptyWalked(Session* session, uint32_t index, bool may_survive) {
+  const Segment& segment = parts_.arena.segment(index);
   const uint64_t now_us = NowUs();
-  // None: overwritten, deleted or never published.
-  std::erase_if(walked_, [&](Walked& one) {
-    const std::optional<AccessState> access_state =
-        guard ? parts_.index.SeenAccessStateOf(*guard, one.hash, one.at) : parts_.index.AccessStateOf(one.hash, one.at);
-    if (!access_state) return true;
-    one.access_state = *access_state;
-    const EntryHeader& header = one.entry.header;
-    if (!Dead(header) && !Expired(one.at, header, now_us)) one.worth = WorthPerByte(*access_state, one.at, one.entry);
-    return false;
-  });
-  walked_segment_ = index;
-  return true;
+  const float threshold = parts_.appraiser.threshold();
+  // Where nothing may survive, no worth is enough.
+  const float least = may_survive ? victims_.WorthToStay(walk_) : std::numeric_limits<float>::infinity();
+  const std::span<const WalkedEntry> walked = walk_.entries();
+  size_t next = 0;  // what will be copied after `i`, as far as can be told now
+  for (size_t i = 0; i < walked.size(); ++i) {
+    const WalkedEntry& one = walked[i];
+    for (next = std::max(next, i + 1); next < walked.size() && walked[next].worth <= least;) ++next;
+    const uint64_t next_at = walked[next < walked.size() ? next : i].entry.layout.value_at;
+    const bool spared = session != nullptr && session->spared == one.hash && may_survive && one.worth >= 0;
+    // Not verified here: the checksum moves along with the value, and a hit finds out.
+    if ((one.worth > least || spared) &&
+        CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
+      Add(session, Count::kCopiedForward);
+      Add(session, Count::kCopiedForwardBytes, one.entry.layout.end - one.at);
+      continue;
+    }
+    const bool expired = ExpiresUs(parts_.arena.bytes(), one.at, one.entry.header) <= now_us;
+    EvictEntry(session, one, expired ? Count::kExpired : Count::kEvictedEntries, may_survive ? least : threshold);
+  }
 }
 
-bool Evictor::EvictEntry(Session* session, const Walked& one, Count why, float threshold) {
+// `threshold`: the worth that it had to exceed.  True if someone could have found it.
+bool Evictor::EvictEntry(Session* session, const WalkedEntry& one, Count why, float threshold) {
   const EntryHeader& header = one.entry.header;
   bool counted = false;
   const auto removed = parts_.index.Remove(
       one.hash,
       [&](uint64_t each) {
         if (each != one.at) return false;
-        // Of a keyspace that was cleared since: it was counted then.
-        counted = !Dead(header);
+        // If its keyspace was cleared since, it was counted then.
+        counted = parts_.spaces.Alive(header.space);
         if (counted) parts_.spaces.Count(header.space, -1);
         return true;
       },
@@ -268,13 +302,12 @@ bool Evictor::EvictEntry(Session* session, const Walked& one, Count why, float t
         parts_.tags.Drop(TagsOf(parts_.arena.bytes(), at, header), one.hash);
         // While the cache evicts there are no near caches; that began under this lock, with a notice.  What was read
         // before an eviction may be written back; what is past its end may not.
-        if (!evicting() || why == Count::kExpired) parts_.version_words.KeyChanged(one.hash);
+        const bool expired = why == Count::kExpired;
+        if (!parts_.exposure.evicting() || expired) parts_.version_words.KeyChanged(one.hash);
         if (!counted) return;
-        parts_.changes.Tell({why == Count::kExpired ? Change::Why::kExpired : Change::Why::kEvicted,
-                             parts_.spaces.SpaceOf(header.space),
-                             one.hash,
-                             {parts_.arena.bytes() + one.entry.layout.key_at, header.key_bytes},
-                             nullptr});
+        const std::span key(parts_.arena.bytes() + one.entry.layout.key_at, header.key_bytes);
+        parts_.changes.Tell({expired ? Change::Why::kExpired : Change::Why::kEvicted,
+                             parts_.spaces.SpaceOf(header.space), one.hash, key, nullptr});
       });
   if (!removed) return false;
   parts_.arena.segment(parts_.arena.SegmentOf(one.at)).live_entries.fetch_sub(1, std::memory_order_release);
@@ -290,27 +323,24 @@ bool Evictor::EvictEntry(Session* session, const Walked& one, Count why, float t
   return true;
 }
 
-void Evictor::EvictWalked(Session* session, uint32_t index, bool may_survive) {
-  const Segment& segment = parts_.arena.segment(index);
-  const uint64_t now_us = NowUs();
-  // No more, however much it is worth, where nothing may survive.
-  const float least = may_survive ? WorstToKeep() : std::numeric_limits<float>::infinity();
-  size_t next = 0;  // what will be copied after `i`, as far as can be told now
-  for (size_t i = 0; i < walked_.size(); ++i) {
-    const Walked& one = walked_[i];
-    for (next = std::max(next, i + 1); next < walked_.size() && walked_[next].worth <= least;) ++next;
-    const uint64_t next_at = walked_[next < walked_.size() ? next : i].entry.layout.value_at;
-    // Not verified here: the checksum moves along with the value, and a hit finds out.
-    const bool spared = session != nullptr && session->spared == one.hash && may_survive && one.worth >= 0;
-    if ((one.worth > least || spared) &&
-        CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
-      Add(session, Count::kCopiedForward);
-      Add(session, Count::kCopiedForwardBytes, one.entry.layout.end - one.at);
-      continue;
-    }
-    const bool expired = Expired(one.at, one.entry.header, now_us);
-    EvictEntry(session, one, expired ? Count::kExpired : Count::kEvictedEntries, may_survive ? least : threshold());
-  }
+template <class Matches>
+size_t Evictor::SweepByPlace(Matches matches) {
+  return parts_.index.Sweep([&](uint64_t at) {
+    if (!matches(at)) return false;
+    // The header may be wrong, and then so is its keyspace's count.
+    EntryHeader header;
+    std::memcpy(&header, parts_.arena.bytes() + at, sizeof(header));
+    if (parts_.spaces.Alive(header.space)) parts_.spaces.Count(header.space, -1);
+    Untag(at);
+    return true;
+  });
+}
+
+void Evictor::Untag(uint64_t at) const noexcept {
+  Entry entry;
+  if (!parts_.arena.TryRead(at, &entry)) return;
+  const TagIds ids = TagsOf(parts_.arena.bytes(), at, entry.header);
+  if (!ids.empty()) parts_.tags.Drop(ids, HashOfEntry(parts_.arena, parts_.spaces, parts_.hash_key, entry));
 }
 
 std::optional<uint64_t> Evictor::Rescue(const Entry& entry, uint64_t at, uint64_t hash) {
@@ -320,6 +350,7 @@ std::optional<uint64_t> Evictor::Rescue(const Entry& entry, uint64_t at, uint64_
   return CopyForward(entry, at, hash, segment.scope, /*spare=*/1, entry.layout.value_at);
 }
 
+// `next_at`: the value that will be copied after this one, which is fetched meanwhile.
 std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope,
                                              uint32_t spare, uint64_t next_at) {
   const EntryHeader& header = entry.header;
@@ -353,43 +384,33 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
   return room->entry_at;
 }
 
-void Evictor::SealOpen() {
-  for (Stream* const stream : newcomers_) stream->SealOpen();
-  for (const auto& stream : streams_) stream->SealOpen();
-}
+// ---- maxEntries
 
-void Evictor::RetireAll(Session* session) {
+void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
   MutexLock lock(mutex_);
-  walked_segment_.reset();
-  SealOpen();
-  ListSealed();
-  for (const uint32_t index : sealed_) Evict(session, index, /*may_survive=*/false, /*decommit=*/true);
-  evicting_.store(false, std::memory_order_relaxed);
-  exposure_pressure_.store(false, std::memory_order_relaxed);
-  CollectionDone();
-  lag_.store(0, std::memory_order_relaxed);
-  Reclaim();
-  Notify();
-}
-
-// Retires sealed segments without entries; true if someone has a buffer over one.
-bool Evictor::RetireEmpty(bool decommit) {
-  ListSealed();
-  bool seen = false;
-  for (const uint32_t index : sealed_) {
-    Segment& segment = parts_.arena.segment(index);
-    if (segment.live_entries.load(std::memory_order_acquire) != 0) continue;
-    seen |= segment.exposures.load(std::memory_order_relaxed) != 0;
-    segment.retired_epoch = parts_.epochs.Advance();
-    parts_.arena.Retire(index, decommit);
+  while (parts_.spaces.Entries() > entries_max) {
+    // A sample of a nearly empty index may show nothing: then all of it does.
+    if (!TrimOne(session, newcomer, /*everywhere=*/false) && !TrimOne(session, newcomer, /*everywhere=*/true)) return;
+    if (++trimmed_ % kTidyEvery == 0 && RetireEmpty(/*decommit=*/false)) parts_.exposure.Notify();
   }
-  Reclaim();
-  return seen;
 }
 
-void Evictor::Tidy() {
-  MutexLock lock(mutex_);
-  if (RetireEmpty(/*decommit=*/true)) Notify();
+// Evicts one entry.  False if none was found but `newcomer`.
+bool Evictor::TrimOne(Session& session, uint64_t newcomer, bool everywhere) {
+  ReadGuard guard(parts_.epochs, session);
+  auto choice = victims_.SelectEntry(guard, newcomer, everywhere);
+  if (!choice) return false;
+  WalkedEntry& least = choice->entry;
+  least.hash = HashOfEntry(parts_.arena, parts_.spaces, parts_.hash_key, least.entry);
+  const size_t before = parts_.spaces.Entries();
+  const Count why = choice->expired ? Count::kExpired : Count::kTrimmedEntries;
+  if (EvictEntry(&session, least, why, choice->next)) return true;
+  // Gone meanwhile; or someone wrote over the key, and the slot is found by its place.
+  const size_t swept = SweepByPlace([&least](uint64_t at) { return at == least.at; });
+  parts_.arena.segment(parts_.arena.SegmentOf(least.at))
+      .live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
+  Add(&session, Count::kCorrupted, swept);
+  return swept > 0 || parts_.spaces.Entries() < before;
 }
 
 }  // namespace zerohop

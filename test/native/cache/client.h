@@ -173,7 +173,7 @@ class Client {
     if (hit.cooling) {
       if (const Hit rescued = cache_.Rescue(guard, space, AsBytes(key), hit)) hit = rescued;
     }
-    if (!cache_.TryExpose(guard, hit.segment, /*prompt=*/true)) {
+    if (!cache_.exposure().TryExpose(guard, hit.segment, /*prompt=*/true)) {
       if (refused != nullptr) *refused = true;
       return std::nullopt;
     }

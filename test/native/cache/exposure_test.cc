@@ -106,11 +106,11 @@ TEST(Cache, DoesNotExposeACoolingSegment) {
     const auto hit = cache->Find(guard, client.session(), 0, testing::AsBytes(old));
     if (!hit || !hit.cooling) continue;
     ++cooling;
-    CHECK(cache->ShouldReleaseBuffer(hit.segment));
-    CHECK(!cache->TryExpose(guard, hit.segment, true));
+    CHECK(cache->exposure().ShouldRelease(hit.segment));
+    CHECK(!cache->exposure().TryExpose(guard, hit.segment, true));
   }
   CHECK(cooling > 0);
-  CHECK(cache->notice() > 0);
+  CHECK(cache->exposure().notice() > 0);
 }
 
 }  // namespace zerohop

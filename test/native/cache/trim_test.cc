@@ -135,7 +135,7 @@ TEST(Trim, TellsToLetGoOfSegmentsThatItEmptied) {
     if (cache->Usage().retired_segments > 0) break;
   }
   REQUIRE(cache->Usage().retired_segments > 0);
-  CHECK(cache->notice() > 0);
+  CHECK(cache->exposure().notice() > 0);
 }
 
 TEST(Trim, TakesNoSegmentForAFewEntries) {

@@ -316,7 +316,7 @@ void Script::Evict() {
       if (!hit) return;
       if (hit.cooling) {
         cache_->Rescue(guard, 0, AsBytes(asked), hit);
-      } else if (i % 20 == 0 && cache_->TryExpose(guard, hit.segment, true)) {
+      } else if (i % 20 == 0 && cache_->exposure().TryExpose(guard, hit.segment, true)) {
         cache_->arena().Unexpose(hit.segment);
       }
     });
