@@ -131,7 +131,7 @@ napi_value Maintain(napi_env env, napi_callback_info info) {
 
 // collect(): the young generation, where copies are not counted by V8.
 napi_value Collect(napi_env env, napi_callback_info) {
-  Isolate::Of(env)->CollectYoung();
+  Isolate::Of(env)->collector().CollectYoung();
   return nullptr;
 }
 

@@ -28,8 +28,8 @@ struct Call {
     int32_t id = -1;
     if (napi_get_value_int32(env, args[0], &id) == napi_ok) handle = isolate->Find(id);
     if (handle != nullptr) {
-      isolate->HeedPlan();
-      isolate->HeedCollection();
+      isolate->collector().HeedPlan();
+      isolate->collector().HeedCollection();
       handle->membership->HeedNotice(env);
     } else {
       Throw(env, {Code::kClosed, "the cache was closed"});

@@ -78,7 +78,7 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
   if (const auto at = slab_.Put(cache.arena().bytes() + hit->at, hit->bytes)) {
     CountHit(use);
     if (use != Cache::Use::kPeek) call_.counters().Add(Count::kCopiedHits);
-    isolate.CountQuietHit();
+    isolate.collector().CountQuietHit();
     *answer = {kCopied, *at, hit->bytes};
   } else {
     *answer = {kNeedSlab, 0, hit->bytes};  // counted when it is asked for again

@@ -25,7 +25,7 @@ class StoreReport {
   ~StoreReport() {
     call_.isolate->registers()[Isolate::kEvicted] = static_cast<uint32_t>(call_.session().evicted - evicted_before_);
     if (call_.cache().exposure().collection_need() != CollectionNeed::kNothing) [[unlikely]]
-      call_.isolate->PlanCollection(call_.membership());
+      call_.isolate->collector().Plan(call_.membership());
   }
   StoreReport(const StoreReport&) = delete;
   StoreReport& operator=(const StoreReport&) = delete;

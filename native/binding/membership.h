@@ -1,0 +1,107 @@
+// membership.h: an isolate's part in one cache: a Session, and which segments it has buffers over.
+//
+// A membership refers to its buffers strongly while the cache is not under pressure (exposure_control.h): they are made
+// once.  Then it refers to them weakly, and forgets them after each collection: a collection of whatever generation
+// takes all that no view keeps, and a hit makes a new one in a microsecond.  (A buffer that is in use at two
+// collections in a row grows old, and costs a collection of the whole heap to get back: so none is in use for longer
+// than its views.)  External ArrayBuffers, whose bytes V8 counts, are held strongly until they cool.
+//
+// Threads  the environment's, except OnNotice and OnCollectionWanted.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "binding/exposure.h"
+#include "binding/napi_setup.h"
+#include "cache/buffer_holder.h"
+#include "cache/cache.h"
+
+namespace zerohop::binding {
+
+class Isolate;
+
+class Membership final : public BufferHolder {
+ public:
+  Membership(Isolate& isolate, std::shared_ptr<Cache> cache);
+  ~Membership();
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
+  Cache& cache() { return *cache_; }
+  const std::shared_ptr<Cache>& shared_cache() const { return cache_; }
+  Session& session() { return session_; }
+  int handles = 0;  // open handles that use it
+
+  // This isolate's buffer over the segment; null if it has none, or none any more.  Allocates nothing in V8's heap.
+  napi_value Buffer(napi_env env, uint32_t segment) {
+    return slots_[segment].ref == nullptr ? nullptr : BufferOf(env, segment);
+  }
+
+  // Counts a copied hit out of the segment; true once its copies have cost what an exposure costs.
+  bool Rent(uint32_t segment, size_t bytes, uint64_t price_ns);
+
+  // Makes a buffer over the segment.  REQUIRES: Arena::TryExpose was granted.  Null: it could not be made, and the
+  // exposure was taken back.
+  napi_value Expose(napi_env env, uint32_t segment);
+
+  // Lets go of what cools or is retired, and of everything's strength when eviction begins.  At the start of every
+  // call: one load when there is nothing to do.
+  void HeedNotice(napi_env env) {
+    if (cache_->exposure().notice() != seen_notice_) [[unlikely]]
+      ReleaseBuffers(env);
+  }
+
+  // After a collection: forgets its weak references.
+  void Refresh(napi_env env);
+
+  // The buffer over the segment turned out to be detached: forget it, and trust the segment less.
+  void Detached(napi_env env, uint32_t segment);
+
+  // Buffers not yet freed by V8, in segments: all, and those that this membership does not hold strongly.
+  uint32_t seen() const { return tally_->segments.load(std::memory_order_relaxed); }
+  uint32_t pending() const { return seen() > strong_ ? seen() - strong_ : 0; }
+  const std::shared_ptr<ExposureTally>& tally() const { return tally_; }
+
+  // BufferHolder.  The first two: any thread.
+  void OnNotice() override;
+  bool OnCollectionWanted(CollectionNeed need) override;
+  bool Collect(CollectionNeed need) override;
+
+  // The number that counts the keyspace's near hits; none if the isolate has no more.
+  std::optional<uint32_t> NearNumber(uint16_t space);
+  // This isolate's buffer over the words that near caches watch; null where there can be none.
+  napi_value VersionWordsBuffer(napi_env env);
+
+ private:
+  struct Slot {
+    napi_ref ref = nullptr;
+    uint32_t generation = 0;  // of the segment, when `rent_ns` began
+    uint32_t rent_ns = 0;
+    bool strong = false;
+  };
+
+  napi_value BufferOf(napi_env env, uint32_t segment);
+  void ReleaseBuffers(napi_env env);
+  void Drop(napi_env env, uint32_t segment);
+  void Weaken(napi_env env, uint32_t segment);
+  uint32_t LengthOf(uint32_t segment) const { return cache_->arena().segment(segment).run_segments; }
+
+  Isolate& isolate_;
+  const std::shared_ptr<Cache> cache_;
+  Session session_;
+  std::vector<Slot> slots_;
+  uint32_t strong_ = 0;  // in segments, runs by their length
+  uint32_t seen_notice_ = 0;
+  bool saw_pressure_ = false;
+  std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
+  std::vector<std::pair<uint16_t, uint32_t>> near_numbers_;  // keyspace, number
+  napi_ref version_words_ = nullptr;
+};
+
+}  // namespace zerohop::binding
