@@ -17,7 +17,7 @@ import {
 /** An entry and what is known of it. */
 export interface Entry<Out> {
   value: Out;
-  /** ms since it was stored, to 64 ms. */
+  /** ms since it was stored, to 128 ms. */
   age: number;
   /** ms left; Infinity if it does not expire. */
   ttl: number;

@@ -110,6 +110,8 @@ struct EntryFacts {
   float worth;         // reuse rate times cost, by the byte
   float threshold;     // the worth that it would have to exceed if its segment were emptied now
   float cost;
+  bool edited;  // made from an older value (SETRANGE, APPEND), as it was stored with
+  bool key_is_bytes;
 };
 
 // What was known of a key when it was evicted or refused.
@@ -135,9 +137,10 @@ struct StoreOptions {
   std::span<const std::string_view> tags{};  // at most kTagsMax
   bool key_is_bytes = false;                 // told back by Scan
   const Expected* expected = nullptr;        // stores only if the key's state is still that; else kChanged
-  // The end, the cost, the tags and the kind of key are those of the entry that is replaced, and what is said above of
-  // them does not count.  There must be one, else kChanged.  REQUIRES: expected
-  bool keep_terms = false;
+  // The end, the cost and the tags are those of this key's entry, in the same keyspace, and what is said above of them
+  // does not count.  There must be one, else kChanged.  REQUIRES: `expected` of that key, or an Exclusive section
+  const Bytes* terms_of = nullptr;
+  bool edited = false;  // EntryFacts::edited
 
   bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
@@ -361,7 +364,7 @@ class Cache {
     if (ReadAt(at, &entry)) tags_.Drop(TagsOf(arena_->bytes(), at, entry.header), hash);
   }
   SetOutcome TakeTags(Session& session, uint64_t hash, std::span<const Tags::Tag> tags, TakenTags* taken);
-  SetOutcome SetKeepingTerms(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
+  SetOutcome SetOnTermsOf(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
   SetOutcome Store(Session& session, uint16_t space, const Spaces::Mark& mark, Bytes key, Bytes value,
                    const StoreOptions& options, std::span<const Tags::Tag> tags);
   SetOutcome ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,

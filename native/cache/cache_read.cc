@@ -136,7 +136,9 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
                     .idle = policy_.CapacitiesOf(access_state.Age(policy_.now())),
                     .worth = appraiser_.WorthOf(access_state, hit.entry_at, entry),
                     .threshold = appraiser_.threshold(),
-                    .cost = CostOf(arena_->bytes(), hit.entry_at, entry.header)};
+                    .cost = CostOf(arena_->bytes(), hit.entry_at, entry.header),
+                    .edited = entry.header.edited(),
+                    .key_is_bytes = entry.header.key_is_bytes()};
 }
 
 std::optional<LastEviction> Cache::LastEvictionOf(uint16_t space, Bytes key) const {

@@ -35,8 +35,8 @@ uint32_t Cache::Ticks() const {
 
 SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
   if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
-  if (options.keep_terms) [[unlikely]]
-    return SetKeepingTerms(session, space, key, value, options);
+  if (options.terms_of != nullptr) [[unlikely]]
+    return SetOnTermsOf(session, space, key, value, options);
   const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
   if (options.tags.empty()) [[likely]]
     return Store(session, space, mark, key, value, options, {});
@@ -46,23 +46,21 @@ SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes valu
 }
 
 // What is read here is the entry's when it is stored, or its version is not what was expected.
-SetOutcome Cache::SetKeepingTerms(Session& session, uint16_t space, Bytes key, Bytes value,
-                                  const StoreOptions& options) {
-  const Spaces::Mark mark = options.expected->space;
+SetOutcome Cache::SetOnTermsOf(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
+  const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
   StoreOptions kept = options;
   std::array<Tags::Tag, kTagsMax> tags;
   size_t count = 0;
   {
     ReadGuard guard(epochs_, session);
-    const uint64_t hash = HashOf(space, key);
+    const uint64_t hash = HashOf(space, *options.terms_of);
     Entry entry;
-    const auto at =
-        index_.Find(hash, [&](uint64_t candidate) { return Matches(candidate, mark.incarnation, key, &entry); });
+    const auto at = index_.Find(
+        hash, [&](uint64_t candidate) { return Matches(candidate, mark.incarnation, *options.terms_of, &entry); });
     if (!at) return SetOutcome::kChanged;
     kept.expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
     if (HasCome(kept.expires_us)) return SetOutcome::kChanged;
     kept.cost = CostOf(arena_->bytes(), *at, entry.header);
-    kept.key_is_bytes = entry.header.key_is_bytes();
     count = tags_.TagsOfLinks(TagsOf(arena_->bytes(), *at, entry.header), hash, tags);
   }
   return Store(session, space, mark, key, value, kept, std::span(tags).first(count));
@@ -251,7 +249,8 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
     std::memcpy(arena + room.layout.value_at, value.data(), value.size());
   }
   const uint32_t bits = newcomer.extension_words << EntryHeader::kWordsShift |
-                        (newcomer.options.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) | Ticks();
+                        (newcomer.options.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) |
+                        (newcomer.options.edited ? EntryHeader::kEdited : 0) | Ticks();
   const EntryHeader header{static_cast<uint32_t>(value.size()), checksum, static_cast<uint16_t>(key.size()),
                            newcomer.mark.incarnation, bits};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));

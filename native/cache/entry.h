@@ -4,7 +4,7 @@
 //         + 4   u32  checksum of the value (base/checksum.h)
 //         + 8   u16  key_bytes
 //         + 10  u16  space          the keyspace, as it was since it was last cleared (cache/spaces.h)
-//         + 12  u32  bits           31..28 extension words · 27 the key was given as bytes · 26..0 written, in ticks
+//         + 12  u32  bits           31..28 extension words · 27 the key was given as bytes · 26 edited · 25..0 written
 //         + 16       extension, if any: u64 expires_us · f32 cost · u32 number of tags · u32 link … · padding to 8
 //         then       key, then padding
 //         + value_at               value, 64-aligned from 256 bytes up, else 8-aligned; then padding to 8
@@ -38,16 +38,18 @@ struct EntryHeader {
 
   static constexpr int kWordsShift = 28;
   static constexpr uint32_t kKeyIsBytes = 1u << 27;
-  static constexpr uint32_t kWrittenMax = kKeyIsBytes - 1;
+  static constexpr uint32_t kEdited = 1u << 26;
+  static constexpr uint32_t kWrittenMax = kEdited - 1;
 
   uint32_t extension_words() const { return bits >> kWordsShift; }
   bool key_is_bytes() const { return (bits & kKeyIsBytes) != 0; }
+  bool edited() const { return (bits & kEdited) != 0; }
   uint32_t written() const { return bits & kWrittenMax; }
 };
 static_assert(sizeof(EntryHeader) == 16, "the layout above");
 
-// The unit of `written`: 64 ms, so that 27 bits last for 99 days.  An older entry looks 99 days younger.
-inline constexpr uint64_t kTickUs = 64000;
+// The unit of `written`: 128 ms, so that 26 bits last for 99 days.  An older entry looks 99 days younger.
+inline constexpr uint64_t kTickUs = 128000;
 
 // What an entry has beyond key and value, if it has a time to live, a cost or tags.
 struct EntryExtension {

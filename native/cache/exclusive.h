@@ -7,8 +7,8 @@
 // waits at the gate, and tries again.  Removals (by tag, clearing) touch all shards, so they hold the gate themselves.
 // Reads, evictions, and what upkeep drops do not wait.
 //
-// Threads     any; one section at a time.  The owner's thread must not write with another session meanwhile, and must
-//             not enter again: both would wait for ever.
+// Threads     any; one section at a time.  The owner's thread must not write with another session meanwhile: it
+//             would wait for ever.  A section within one of the same session is part of it.
 // Lock order  the gate comes before all other locks of the cache.
 // Cost        entering and leaving: a lock of each of 64 shards, some microseconds.  A writer: a compare.
 #pragma once
@@ -52,6 +52,7 @@ class Exclusive {
 
  private:
   Cache& cache_;
+  const bool outermost_;
 };
 
 }  // namespace zerohop

@@ -93,7 +93,7 @@ struct Client {
   Parked parked = Parked::kNot;
   uint64_t parked_until_us = UINT64_MAX;  // then it goes on, whatever happens
 
-  std::unique_ptr<ClientPart> transaction, watches, subscriptions, tracking, blocking;
+  std::unique_ptr<ClientPart> transaction, watches, subscriptions, tracking, blocking, leases;
   uint32_t channels = 0, patterns = 0;  // subscribed to
   int queued = -1;                      // commands between MULTI and EXEC; -1: none began
   uint64_t redirect = 0;                // the client that gets its invalidations; 0: itself

@@ -6,8 +6,8 @@ namespace zerohop::resp {
 
 std::span<const std::span<const Command>> CommandsOfAllRooms() {
   static const std::array rooms{
-      ConnectionCommands(),
-      StringCommands(),
+      ConnectionCommands(), StringCommands(), ManyCommands(),   NumberCommands(),  ExpireCommands(),
+      KeyCommands(),        ScanCommands(),   ObjectCommands(), ZerohopCommands(),
   };
   return rooms;
 }

@@ -9,6 +9,15 @@ namespace zerohop::resp {
 
 std::span<const Command> ConnectionCommands();
 std::span<const Command> StringCommands();
+std::span<const Command> ManyCommands();
+std::span<const Command> NumberCommands();
+std::span<const Command> ExpireCommands();
+std::span<const Command> KeyCommands();
+std::span<const Command> ScanCommands();
+std::span<const Command> ObjectCommands();
+std::span<const Command> ZerohopCommands();
+
+void SetTagged(Context& context);  // ZH.SET
 
 std::span<const std::span<const Command>> CommandsOfAllRooms();
 

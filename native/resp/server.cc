@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "resp/command_table.h"
+#include "resp/leases.h"
 #include "resp/listener.h"
 #include "resp/worker.h"
 
@@ -16,6 +17,7 @@ Server::Server(std::shared_ptr<Cache> cache, Config config)
       started_us_(NowUs()),
       unix_offset_us_(ReadClockUs(CLOCK_REALTIME) - started_us_) {
   config_.threads = std::max<size_t>(config_.threads, 1);
+  leases = std::make_unique<Leases>(*this);
   for (auto& space : spaces_) space.store(kNotOpened, std::memory_order_relaxed);
 }
 

@@ -76,6 +76,7 @@ TEST(Exclusive, LetsItsOwnerWriteInEveryWay) {
   const Session* const by = &owner.session();
   for (int i = 0; i < 3; ++i) {
     Exclusive alone(*cache, owner.session());
+    { Exclusive within(*cache, owner.session()); }
     CHECK_EQ(owner.SetTagged({"tag"}, "tagged", "v"), SetOutcome::kStored);
     CHECK_EQ(owner.Set("key", "v"), SetOutcome::kStored);
     CHECK(owner.Touch("key", InAnHourUs()) == SetOutcome::kStored);

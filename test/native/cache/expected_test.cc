@@ -26,7 +26,8 @@ using testing::Settle;
 
 SetOutcome SetIf(Client& client, const Expected& expected, std::string_view key, std::string_view value,
                  bool keep_terms = false) {
-  return client.Set(key, value, 0, {.expected = &expected, .keep_terms = keep_terms});
+  const Bytes same = AsBytes(key);
+  return client.Set(key, value, 0, {.expected = &expected, .terms_of = keep_terms ? &same : nullptr});
 }
 
 Expected MarkOf(Client& client, std::string_view key) { return client.cache().Mark(0, AsBytes(key)); }
@@ -138,7 +139,6 @@ TEST(Expected, KeepsTheTermsOfTheEntryThatIsReplaced) {
   REQUIRE(facts.has_value());
   CHECK_EQ(facts->hit.expires_us, end);
   CHECK_EQ(facts->cost, 7.0f);
-  CHECK(cache->RandomKey(client.session(), 0)->is_bytes);
   CHECK_EQ(client.DeleteByTag("b"), size_t{1});
   CHECK(!client.Has("key"));
   CHECK_EQ(client.DeleteByTag("a"), size_t{0});
@@ -150,6 +150,25 @@ TEST(Expected, KeepsNoTermsOfAnEntryThatIsNotThere) {
   CHECK_EQ(SetIf(client, MarkOf(client, "key"), "key", "v", true), SetOutcome::kChanged);
   client.SetUntil(kLongAgoUs, "key", "v");
   CHECK_EQ(SetIf(client, MarkOf(client, "key"), "key", "v", true), SetOutcome::kChanged);
+}
+
+TEST(Expected, CarriesTheTermsToAnotherKey) {
+  const auto cache = MakeCache();
+  Client client(*cache);
+  const uint64_t end = InAnHourUs();
+  CHECK_EQ(client.Set("from", "v", 0, {.expires_us = end, .cost = 7, .tags = Names{"tag"}}), SetOutcome::kStored);
+  {
+    Exclusive alone(*cache, client.session());
+    const Bytes from = AsBytes("from");
+    CHECK_EQ(client.Set("to", "v", 0, {.terms_of = &from, .edited = true}), SetOutcome::kStored);
+    const Bytes nowhere = AsBytes("nowhere");
+    CHECK_EQ(client.Set("to too", "v", 0, {.terms_of = &nowhere}), SetOutcome::kChanged);
+    CHECK(client.Delete("from"));
+  }
+  const auto facts = client.Describe("to");
+  REQUIRE(facts.has_value());
+  CHECK(facts->hit.expires_us == end && facts->cost == 7 && facts->edited);
+  CHECK_EQ(client.DeleteByTag("tag"), size_t{1});
 }
 
 TEST(Expected, DeletesAndTouchesWhereNothingHappened) {

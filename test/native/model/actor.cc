@@ -131,7 +131,11 @@ void Actor::SetIf(uint64_t key) {
   next.origin = {key, ++version_, SomeBytes()};
   value_.resize(next.origin.bytes);
   FillFrom(next.origin, value_.data());
-  switch (client_.Set(NameOf(key), value_, SpaceOf(key), {.expected = &expected, .keep_terms = keep_terms})) {
+  const std::string name = NameOf(key);
+  const Bytes same = AsBytes(name);
+  const StoreOptions options{
+      .key_is_bytes = next.is_bytes, .expected = &expected, .terms_of = keep_terms ? &same : nullptr};
+  switch (client_.Set(name, value_, SpaceOf(key), options)) {
     case SetOutcome::kStored:
       CHECK(!changed);
       if (keep_terms) CHECK(Of(key) != nullptr && next.may_be_found());
