@@ -118,9 +118,9 @@ void GetEx(Context& context) {
     if (ends && end_us <= NowUs()) {
       if (!cache.DeleteIf(context.session, context.space, key, expected)) continue;
     } else if (ends || (options->Has(SetOptions::kPersist) && before_us != kNever)) {
-      const auto touched = cache.TryTouch(context.session, context.space, key, end_us, &expected);
+      const auto touched = cache.Touch(context.session, context.space, key, end_us, &expected);
       if (!touched || *touched == SetOutcome::kChanged) continue;
-      if (!Stored(context, cache.Counted(context.session, context.space, *touched))) return;
+      if (!Stored(context, *touched)) return;
     }
     return context.reply.Bulk(value);
   }

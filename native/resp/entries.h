@@ -96,9 +96,9 @@ bool Update(Context& context, Bytes key, Compute compute) {
     options.expected = &expected;
     options.terms_of = next.keep_terms && there ? &key : nullptr;
     options.edited = next.edited;
-    const SetOutcome outcome = cache.TrySet(context.session, context.space, key, next.bytes, options);
+    const SetOutcome outcome = cache.Set(context.session, context.space, key, next.bytes, options);
     if (outcome == SetOutcome::kChanged) continue;
-    return Stored(context, cache.Counted(context.session, context.space, outcome));
+    return Stored(context, outcome);
   }
 }
 
@@ -117,9 +117,9 @@ std::optional<bool> Retime(Context& context, Bytes key, uint64_t expires_us, Wan
       if (cache.DeleteIf(context.session, context.space, key, expected)) return true;
       continue;
     }
-    const auto touched = cache.TryTouch(context.session, context.space, key, expires_us, &expected);
+    const auto touched = cache.Touch(context.session, context.space, key, expires_us, &expected);
     if (!touched || *touched == SetOutcome::kChanged) continue;
-    return Stored(context, cache.Counted(context.session, context.space, *touched));
+    return Stored(context, *touched);
   }
 }
 

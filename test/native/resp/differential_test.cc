@@ -129,11 +129,11 @@ class Chance {
     } else if (name == "SCAN") {
       add({Some({"0", "0", "x", " 1", "1x"})});
       while (random_.OneIn(2)) {
-        add({Some({"COUNT", "MATCH", "TYPE", "nope"}), Some({"0", "-1", "x", "string", "k*", "1000000"})});
+        add({Some({"COUNT", "MATCH", "TYPE", "nope"}), Some({"0", "-1", "x", "string", "k*", "1000000", "5"})});
       }
       if (random_.OneIn(8)) add({"COUNT"});
       // Which of the keys come first is another matter.
-      if (words.size() == 2 && words[1] == "0") add({"COUNT", "1000000"});
+      if (words.size() > 1 && words[1] == "0") add({"COUNT", "1000000"});
     } else if (name == "FLUSHDB" || name == "FLUSHALL") {
       if (!random_.OneIn(4)) return {"PING"};
       while (random_.OneIn(2)) add({Some({"ASYNC", "sync", "nope"})});
