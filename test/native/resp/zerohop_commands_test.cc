@@ -1,0 +1,217 @@
+// ZH.*: rows side by side, leases, tags and costs.
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "resp/peer.h"
+
+namespace zerohop::resp {
+namespace {
+
+using testing::Bulk;
+using testing::OnAnyPort;
+using testing::Peer;
+using testing::Request;
+using testing::Served;
+
+// The reply of ZH.GETLEASE.
+std::string Told(std::string_view state, std::string_view value, std::string_view token) {
+  const auto part = [](std::string_view text) { return text == "nil" ? std::string("$-1\r\n") : Bulk(text); };
+  return "*3\r\n" + Bulk(state) + part(value) + part(token);
+}
+
+// Takes the lease of the key, which nobody has; gives the token.
+std::string Taken(Peer& peer, std::string_view key, std::string_view ttl = "60000") {
+  const std::string reply = peer.Ask({"ZH.GETLEASE", key, ttl});
+  const std::string begin = "*3\r\n" + Bulk("LEASE") + "$-1\r\n$";
+  REQUIRE(reply.substr(0, begin.size()) == begin);
+  const size_t from = reply.find("\r\n", begin.size()) + 2;
+  return reply.substr(from, reply.size() - 2 - from);
+}
+
+}  // namespace
+
+TEST(ZerohopCommands, GatherPutsRowsSideBySideAndTellsWhichAreMissing) {
+  Served served;
+  Peer peer(served);
+  CHECK_EQ(peer.Ask({"MSET", "a", "1111", "b", "2222", "c", std::string("\0\0\0\1", 4)}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"ZH.GATHER", "a", "x", "b", "c", "y", "a"}), "*2\r\n" +
+                                                                      Bulk(std::string("1111\0\0\0\0"
+                                                                                       "2222\0\0\0\1\0\0\0\0"
+                                                                                       "1111",
+                                                                                       24)) +
+                                                                      "*2\r\n:1\r\n:4\r\n");
+  CHECK_EQ(peer.Ask({"ZH.GATHER", "x", "y"}), "*2\r\n" + Bulk("") + "*2\r\n:0\r\n:1\r\n");
+  CHECK_EQ(peer.Ask({"SET", "long", "55555"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"ZH.GATHER", "a", "long"}),
+           "-ERR rows of different lengths: key 1 has 5 bytes, and key 0 has 4\r\n");
+}
+
+TEST(ZerohopCommands, GatherTakesMoreKeysThanAreLookedUpAtOnce) {
+  Served served;
+  Peer peer(served);
+  std::string asked = "*1002\r\n" + Bulk("ZH.GATHER"), rows;
+  for (int i = 0; i < 1001; ++i) {
+    const std::string key = "key" + std::to_string(i), value = std::to_string(10000 + i);
+    CHECK_EQ(peer.Ask({"SET", key, value}), "+OK\r\n");
+    asked += Bulk(key);
+    rows += value;
+  }
+  REQUIRE(peer.Send(asked));
+  CHECK(peer.ReceiveReply() == "*2\r\n" + Bulk(rows) + "*0\r\n");
+}
+
+TEST(ZerohopCommands, SetTakesTagsAndACostAndPurgeDeletesByTag) {
+  Served served;
+  Peer peer(served);
+  CHECK_EQ(peer.Ask({"ZH.SET", "a", "1", "TAGS", "2", "x", "y", "COST", "12.5", "EX", "100"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"ZH.SET", "b", "2", "tags", "1", "y", "NX", "GET"}), "$-1\r\n");
+  CHECK_EQ(peer.Ask({"ZH.SET", "c", "3"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"TTL", "a"}), ":100\r\n");
+  zerohop::testing::Client here(*served.cache);
+  CHECK_EQ(here.Describe("a")->cost, 12.5f);
+  CHECK_EQ(peer.Ask({"INCR", "a"}), ":2\r\n");          // and keeps what the entry has
+  CHECK_EQ(peer.Ask({"RENAME", "a", "d"}), "+OK\r\n");  // which goes with it
+  CHECK_EQ(here.Describe("d")->cost, 12.5f);
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "x"}), ":1\r\n");
+  CHECK_EQ(peer.Ask({"MGET", "d", "b", "c"}), "*3\r\n$-1\r\n" + Bulk("2") + Bulk("3"));
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "y"}), ":1\r\n");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "y"}), ":0\r\n");
+}
+
+TEST(ZerohopCommands, SetSaysWhatIsWrong) {
+  Served served;
+  Peer peer(served);
+  CHECK_EQ(peer.Ask({"ZH.SET", "a", "1", "TAGS", "17"}), "-ERR TAGS: expected a number of tags from 0 to 16\r\n");
+  CHECK_EQ(peer.Ask({"ZH.SET", "a", "1", "TAGS", "2", "x"}), "-ERR syntax error\r\n");
+  for (const char* cost : {"-1", "nan", "inf", "x"}) {
+    CHECK_EQ(peer.Ask({"ZH.SET", "a", "1", "COST", cost}),
+             "-ERR COST: expected a number of milliseconds that is not negative\r\n");
+  }
+  CHECK_EQ(peer.Ask({"ZH.SET", "a", "1", "nope"}), "-ERR syntax error\r\n");
+  CHECK_EQ(peer.Ask({"SET", "a", "1", "COST", "1"}), "-ERR syntax error\r\n");
+  CHECK_EQ(peer.Ask({"EXISTS", "a"}), ":0\r\n");
+}
+
+TEST(ZerohopCommands, StatsAreJson) {
+  Served served;
+  Peer peer(served);
+  peer.Ask({"SET", "a", "1"});
+  const std::string stats = peer.Ask({"ZH.STATS"});
+  CHECK(stats.find("{\"entries\":1,") != std::string::npos);
+  CHECK(stats.find("\"evicting\":false}") != std::string::npos);
+}
+
+TEST(Leases, OneComputesAndTheOthersGetWhatItStores) {
+  Served served;
+  Peer one(served);
+  const std::string token = Taken(one, "key");
+  std::vector<std::unique_ptr<Peer>> others;
+  for (int i = 0; i < 5; ++i) {
+    others.push_back(std::make_unique<Peer>(served));
+    REQUIRE(others.back()->Send(Request({"ZH.GETLEASE", "key", "60000"}) + Request({"ECHO", "after"})));
+  }
+  CHECK_EQ(one.Ask({"PING"}), "+PONG\r\n");
+  for (const auto& other : others) CHECK(other->Silent());
+  CHECK_EQ(one.Ask({"ZH.SETLEASE", "key", token, "value", "TAGS", "1", "tag", "EX", "100"}), "+OK\r\n");
+  for (const auto& other : others) {
+    CHECK_EQ(other->ReceiveReply(), Told("HIT", "value", "nil"));
+    CHECK_EQ(other->ReceiveReply(), Bulk("after"));
+  }
+  CHECK_EQ(one.Ask({"TTL", "key"}), ":100\r\n");
+  CHECK_EQ(one.Ask({"ZH.PURGE", "tag"}), ":1\r\n");
+}
+
+TEST(Leases, PassToTheNextWhenTheHolderIsLost) {
+  Served served;
+  auto one = std::make_unique<Peer>(served);
+  const std::string lost = Taken(*one, "key");
+  Peer two(served);
+  REQUIRE(two.Send(Request({"ZH.GETLEASE", "key", "60000"})));
+  Peer three(served);
+  CHECK_EQ(three.Ask({"ZH.GETLEASE", "key", "60000", "WAIT", "0"}), Told("WAIT", "nil", "nil"));
+  one.reset();
+  const std::string reply = two.ReceiveReply();
+  CHECK(reply.find("LEASE") != std::string::npos);
+  CHECK_EQ(three.Ask({"ZH.SETLEASE", "key", lost, "too late"}), "$-1\r\n");
+  CHECK_EQ(three.Ask({"GET", "key"}), "$-1\r\n");
+}
+
+TEST(Leases, PassToTheNextWhenTheirTimeIsOver) {
+  Served served;
+  Peer one(served), two(served);
+  const std::string late = Taken(one, "key", "30");
+  const std::string next = Taken(two, "key");  // waits for the first
+  CHECK(next != late);
+  CHECK_EQ(one.Ask({"ZH.SETLEASE", "key", late, "too late"}), "$-1\r\n");
+  CHECK_EQ(two.Ask({"ZH.SETLEASE", "key", next, "in time"}), "+OK\r\n");
+  CHECK_EQ(one.Ask({"GET", "key"}), Bulk("in time"));
+}
+
+TEST(Leases, AreVoidOnceTheKeyIsDeleted) {
+  Served served;
+  Peer one(served), two(served);
+  const std::vector<std::vector<std::string>> deletions = {
+      {"DEL", "key"}, {"UNLINK", "key"}, {"FLUSHDB", "ASYNC"}, {"FLUSHALL", "SYNC"}, {"ZH.PURGE", "tag"}};
+  for (const auto& words : deletions) {
+    const std::string token = Taken(one, "key");
+    two.Ask({words[0], words[1]});
+    CHECK_EQ(one.Ask({"ZH.SETLEASE", "key", token, "from what was deleted"}), "$-1\r\n");
+    CHECK_EQ(one.Ask({"GET", "key"}), "$-1\r\n");
+  }
+}
+
+TEST(Leases, GiveStaleValuesToAllButTheOneWhoComputes) {
+  Served served;
+  Peer one(served), two(served);
+  CHECK_EQ(one.Ask({"SET", "key", "old", "EX", "100"}), "+OK\r\n");
+  CHECK_EQ(one.Ask({"ZH.GETLEASE", "key", "60000"}), Told("HIT", "old", "nil"));
+  CHECK_EQ(one.Ask({"ZH.GETLEASE", "key", "60000", "STALE", "50000"}), Told("HIT", "old", "nil"));
+  const std::string reply = one.Ask({"ZH.GETLEASE", "key", "60000", "STALE", "200000"});
+  const std::string begin = "*3\r\n" + Bulk("STALE") + Bulk("old") + "$";
+  CHECK_EQ(reply.substr(0, begin.size()), begin);
+  CHECK_EQ(two.Ask({"ZH.GETLEASE", "key", "60000", "STALE", "200000"}), Told("STALE", "old", "nil"));
+}
+
+TEST(Leases, AreNotWaitedForByTheirOwnHolder) {
+  Served served;
+  Peer peer(served);
+  Taken(peer, "key");
+  CHECK_EQ(peer.Ask({"ZH.GETLEASE", "key", "60000"}), Told("WAIT", "nil", "nil"));
+}
+
+TEST(Leases, OfManyClientsAtOnceComputeEachValueOnce) {
+  Served served(OnAnyPort(2));
+  std::vector<std::thread> threads;
+  std::atomic<int> computed{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      Peer peer(served);
+      for (int i = 0; i < 40; ++i) {
+        const std::string key = "key" + std::to_string(i);
+        const std::string reply = peer.Ask({"ZH.GETLEASE", key, "60000"});
+        if (reply.find("LEASE") == std::string::npos) {
+          CHECK_EQ(reply, Told("HIT", "of " + key, "nil"));
+          continue;
+        }
+        ++computed;
+        const size_t end = reply.rfind("\r\n"), from = reply.rfind("\r\n", end - 1) + 2;
+        CHECK_EQ(peer.Ask({"ZH.SETLEASE", key, reply.substr(from, end - from), "of " + key}), "+OK\r\n");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK_EQ(computed.load(), 40);
+}
+
+TEST(Leases, OfAServerThatStopsAreForgotten) {
+  Served served;
+  Peer one(served), two(served);
+  Taken(one, "key");
+  REQUIRE(two.Send(Request({"ZH.GETLEASE", "key", "60000"})));
+  CHECK_EQ(one.Ask({"PING"}), "+PONG\r\n");
+  served.server->Stop();
+  CHECK_EQ(two.ReceiveAll(), "");
+}
+
+}  // namespace zerohop::resp
