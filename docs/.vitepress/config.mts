@@ -10,6 +10,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Adapters', link: '/guide/adapters' },
   { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
+  { text: 'Serving other processes', link: '/guide/serving' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'What takes a view', link: '/guide/what-takes-a-view' },
   { text: 'Eviction', link: '/EVICTION' },
