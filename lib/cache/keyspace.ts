@@ -187,7 +187,9 @@ export class Keyspace<In, Out, Own> {
   ): (Out | undefined)[] {
     const values = new Array<Out | undefined>(count);
     const unread: number[] = [];
-    for (let i = 0, j = 0; i < count; ++i, j += LOCATION_WORDS) {
+    // A local: an import is read anew in every round, until the loop is compiled.
+    const step = LOCATION_WORDS;
+    for (let i = 0, j = 0; i < count; ++i, j += step) {
       const found = locations[j]!;
       const offset = locations[j + 1]!;
       const length = locations[j + 2]! >>> 0;
