@@ -19,6 +19,7 @@
 
 namespace zerohop::resp {
 
+class User;
 class Worker;
 struct Command;
 
@@ -39,7 +40,6 @@ enum ClientFlags : uint32_t {
   kClientReplySkip = 1u << 7,      // this one is not answered
   kClientNoEvict = 1u << 8,
   kClientTransaction = 1u << 9,         // between MULTI and EXEC: commands are queued
-  kClientTransactionDirty = 1u << 10,   // a watched key changed: EXEC gives nil
   kClientTransactionFailed = 1u << 11,  // a command could not be queued: EXEC gives EXECABORT
   kClientTracking = 1u << 12,           // CLIENT TRACKING ON
   kClientTrackingBroadcast = 1u << 13,
@@ -50,10 +50,14 @@ enum ClientFlags : uint32_t {
   kClientTrackingBroken = 1u << 18,  // the client that invalidations go to is gone
   kClientSubscribed = 1u << 19,      // to a channel or pattern
   kClientParked = 1u << 20,          // its next command waits: see Client::parked
+  kClientInExec = 1u << 21,          // its queued commands run
 };
 
 // Why a client's next command waits.
 enum class Parked : uint8_t { kNot, kPaused, kBlocked };
+
+// What CLIENT UNBLOCK said to a client that is blocked: its command ends with this when it is run again.
+enum class Unblocked : uint8_t { kNot, kTimeout, kError };
 
 struct Client {
   Client(Worker& worker, uint64_t id, int fd);
@@ -75,7 +79,7 @@ struct Client {
   int protocol = 2;
   uint8_t database = 0;
   bool authenticated = false;
-  std::string user = "default";
+  const User* account = nullptr;  // `default` before AUTH
   std::string name, library_name, library_version;
   std::string stream_peer, stream_local;  // of a stream, and where its replies go
   std::function<void(uint64_t id, std::string_view bytes)> stream_output;
@@ -92,6 +96,8 @@ struct Client {
 
   Parked parked = Parked::kNot;
   uint64_t parked_until_us = UINT64_MAX;  // then it goes on, whatever happens
+
+  Unblocked unblocked = Unblocked::kNot;
 
   std::unique_ptr<ClientPart> transaction, watches, subscriptions, tracking, blocking, leases;
   uint32_t channels = 0, patterns = 0;  // subscribed to

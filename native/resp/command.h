@@ -63,8 +63,10 @@ enum CommandFlags : uint32_t {
   kMovableKeys = 1u << 18,
   kAllowBusy = 1u << 19,
   // Ours.
-  kExclusive = 1u << 28,  // runs while no other worker runs a command: may touch any client and shared table
-  kGuarded = 1u << 29,    // runs under the pass's ReadGuard: it only reads the cache, and never calls what writes it
+  kInSubscribed = 1u << 26,  // may be sent by a RESP2 client that listens to channels
+  kNeverQueued = 1u << 27,   // runs between MULTI and EXEC: EXEC and its kin
+  kExclusive = 1u << 28,     // runs while no other worker runs a command: may touch any client and shared table
+  kGuarded = 1u << 29,       // runs under the pass's ReadGuard: it only reads the cache, and never calls what writes it
 };
 
 // Bits of Command::categories, in the order of ACL CAT.

@@ -6,8 +6,9 @@ namespace zerohop::resp {
 
 std::span<const std::span<const Command>> CommandsOfAllRooms() {
   static const std::array rooms{
-      ConnectionCommands(), StringCommands(), ManyCommands(),   NumberCommands(),  ExpireCommands(),
-      KeyCommands(),        ScanCommands(),   ObjectCommands(), ZerohopCommands(),
+      ConnectionCommands(), ClientCommands(), AclCommandsRoom(), CommandCommands(), ConfigCommands(), InfoCommands(),
+      MultiCommands(),      PubSubCommands(), StringCommands(),  ManyCommands(),    NumberCommands(), ExpireCommands(),
+      KeyCommands(),        ScanCommands(),   ObjectCommands(),  ZerohopCommands(),
   };
   return rooms;
 }

@@ -8,6 +8,13 @@
 namespace zerohop::resp {
 
 std::span<const Command> ConnectionCommands();
+std::span<const Command> AclCommandsRoom();
+std::span<const Command> ClientCommands();
+std::span<const Command> CommandCommands();
+std::span<const Command> ConfigCommands();
+std::span<const Command> InfoCommands();
+std::span<const Command> MultiCommands();
+std::span<const Command> PubSubCommands();
 std::span<const Command> StringCommands();
 std::span<const Command> ManyCommands();
 std::span<const Command> NumberCommands();

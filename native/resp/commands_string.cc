@@ -37,11 +37,11 @@ void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, 
     if (!Stored(context, context.cache.Set(context.session, context.space, key, value, plain))) return;
     return answer == Answer::kOk ? context.reply.Ok() : context.reply.Integer(1);
   }
-  std::optional<std::string> before;
-  bool stored = false;
+  std::string before;
+  bool there = false, stored = false;
   const bool right = Update(context, key, [&](const std::optional<Old>& old) {
-    before.reset();
-    if (old && options.Has(SetOptions::kGet)) before.emplace(old->text());
+    there = old.has_value();
+    if (old && options.Has(SetOptions::kGet)) before = old->text();
     stored = old ? !options.Has(SetOptions::kNx) : !options.Has(SetOptions::kXx);
     if (!stored) return Next::Leave();
     Next one = next;
@@ -49,7 +49,7 @@ void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, 
     return one;
   });
   if (!right) return;
-  if (options.Has(SetOptions::kGet)) return before ? context.reply.Bulk(*before) : context.reply.Null();
+  if (options.Has(SetOptions::kGet)) return there ? context.reply.Bulk(before) : context.reply.Null();
   if (answer == Answer::kOneOrZero) return context.reply.Integer(stored);
   stored ? context.reply.Ok() : context.reply.Null();
 }
@@ -84,15 +84,16 @@ void GetSet(Context& context) {
 // ── Reading with an effect ──────────────────────────────────────────────────────────────────────────────────────────
 
 void GetDel(Context& context) {
-  std::optional<std::string> value;
+  std::string value;
+  bool there = false;
   const bool right = Update(context, context.args.AsBytes(1), [&](const std::optional<Old>& old) {
-    value.reset();
+    there = old.has_value();
     if (!old) return Next::Leave();
-    value.emplace(old->text());
+    value = old->text();
     return Next::Delete();
   });
   if (!right) return;
-  value ? context.reply.Bulk(*value) : context.reply.Null();
+  there ? context.reply.Bulk(value) : context.reply.Null();
 }
 
 void GetEx(Context& context) {

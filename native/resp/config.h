@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,11 +54,15 @@ struct Config {
   uint64_t maxclients = 10000;
   uint64_t timeout_seconds = 0;          // timeout: an idle client is closed; 0: never
   uint64_t tcp_keepalive_seconds = 300;  // 0: not at all
-  int64_t proto_max_bulk_bytes = int64_t{512} << 20;
+  uint64_t proto_max_bulk_bytes = uint64_t{512} << 20;
   uint64_t query_buffer_limit = uint64_t{1} << 30;
   OutputLimit output_normal{};
   OutputLimit output_pubsub{uint64_t{32} << 20, uint64_t{8} << 20, 60};
+  OutputLimit output_replica{uint64_t{256} << 20, uint64_t{64} << 20, 60};  // there are none: kept
   uint64_t tracking_table_max_keys = 1000000;
+  uint64_t acllog_max_len = 128;
+
+  std::map<std::string, std::string, std::less<>> kept;  // what CONFIG SET was told and nobody follows (settings.h)
 };
 
 }  // namespace zerohop::resp

@@ -110,6 +110,11 @@ class KeyTable {
     }
   }
 
+  // Before anything else is done for a lookup.
+  bool LooksEmpty() const {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return keys() == 0;
+  }
   size_t keys() const { return keys_.load(std::memory_order_relaxed); }
   size_t items() const { return items_.load(std::memory_order_relaxed); }
 

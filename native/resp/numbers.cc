@@ -22,7 +22,7 @@ locale_t PlainLocale() {
   return locale;
 }
 
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 }  // namespace
 
@@ -38,7 +38,7 @@ std::optional<int64_t> ParseInteger(std::string_view text) {
 
 std::optional<long double> ParseFloat(std::string_view text) {
   char copy[kFloatTextMax];
-  if (text.empty() || text.size() >= sizeof(copy) || IsSpace(text[0])) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof(copy) || IsBlank(text[0])) return std::nullopt;
   std::memcpy(copy, text.data(), text.size());
   copy[text.size()] = '\0';
   errno = 0;

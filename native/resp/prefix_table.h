@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -24,9 +23,10 @@ class PrefixTable {
  public:
   using Keys = std::map<std::string, uint64_t, std::less<>>;  // and who changed it: a client, or 0
 
-  void Add(std::string_view prefix, uint64_t client) {
+  // `no_loop`: given to HandOut again, and may change.
+  void Add(std::string_view prefix, uint64_t client, bool no_loop) {
     MutexLock lock(mutex_);
-    prefixes_.try_emplace(std::string(prefix)).first->second.clients.insert(client);
+    prefixes_.try_emplace(std::string(prefix)).first->second.clients.insert_or_assign(client, no_loop);
     count_.store(prefixes_.size(), std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
@@ -41,6 +41,7 @@ class PrefixTable {
 
   // Notes that the key changed.  True if nothing was collected before: somebody must call HandOut soon.
   bool Collect(std::string_view key, uint64_t changed_by) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     if (count_.load(std::memory_order_relaxed) == 0) return false;
     MutexLock lock(mutex_);
     const bool was_empty = !collected_;
@@ -52,14 +53,16 @@ class PrefixTable {
     return was_empty && collected_;
   }
 
-  // Calls `deliver(client, keys)` for each client of each prefix that keys were collected for, and forgets the keys.
+  // Calls `deliver(client, no_loop, keys)` for each client of each prefix that keys were collected for, and forgets the
+  // keys.
   template <class Deliver>
   void HandOut(Deliver deliver) {
     MutexLock lock(mutex_);
     collected_ = false;
     for (auto& [prefix, state] : prefixes_) {
       if (state.keys.empty()) continue;
-      for (const uint64_t client : state.clients) deliver(client, static_cast<const Keys&>(state.keys));
+      for (const auto& [client, no_loop] : state.clients)
+        deliver(client, no_loop, static_cast<const Keys&>(state.keys));
       state.keys.clear();
     }
   }
@@ -68,7 +71,7 @@ class PrefixTable {
 
  private:
   struct Prefix {
-    std::set<uint64_t> clients;
+    std::map<uint64_t, bool> clients;  // and whether it asked for NOLOOP
     Keys keys;
   };
 

@@ -1,21 +1,52 @@
 #include "resp/server.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
 
 #include "base/clock.h"
+#include "resp/acl_log.h"
+#include "resp/changes.h"
 #include "resp/command_table.h"
 #include "resp/leases.h"
 #include "resp/listener.h"
+#include "resp/permission.h"
+#include "resp/pubsub.h"
 #include "resp/worker.h"
 
 namespace zerohop::resp {
+
+namespace {
+
+std::string RandomDigits() {
+  uint8_t random[20] = {};
+  // 20 bytes come at once; without a random source the digits are all 0.
+  [[maybe_unused]] const ssize_t got = ::getrandom(random, sizeof random, 0);
+  std::string digits;
+  for (const uint8_t byte : random) {
+    digits += "0123456789abcdef"[byte >> 4];
+    digits += "0123456789abcdef"[byte & 15];
+  }
+  return digits;
+}
+
+}  // namespace
 
 Server::Server(std::shared_ptr<Cache> cache, Config config)
     : cache_(std::move(cache)),
       config_(std::move(config)),
       lock_(std::max<size_t>(config_.threads, 1)),
       started_us_(NowUs()),
-      unix_offset_us_(ReadClockUs(CLOCK_REALTIME) - started_us_) {
+      unix_offset_us_(ReadClockUs(CLOCK_REALTIME) - started_us_),
+      run_id_(RandomDigits()),
+      users_(std::make_unique<Users>(AclCommandsOfTable())),
+      acl_log_(std::make_unique<AclLog>()),
+      pubsub_(std::make_unique<PubSub>()),
+      changes_(std::make_unique<Changes>(*this)) {
+  users_->SetDefaultPassword(config_.requirepass);
+  config_.kept.emplace("maxmemory", std::to_string(cache_->options().max_bytes));
+  config_.kept.emplace("io-threads", std::to_string(std::max<size_t>(config_.threads, 1)));
+  config_.kept.emplace("tcp-backlog", std::to_string(config_.backlog));
   config_.threads = std::max<size_t>(config_.threads, 1);
   leases = std::make_unique<Leases>(*this);
   for (auto& space : spaces_) space.store(kNotOpened, std::memory_order_relaxed);
@@ -50,6 +81,7 @@ Status Server::Open() {
       }
     }
   }
+  config_.kept["port"] = std::to_string(port_);
   if (!config_.unix_path.empty()) {
     auto listener = Listener::Unix(config_.unix_path, config_.unix_mode, config_.backlog);
     if (!listener.ok()) return listener.status();
@@ -142,24 +174,54 @@ WorkerCounts Server::TotalCounts() const {
   return total;
 }
 
+CountTotals Server::CacheCounts() const {
+  CountTotals total{};
+  for (size_t database = 0; database < kDatabases; ++database) {
+    const auto space = OpenedSpaceOf(database);
+    if (!space) continue;
+    const CountTotals one = cache_->CountsOf(*space);
+    for (size_t i = 0; i < total.size(); ++i) total[i] += one[i];
+  }
+  for (size_t i = 0; i < total.size(); ++i) total[i] -= counts_at_reset_[i];
+  return total;
+}
+
 void Server::ResetCounts() {
+  const CountTotals since_reset = CacheCounts();
+  for (size_t i = 0; i < since_reset.size(); ++i) counts_at_reset_[i] += since_reset[i];
   for (const auto& worker : workers_) {
     worker->counts() = {};
     worker->counts().by_command.resize(CommandTable::Process().all().size());
   }
 }
 
-// Every worker is told, for none knows which of them has the client; the others find no such client.
 bool Server::Post(uint64_t client, Message message) {
   message.client = client;
-  if (workers_.size() == 1) {
-    workers_[0]->Post(std::move(message));
-    return true;
-  }
-  for (const auto& worker : workers_) {
-    worker->Post({.kind = message.kind, .client = client, .bytes = message.bytes, .until_us = message.until_us});
-  }
+  MutexLock lock(directory_mutex_);
+  const auto found = directory_.find(client);
+  if (found == directory_.end()) return false;
+  found->second->Post(std::move(message));
   return true;
+}
+
+bool Server::HasClient(uint64_t client) {
+  MutexLock lock(directory_mutex_);
+  return directory_.contains(client);
+}
+
+void Server::Enroll(uint64_t client, Worker& worker) {
+  MutexLock lock(directory_mutex_);
+  directory_.emplace(client, &worker);
+}
+
+void Server::Strike(uint64_t client) {
+  MutexLock lock(directory_mutex_);
+  directory_.erase(client);
+}
+
+bool Server::IsDatabase(uint16_t space) const {
+  return std::any_of(spaces_.begin(), spaces_.end(),
+                     [&](const std::atomic<uint32_t>& each) { return each.load(std::memory_order_relaxed) == space; });
 }
 
 void Server::ResumePaused() {

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
@@ -31,6 +32,10 @@ namespace zerohop::resp {
 class Worker;
 struct Client;
 struct Message;
+class AclLog;
+class Changes;
+class PubSub;
+class Users;
 
 // What a feature keeps of a server: like ClientPart.
 struct ServerPart {
@@ -88,17 +93,22 @@ class Server {
   int64_t UnixMs(uint64_t clock_us) const { return static_cast<int64_t>((clock_us + unix_offset_us_) / 1000); }
   uint64_t ClockUs(int64_t unix_ms) const { return static_cast<uint64_t>(unix_ms) * 1000 - unix_offset_us_; }
   uint64_t started_us() const { return started_us_; }
+  const std::string& run_id() const { return run_id_; }  // 40 hexadecimal digits, other ones for each server
 
   // REQUIRES: the lock, exclusively.
   Client* FindClient(uint64_t id);
   void EachClient(const std::function<void(Client&)>& visit);
   WorkerCounts TotalCounts() const;
+  CountTotals CacheCounts() const;  // of the databases, since the last reset
   void ResetCounts();
   uint64_t client_count() const { return clients_.load(std::memory_order_relaxed); }  // needs no lock
 
-  // To whatever worker has the client; any thread, whatever it holds.  False: there is no such client any more, as far
-  // as can be seen; a client that goes meanwhile gets nothing.
-  bool Post(uint64_t client, Message message);
+  // To the worker that has the client; any thread, whatever it holds.  False: there is no such client any more; one
+  // that goes meanwhile gets nothing.
+  bool Post(uint64_t client, Message message) EXCLUDES(directory_mutex_);
+  bool HasClient(uint64_t client) EXCLUDES(directory_mutex_);  // any thread
+  // Whether the keyspace is one of the server's databases.
+  bool IsDatabase(uint16_t space) const;
 
   // CLIENT PAUSE.  REQUIRES: the lock, exclusively; read with it shared.
   struct {
@@ -109,12 +119,19 @@ class Server {
   void ResumePaused();
 
   // REQUIRES: the lock, shared to read and exclusively to write, unless the part has a lock of its own.
-  std::unique_ptr<ServerPart> users, pubsub, tracking, leases;
+  std::unique_ptr<ServerPart> leases;
+  // Users' rules, listeners to channels, and who is told of changed keys.
+  Users& users() { return *users_; }
+  AclLog& acl_log() { return *acl_log_; }
+  PubSub& pubsub() { return *pubsub_; }
+  Changes& changes() { return *changes_; }
 
   // For workers.
   uint64_t NextClientId() { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   bool AdmitClient();  // counts it; false: there are maxclients already
   void DismissClient() { clients_.fetch_sub(1, std::memory_order_relaxed); }
+  void Enroll(uint64_t client, Worker& worker) EXCLUDES(directory_mutex_);  // it can be found from now on
+  void Strike(uint64_t client) EXCLUDES(directory_mutex_);
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
 
  private:
@@ -127,12 +144,20 @@ class Server {
   int port_ = 0;
   const uint64_t started_us_;
   const uint64_t unix_offset_us_;
+  const std::string run_id_;
+  CountTotals counts_at_reset_{};
   static constexpr uint32_t kNotOpened = UINT32_MAX;
   std::array<std::atomic<uint32_t>, kDatabases> spaces_;
   std::atomic<uint64_t> next_client_id_{1};
   std::atomic<uint64_t> clients_{0};
   std::atomic<bool> stopping_{false};
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Mutex directory_mutex_;  // a leaf
+  std::unordered_map<uint64_t, Worker*> directory_ GUARDED_BY(directory_mutex_);
+  std::unique_ptr<Users> users_;
+  std::unique_ptr<AclLog> acl_log_;
+  std::unique_ptr<PubSub> pubsub_;
+  std::unique_ptr<Changes> changes_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // behind what their clients refer to
   Mutex stop_mutex_;
   bool stopped_ GUARDED_BY(stop_mutex_) = false;
 };

@@ -15,6 +15,7 @@
 #include "resp/command_table.h"
 #include "resp/dispatch.h"
 #include "resp/listener.h"
+#include "resp/permission.h"
 
 namespace zerohop::resp {
 namespace {
@@ -24,7 +25,7 @@ constexpr uint64_t kWakeTag = 1;
 uint64_t ListenerTag(size_t index) { return (uint64_t{index} << 1) | 0x8000000000000001u; }
 size_t ListenerOf(uint64_t tag) { return (tag & ~0x8000000000000001u) >> 1; }
 
-thread_local const Worker* running_worker = nullptr;
+thread_local Worker* running_worker = nullptr;
 
 }  // namespace
 
@@ -87,6 +88,13 @@ void* Worker::Main(void* self) {
   return nullptr;
 }
 
+Worker* Worker::Running() { return running_worker; }
+
+Client* Worker::Find(uint64_t client) {
+  const auto found = clients_.find(client);
+  return found == clients_.end() || found->second->Has(kClientClosing) ? nullptr : found->second.get();
+}
+
 void Worker::Post(Message message) {
   bool first;
   {
@@ -138,6 +146,10 @@ void Worker::Loop() {
       LetOthers();
     }
     left.clear();
+    if (hand_out_) {
+      hand_out_ = false;
+      server_.changes().HandOut();
+    }
     for (Client* const client : flush_) {
       client->in_flush = false;
       SendPending(*client);
@@ -236,7 +248,9 @@ void Worker::Admit(int fd, bool unix_socket) {
 void Worker::Welcome(std::unique_ptr<Client> client) {
   ++counts_.connections;
   client->connected_us = client->last_spoke_us = now_us_;
-  client->authenticated = server_.config().requirepass.empty();
+  client->account = &server_.users().default_user();
+  client->authenticated = !server_.users().default_user().needs_password() && server_.users().default_user().enabled();
+  server_.Enroll(client->id, *this);
   clients_.emplace(client->id, std::move(client));
   if (server_.config().timeout_seconds > 0) next_cron_us_ = std::min(next_cron_us_, now_us_ + kCronUs);
 }
@@ -335,7 +349,7 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       if (client.pending.empty() || commands >= kTurnCommands) GoOnLater(client);
       return done;
     }
-    const Parser::Limits limits{server_.config().proto_max_bulk_bytes, client.authenticated};
+    const Parser::Limits limits{static_cast<int64_t>(server_.config().proto_max_bulk_bytes), client.authenticated};
     const Parser::Outcome outcome = client.parser.Next(input.substr(done), limits, &request);
     if (outcome == Parser::Outcome::kIncomplete) break;
     if (outcome == Parser::Outcome::kError) {
@@ -540,19 +554,22 @@ void Worker::Receive(Message message) {
     if (server_.AdmitClient()) Welcome(std::move(message.opened));
     return;
   }
+  if (message.kind == Message::Kind::kHandOut) return HandOutSoon();
   if (message.kind == Message::Kind::kResume && message.client == 0) {
     for (Client* const client : std::vector<Client*>(parked_)) {
       if (client->parked == Parked::kPaused) Resume(*client);
     }
     return;
   }
-  const auto found = clients_.find(message.client);
-  if (found == clients_.end() || found->second->Has(kClientClosing)) return;
-  Client& client = *found->second;
+  Client* const found = Find(message.client);
+  if (found == nullptr) return;
+  Client& client = *found;
   switch (message.kind) {
     case Message::Kind::kPush: Push(client, message.bytes); break;
+    case Message::Kind::kMessage: PushMessage(client, message.bytes); break;
     case Message::Kind::kClose: Close(client); break;
     case Message::Kind::kResume: Resume(client); break;
+    case Message::Kind::kInvalidate: server_.changes().Deliver(client, message.invalidation); break;
     case Message::Kind::kInput:
       if (!client.input.Append(message.bytes)) Close(client);
       client.last_spoke_us = now_us_;
@@ -641,6 +658,7 @@ void Worker::Forget(Client& client) {
   std::erase(parked_, &client);
   if (client.Has(kClientStream)) client.stream_output(client.id, {});
   server_.DismissClient();
+  server_.Strike(client.id);
   clients_.erase(client.id);
 }
 

@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "cache/cache.h"
+#include "resp/changes.h"
 #include "resp/client.h"
 #include "resp/counts.h"
 #include "resp/output.h"
@@ -42,11 +43,14 @@ class Listener;
 // To a client of a worker.
 struct Message {
   enum class Kind : uint8_t {
-    kPush,    // bytes that are a whole reply of the client's protocol: after what it is being answered
-    kClose,   // CLIENT KILL
-    kResume,  // it waits no longer
-    kInput,   // of a stream
-    kOpen,    // a stream
+    kPush,        // bytes that are a whole reply of the client's protocol: after what it is being answered
+    kMessage,     // the same of a channel, without the first byte: `*` or `>`, as its protocol has it
+    kClose,       // CLIENT KILL
+    kResume,      // it waits no longer
+    kInvalidate,  // changes.h
+    kHandOut,     // to the worker itself: what was collected for clients that track
+    kInput,       // of a stream
+    kOpen,        // a stream
     kStop,
   };
   Kind kind;
@@ -54,6 +58,7 @@ struct Message {
   std::string bytes = {};
   std::unique_ptr<Client> opened = {};
   uint64_t until_us = 0;
+  Invalidation invalidation = {};
 };
 
 class Worker {
@@ -71,6 +76,9 @@ class Worker {
   // Any thread, whatever it holds.
   void Post(Message message);
 
+  // Whose thread this is; null: of none.
+  static Worker* Running();
+
   // For commands.  REQUIRES: called by this worker, or with the lock held exclusively.
 
   Server& server() const { return server_; }
@@ -78,11 +86,20 @@ class Worker {
   size_t index() const { return index_; }
   uint64_t now_us() const { return now_us_; }  // when the wake-up began, by the coarse clock
   WorkerCounts& counts() { return counts_; }
+  Client* Find(uint64_t client);                                                      // null: not one of its clients
+  uint64_t current_client() const { return current_ != nullptr ? current_->id : 0; }  // whose turn it is
+  // Changes::HandOut is called at the end of the wake-up.  From this worker's own thread.
+  void HandOutSoon() { hand_out_ = true; }
+  bool hands_out_soon() const { return hand_out_; }
   const std::unordered_map<uint64_t, std::unique_ptr<Client>>& clients() const { return clients_; }
 
   // Bytes that are a whole reply in the client's protocol, from this worker's own thread: after the reply of the
   // command that runs, before that of the next.  Not taken back by CLIENT REPLY OFF.
   void Push(Client& client, std::string_view bytes);
+  // The same of a message, without the first byte.
+  void PushMessage(Client& client, std::string_view bytes) {
+    Push(client, std::string(client.protocol == 2 ? "*" : ">").append(bytes));
+  }
   // It is closed at the end of the wake-up; what it was answered so far still goes out, as far as its socket takes it.
   void Close(Client& client);
   // The running command waits: it is run again when `Resume` was called, or at `until_us`.  The handler answers
@@ -155,6 +172,7 @@ class Worker {
   Client* current_ = nullptr;  // whose turn it is
   std::string after_reply_;    // pushed to it while its command ran
   bool in_command_ = false;
+  bool hand_out_ = false;
   std::vector<Bytes> gets_;  // keys of GETs that were parsed and not run yet
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::vector<Client*> ready_, left_, flush_, closed_, parked_;
