@@ -1,5 +1,6 @@
 // options.ts: what a server may be asked for, in types and checked.
 
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import type { ServerSettings } from '../addon/native-resp.js';
 import { isUint8Array, memberOf } from '../base/kinds.js';
@@ -112,7 +113,7 @@ export interface CheckedServeOptions {
 export function serveOptions(value: unknown): CheckedServeOptions {
   const given = optionsObject('options', value, OPTIONS);
   const port = given['port'] === false ? 0 : portOption('options.port', given['port'] ?? DEFAULT_PORT);
-  const hosts = hostsOption(given['host'] ?? DEFAULT_HOSTS);
+  const hosts = hostsOption(given['host'] ?? 'localhost');
   const path = given['path'] === undefined ? '' : pathOption(given['path']);
   if (given['port'] === false && path === '' && given['tls'] === undefined)
     throw rangeError('options.port', 'a port, or a path or tls to listen on instead', false);
@@ -150,10 +151,11 @@ function hostsOption(value: unknown): string[] {
   const hosts = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(hosts)) throw typeError('options.host', 'an address, or an array of addresses', value);
   if (hosts.length === 0) throw rangeError('options.host.length', 'at least 1 address', hosts.length);
-  return hosts.map((host, i) => {
+  return hosts.flatMap((host, i) => {
     const text = textOption(`options.host[${i}]`, host, 255, 1);
-    if (/\s/.test(text)) throw rangeError(`options.host[${i}]`, 'an address without white space', host);
-    return text;
+    if (text === 'localhost') return DEFAULT_HOSTS;
+    if (isIP(text) === 0) throw rangeError(`options.host[${i}]`, "an IPv4 or IPv6 address, or 'localhost'", host);
+    return [text];
   });
 }
 

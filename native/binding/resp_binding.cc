@@ -140,7 +140,10 @@ napi_value ServerStart(napi_env env, napi_callback_info info) {
     return pending ? nullptr : ThrowType(env, "serverStart: expected (handle, settings)");
   }
   auto server = resp::Server::Start(call.membership().shared_cache(), std::move(config));
-  if (!server.ok()) return Throw(env, server.status());
+  if (!server.ok()) {
+    const Status& status = server.status();
+    return status.code() == Code::kInvalid ? ThrowRange(env, "options." + status.detail()) : Throw(env, status);
+  }
   const int32_t number = Servers::Process().Add(std::move(server.value()));
   napi_add_env_cleanup_hook(env, StopAtEnd, reinterpret_cast<void*>(intptr_t{number}));
   return Int(env, number);

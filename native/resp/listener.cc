@@ -32,7 +32,7 @@ bool SomebodyListens(const sockaddr_un& address) {
 
 }  // namespace
 
-Result<std::shared_ptr<Listener>> Listener::Tcp(const std::string& address, int port, int backlog) {
+Result<std::shared_ptr<Listener>> Listener::Tcp(const std::string& address, int port, int backlog, bool first) {
   sockaddr_storage storage{};
   socklen_t bytes;
   auto* const v4 = reinterpret_cast<sockaddr_in*>(&storage);
@@ -48,17 +48,18 @@ Result<std::shared_ptr<Listener>> Listener::Tcp(const std::string& address, int 
   } else {
     return Status(Code::kInvalid, "'" + address + "' is no IPv4 or IPv6 address");
   }
-  const std::string where = address + " port " + std::to_string(port);
+  const std::string where = (storage.ss_family == AF_INET ? address : '[' + address + ']') + ':' + std::to_string(port);
   std::shared_ptr<Listener> made(new Listener());
   made->fd_ = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (made->fd_ < 0) return CannotListen(where, errno);
   const int yes = 1;
   ::setsockopt(made->fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  ::setsockopt(made->fd_, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+  if (!first) ::setsockopt(made->fd_, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
   if (storage.ss_family == AF_INET6) ::setsockopt(made->fd_, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
-  if (::bind(made->fd_, reinterpret_cast<const sockaddr*>(&storage), bytes) != 0 || ::listen(made->fd_, backlog) != 0) {
-    return CannotListen(where, errno);
-  }
+  if (::bind(made->fd_, reinterpret_cast<const sockaddr*>(&storage), bytes) != 0) return CannotListen(where, errno);
+  // The first one is bound alone: else another server that shares its port would share ours.
+  if (first) ::setsockopt(made->fd_, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+  if (::listen(made->fd_, backlog) != 0) return CannotListen(where, errno);
   bytes = sizeof storage;
   ::getsockname(made->fd_, reinterpret_cast<sockaddr*>(&storage), &bytes);
   made->port_ = ntohs(storage.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);

@@ -13,8 +13,8 @@ namespace zerohop::resp {
 class Listener {
  public:
   // TCP on a numeric address.  Several of one address and port share its clients (SO_REUSEPORT).  Port 0: the system
-  // chooses.
-  static Result<std::shared_ptr<Listener>> Tcp(const std::string& address, int port, int backlog);
+  // chooses.  `first`: an error if anybody listens there already.
+  static Result<std::shared_ptr<Listener>> Tcp(const std::string& address, int port, int backlog, bool first);
   // A path.  A socket file on which nobody listens is replaced; one on which somebody does is an error, like any other
   // file.  `mode` 0: as the umask says.
   static Result<std::shared_ptr<Listener>> Unix(const std::string& path, uint32_t mode, int backlog);

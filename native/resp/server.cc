@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/clock.h"
 #include "resp/acl_log.h"
@@ -61,6 +62,7 @@ Result<std::unique_ptr<Server>> Server::Start(std::shared_ptr<Cache> cache, Conf
 // A failure half way: the destructor closes and joins what is there.
 Status Server::Open() {
   CommandTable::Process();
+  if (const Status status = AddUsers(); !status.ok()) return status;
   if (Result<uint16_t> first = SpaceOf(0); !first.ok()) return first.status();
   for (size_t i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(*this, i));
@@ -73,7 +75,7 @@ Status Server::Open() {
       std::string address = optional ? each.substr(1) : each;
       if (address == "*") address = "0.0.0.0";
       for (const auto& worker : workers_) {
-        auto listener = Listener::Tcp(address, port_, config_.backlog);
+        auto listener = Listener::Tcp(address, port_, config_.backlog, worker == workers_.front());
         if (!listener.ok() && optional && worker == workers_.front()) break;
         if (!listener.ok()) return listener.status();
         port_ = listener.value()->port();
@@ -91,6 +93,27 @@ Status Server::Open() {
   }
   for (const auto& worker : workers_) {
     if (const Status status = worker->Run(); !status.ok()) return status;
+  }
+  return {};
+}
+
+// A rule may hold a password: what is wrong with one is said without it.
+Status Server::AddUsers() {
+  for (size_t i = 0; i < config_.users.size(); ++i) {
+    std::vector<std::string_view> words;
+    const std::string_view line = config_.users[i];
+    for (size_t at = line.find_first_not_of(' '); at != std::string_view::npos;) {
+      const size_t end = std::min(line.find(' ', at), line.size());
+      words.push_back(line.substr(at, end - at));
+      at = line.find_first_not_of(' ', end);
+    }
+    const std::string which = "users[" + std::to_string(i) + "]";
+    if (words.empty()) return {Code::kInvalid, which + ": expected a name and the rules of ACL SETUSER"};
+    for (size_t rule = 1; rule < words.size(); ++rule) {
+      if (users_->Set(words[0], std::span(words).subspan(rule, 1)).empty()) continue;
+      return {Code::kInvalid, which + ": rule " + std::to_string(rule) + " is none of ACL SETUSER's"};
+    }
+    if (words.size() == 1) users_->Set(words[0], {});
   }
   return {};
 }

@@ -137,6 +137,7 @@ class Server {
  private:
   Server(std::shared_ptr<Cache> cache, Config config);
   Status Open();
+  Status AddUsers();
 
   const std::shared_ptr<Cache> cache_;
   Config config_;
