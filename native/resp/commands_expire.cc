@@ -60,7 +60,7 @@ void ExpireFrom(Context& context, int64_t unit_ms, int64_t base_ms) {
     if ((*conditions & kGt) != 0 && (!had || end_us <= before_us)) return false;
     return (*conditions & kLt) == 0 || !had || end_us < before_us;
   };
-  const auto done = Retime(context, context.args.AsBytes(1), end_us, wanted);
+  const auto done = ChangeEnd(context, context.args.AsBytes(1), end_us, wanted);
   if (!done) return context.reply.Integer(0);
   if (*done) context.reply.Integer(1);
 }
@@ -72,7 +72,7 @@ void PExpireAt(Context& context) { ExpireFrom(context, 1, 0); }
 
 void Persist(Context& context) {
   const auto done =
-      Retime(context, context.args.AsBytes(1), kNever, [](uint64_t before_us) { return before_us != kNever; });
+      ChangeEnd(context, context.args.AsBytes(1), kNever, [](uint64_t before_us) { return before_us != kNever; });
   if (!done) return context.reply.Integer(0);
   if (*done) context.reply.Integer(1);
 }

@@ -8,20 +8,31 @@
 #include "resp/entries.h"
 #include "resp/leases.h"
 #include "resp/numbers.h"
+#include "resp/touches.h"
 #include "resp/worker.h"
 
 namespace zerohop::resp {
 namespace {
 
 // As many as there are, each as often as it is named.
-void CountKeys(Context& context, Cache::Use use) {
+void Exists(Context& context) {
   int64_t there = 0;
-  for (size_t i = 1; i < context.args.size(); ++i) there += Peek(context, context.args.AsBytes(i), use).has_value();
+  for (size_t i = 1; i < context.args.size(); ++i) {
+    there += Peek(context, context.args.AsBytes(i), Cache::Use::kPeek).has_value();
+  }
   context.reply.Integer(there);
 }
 
-void Exists(Context& context) { CountKeys(context, Cache::Use::kPeek); }
-void Touch(Context& context) { CountKeys(context, Cache::Use::kCount); }
+void Touch(Context& context) {
+  int64_t there = 0;
+  for (size_t i = 1; i < context.args.size(); ++i) {
+    const Hit hit = context.cache.Find(context.Guard(), context.session, context.space, context.args.AsBytes(i));
+    if (!hit) continue;
+    ++there;
+    Touches::Of(context.server).Note(hit.hash, NowUs());
+  }
+  context.reply.Integer(there);
+}
 
 void Type(Context& context) {
   context.reply.Simple(Peek(context, context.args.AsBytes(1), Cache::Use::kPeek) ? "string" : "none");

@@ -11,6 +11,7 @@
 #include "resp/commands.h"
 #include "resp/entries.h"
 #include "resp/numbers.h"
+#include "resp/touches.h"
 
 namespace zerohop::resp {
 namespace {
@@ -36,7 +37,10 @@ void Freq(Context& context) {
 }
 
 void IdleTime(Context& context) {
-  if (const auto facts = Facts(context)) context.reply.Integer(static_cast<int64_t>(facts->age_us / 1000000));
+  const auto facts = Facts(context);
+  if (!facts) return;
+  const uint64_t touched = Touches::Of(context.server).SecondsSince(facts->hit.hash, NowUs());
+  context.reply.Integer(static_cast<int64_t>(std::min(touched, facts->age_us / 1000000)));
 }
 
 void RefCount(Context& context) {

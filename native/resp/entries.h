@@ -104,7 +104,7 @@ bool Update(Context& context, Bytes key, Compute compute) {
 
 // Gives the entry another end.  None: there is no such key, or `wanted(end)` says no; false: an error is the answer.
 template <class Wanted>
-std::optional<bool> Retime(Context& context, Bytes key, uint64_t expires_us, Wanted wanted) {
+std::optional<bool> ChangeEnd(Context& context, Bytes key, uint64_t expires_us, Wanted wanted) {
   Cache& cache = context.cache;
   for (;;) {
     const Expected expected = cache.Mark(context.space, key);

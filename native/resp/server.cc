@@ -13,6 +13,7 @@
 #include "resp/listener.h"
 #include "resp/permission.h"
 #include "resp/pubsub.h"
+#include "resp/touches.h"
 #include "resp/worker.h"
 
 namespace zerohop::resp {
@@ -50,6 +51,7 @@ Server::Server(std::shared_ptr<Cache> cache, Config config)
   config_.kept.emplace("tcp-backlog", std::to_string(config_.backlog));
   config_.threads = std::max<size_t>(config_.threads, 1);
   leases = std::make_unique<Leases>(*this);
+  touches = std::make_unique<Touches>();
   for (auto& space : spaces_) space.store(kNotOpened, std::memory_order_relaxed);
 }
 

@@ -119,7 +119,7 @@ class Server {
   void ResumePaused();
 
   // REQUIRES: the lock, shared to read and exclusively to write, unless the part has a lock of its own.
-  std::unique_ptr<ServerPart> leases;
+  std::unique_ptr<ServerPart> leases, touches;
   // Users' rules, listeners to channels, and who is told of changed keys.
   Users& users() { return *users_; }
   AclLog& acl_log() { return *acl_log_; }

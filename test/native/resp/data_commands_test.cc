@@ -145,6 +145,18 @@ TEST(DataCommands, RandomKeyIsAnyKeyOfTheDatabase) {
   CHECK(a > 0 && a < 200);
 }
 
+TEST(DataCommands, IdleTimeCountsFromWhatWasStoredOrTouchedLast) {
+  Served served;
+  Peer peer(served);
+  peer.Ask({"SET", "key", "v"});
+  CHECK_EQ(peer.Ask({"OBJECT", "IDLETIME", "key"}), ":0\r\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(2300));
+  peer.Ask({"GET", "key"});
+  CHECK(peer.Ask({"OBJECT", "IDLETIME", "key"}) >= ":2\r\n");
+  CHECK_EQ(peer.Ask({"TOUCH", "key", "no such key"}), ":1\r\n");
+  CHECK(peer.Ask({"OBJECT", "IDLETIME", "key"}) < ":2\r\n");
+}
+
 TEST(DataCommands, AnEndIsToldBackToTheMillisecond) {
   Served served;
   Peer peer(served);
