@@ -33,41 +33,10 @@ uint32_t Cache::Ticks() const {
   return static_cast<uint32_t>((CoarseNowUs() - born_us_) / kTickUs) & EntryHeader::kWrittenMax;
 }
 
-SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
-  if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
-  if (options.terms_of != nullptr) [[unlikely]]
-    return SetOnTermsOf(session, space, key, value, options);
-  const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
-  if (options.tags.empty()) [[likely]]
-    return Store(session, space, mark, key, value, options, {});
-  std::array<Tags::Tag, kTagsMax> tags;
-  for (size_t i = 0; i < options.tags.size(); ++i) tags[i] = tags_.TagOf(mark.incarnation, options.tags[i]);
-  return Store(session, space, mark, key, value, options, std::span(tags).first(options.tags.size()));
-}
-
-// What is read here is the entry's when it is stored, or its version is not what was expected.
-SetOutcome Cache::SetOnTermsOf(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
-  const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
-  StoreOptions kept = options;
-  std::array<Tags::Tag, kTagsMax> tags;
-  size_t count = 0;
-  {
-    ReadGuard guard(epochs_, session);
-    const uint64_t hash = HashOf(space, *options.terms_of);
-    Entry entry;
-    const auto at = index_.Find(
-        hash, [&](uint64_t candidate) { return Matches(candidate, mark.incarnation, *options.terms_of, &entry); });
-    if (!at) return SetOutcome::kChanged;
-    kept.expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
-    if (HasCome(kept.expires_us)) return SetOutcome::kChanged;
-    kept.cost = CostOf(arena_->bytes(), *at, entry.header);
-    count = tags_.TagsOfLinks(TagsOf(arena_->bytes(), *at, entry.header), hash, tags);
-  }
-  return Store(session, space, mark, key, value, kept, std::span(tags).first(count));
-}
-
-SetOutcome Cache::Store(Session& session, uint16_t space, const Spaces::Mark& mark, Bytes key, Bytes value,
-                        const StoreOptions& options, std::span<const Tags::Tag> tags) {
+// In place: most sets come this way, and what it is given lies in registers already.
+[[gnu::always_inline]] inline SetOutcome Cache::Store(Session& session, uint16_t space, const Spaces::Mark& mark,
+                                                      Bytes key, Bytes value, const StoreOptions& options,
+                                                      std::span<const Tags::Tag> tags) {
   if (!Holds(options.expected)) return SetOutcome::kChanged;  // sooner than after all the work
   const bool large = IsLarge(key.size(), value.size());
   const bool plain = options.expires_us == kNever && options.cost == 0 && tags.empty();
@@ -100,6 +69,37 @@ SetOutcome Cache::Store(Session& session, uint16_t space, const Spaces::Mark& ma
     }
   }
   return outcome;
+}
+
+SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
+  if (value.size() > ValueBytesMax(key.size())) return SetOutcome::kTooLarge;
+  if (options.terms_of != nullptr) [[unlikely]]
+    return SetOnTermsOf(session, space, key, value, options);
+  const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
+  std::array<Tags::Tag, kTagsMax> tags;
+  for (size_t i = 0; i < options.tags.size(); ++i) tags[i] = tags_.TagOf(mark.incarnation, options.tags[i]);
+  return Store(session, space, mark, key, value, options, std::span(tags).first(options.tags.size()));
+}
+
+// What is read here is the entry's when it is stored, or its version is not what was expected.
+SetOutcome Cache::SetOnTermsOf(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
+  const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
+  StoreOptions kept = options;
+  std::array<Tags::Tag, kTagsMax> tags;
+  size_t count = 0;
+  {
+    ReadGuard guard(epochs_, session);
+    const uint64_t hash = HashOf(space, *options.terms_of);
+    Entry entry;
+    const auto at = index_.Find(
+        hash, [&](uint64_t candidate) { return Matches(candidate, mark.incarnation, *options.terms_of, &entry); });
+    if (!at) return SetOutcome::kChanged;
+    kept.expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
+    if (HasCome(kept.expires_us)) return SetOutcome::kChanged;
+    kept.cost = CostOf(arena_->bytes(), *at, entry.header);
+    count = tags_.TagsOfLinks(TagsOf(arena_->bytes(), *at, entry.header), hash, tags);
+  }
+  return Store(session, space, mark, key, value, kept, std::span(tags).first(count));
 }
 
 // Links for the tags of an entry to come, and memory for them, which the arena gives up first.
