@@ -1,0 +1,111 @@
+// `zerohop serve`, as a user types it.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { createClient } from 'redis';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ownFolder } from '../fixtures/folder.js';
+
+const runFile = promisify(execFile);
+const program = path.join(__dirname, '../../dist/cli/zerohop.js');
+const children: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+/** Starts the program and waits until it says where it serves. */
+async function started(args: string[], env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [program, 'serve', '--port', '0', '--host', '127.0.0.1', ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  while (!printed.includes('\n')) await once(child.stdout, 'data');
+  return { child, url: /redis:\S+/.exec(printed)![0], printed: () => printed };
+}
+
+async function failed(...args: string[]): Promise<{ code: number; stderr: string }> {
+  return await runFile(process.execPath, [program, ...args]).then(
+    () => ({ code: 0, stderr: '' }),
+    ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+  );
+}
+
+test('it says where it serves, serves, and ends with the signal once clients have their replies', async () => {
+  const { child, url, printed } = await started(['--memory-limit', '16MB', '--threads', '2']);
+  const client = await createClient({ url }).connect();
+  await client.set('key', 'value');
+  const ended = once(child, 'exit');
+  const pending = Promise.all(Array.from({ length: 1000 }, () => client.get('key')));
+  await client.ping();
+  child.kill('SIGTERM');
+  expect(new Set(await pending)).toEqual(new Set(['value']));
+  client.destroy();
+  expect(await ended).toEqual([0, null]);
+  expect(printed()).toContain('SIGTERM');
+});
+
+test('a password comes from a file or the environment, and is not printed', async () => {
+  const file = path.join(ownFolder(), 'password');
+  writeFileSync(file, 's3cret\n');
+  for (const { url, printed } of [
+    await started(['--password-file', file]),
+    await started([], { ZEROHOP_PASSWORD: 's3cret' }),
+  ]) {
+    const client = await createClient({ url, password: 's3cret' }).connect();
+    expect(await client.ping()).toBe('PONG');
+    client.destroy();
+    const stranger = createClient({ url, socket: { reconnectStrategy: false } }).on('error', () => {});
+    await expect(stranger.connect()).rejects.toThrow(/NOAUTH/);
+    expect(printed()).not.toContain('s3cret');
+  }
+});
+
+test('a unix socket and users come from the command line', async () => {
+  const folder = ownFolder();
+  const users = path.join(folder, 'users');
+  writeFileSync(users, '# who may read\n\nreader on nopass ~* +get +ping +hello +client\n');
+  const socket = path.join(folder, 'zerohop.sock');
+  await started(['--socket', socket, '--user-file', users]);
+  const client = await createClient({
+    username: 'reader',
+    password: 'any',
+    socket: { path: socket, tls: false },
+  }).connect();
+  expect(await client.get('key')).toBe(null);
+  await expect(client.set('key', 'value')).rejects.toThrow(/NOPERM/);
+  client.destroy();
+});
+
+describe('a wrong command line ends with 2, and what fails with 1', () => {
+  test.each([
+    [2, ['nonsense']],
+    [2, ['serve', '--nonsense']],
+    [2, ['serve', '--port', 'high']],
+    [2, ['serve', '--threads', '0']],
+    [2, ['serve', '--host', 'a b']],
+    [2, ['serve', '--memory-limit', '4 potatoes']],
+    [1, ['serve', '--port', 'none', '--socket', '/nonexistent/zerohop.sock']],
+    [1, ['serve', '--port', '0', '--password-file', '/nonexistent/password']],
+  ])('%i: %j', async (expected, args) => {
+    const { code, stderr } = await failed(...args);
+    expect(code, stderr).toBe(expected);
+    expect(stderr).not.toBe('');
+    expect(stderr).not.toContain('    at ');
+  });
+});
+
+test('--version and --help print and load no native code', async () => {
+  const env = { ...process.env, ZEROHOP_EXPOSURE: 'nonsense' };
+  const version = await runFile(process.execPath, [program, '--version'], { env });
+  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const help = await runFile(process.execPath, [program, 'serve', '--help'], { env });
+  expect(help.stdout).toContain('--memory-limit');
+});
