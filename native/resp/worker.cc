@@ -426,8 +426,9 @@ void Worker::Flush(Client& client) {
       while (sent < out_.bytes()) {
         const size_t count = out_.Pieces(sent, pieces, kPiecesMax);
         size_t now = 0;
-        if (!Send(client, pieces, count, &now)) break;
-        sent += now;
+        const bool all = Send(client, pieces, count, &now);
+        sent += now;  // also of what was taken in part
+        if (!all) break;
       }
     }
     if (sent < out_.bytes() && !client.Has(kClientClosing)) {

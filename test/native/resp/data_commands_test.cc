@@ -75,6 +75,24 @@ TEST(DataCommands, SayOutOfMemoryWhereTheCacheRefuses) {
   CHECK(peer.Ask({"GET", "key0"}) == before);
 }
 
+// The socket takes a part of it; the rest is copied, and goes when the client reads.
+TEST(DataCommands, LargeValuesGoOutWholeToAClientThatReadsLate) {
+  Served served(OnAnyPort(1), 64 * kMiB);
+  Peer peer(served), other(served);
+  for (const size_t bytes : {size_t{100000}, 4 * kMiB, 12 * kMiB}) {
+    std::string value = Filled("0123456789abcde", bytes);  // shifted by any number of bytes, it is another
+    CHECK_EQ(peer.Ask({"SET", "key", value}), "+OK\r\n");
+    REQUIRE(peer.Send(testing::Request({"GET", "key"}) + testing::Request({"MGET", "key", "key"}) +
+                      testing::Request({"ECHO", "after"})));
+    CHECK_EQ(other.Ask({"SET", "key", "another"}), "+OK\r\n");
+    std::string wanted = Bulk(value);
+    const std::string first = peer.ReceiveReply(), both = peer.ReceiveReply();
+    CHECK(first == wanted || first == Bulk("another"));
+    CHECK(both == "*2\r\n" + wanted + wanted || both == "*2\r\n" + Bulk("another") + Bulk("another"));
+    CHECK_EQ(peer.ReceiveReply(), Bulk("after"));
+  }
+}
+
 TEST(DataCommands, CountExactlyWhateverElseWritesInTheProcess) {
   Served served(OnAnyPort(2));
   std::atomic<bool> done{false};
