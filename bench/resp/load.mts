@@ -28,9 +28,11 @@ export interface Answered {
   readonly p99Us: number;
 }
 
-/** Sets every key once. */
-export async function fill(server: Server, { bytes, keys }: Pick<Load, 'bytes' | 'keys'>): Promise<void> {
-  await generate(server, ['--fill', '--bytes', bytes, '--keys', keys, '--pipeline', 16, '--seconds', 600]);
+/** Sets every key, so often that `written` bytes of values were written. */
+export async function fill(server: Server, { bytes, keys }: Pick<Load, 'bytes' | 'keys'>, written = 0): Promise<void> {
+  const fills = Math.max(1, Math.ceil(written / (bytes * keys)));
+  const amount = ['--bytes', bytes, '--keys', keys, '--fills', fills];
+  await generate(server, ['--fill', ...amount, '--pipeline', 32, '--seconds', 600]);
 }
 
 /**

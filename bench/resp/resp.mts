@@ -6,7 +6,8 @@
 //   p99-vs-redis    the 99th percentile of GET at 70 % of the highest rate that Redis reached in this run
 //   in-process-…    a hot get in the process that serves, while its server runs flat out, against none running
 //
-// Each server is a process of its own, on a unix socket, with as many keys as the others. The same load generator asks all
+// Each server is a process of its own, on a unix socket, with as many keys as the others, and at most as much memory. It
+// is measured after so much was written that all of that memory was used once, as in a server that has run for a while. The same load generator asks all
 // of them, in turns, and compares every answer. It shares the cores with the server, so requests a second say less than
 // the server's CPU by the request. Redis runs with one thread and with --io-threads 2; each of its figures is of the
 // better of the two.
@@ -26,7 +27,7 @@ import { inProcessUnderLoad } from './under-load.mjs';
 const THREADS = 2;
 const CLIENTS = 50;
 const KEYS = 50_000;
-const MAX_BYTES = 2 ** 30;
+const MAX_BYTES = 2 ** 28;
 const SHARE_OF_HIGHEST = 0.7;
 
 const FULL = { rounds: 7, seconds: 2 };
@@ -67,7 +68,7 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
   for (const [place, { name, load, cpu = false }] of CASES.entries()) {
     const servers = [ours, ...rivals];
     // What was filled with other values is filled anew; sets fill, too.
-    if (CASES[place - 1]?.load.bytes !== load.bytes) for (const server of servers) await fill(server, load);
+    if (CASES[place - 1]?.load.bytes !== load.bytes) for (const server of servers) await fill(server, load, MAX_BYTES);
     for (let round = 0; round < rounds; round++) {
       showProgress(`resp: ${name}, round ${round + 1} of ${rounds}`);
       for (const server of inTurn(servers, round))
@@ -76,7 +77,7 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
   }
   if (memcached !== undefined) {
     const load = { ...base, command: 'get', bytes: 64 } as const;
-    for (const server of [single, memcached]) await fill(server, load);
+    for (const server of [single, memcached]) await fill(server, load, MAX_BYTES);
     for (let round = 0; round < rounds; round++) {
       showProgress(`resp: one thread each, round ${round + 1} of ${rounds}`);
       for (const server of inTurn([single, memcached], round))

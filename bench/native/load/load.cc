@@ -2,7 +2,7 @@
 //
 //   zerohop_load --connect tcp:127.0.0.1:6379 | unix:/path   --protocol resp|memcached   --command set|get|mget
 //                --bytes 64   --keys 100000   --clients 50   --pipeline 1   --batch 100   --seconds 2   --rate 0
-//                --fill: sets every key once, and ends
+//                --fill: sets the keys in turn, `fills` times, and ends
 //
 // One thread, one epoll.  Without a rate each client sends `pipeline` requests, waits for all replies, and sends the
 // next ones: a closed loop.  With a rate requests are due at fixed times, and a latency counts from when its request
@@ -51,7 +51,7 @@ uint64_t NowNs() {
 
 struct Options {
   std::string connect = "tcp:127.0.0.1:6379", protocol = "resp", command = "get";
-  size_t bytes = 64, keys = 100000, clients = 50, pipeline = 1, batch = 100;
+  size_t bytes = 64, keys = 100000, clients = 50, pipeline = 1, batch = 100, fills = 1;
   double seconds = 2, rate = 0;
   bool fill = false;
 };
@@ -77,6 +77,7 @@ Options Parse(int count, char** args) {
   number("--clients", &options.clients);
   number("--pipeline", &options.pipeline);
   number("--batch", &options.batch);
+  number("--fills", &options.fills);
   if (given.contains("--seconds")) options.seconds = std::strtod(given["--seconds"].c_str(), nullptr);
   if (given.contains("--rate")) options.rate = std::strtod(given["--rate"].c_str(), nullptr);
   options.fill = given.contains("--fill");
@@ -257,7 +258,7 @@ class Load {
       const int ready = epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &wait, nullptr);
       if (ready < 0 && errno != EINTR) Fail("epoll_pwait2");
       now = NowNs();
-      asking = asking && now < ends && !(options_.fill && filled_ >= options_.keys);
+      asking = asking && now < ends && !(options_.fill && filled_ >= options_.keys * options_.fills);
       for (int i = 0; i < ready; ++i) {
         auto& client = *static_cast<Client*>(events[static_cast<size_t>(i)].data.ptr);
         if (events[static_cast<size_t>(i)].events & EPOLLOUT) Flush(client);
