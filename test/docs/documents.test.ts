@@ -74,7 +74,7 @@ describe('a command', () => {
     );
   }
 
-  test.each([...new Set(commands)])('%s is one', (command) => {
+  test.each([...new Set(commands)])('%s is one', async (command) => {
     const { scripts, exports: packageExports } = JSON.parse(read('package.json'));
     for (const one of command.split('&&').map((part) => part.trim())) {
       const script =
@@ -83,7 +83,13 @@ describe('a command', () => {
       else if (one.startsWith('node --import zerohop/'))
         expect(Object.keys(packageExports)).toContain(`./${/zerohop\/(\S+)/.exec(one)![1]}`);
       else if (one.startsWith('node ')) expect(existsSync(join(root, one.split(' ')[1]!)), one).toBe(true);
-      else expect(one).toMatch(/^npm (ci|install|pack)\b|^npx vitepress preview docs|^npm install/);
+      else if (/^(npx )?zerohop /.test(one)) {
+        const [name, ...options] = one.replace('npx ', '').split(' ').slice(1);
+        const { stdout } = await run(process.execPath, [join(root, 'dist/cli/zerohop.js'), name!, '--help']);
+        for (const option of options.filter((text) => text.startsWith('--'))) expect(stdout).toContain(option);
+        expect(stdout).toContain(`zerohop ${name}`);
+      } else if (!one.startsWith('redis-cli '))
+        expect(one).toMatch(/^npm (ci|install|pack)\b|^npx vitepress preview docs|^npm install/);
       const suite = /^npm run bench -- ([a-z]\S*)/.exec(one)?.[1];
       if (suite !== undefined && suite !== 'all') expect(read('bench/suites.mts')).toContain(`name: '${suite}'`);
     }
