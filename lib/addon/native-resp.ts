@@ -38,6 +38,8 @@ export interface NativeResp {
   ): number;
   /** False: the stream takes no more just now. */
   serverFeed(server: number, stream: number, bytes: Uint8Array): boolean;
+  /** So many bytes of its replies were passed on: without it the server sends no more than 1 MiB. */
+  serverSent(server: number, stream: number, bytes: number): void;
   serverCloseStream(server: number, stream: number): void;
 }
 
@@ -50,5 +52,6 @@ export const RESP_FUNCTIONS = {
   serverDrain: true,
   serverOpenStream: true,
   serverFeed: true,
+  serverSent: true,
   serverCloseStream: true,
 } satisfies Record<keyof NativeResp, true>;

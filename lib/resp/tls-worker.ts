@@ -24,9 +24,9 @@ function join(socket: TLSSocket): void {
   const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
   const peer = urlOf('', remoteAddress, remotePort).slice('://'.length);
   const local = urlOf('', localAddress, localPort).slice('://'.length);
-  const output = (_stream: number, bytes: Uint8Array) => {
+  const output = (stream: number, bytes: Uint8Array) => {
     if (bytes.length === 0) socket.end();
-    else socket.write(bytes);
+    else socket.write(bytes, () => native.serverSent(server, stream, bytes.length));
   };
   const stream = native.serverOpenStream(server, peer, local, output);
   const feed = (chunk: Uint8Array) => {

@@ -228,14 +228,15 @@ class StreamCallback {
     uint64_t stream;
     std::string bytes;
   };
-  // A worker's thread.
-  void Call(uint64_t stream, std::string_view bytes) {
-    if (closing_) return;
-    auto piece = std::make_unique<Piece>(Piece{stream, std::string(bytes)});
+  // A worker's thread.  False: nobody is there to take it.
+  bool Call(uint64_t stream, std::string bytes) {
+    if (closing_) return false;
+    auto piece = std::make_unique<Piece>(Piece{stream, std::move(bytes)});
     // The environment ends: it has let go of the function already.
     const napi_status status = napi_call_threadsafe_function(to_, piece.get(), napi_tsfn_nonblocking);
     closing_ = status == napi_closing;
     if (status == napi_ok) static_cast<void>(piece.release());
+    return status == napi_ok;
   }
 
  private:
@@ -274,9 +275,10 @@ napi_value ServerOpenStream(napi_env env, napi_callback_info info) {
   napi_unref_threadsafe_function(env, to);  // the socket keeps the process alive, if anything does
   auto callback = std::make_shared<StreamCallback>(to);
   napi_release_threadsafe_function(to, napi_tsfn_release);
-  const uint64_t stream = server->OpenStream(
-      std::move(peer), std::move(local),
-      [callback = std::move(callback)](uint64_t id, std::string_view bytes) { callback->Call(id, bytes); });
+  const uint64_t stream = server->OpenStream(std::move(peer), std::move(local),
+                                             [callback = std::move(callback)](uint64_t id, std::string bytes) {
+                                               return callback->Call(id, std::move(bytes));
+                                             });
   return Double(env, static_cast<double>(stream));
 }
 
@@ -292,6 +294,21 @@ napi_value ServerFeed(napi_env env, napi_callback_info info) {
   return Bool(env, server->Feed(static_cast<uint64_t>(stream), text));
 }
 
+// serverSent(server, stream, bytes): so many bytes of its replies were passed on.
+napi_value ServerSent(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  double stream = 0, bytes = 0;
+  int32_t number = 0;
+  napi_get_value_int32(env, args[0], &number);
+  const auto server = Servers::Process().Find(number);
+  if (server == nullptr || napi_get_value_double(env, args[1], &stream) != napi_ok ||
+      napi_get_value_double(env, args[2], &bytes) != napi_ok) {
+    return nullptr;
+  }
+  server->Sent(static_cast<uint64_t>(stream), static_cast<size_t>(bytes));
+  return nullptr;
+}
+
 // serverCloseStream(server, stream)
 napi_value ServerCloseStream(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
@@ -305,10 +322,15 @@ napi_value ServerCloseStream(napi_env env, napi_callback_info info) {
 }
 
 constexpr Function kRespFunctions[] = {
-    {"serverStart", Guarded<ServerStart>}, {"serverPort", Guarded<ServerPort>},
-    {"serverStats", Guarded<ServerStats>}, {"serverStop", Guarded<ServerStop>},
-    {"serverDrain", Guarded<ServerDrain>}, {"serverOpenStream", Guarded<ServerOpenStream>},
-    {"serverFeed", Guarded<ServerFeed>},   {"serverCloseStream", Guarded<ServerCloseStream>},
+    {"serverStart", Guarded<ServerStart>},
+    {"serverPort", Guarded<ServerPort>},
+    {"serverStats", Guarded<ServerStats>},
+    {"serverStop", Guarded<ServerStop>},
+    {"serverDrain", Guarded<ServerDrain>},
+    {"serverOpenStream", Guarded<ServerOpenStream>},
+    {"serverFeed", Guarded<ServerFeed>},
+    {"serverSent", Guarded<ServerSent>},
+    {"serverCloseStream", Guarded<ServerCloseStream>},
 };
 
 }  // namespace

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +15,7 @@
 #include "resp/input.h"
 #include "resp/parser.h"
 #include "resp/pending_output.h"
+#include "resp/stream_end.h"
 
 namespace zerohop::resp {
 
@@ -81,8 +81,8 @@ struct Client {
   bool authenticated = false;
   const User* account = nullptr;  // `default` before AUTH
   std::string name, library_name, library_version;
-  std::string stream_peer, stream_local;  // of a stream, and where its replies go
-  std::function<void(uint64_t id, std::string_view bytes)> stream_output;
+  std::shared_ptr<StreamEnd> stream;      // null: a socket
+  std::string stream_peer, stream_local;  // its ends, as CLIENT LIST shows them
 
   uint64_t connected_us = 0, last_spoke_us = 0;  // base/clock.h
   const Command* last_command = nullptr;

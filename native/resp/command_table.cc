@@ -2,21 +2,11 @@
 
 #include <bit>
 
+#include "resp/ascii.h"
 #include "resp/commands.h"
 
 namespace zerohop::resp {
 namespace {
-
-char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-// Whether `name` is `lower`, whatever its case.
-bool SameName(std::string_view name, std::string_view lower) {
-  if (name.size() != lower.size()) return false;
-  for (size_t i = 0; i < name.size(); ++i) {
-    if (ToLower(name[i]) != lower[i]) return false;
-  }
-  return true;
-}
 
 // Places names; equal for both cases.
 size_t NameHash(std::string_view name) {
@@ -63,14 +53,14 @@ const Command* CommandTable::Add(const Command& command, const Command* containe
 const Command* CommandTable::Find(std::string_view name) const {
   for (size_t slot = NameHash(name) & (slots_.size() - 1); slots_[slot] != nullptr;
        slot = (slot + 1) & (slots_.size() - 1)) {
-    if (SameName(name, slots_[slot]->name)) return slots_[slot];
+    if (EqualsAnyCase(name, slots_[slot]->name)) return slots_[slot];
   }
   return nullptr;
 }
 
 const Command* CommandTable::FindSubcommand(const Command& container, std::string_view name) const {
   for (const Command& subcommand : container.subcommands) {
-    if (SameName(name, subcommand.name)) return all_[subcommand.index];
+    if (EqualsAnyCase(name, subcommand.name)) return all_[subcommand.index];
   }
   return nullptr;
 }

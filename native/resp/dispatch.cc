@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "resp/ascii.h"
 #include "resp/changes.h"
 #include "resp/client.h"
 #include "resp/command_table.h"
@@ -136,7 +137,11 @@ class Request {
   void FindCommand() {
     const CommandTable& table = CommandTable::Process();
     const Command* const found = table.Find(words_[0]);
-    if (found == nullptr) return Reject(UnknownCommand(words_));
+    if (found == nullptr) {
+      // A web page made a browser speak to us: what follows its headers is not for us to run.
+      if (EqualsAnyCase(words_[0], "post") || EqualsAnyCase(words_[0], "host:")) worker_.Close(client_);
+      return Reject(UnknownCommand(words_));
+    }
     command_ = found;
     if (found->subcommands.empty() || words_.size() < 2) return;
     command_ = table.FindSubcommand(*found, words_[1]);

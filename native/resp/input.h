@@ -22,9 +22,10 @@ class Input {
   size_t capacity() const { return capacity_; }
   std::string_view view() const { return {data_ + begin_, end_ - begin_}; }
 
-  // Replaces what is there.  False: no memory.
-  bool Assign(std::string_view bytes);
+  // False: no memory.
   bool Append(std::string_view bytes);
+  // So that `bytes` in all fit, with what is there: what is still to come of a long word is not copied again.
+  bool Reserve(size_t bytes) { return bytes <= end_ - begin_ || Room(bytes - (end_ - begin_)) != nullptr; }
   // Room for `bytes` behind what is there; null: no memory.  `Grew` says how many of them came.
   char* Room(size_t bytes);
   size_t room() const { return capacity_ - end_; }

@@ -44,7 +44,7 @@ Line FindLine(std::string_view input, size_t from, size_t* end) {
   return Line::kWhole;
 }
 
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool SeparatesWords(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -152,11 +152,12 @@ Parser::Outcome Parser::Inline(std::string_view input, Request* request) {
 bool Parser::Split(std::string_view line) {
   places_.clear();
   unquoted_.clear();
+  // A NUL ends the line, as it ends the string that Redis reads.
+  line = line.substr(0, line.find('\0'));
   size_t i = 0;
   for (;;) {
-    while (i < line.size() && IsSpace(line[i])) ++i;
-    // A NUL ends the line, as it ends the string that Redis reads.
-    if (i >= line.size() || line[i] == '\0') return true;
+    while (i < line.size() && SeparatesWords(line[i])) ++i;
+    if (i >= line.size()) return true;
     const size_t from = unquoted_.size();
     char quote = 0;
     for (;; ++i) {
@@ -166,17 +167,15 @@ bool Parser::Split(std::string_view line) {
       }
       const char c = line[i];
       if (quote == 0) {
-        if (IsSpace(c) || c == '\0') break;
+        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') break;
         if (c == '"' || c == '\'')
           quote = c;
         else
           unquoted_ += c;
-      } else if (c == '\0') {
-        return false;
       } else if (c == quote) {
         // What closes a quote also ends the word.
         ++i;
-        if (i < line.size() && !IsSpace(line[i])) return false;
+        if (i < line.size() && !SeparatesWords(line[i])) return false;
         break;
       } else if (c != '\\' || i + 1 >= line.size()) {
         unquoted_ += c;

@@ -40,6 +40,13 @@ class Parser {
   // bytes and more behind them.  The Args borrow `input` and this Parser until the next call.
   Outcome Next(std::string_view input, const Limits& limits, Request* request);
 
+  // Forgets a request that is not complete: the next call starts with it once more.
+  void Restart() {
+    begun_ = false;
+    bulk_bytes_ = -1;
+    at_ = 0;
+  }
+
   // After kError: what to tell the client, without "ERR ".
   const std::string& error() const { return error_; }
   // After kIncomplete: how many bytes the request needs at least before it can go on; 0 if that is not known.

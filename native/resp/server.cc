@@ -70,6 +70,14 @@ Status Server::Open() {
     workers_.push_back(std::make_unique<Worker>(*this, i));
     if (const Status status = workers_.back()->Open(); !status.ok()) return status;
   }
+  if (const Status status = OpenListeners(); !status.ok()) return status;
+  for (const auto& worker : workers_) {
+    if (const Status status = worker->Run(); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status Server::OpenListeners() {
   if (config_.tcp) {
     port_ = config_.port;
     for (const std::string& each : config_.bind) {
@@ -92,9 +100,6 @@ Status Server::Open() {
     for (const auto& worker : workers_) {
       if (const Status status = worker->Listen(listener.value()); !status.ok()) return status;
     }
-  }
-  for (const auto& worker : workers_) {
-    if (const Status status = worker->Run(); !status.ok()) return status;
   }
   return {};
 }
@@ -130,6 +135,13 @@ void Server::Stop(uint64_t drain_ms) {
   for (const auto& worker : workers_) worker->Post({.kind = Message::Kind::kStop, .until_us = until_us});
   for (const auto& worker : workers_) worker->Join();
   stopped_ = true;
+  // Streams that came too late for a worker.
+  std::map<uint64_t, std::shared_ptr<StreamEnd>> late;
+  {
+    MutexLock streams(streams_mutex_);
+    late.swap(streams_);
+  }
+  for (const auto& [id, stream] : late) stream->Give(id, {});
 }
 
 Result<uint16_t> Server::SpaceOf(size_t database) {
@@ -259,24 +271,64 @@ bool Server::AdmitClient() {
   return false;
 }
 
-uint64_t Server::OpenStream(std::string peer, std::string local, StreamOutput output) {
+bool Server::RefusesStrangers() { return config_.protected_mode && !users().default_user().needs_password(); }
+
+uint64_t Server::OpenStream(std::string peer, std::string local, StreamEnd::Output output) {
   const uint64_t id = NextClientId();
   Worker& worker = *workers_[id % workers_.size()];
+  auto end = std::make_shared<StreamEnd>();
+  {
+    MutexLock lock(end->mutex);
+    end->output = std::move(output);
+  }
+  {
+    MutexLock lock(streams_mutex_);
+    // Else `Stop` has told all that there are.
+    if (!stopping()) streams_.emplace(id, end);
+  }
+  if (stopping()) end->Give(id, {});
   auto client = std::make_unique<Client>(worker, id, -1);
   client->Put(kClientStream);
+  client->stream = std::move(end);
   client->stream_peer = std::move(peer);
   client->stream_local = std::move(local);
-  client->stream_output = std::move(output);
   worker.Post({.kind = Message::Kind::kOpen, .client = id, .opened = std::move(client)});
   return id;
 }
 
+std::shared_ptr<StreamEnd> Server::FindStream(uint64_t id) {
+  MutexLock lock(streams_mutex_);
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second;
+}
+
+void Server::ForgetStream(uint64_t id) {
+  MutexLock lock(streams_mutex_);
+  streams_.erase(id);
+}
+
 bool Server::Feed(uint64_t id, std::string_view bytes) {
+  const std::shared_ptr<StreamEnd> end = FindStream(id);
+  if (end == nullptr || end->unread.load(std::memory_order_relaxed) + bytes.size() > StreamEnd::kUnreadMax)
+    return false;
+  end->unread.fetch_add(bytes.size(), std::memory_order_relaxed);
   workers_[id % workers_.size()]->Post({.kind = Message::Kind::kInput, .client = id, .bytes = std::string(bytes)});
   return true;
 }
 
+void Server::Sent(uint64_t id, size_t bytes) {
+  const std::shared_ptr<StreamEnd> end = FindStream(id);
+  if (end == nullptr) return;
+  const size_t before = end->unsent.fetch_sub(bytes, std::memory_order_acq_rel);
+  // Where nothing was held back, the worker need not know.
+  if (before < StreamEnd::kUnsentMax || before - bytes >= StreamEnd::kUnsentMax) return;
+  workers_[id % workers_.size()]->Post({.kind = Message::Kind::kSent, .client = id});
+}
+
 void Server::CloseStream(uint64_t id) {
+  const std::shared_ptr<StreamEnd> end = FindStream(id);
+  if (end == nullptr) return;
+  end->TakeAway();
   workers_[id % workers_.size()]->Post({.kind = Message::Kind::kClose, .client = id});
 }
 

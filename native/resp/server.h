@@ -5,7 +5,7 @@
 //
 // A Server keeps its cache alive until it is destroyed.  No JavaScript runs for a request.
 //
-// Locks   lock(): see server_lock.h.  `mailbox` of each worker is a leaf.
+// Locks   lock(): see server_lock.h.  `mailbox` of each worker and `streams_mutex_` are leaves.
 // Memory  64 KiB in and out a worker; a client without a request in pieces and without unread replies: under 2 KiB.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@
 #include "resp/config.h"
 #include "resp/counts.h"
 #include "resp/server_lock.h"
+#include "resp/stream_end.h"
 
 namespace zerohop::resp {
 
@@ -68,13 +70,15 @@ class Server {
   // The port that TCP clients reach; 0 without TCP.
   int port() const { return port_; }
 
-  // A connection that somebody else's socket feeds: decrypted bytes go in, replies come out at `output`, which is
-  // called by a worker's thread, several times at once for no stream.  Empty bytes: the server has closed the stream.
-  using StreamOutput = std::function<void(uint64_t id, std::string_view bytes)>;
-  uint64_t OpenStream(std::string peer, std::string local, StreamOutput output);
-  // False: there is no such stream any more, or it has 16 MiB of input that it did not come to yet.
-  bool Feed(uint64_t id, std::string_view bytes);
-  void CloseStream(uint64_t id);
+  // Streams: connections whose bytes somebody else carries (stream_end.h).  Any thread.
+  uint64_t OpenStream(std::string peer, std::string local, StreamEnd::Output output);
+  // False: there is no such stream any more, or more than StreamEnd::kUnreadMax was fed that the worker did not come
+  // to.
+  bool Feed(uint64_t id, std::string_view bytes) EXCLUDES(streams_mutex_);
+  // So many bytes of those that `output` was given were passed on.
+  void Sent(uint64_t id, size_t bytes) EXCLUDES(streams_mutex_);
+  // `output` is not called again once this has returned.
+  void CloseStream(uint64_t id) EXCLUDES(streams_mutex_);
 
   // What follows is for commands.
 
@@ -132,12 +136,17 @@ class Server {
   void DismissClient() { clients_.fetch_sub(1, std::memory_order_relaxed); }
   void Enroll(uint64_t client, Worker& worker) EXCLUDES(directory_mutex_);  // it can be found from now on
   void Strike(uint64_t client) EXCLUDES(directory_mutex_);
+  void ForgetStream(uint64_t id) EXCLUDES(streams_mutex_);
+  // protected-mode: clients of other machines are not served as long as the default user has no password.
+  bool RefusesStrangers();
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
 
  private:
   Server(std::shared_ptr<Cache> cache, Config config);
   Status Open();
   Status AddUsers();
+  Status OpenListeners();
+  std::shared_ptr<StreamEnd> FindStream(uint64_t id) EXCLUDES(streams_mutex_);
 
   const std::shared_ptr<Cache> cache_;
   Config config_;
@@ -154,6 +163,8 @@ class Server {
   std::atomic<bool> stopping_{false};
   Mutex directory_mutex_;  // a leaf
   std::unordered_map<uint64_t, Worker*> directory_ GUARDED_BY(directory_mutex_);
+  Mutex streams_mutex_;  // a leaf
+  std::map<uint64_t, std::shared_ptr<StreamEnd>> streams_ GUARDED_BY(streams_mutex_);
   std::unique_ptr<Users> users_;
   std::unique_ptr<AclLog> acl_log_;
   std::unique_ptr<PubSub> pubsub_;

@@ -12,6 +12,9 @@
 // Fairness  a turn ends after kTurnCommands, or when kTurnOutputBytes wait for the client; what is left comes after the
 //           others' turns.  A client whose replies are not read is not served until it reads, but its requests are
 //           taken in, up to client-query-buffer-limit.
+//   worker.cc         the loop, messages, timers, the end      worker_accept.cc  clients come
+//   worker_turn.cc    in: read, parse, run                     worker_send.cc    out
+//
 // Threads   everything is the worker's own, but Post and what server_lock.h allows.
 #pragma once
 
@@ -50,6 +53,7 @@ struct Message {
     kInvalidate,  // changes.h
     kHandOut,     // to the worker itself: what was collected for clients that track
     kInput,       // of a stream
+    kSent,        // a stream takes more
     kOpen,        // a stream
     kStop,
   };
@@ -84,7 +88,7 @@ class Worker {
   Server& server() const { return server_; }
   Session& session() { return session_; }
   size_t index() const { return index_; }
-  uint64_t now_us() const { return now_us_; }  // when the wake-up began, by the coarse clock
+  uint64_t now_us() const { return now_us_; }  // when the wake-up began, to some ms
   WorkerCounts& counts() { return counts_; }
   Client* Find(uint64_t client);                                                      // null: not one of its clients
   uint64_t current_client() const { return current_ != nullptr ? current_->id : 0; }  // whose turn it is
@@ -106,6 +110,8 @@ class Worker {
   // nothing.
   void Park(Client& client, Parked why, uint64_t until_us);
   void Resume(Client& client);
+  // CONFIG SET changed what timers follow.
+  void LookAtClock() { next_cron_us_ = 0, WakeIfElsewhere(); }
 
   // The pass's guard, entered when it is first asked for.
   const ReadGuard& Guard();
@@ -128,30 +134,44 @@ class Worker {
   static constexpr uint64_t kCronUs = 100 * 1000;
   static constexpr uint64_t kStopPollUs = 5 * 1000;
 
+  struct PlainGet {
+    Bytes key;
+    size_t at;  // where the request starts in what the turn runs
+  };
+
   static void* Main(void* self);
   void Loop();
   int WaitMs() const;
   void Wake();
+  void WakeIfElsewhere();
+  bool WatchListener(size_t index);
+  void ListenAgain(bool listen);
   void LetOthers();
   void Accept(Listener& listener);
   void PauseListening();
   void Welcome(std::unique_ptr<Client> client);
   bool IsHeld(const Client& client) const;
   void GoOnLater(Client& client);
-  void Admit(int fd, bool unix_socket);
+  void Admit(int fd, bool unix_socket, bool local);
   void ReadMailbox();
   void Receive(Message message);
   void OnEvents(Client& client, uint32_t events);
   void Turn(Client& client, bool may_read);
   bool ReadInto(Client& client, std::string_view* input, bool* in_place);
+  bool KeepsQueryLimit(Client& client, size_t bytes);
+  void ReadStream(Client& client, std::string_view bytes);
   size_t RunRequests(Client& client, std::string_view input);
-  void RunGets(Client& client);
+  size_t YieldTurn(Client& client, size_t at);
+  bool HasEnough(const Client& client) const;
+  bool RunOne(Client& client, const Args& args);
+  size_t RunGets(Client& client, size_t done);
   void Flush(Client& client);
   bool Send(Client& client, const iovec* pieces, size_t count, size_t* sent);
   void SendPending(Client& client);
   void CheckOutputLimits(Client& client);
   void Watch(Client& client);
   void Cron();
+  bool OwesReplies(const Client& client) const;
   void BuryClosed();
   void Forget(Client& client);
   void ProtocolError(Client& client, const std::string& text);
@@ -173,7 +193,7 @@ class Worker {
   std::string after_reply_;    // pushed to it while its command ran
   bool in_command_ = false;
   bool hand_out_ = false;
-  std::vector<Bytes> gets_;  // keys of GETs that were parsed and not run yet
+  std::vector<PlainGet> gets_;  // that were parsed and not run yet
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::vector<Client*> ready_, left_, flush_, closed_, parked_;
   std::vector<std::shared_ptr<Listener>> listeners_;

@@ -1,0 +1,140 @@
+// worker_send.cc: replies go out: from the turn's Output, and later from what a client has pending.
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "resp/worker.h"
+
+namespace zerohop::resp {
+
+// Sends what the turn answered.  What the socket does not take is copied, and goes when it can.
+void Worker::Flush(Client& client) {
+  if (!out_.empty()) {
+    size_t sent = 0;
+    if (client.pending.empty() && !client.Has(kClientClosing)) {
+      iovec pieces[kPiecesMax];
+      while (sent < out_.bytes()) {
+        const size_t count = out_.Pieces(sent, pieces, kPiecesMax);
+        size_t now = 0;
+        const bool all = Send(client, pieces, count, &now);
+        sent += now;
+        if (!all) break;
+      }
+    }
+    if (sent < out_.bytes() && !client.Has(kClientClosing)) {
+      client.pending.Append(out_, sent);
+      Watch(client);
+      CheckOutputLimits(client);
+    }
+    out_.Clear();
+  }
+  if (client.Has(kClientCloseAfterReply) && client.pending.empty()) Close(client);
+}
+
+namespace {
+
+// As if it were a socket: takes a part, or none (EAGAIN), where the carrier is behind.
+ssize_t SendToStream(uint64_t id, StreamEnd& stream, const iovec* pieces, size_t count, size_t wanted) {
+  const size_t unsent = stream.unsent.load(std::memory_order_acquire);
+  const size_t room = unsent < StreamEnd::kUnsentMax ? StreamEnd::kUnsentMax - unsent : 0;
+  if (room == 0) return errno = EAGAIN, -1;
+  std::string bytes;
+  bytes.reserve(std::min(wanted, room));
+  for (size_t i = 0; i < count && bytes.size() < room; ++i) {
+    bytes.append(static_cast<const char*>(pieces[i].iov_base), std::min(pieces[i].iov_len, room - bytes.size()));
+  }
+  const ssize_t took = static_cast<ssize_t>(bytes.size());
+  stream.unsent.fetch_add(bytes.size(), std::memory_order_acq_rel);
+  if (!stream.Give(id, std::move(bytes))) return errno = EPIPE, -1;
+  return took;
+}
+
+}  // namespace
+
+// True: everything was taken.
+bool Worker::Send(Client& client, const iovec* pieces, size_t count, size_t* sent) {
+  size_t wanted = 0;
+  for (size_t i = 0; i < count; ++i) wanted += pieces[i].iov_len;
+  ssize_t took;
+  if (client.stream != nullptr) {
+    took = SendToStream(client.id, *client.stream, pieces, count, wanted);
+  } else if (count == 1) {
+    took = ::send(client.fd, pieces[0].iov_base, wanted, MSG_NOSIGNAL);
+  } else {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces);
+    message.msg_iovlen = count;
+    took = ::sendmsg(client.fd, &message, MSG_NOSIGNAL);
+  }
+  if (took < 0) {
+    if (errno != EAGAIN && errno != EINTR) Close(client);
+    return false;
+  }
+  counts_.bytes_out += static_cast<uint64_t>(took);
+  *sent = static_cast<size_t>(took);
+  return *sent == wanted;
+}
+
+void Worker::SendPending(Client& client) {
+  if (client.Has(kClientClosing)) return;
+  while (!client.pending.empty()) {
+    iovec pieces[kPiecesMax];
+    const size_t count = client.pending.Pieces(pieces, kPiecesMax);
+    size_t sent = 0;
+    const bool all = Send(client, pieces, count, &sent);
+    client.pending.Drop(sent);
+    if (!all) break;
+  }
+  CheckOutputLimits(client);
+  Watch(client);
+  if (client.Has(kClientCloseAfterReply) && client.pending.empty()) Close(client);
+  if (client.pending.bytes() <= kTurnOutputBytes && !client.input.empty()) GoOnLater(client);
+}
+
+// What epoll is to tell of the client: one call when that changes, none otherwise.
+void Worker::Watch(Client& client) {
+  if (client.fd < 0 || client.Has(kClientClosing)) return;
+  const uint32_t events = EPOLLIN | (client.pending.empty() ? 0u : static_cast<uint32_t>(EPOLLOUT));
+  if (events == client.events) return;
+  client.events = events;
+  epoll_event event{events, {.u64 = reinterpret_cast<uint64_t>(&client)}};
+  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, client.fd, &event);
+}
+
+void Worker::CheckOutputLimits(Client& client) {
+  const Config& config = server_.config();
+  const OutputLimit& limit = client.Has(kClientSubscribed) ? config.output_pubsub : config.output_normal;
+  const size_t bytes = client.pending.bytes();
+  bool over = limit.hard_bytes != 0 && bytes >= limit.hard_bytes;
+  if (limit.soft_bytes != 0 && bytes >= limit.soft_bytes) {
+    if (client.soft_limit_us == 0) client.soft_limit_us = now_us_;
+    over = over || now_us_ - client.soft_limit_us > limit.soft_seconds * 1000000;
+    next_cron_us_ = std::min(next_cron_us_, now_us_ + kCronUs);
+  } else {
+    client.soft_limit_us = 0;
+  }
+  if (!over) return;
+  ++counts_.output_limit_disconnections;
+  client.pending.Clear();
+  Close(client);
+}
+
+void Worker::Push(Client& client, std::string_view bytes) {
+  if (client.Has(kClientClosing | kClientCloseAfterReply)) return;
+  if (&client == current_) {
+    if (in_command_)
+      after_reply_ += bytes;
+    else
+      out_.Put(bytes);
+    return;
+  }
+  client.pending.Append(bytes);
+  if (client.in_flush) return;
+  client.in_flush = true;
+  flush_.push_back(&client);
+  WakeIfElsewhere();
+}
+
+}  // namespace zerohop::resp

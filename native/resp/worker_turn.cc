@@ -1,0 +1,201 @@
+// worker_turn.cc: a client's turn: what it sent is taken in, parsed and run.
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "resp/command_table.h"
+#include "resp/dispatch.h"
+#include "resp/worker.h"
+
+namespace zerohop::resp {
+
+void Worker::OnEvents(Client& client, uint32_t events) {
+  if (client.Has(kClientClosing)) return;
+  if ((events & EPOLLOUT) != 0) SendPending(client);
+  // What it sent before comes first: the rest waits in its socket.
+  if (client.in_ready) return;
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) Turn(client, /*may_read=*/true);
+}
+
+bool Worker::IsHeld(const Client& client) const {
+  return client.Has(kClientParked) || client.pending.bytes() > kTurnOutputBytes;
+}
+
+void Worker::Turn(Client& client, bool may_read) {
+  if (client.Has(kClientClosing)) return;
+  std::string_view input = client.input.view();
+  bool in_place = true;
+  if (may_read && !ReadInto(client, &input, &in_place)) return;
+  if (client.Has(kClientCloseAfterReply)) return client.input.Free();  // read so that its end is noticed
+  if (IsHeld(client)) return;
+  ++counts_.passes;
+  current_ = &client;
+  const size_t done = RunRequests(client, input);
+  if (in_place) {
+    client.input.Drop(done);
+  } else if (done < input.size()) {
+    // In one piece with what is still to come of a long word: it is not copied again.
+    const std::string_view rest = input.substr(done);
+    if (!client.input.Reserve(client.parser.BytesWanted()) || !client.input.Append(rest)) Close(client);
+  }
+  if (client.input.empty()) client.parser.Shrink();
+  client.query_bytes = client.input.bytes();
+  Flush(client);
+  current_ = nullptr;
+}
+
+// One recv.  `in_place`: what arrived was put behind what the client's Input has; otherwise both lie in the worker's
+// own buffer, and the Input is empty.  False: there is nothing to run.
+bool Worker::ReadInto(Client& client, std::string_view* input, bool* in_place) {
+  const size_t before = client.input.bytes();
+  const size_t wanted = client.parser.BytesWanted();
+  *in_place = IsHeld(client) || before > kOwnInputBytes || wanted > kReadBytes;
+  char* to = read_buffer_.get();
+  size_t room = kReadBytes;
+  if (*in_place) {
+    to = client.input.Room(std::max(kOwnInputBytes, wanted > before ? wanted - before : 0));
+    if (to == nullptr) {
+      Close(client);
+      return false;
+    }
+    room = std::min(client.input.room(), kTurnInputBytes);
+  } else if (before > 0) {
+    std::memcpy(to, client.input.view().data(), before);
+    to += before;
+    room -= before;
+  }
+  const ssize_t got = ::recv(client.fd, to, room, 0);
+  if (got <= 0) {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    Close(client);
+    return false;
+  }
+  counts_.bytes_in += static_cast<uint64_t>(got);
+  client.last_spoke_us = now_us_;
+  if (*in_place) {
+    client.input.Grew(static_cast<size_t>(got));
+    *input = client.input.view();
+  } else {
+    client.input.Free();
+    *input = {read_buffer_.get(), before + static_cast<size_t>(got)};
+  }
+  return KeepsQueryLimit(client, input->size());
+}
+
+bool Worker::KeepsQueryLimit(Client& client, size_t bytes) {
+  if (bytes <= server_.config().query_buffer_limit) [[likely]]
+    return true;
+  ++counts_.query_limit_disconnections;
+  Close(client);
+  return false;
+}
+
+void Worker::ReadStream(Client& client, std::string_view bytes) {
+  client.stream->unread.fetch_sub(bytes.size(), std::memory_order_relaxed);
+  if (!client.input.Reserve(client.parser.BytesWanted()) || !client.input.Append(bytes)) return Close(client);
+  counts_.bytes_in += bytes.size();
+  client.last_spoke_us = now_us_;
+  if (KeepsQueryLimit(client, client.input.bytes())) Turn(client, /*may_read=*/false);
+}
+
+// Runs what is complete; returns how many bytes were dealt with.
+size_t Worker::RunRequests(Client& client, std::string_view input) {
+  client.query_bytes = input.size();
+  size_t done = 0;
+  Parser::Request request;
+  for (size_t commands = 0; done < input.size(); ++commands) {
+    if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
+    if (commands >= kTurnCommands || HasEnough(client)) return YieldTurn(client, RunGets(client, done));
+    const Parser::Limits limits{static_cast<int64_t>(server_.config().proto_max_bulk_bytes), client.authenticated};
+    const Parser::Outcome outcome = client.parser.Next(input.substr(done), limits, &request);
+    if (outcome == Parser::Outcome::kIncomplete) break;
+    if (outcome == Parser::Outcome::kRequest && IsPlainGet(client, server_, request.args) && input[done] == '*') {
+      // The words of a line lie in the parser, and the next one overwrites them: those are not put off.
+      gets_.push_back({request.args.AsBytes(1), done});
+      done += request.bytes;
+      if (gets_.size() < Cache::kBatchMax) continue;
+      if (const size_t reached = RunGets(client, done); reached != done) return YieldTurn(client, reached);
+      continue;
+    }
+    if (const size_t reached = RunGets(client, done); reached != done) return YieldTurn(client, reached);
+    if (outcome == Parser::Outcome::kError) {
+      ProtocolError(client, client.parser.error());
+      return input.size();
+    }
+    if (request.args.size() > 0 && !RunOne(client, request.args)) return done;
+    done += request.bytes;
+  }
+  const size_t reached = RunGets(client, done);
+  return reached == done ? done : YieldTurn(client, reached);
+}
+
+// The others' turns come first; this one goes on with the request that starts at `at`.
+size_t Worker::YieldTurn(Client& client, size_t at) {
+  client.parser.Restart();
+  GoOnLater(client);
+  return at;
+}
+
+bool Worker::HasEnough(const Client& client) const { return out_.bytes() + client.pending.bytes() > kTurnOutputBytes; }
+
+// False: the client waits, and the request is run again later.
+bool Worker::RunOne(Client& client, const Args& args) {
+  in_command_ = true;
+  const Ran ran = Dispatch(*this, client, args, out_);
+  in_command_ = false;
+  if (!after_reply_.empty()) {
+    out_.Put(after_reply_);
+    after_reply_.clear();
+  }
+  return ran == Ran::kDone;
+}
+
+// Answers the GETs that were put off, as far as their client takes the replies: gives back `done`, or where the first
+// one starts that is not answered.
+size_t Worker::RunGets(Client& client, size_t done) {
+  if (gets_.empty()) return done;
+  Cache& cache = server_.cache();
+  const uint16_t space = server_.OpenedSpaceOf(client.database).value_or(0);
+  std::array<Bytes, Cache::kBatchMax> keys;
+  std::array<Hit, Cache::kBatchMax> hits;
+  const size_t count = gets_.size();
+  for (size_t i = 0; i < count; ++i) keys[i] = gets_[i].key;
+  if (count == 1) {
+    hits[0] = cache.Find(Guard(), session_, space, keys[0]);
+  } else {
+    cache.FindMany(Guard(), session_, space, std::span(keys).first(count), std::span(hits).first(count));
+  }
+  Reply reply(out_, client.protocol, &counts_.errors);
+  size_t answered = 0;
+  for (; answered < count && (answered == 0 || !HasEnough(client)); ++answered) {
+    const Hit& hit = hits[answered];
+    if (hit)
+      reply.Value({cache.arena().bytes() + hit.at, hit.bytes});
+    else
+      reply.Null();
+  }
+  counts_.by_command[get_index_].calls += answered;
+  counts_.commands += answered;
+  client.commands += answered;
+  client.last_command = CommandTable::Process().all()[get_index_];
+  if (answered < count) done = gets_[answered].at;
+  gets_.clear();
+  return done;
+}
+
+void Worker::ProtocolError(Client& client, const std::string& text) {
+  Reply(out_, client.protocol, &counts_.errors).Error("ERR " + text);
+  client.Put(kClientProtocolError | kClientCloseAfterReply);
+}
+
+// Its turn comes again without anything arriving.
+void Worker::GoOnLater(Client& client) {
+  if (client.in_ready || client.Has(kClientClosing)) return;
+  client.in_ready = true;
+  ready_.push_back(&client);
+}
+
+}  // namespace zerohop::resp
