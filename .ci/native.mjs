@@ -39,7 +39,7 @@ const MODES = {
 };
 
 /** The folders of test/native/fuzz/corpus; the targets are named after them. */
-const FUZZERS = ['cache_ops', 'entry', 'safetensors', 'gguf'];
+const FUZZERS = ['cache_ops', 'entry', 'safetensors', 'gguf', 'resp_parser'];
 
 /** Short runs: operations of each model test. */
 const SHORT_MODEL_OPS = { release: '250000', asan: '20000', tsan: '20000' };
