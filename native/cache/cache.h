@@ -289,6 +289,8 @@ class Cache {
   // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
   // segments' pages back too.
   void Maintain(bool idle);
+  // Entries with an end were stored: Maintain looks for those that are past it.
+  bool expects_expiry() const { return upkeep_.expects_expiry(); }
   CacheUsage Usage();
   // Counts of one keyspace, and its entries.
   CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }

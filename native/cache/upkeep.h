@@ -52,6 +52,7 @@ class Upkeep {
   explicit Upkeep(const Parts& parts);
 
   // An entry with an end is stored: from now on passes look for expired ones.
+  bool expects_expiry() const { return any_expiry_.load(std::memory_order_relaxed); }
   void ExpectExpiry() { any_expiry_.store(true, std::memory_order_relaxed); }
 
   // One step of a pass.  Nothing while another thread is at it.

@@ -19,7 +19,15 @@ bool IsHash(std::string_view text) {
          });
 }
 
-// As long as one rule that stands in parentheses, and may hold spaces.
+// What an error may show of a rule: no password, and no hash of one.
+std::string Shown(std::string_view rule) {
+  if (!rule.empty() && (rule[0] == '>' || rule[0] == '<' || rule[0] == '#' || rule[0] == '!'))
+    return std::string(1, rule[0]) + "(redacted)";
+  return std::string(rule);
+}
+
+}  // namespace
+
 std::vector<std::string_view> SplitAtSpaces(std::string_view text) {
   std::vector<std::string_view> parts;
   for (size_t at = 0; at < text.size();) {
@@ -29,15 +37,6 @@ std::vector<std::string_view> SplitAtSpaces(std::string_view text) {
   }
   return parts;
 }
-
-// What an error may show of a rule: no password, and no hash of one.
-std::string Shown(std::string_view rule) {
-  if (!rule.empty() && (rule[0] == '>' || rule[0] == '<' || rule[0] == '#' || rule[0] == '!'))
-    return std::string(1, rule[0]) + "(redacted)";
-  return std::string(rule);
-}
-
-}  // namespace
 
 bool HasSpaces(std::string_view text) {
   return std::any_of(text.begin(), text.end(),

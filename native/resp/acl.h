@@ -211,6 +211,9 @@ class Users {
   User* default_user_;
 };
 
+// The words of a line, or of a selector.
+std::vector<std::string_view> SplitAtSpaces(std::string_view text);
+
 // Whether a name or pattern could be written down in a line of rules.
 bool HasSpaces(std::string_view text);
 

@@ -90,6 +90,7 @@ struct Client {
 
   Parser parser;
   Input input;             // of a request that is not complete, or whose turn has not come
+  size_t lately_read = 0;  // the most that a turn read at once, fading
   size_t query_bytes = 0;  // that arrived and were not dealt with yet, with the running command's
   PendingOutput pending;
   uint64_t soft_limit_us = 0;  // since when `pending` is above the soft limit; 0: it is not

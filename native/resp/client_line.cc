@@ -1,5 +1,7 @@
 #include "resp/client_line.h"
 
+#include <algorithm>
+
 #include "base/clock.h"
 #include "resp/acl.h"
 #include "resp/command_table.h"
@@ -34,6 +36,15 @@ size_t QueuedBytes(const Client& client) {
   return client.transaction ? static_cast<const Transaction&>(*client.transaction).bytes : 0;
 }
 
+// What its next request may take without memory of its own: it is read into the worker's buffer.  Like Redis's, a
+// client that said nothing for two seconds has none.
+size_t RoomOf(const Client& client, uint64_t now) {
+  constexpr uint64_t kIdleUs = 2 * 1000 * 1000;
+  constexpr size_t kRoom = size_t{20} << 10;
+  if (now - client.last_spoke_us >= kIdleUs) return client.input.capacity() - client.input.bytes();
+  return std::max(kRoom, client.lately_read) - std::min(client.query_bytes, kRoom);
+}
+
 }  // namespace
 
 size_t MemoryOf(const Client& client) {
@@ -61,7 +72,7 @@ std::string ClientLine(const Client& client) {
   number("ssub", 0);
   number("multi", client.queued);
   number("qbuf", static_cast<int64_t>(client.query_bytes));
-  number("qbuf-free", static_cast<int64_t>(client.input.capacity() - client.input.bytes()));
+  number("qbuf-free", static_cast<int64_t>(RoomOf(client, now)));
   number("argv-mem", static_cast<int64_t>(client.query_bytes));
   number("multi-mem", static_cast<int64_t>(QueuedBytes(client)));
   number("rbs", 0);

@@ -236,6 +236,7 @@ void ClientPause(Context& context) {
   const uint64_t now = NowUs(), until = now + static_cast<uint64_t>(*milliseconds) * 1000;
   // A pause that runs is never made shorter, nor weaker.
   const bool runs = pause.what != Pause::kNone && pause.until_us > now;
+  if (!runs) pause.expired_before = context.server.CacheCounts()[static_cast<size_t>(Count::kExpired)];
   pause.what = runs ? std::max(pause.what, what) : what;
   pause.until_us = runs ? std::max(pause.until_us, until) : until;
   context.reply.Ok();

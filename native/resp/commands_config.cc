@@ -79,6 +79,8 @@ void ConfigSet(Context& context) {
     const std::string why = WriteSetting(&changed, *settings[i], args[2 * i + 3]);
     if (!why.empty()) return Refuse(context, settings[i]->name, why);
   }
+  const auto most = ParseMemory(ReadSetting(changed, *FindSetting("maxmemory")));
+  context.server.out_of_memory = most.value_or(0) != 0 && *most < UsedBytes(context.cache.Usage());
   const bool password = changed.requirepass != context.server.config().requirepass;
   context.server.config() = std::move(changed);
   const Config& config = context.server.config();

@@ -45,11 +45,6 @@ uint64_t ResidentBytes() {
   return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-uint64_t UsedBytes(const CacheUsage& usage) {
-  return uint64_t{usage.committed_segments} * usage.segment_bytes + usage.index_bytes + usage.policy_bytes +
-         usage.fixed_bytes;
-}
-
 void TellServer(Context& context, InfoText& text) {
   utsname system{};
   ::uname(&system);
@@ -152,7 +147,9 @@ void TellStats(Context& context, InfoText& text) {
   text.Field("sync_full", 0);
   text.Field("sync_partial_ok", 0);
   text.Field("sync_partial_err", 0);
-  text.Field("expired_keys", count(Count::kExpired));
+  const auto& pause = context.server.pause;
+  const bool paused = pause.what != Pause::kNone && pause.until_us > NowUs();
+  text.Field("expired_keys", paused ? pause.expired_before : count(Count::kExpired));
   text.Field("evicted_keys", count(Count::kEvictedEntries) + count(Count::kTrimmedEntries));
   text.Field("evicted_clients", 0);
   text.Field("keyspace_hits", count(Count::kHits));

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "resp/ascii.h"
@@ -102,6 +103,8 @@ void GetLease(Context& context) {
   if (!KeyFits(context, args.AsBytes(1))) return;
   Client& client = context.client;
   const std::unique_ptr<ClientPart> resumed = std::move(client.blocking);
+  const Unblocked unblocked = std::exchange(client.unblocked, Unblocked::kNot);
+  if (unblocked == Unblocked::kError) return context.reply.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
   const uint64_t now = NowUs();
   const uint64_t until_us =
       resumed ? static_cast<const Wait&>(*resumed).until_us : now + static_cast<uint64_t>(wait) * 1000;
@@ -113,7 +116,9 @@ void GetLease(Context& context) {
   if (taken.full) return context.reply.Error("ERR too many leases are held");
   if (old) return TellLease(context, "STALE", old, taken.token);
   if (taken.token != 0) return TellLease(context, "LEASE", {}, taken.token);
-  if (taken.own || until_us <= now) return TellLease(context, "WAIT", {}, 0);
+  // Nobody waits in EXEC.
+  if (taken.own || until_us <= now || unblocked != Unblocked::kNot || client.Has(kClientInExec))
+    return TellLease(context, "WAIT", {}, 0);
   client.blocking = std::make_unique<Wait>(until_us);
   context.worker.Park(client, Parked::kBlocked, std::min(until_us, taken.until_us));
 }

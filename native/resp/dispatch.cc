@@ -165,12 +165,21 @@ class Request {
     const AclVerdict verdict = CheckPermission(worker_.server().users(), *client_.account, *command_, words_);
     if (!verdict) [[unlikely]]
       return Deny(verdict), false;
+    if (worker_.server().out_of_memory.load(std::memory_order_relaxed) && TakesMemory()) [[unlikely]]
+      return Reject("OOM command not allowed when used memory > 'maxmemory'."), false;
     if (client_.Has(kClientSubscribed) && client_.protocol == 2 && (command_->flags & kInSubscribed) == 0) {
       Reject("ERR Can't execute '" + CommandTable::FullName(*command_) +
              "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context");
       return false;
     }
     return true;
+  }
+
+  // So does a command that EXEC is to run.
+  bool TakesMemory() const {
+    if (client_.Has(kClientTransaction) && !IsExec(*command_))
+      return (command_->flags & kNeverQueued) == 0 || std::strcmp(command_->name, "watch") == 0;
+    return ((command_->flags | (IsExec(*command_) ? FlagsOfQueued(client_) : 0)) & kDenyOom) != 0;
   }
 
   void Deny(const AclVerdict& verdict) {

@@ -118,6 +118,7 @@ class Server {
   struct {
     Pause what = Pause::kNone;
     uint64_t until_us = 0;
+    uint64_t expired_before = 0;  // INFO's expired_keys: while a pause lasts nothing of what clients see is deleted
   } pause;
   // Lets clients go on that wait: all that were paused.  Any thread.
   void ResumePaused();
@@ -129,6 +130,9 @@ class Server {
   AclLog& acl_log() { return *acl_log_; }
   PubSub& pubsub() { return *pubsub_; }
   Changes& changes() { return *changes_; }
+
+  // `maxmemory` is below what the cache takes, which cannot shrink: commands that take memory are refused.
+  std::atomic<bool> out_of_memory{false};
 
   // For workers.
   uint64_t NextClientId() { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }

@@ -176,6 +176,7 @@ std::string ReadSetting(const Config& config, const Setting& setting) {
 
 std::string WriteSetting(Config* config, const Setting& setting, std::string_view value) {
   using Kind = Setting::Kind;
+  if (setting.only_same != nullptr) return value == ReadSetting(*config, setting) ? "" : setting.only_same;
   switch (setting.kind) {
     case Kind::kFlag: {
       const bool yes = EqualsAnyCase(value, "yes");

@@ -39,6 +39,7 @@ struct Setting {
   int64_t min = 0, max = INT64_MAX;
   const char* choices = nullptr;       // with ", " between
   bool fixed = false;                  // cannot be set while the server runs
+  const char* only_same = nullptr;     // why it can be set to what it is already, and to nothing else
   bool hidden = false;                 // not found by a pattern
   uint64_t Config::*number = nullptr;  // of a live one
   bool Config::*flag = nullptr;

@@ -39,7 +39,7 @@ constexpr Setting Live(Setting setting, uint64_t Config::*number) {
 constexpr Setting kSettings[] = {
     // What the server follows.
     Live(Number("acllog-max-len", "", 0, INT64_MAX), &Config::acllog_max_len),
-    {.name = "bind", .kind = SettingKind::kList, .fixed = true},
+    {.name = "bind", .kind = SettingKind::kList, .only_same = "Failed to bind to specified addresses."},
     {.name = "client-output-buffer-limit", .kind = SettingKind::kLimits},
     Live(Memory("client-query-buffer-limit", "", kMiB), &Config::query_buffer_limit),
     Live(Number("maxclients", "", 1, UINT32_MAX), &Config::maxclients),
@@ -53,7 +53,9 @@ constexpr Setting kSettings[] = {
 
     // What was settled when it started.
     Fixed(Number("databases", "16", 1)),
-    Fixed(Number("port", "6380", 0, 65535)),
+    {.name = "port",
+     .kind = SettingKind::kNumber,
+     .only_same = "Unable to listen on this port: a server keeps the one it began with."},
     Fixed(Number("io-threads", "1", 1, 128)),
     Fixed(Number("tcp-backlog", "511")),
     Fixed({.name = "unixsocketperm", .kind = SettingKind::kOctal, .first = "0", .max = 0777}),
@@ -71,7 +73,7 @@ constexpr Setting kSettings[] = {
     Fixed(Text("appenddirname", "appendonlydir")),
     Fixed(Text("appendfilename", "appendonly.aof")),
     Choice("appendfsync", "everysec", "everysec, always, no"),
-    Fixed(Flag("appendonly", "no")),
+    {.name = "appendonly", .kind = SettingKind::kFlag, .first = "no", .only_same = "Nothing is written to a file."},
     Memory("auto-aof-rewrite-min-size", "67108864"),
     Number("auto-aof-rewrite-percentage", "100"),
     Text("bind-source-addr"),
@@ -87,7 +89,12 @@ constexpr Setting kSettings[] = {
     Alias(Memory("hash-max-listpack-value", "64"), "hash-max-ziplist-value"),
     Memory("hll-sparse-max-bytes", "3000"),
     Number("hz", "10"),
-    {.name = "key-load-delay", .kind = SettingKind::kNumber, .first = "0", .min = INT32_MIN, .max = kIntMax, .hidden = true},
+    {.name = "key-load-delay",
+     .kind = SettingKind::kNumber,
+     .first = "0",
+     .min = INT32_MIN,
+     .max = kIntMax,
+     .hidden = true},
     Number("latency-monitor-threshold", "0", 0, INT64_MAX),
     Flag("latency-tracking", "yes"),
     {.name = "latency-tracking-info-percentiles", .kind = SettingKind::kList, .first = "50 99 99.9"},

@@ -145,10 +145,14 @@ void Worker::Loop() {
     ++counts_.wakeups;
     // Who had requests left goes on after those who come now.
     left_.swap(ready_);
+    // First what was posted: it was said before what clients ask now.
+    for (int i = 0; i < count; ++i) {
+      if (events[i].data.u64 == kWakeTag) ReadMailbox();
+    }
     for (int i = 0; i < count; ++i) {
       const uint64_t tag = events[i].data.u64;
       if (tag == kWakeTag) {
-        ReadMailbox();
+        continue;
       } else if ((tag & 1) != 0) {
         // It may have been closed since epoll told of it.
         if (ListenerOf(tag) < listeners_.size()) Accept(*listeners_[ListenerOf(tag)]);
@@ -172,6 +176,7 @@ void Worker::Loop() {
       SendPending(*client);
     }
     flush_.clear();
+    if (next_cron_us_ == kNever && LooksForExpired()) next_cron_us_ = now_us_ + kCronUs;
     if (next_cron_us_ <= now_us_) Cron();
     LeaveGuard();
     BuryClosed();
@@ -321,6 +326,12 @@ void Worker::Cron() {
     }
   }
   if (timeout_us != 0 || soft) again_at(now_us_ + kCronUs);
+  if (LooksForExpired()) {
+    // Clients that keep an entry hear of its end, though nobody asks for it.
+    const uint64_t until_us = NowUs() + kExpiryUs;
+    for (size_t part = 0; part < Index::kShards && NowUs() < until_us; ++part) server_.cache().Maintain(/*idle=*/false);
+    again_at(now_us_ + kCronUs);
+  }
 }
 
 // Whether the client sent something that it was not answered yet; half a request does not count.

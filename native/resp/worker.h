@@ -132,6 +132,7 @@ class Worker {
   static constexpr size_t kTurnInputBytes = size_t{1} << 20;  // taken in, of a long word
   static constexpr size_t kPiecesMax = 64;                    // of one sendmsg
   static constexpr uint64_t kCronUs = 100 * 1000;
+  static constexpr uint64_t kExpiryUs = 1000;  // of each kCronUs, spent on looking for entries past their end
   static constexpr uint64_t kStopPollUs = 5 * 1000;
 
   struct PlainGet {
@@ -171,6 +172,7 @@ class Worker {
   void CheckOutputLimits(Client& client);
   void Watch(Client& client);
   void Cron();
+  bool LooksForExpired() const { return index_ == 0 && server_.cache().expects_expiry(); }
   bool OwesReplies(const Client& client) const;
   void BuryClosed();
   void Forget(Client& client);

@@ -32,6 +32,7 @@ void Worker::Turn(Client& client, bool may_read) {
   if (client.Has(kClientCloseAfterReply)) return client.input.Free();  // read so that its end is noticed
   if (IsHeld(client)) return;
   ++counts_.passes;
+  client.lately_read = std::max(input.size(), client.lately_read / 4 * 3);
   current_ = &client;
   const size_t done = RunRequests(client, input);
   if (in_place) {

@@ -27,7 +27,8 @@ using zerohop::testing::kMiB;
 
 // A request as clients send it.
 inline std::string Request(std::initializer_list<std::string_view> words) {
-  std::string text = "*" + std::to_string(words.size()) + "\r\n";
+  std::string text("*");
+  text.append(std::to_string(words.size())).append("\r\n");
   for (const std::string_view word : words) {
     text.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
   }
