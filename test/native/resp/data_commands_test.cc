@@ -175,6 +175,27 @@ TEST(DataCommands, IdleTimeCountsFromWhatWasStoredOrTouchedLast) {
   CHECK(peer.Ask({"OBJECT", "IDLETIME", "key"}) < ":2\r\n");
 }
 
+TEST(DataCommands, WhatIsPastItsEndGoesAlsoIfNobodyAsksForIt) {
+  Served served;
+  Peer peer(served);
+  for (int i = 0; i < 300; ++i) CHECK_EQ(peer.Ask({"SET", "key" + std::to_string(i), "v", "PX", "1"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"SET", "stays", "v"}), "+OK\r\n");
+  std::string size;
+  for (int tries = 0; tries < 600 && size != ":1\r\n"; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    size = peer.Ask({"DBSIZE"});
+  }
+  CHECK_EQ(size, ":1\r\n");
+}
+
+TEST(DataCommands, GetsInOneLineFindTheirKeysWhateverFollows) {
+  Served served;
+  Peer peer(served);
+  REQUIRE(peer.Send("SET k1 xyzk\r\nGET k1\r\nPING\r\nGET k1\r\nGET k2\r\n"));
+  const std::string wanted = "+OK\r\n" + Bulk("xyzk") + "+PONG\r\n" + Bulk("xyzk") + "$-1\r\n";
+  CHECK_EQ(peer.Receive(wanted.size()), wanted);
+}
+
 TEST(DataCommands, AnEndIsToldBackToTheMillisecond) {
   Served served;
   Peer peer(served);
