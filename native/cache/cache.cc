@@ -110,7 +110,17 @@ void Cache::Clear(const Session* by) {
 
 void Cache::Listen(ChangeListener* listener) {
   MutexLock lock(removal_mutex_);
-  changes_.Set(listener);
+  ChangeFeed::Listeners listeners = changes_.Copy();
+  listeners.push_back(listener);
+  const auto before = changes_.Replace(std::move(listeners));
+  index_.AwaitWriters();  // who tells those before, tells under the lock of a shard, or under ours
+}
+
+void Cache::StopListening(ChangeListener* listener) {
+  MutexLock lock(removal_mutex_);
+  ChangeFeed::Listeners listeners = changes_.Copy();
+  std::erase(listeners, listener);
+  const auto before = changes_.Replace(std::move(listeners));
   index_.AwaitWriters();
 }
 

@@ -253,8 +253,10 @@ class Cache {
   // Forgets everything, and frees the memory that nobody sees.
   void Clear(const Session* by = nullptr) EXCLUDES(removal_mutex_);
 
-  // From the return on, `listener` is told every change, and an earlier one is not called any more; null: nobody is.
+  // From the return on, `listener` is told every change, beside those that listen already; and then not called any
+  // more.
   void Listen(ChangeListener* listener) EXCLUDES(removal_mutex_);
+  void StopListening(ChangeListener* listener) EXCLUDES(removal_mutex_);
 
   // The keys of a keyspace that lie in one shard of the index, 0 … Index::kShards: every key once that is stored from
   // before the first shard is asked for until after the last.

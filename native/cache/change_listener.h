@@ -17,7 +17,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace zerohop {
 
@@ -40,18 +43,35 @@ class ChangeListener {
   ~ChangeListener() = default;
 };
 
+// Whoever listens: a list that is replaced as a whole.
 class ChangeFeed {
  public:
+  using Listeners = std::vector<ChangeListener*>;
+
+  ChangeFeed() = default;
+  ~ChangeFeed() { delete listeners_.load(std::memory_order_relaxed); }
+  ChangeFeed(const ChangeFeed&) = delete;
+  ChangeFeed& operator=(const ChangeFeed&) = delete;
+
   void Tell(const Change& change) const noexcept {
-    ChangeListener* const listener = listener_.load(std::memory_order_acquire);
-    if (listener != nullptr) [[unlikely]]
-      listener->OnChange(change);
+    const Listeners* const listeners = listeners_.load(std::memory_order_acquire);
+    if (listeners == nullptr) [[likely]]
+      return;
+    for (ChangeListener* const listener : *listeners) listener->OnChange(change);
   }
-  bool heard() const { return listener_.load(std::memory_order_relaxed) != nullptr; }
-  void Set(ChangeListener* listener) { listener_.store(listener, std::memory_order_release); }
+  bool heard() const { return listeners_.load(std::memory_order_relaxed) != nullptr; }
+  Listeners Copy() const {
+    const Listeners* const listeners = listeners_.load(std::memory_order_acquire);
+    return listeners == nullptr ? Listeners() : *listeners;
+  }
+  // The list that there was: to be freed once nobody can be in Tell that began before.
+  std::unique_ptr<const Listeners> Replace(Listeners listeners) {
+    const Listeners* const next = listeners.empty() ? nullptr : new Listeners(std::move(listeners));
+    return std::unique_ptr<const Listeners>(listeners_.exchange(next, std::memory_order_acq_rel));
+  }
 
  private:
-  std::atomic<ChangeListener*> listener_{nullptr};
+  std::atomic<const Listeners*> listeners_{nullptr};
 };
 
 }  // namespace zerohop

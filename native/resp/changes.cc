@@ -45,7 +45,7 @@ Changes::~Changes() {
     MutexLock lock(mutex_);
     listening = listening_;
   }
-  if (listening) server_.cache().Listen(nullptr);
+  if (listening) server_.cache().StopListening(this);
 }
 
 void Changes::Listen() {
@@ -57,6 +57,12 @@ void Changes::Listen() {
   server_.cache().Listen(this);
 }
 
+// Whose thread this is, if it is one of this server's: another server of the cache counts its clients by itself.
+Worker* Changes::RunningWorker() const {
+  Worker* const worker = Worker::Running();
+  return worker != nullptr && &worker->server() == &server_ ? worker : nullptr;
+}
+
 // ── What the cache tells ────────────────────────────────────────────────────────────────────────────────────────────
 
 void Changes::OnChange(const Change& change) noexcept {
@@ -66,14 +72,14 @@ void Changes::OnChange(const Change& change) noexcept {
     readers_.Clear();
     // Several databases that are cleared together are told once.
     if (tracking_clients() == 0 || cleared_.exchange(true)) return;
-    if (Worker* const worker = Worker::Running())
+    if (Worker* const worker = RunningWorker())
       worker->HandOutSoon();
     else
       server_.workers()[0]->Post({.kind = Message::Kind::kHandOut});
     return;
   }
   const std::string_view key(reinterpret_cast<const char*>(change.key.data()), change.key.size());
-  Worker* const worker = Worker::Running();
+  Worker* const worker = RunningWorker();
   const uint64_t by = worker != nullptr && change.by == &worker->session() ? worker->current_client() : 0;
   if (prefixes_.Collect(key, by)) {
     if (worker != nullptr)
@@ -175,7 +181,7 @@ void Changes::Trim(size_t keys_max) {
 }
 
 void Changes::Send(uint64_t client, Invalidation what) {
-  if (Worker* const worker = Worker::Running()) {
+  if (Worker* const worker = RunningWorker()) {
     if (Client* const own = worker->Find(client)) return Deliver(*own, what);
   }
   server_.Post(client, {.kind = Message::Kind::kInvalidate, .invalidation = std::move(what)});

@@ -84,6 +84,7 @@ class Changes final : public ChangeListener {
 
  private:
   friend struct TrackingPart;
+  Worker* RunningWorker() const;
   void Send(uint64_t client, Invalidation what);
   void Write(Client& client, const Invalidation& what);
   void TellReaders(std::string_view key, uint64_t changed_by);

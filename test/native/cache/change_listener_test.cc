@@ -83,7 +83,7 @@ TEST(ChangeListener, IsToldEachChangeOnceWithItsReasonAndItsAuthor) {
   check({{Why::kCleared, 0, "", nullptr}, {Why::kCleared, space, "", nullptr}});
   Settle(*cache);
   check({});
-  cache->Listen(nullptr);
+  cache->StopListening(&listener);
   client.Set("key", "v", space);
   check({});
 }
@@ -110,7 +110,7 @@ TEST(ChangeListener, IsToldWhatIsPastItsEndWhoeverFindsIt) {
   past();
   Settle(*cache);
   CHECK(listener.Take() == std::vector<Told>({{Why::kExpired, 0, "key", nullptr}}));
-  cache->Listen(nullptr);
+  cache->StopListening(&listener);
 }
 
 TEST(ChangeListener, IsToldEvictionsAndRefusals) {
@@ -142,7 +142,7 @@ TEST(ChangeListener, IsToldEvictionsAndRefusals) {
   const auto told = listener.Take();
   CHECK(!told.empty() && told.back().key == "key" &&
         (told.back().why == Why::kDeleted || told.back().why == Why::kEvicted));
-  cache->Listen(nullptr);
+  cache->StopListening(&listener);
 }
 
 // The changes of one key are told in their order, so the last one that was told is what is there.
@@ -162,7 +162,7 @@ TEST(ChangeListener, IsToldTheChangesOfAKeyInTheirOrder) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  cache->Listen(nullptr);
+  cache->StopListening(&listener);
   std::set<std::string> there;
   for (const Told& told : listener.Take()) {
     told.why == Why::kWritten ? static_cast<void>(there.insert(told.key)) : static_cast<void>(there.erase(told.key));

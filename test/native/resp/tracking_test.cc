@@ -86,6 +86,25 @@ TEST(Tracking, TellsOfWhatCodeOfThisProcessWrites) {
   CHECK_EQ(reader.ReceiveReply(), kAllPushed);
 }
 
+TEST(Tracking, TellsClientsOfEachServerOfACache) {
+  Served served;
+  auto started = Server::Start(served.cache, OnAnyPort());
+  REQUIRE(started.ok());
+  Peer second(started.value()->port()), first = Tracking(served), writer(served);
+  second.Ask({"HELLO", "3"});
+  CHECK_EQ(second.Ask({"CLIENT", "TRACKING", "ON"}), kOk);
+  first.Ask({"GET", "a"});
+  second.Ask({"GET", "a"});
+  writer.Ask({"SET", "a", "1"});
+  CHECK_EQ(first.ReceiveReply(), Pushed({"a"}));
+  CHECK_EQ(second.ReceiveReply(), Pushed({"a"}));
+  second.Close();
+  started.value().reset();
+  first.Ask({"GET", "a"});
+  writer.Ask({"SET", "a", "2"});
+  CHECK_EQ(first.ReceiveReply(), Pushed({"a"}));
+}
+
 TEST(Tracking, TellsOfEveryEntryThatIsEvicted) {
   Served served(OnAnyPort(), 4 * testing::kMiB);
   Peer reader = Tracking(served), writer(served);
