@@ -136,7 +136,7 @@ TEST(Acl, AllowsCommandsCategoriesAndSubcommands) {
   CHECK_EQ(world.Told(), "off resetchannels +@all -@dangerous -set");
 }
 
-TEST(Acl, ReadsRulesInAnyCaseAndTellsThemInRedissOrder) {
+TEST(Acl, ReadsRulesInAnyCaseAndTellsThemInTheOrderOfRedis) {
   World world;
   CHECK_EQ(world.Set({"ON", "AllKeys", "AllChannels", "+@READ", "+Config|Get"}), "");
   CHECK_EQ(world.Told(), "on ~* &* -@all +@read +config|get");
