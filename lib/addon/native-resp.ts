@@ -29,13 +29,9 @@ export interface NativeResp {
   serverStop(server: number): void;
   /** Stops taking clients; settles when those that are there are gone, or the time is over. */
   serverDrain(server: number, ms: number, control: Int32Array): Promise<true | string>;
-  /** `output`: called with replies; without a byte when the server has closed the stream. */
-  serverOpenStream(
-    server: number,
-    peer: string,
-    local: string,
-    output: (stream: number, bytes: Uint8Array) => void,
-  ): number;
+  /** What streams are opened with. `output` gets replies; not a byte when the server has closed the stream. */
+  serverCarrier(output: (stream: number, bytes: Uint8Array) => void): unknown;
+  serverOpenStream(server: number, carrier: unknown, peer: string, local: string): number;
   /** False: the stream takes no more just now. */
   serverFeed(server: number, stream: number, bytes: Uint8Array): boolean;
   /** So many bytes of its replies were passed on: without it the server sends no more than 1 MiB. */
@@ -50,6 +46,7 @@ export const RESP_FUNCTIONS = {
   serverStats: true,
   serverStop: true,
   serverDrain: true,
+  serverCarrier: true,
   serverOpenStream: true,
   serverFeed: true,
   serverSent: true,

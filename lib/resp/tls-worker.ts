@@ -19,16 +19,21 @@ function say(message: TlsWorkerMessage): void {
   parentPort?.postMessage(message);
 }
 
+const sockets = new Map<number, TLSSocket>();
+
+const carrier = native.serverCarrier((stream, bytes) => {
+  const socket = sockets.get(stream);
+  if (bytes.length === 0) socket?.end();
+  else socket?.write(bytes, () => native.serverSent(server, stream, bytes.length));
+});
+
 /** Joins a decrypted connection to a stream of the server. */
 function join(socket: TLSSocket): void {
   const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
   const peer = urlOf('', remoteAddress, remotePort).slice('://'.length);
   const local = urlOf('', localAddress, localPort).slice('://'.length);
-  const output = (stream: number, bytes: Uint8Array) => {
-    if (bytes.length === 0) socket.end();
-    else socket.write(bytes, () => native.serverSent(server, stream, bytes.length));
-  };
-  const stream = native.serverOpenStream(server, peer, local, output);
+  const stream = native.serverOpenStream(server, carrier, peer, local);
+  sockets.set(stream, socket);
   const feed = (chunk: Uint8Array) => {
     if (socket.destroyed || native.serverFeed(server, stream, chunk)) return;
     socket.pause();
@@ -40,7 +45,10 @@ function join(socket: TLSSocket): void {
   socket.setNoDelay(true);
   socket.on('data', feed);
   socket.on('error', () => {}); // 'close' follows
-  socket.on('close', () => native.serverCloseStream(server, stream));
+  socket.on('close', () => {
+    sockets.delete(stream);
+    native.serverCloseStream(server, stream);
+  });
 }
 
 function listen(): void {

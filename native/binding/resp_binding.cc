@@ -214,71 +214,90 @@ napi_value ServerDrain(napi_env env, napi_callback_info info) {
 
 // ---- Streams
 
-// What a stream's replies are called back with, on the event loop that opened it.
-class StreamCallback {
+// Carries replies of streams to the event loop that made it.  Worker threads of a server call it until that
+// environment ends: from then on its queue is gone, whoever still refers to it, so a cleanup hook takes it away first.
+class Carrier {
  public:
-  explicit StreamCallback(napi_threadsafe_function to) : to_(to) { napi_acquire_threadsafe_function(to_); }
-  ~StreamCallback() {
-    if (!closing_) napi_release_threadsafe_function(to_, napi_tsfn_release);
-  }
-  StreamCallback(const StreamCallback&) = delete;
-  StreamCallback& operator=(const StreamCallback&) = delete;
+  explicit Carrier(napi_threadsafe_function to) : to_(to) {}
 
   struct Piece {
     uint64_t stream;
     std::string bytes;
   };
-  // A worker's thread.  False: nobody is there to take it.
-  bool Call(uint64_t stream, std::string bytes) {
-    if (closing_) return false;
+  // Any thread.  False: nobody is there to take it.
+  bool Give(uint64_t stream, std::string bytes) EXCLUDES(mutex_) {
     auto piece = std::make_unique<Piece>(Piece{stream, std::move(bytes)});
-    // The environment ends: it has let go of the function already.
-    const napi_status status = napi_call_threadsafe_function(to_, piece.get(), napi_tsfn_nonblocking);
-    closing_ = status == napi_closing;
-    if (status == napi_ok) static_cast<void>(piece.release());
-    return status == napi_ok;
+    MutexLock lock(mutex_);
+    if (to_ == nullptr || napi_call_threadsafe_function(to_, piece.get(), napi_tsfn_nonblocking) != napi_ok)
+      return false;
+    static_cast<void>(piece.release());
+    return true;
+  }
+
+  // The environment ends.  `held`: a std::shared_ptr<Carrier> of the hook's own.
+  static void End(void* held) {
+    const std::unique_ptr<std::shared_ptr<Carrier>> carrier(static_cast<std::shared_ptr<Carrier>*>(held));
+    MutexLock lock((*carrier)->mutex_);
+    napi_release_threadsafe_function((*carrier)->to_, napi_tsfn_release);
+    (*carrier)->to_ = nullptr;
+  }
+
+  // On the event loop: output(stream, bytes); no bytes: the server has closed the stream.
+  static void Deliver(napi_env env, napi_value output, void*, void* data) {
+    const std::unique_ptr<Piece> piece(static_cast<Piece*>(data));
+    if (env == nullptr) return;
+    void* copied = nullptr;
+    napi_value undefined, bytes, result;
+    if (napi_get_undefined(env, &undefined) != napi_ok ||
+        napi_create_buffer_copy(env, piece->bytes.size(), piece->bytes.data(), &copied, &bytes) != napi_ok) {
+      return;
+    }
+    const std::array<napi_value, 2> arguments = {Double(env, static_cast<double>(piece->stream)), bytes};
+    napi_call_function(env, undefined, output, arguments.size(), arguments.data(), &result);
   }
 
  private:
-  const napi_threadsafe_function to_;
-  bool closing_ = false;
+  Mutex mutex_;
+  napi_threadsafe_function to_ GUARDED_BY(mutex_);
 };
 
-// On the event loop: callback(stream, bytes); no bytes: the server has closed the stream.
-void DeliverPiece(napi_env env, napi_value callback, void*, void* data) {
-  const std::unique_ptr<StreamCallback::Piece> piece(static_cast<StreamCallback::Piece*>(data));
-  if (env == nullptr) return;
-  void* copied = nullptr;
-  napi_value undefined, bytes, result;
-  if (napi_get_undefined(env, &undefined) != napi_ok ||
-      napi_create_buffer_copy(env, piece->bytes.size(), piece->bytes.data(), &copied, &bytes) != napi_ok) {
-    return;
+// serverCarrier(output): what streams are opened with; of this environment, until it ends.
+napi_value ServerCarrier(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  napi_value name, external;
+  napi_threadsafe_function to = nullptr;
+  if (napi_create_string_utf8(env, "zerohop:streams", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env, args[0], nullptr, name, 0, 1, nullptr, nullptr, nullptr, Carrier::Deliver,
+                                      &to) != napi_ok) {
+    return ThrowType(env, "serverCarrier: expected a function");
   }
-  const std::array<napi_value, 2> arguments = {Double(env, static_cast<double>(piece->stream)), bytes};
-  napi_call_function(env, undefined, callback, arguments.size(), arguments.data(), &result);
+  napi_unref_threadsafe_function(env, to);  // sockets keep the event loop alive, if anything does
+  const auto carrier = std::make_shared<Carrier>(to);
+  // After the function to the event loop: hooks run in the reverse order.
+  napi_add_env_cleanup_hook(env, Carrier::End, new std::shared_ptr<Carrier>(carrier));
+  const auto let_go = [](napi_env, void* held, void*) { delete static_cast<std::shared_ptr<Carrier>*>(held); };
+  auto held = std::make_unique<std::shared_ptr<Carrier>>(carrier);
+  if (napi_create_external(env, held.get(), let_go, nullptr, &external) != napi_ok) return nullptr;
+  static_cast<void>(held.release());
+  return external;
 }
 
-// serverOpenStream(server, peer, local, callback): the stream's number.
+// serverOpenStream(server, carrier, peer, local): the stream's number.
 napi_value ServerOpenStream(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   const auto server = ServerOf(env, args);
   if (server == nullptr) return nullptr;
   std::string peer, local;
-  napi_value name;
-  napi_threadsafe_function to = nullptr;
-  if (!ReadString(env, args[1], &peer) || !ReadString(env, args[2], &local)) return nullptr;
-  if (napi_create_string_utf8(env, "zerohop:stream", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_create_threadsafe_function(env, args[3], nullptr, name, 0, 1, nullptr, nullptr, nullptr, DeliverPiece,
-                                      &to) != napi_ok) {
-    return ThrowType(env, "serverOpenStream: expected (server, string, string, function)");
+  void* held = nullptr;
+  if (!ReadString(env, args[2], &peer) || !ReadString(env, args[3], &local)) return nullptr;
+  if (napi_get_value_external(env, args[1], &held) != napi_ok) {
+    return ThrowType(env, "serverOpenStream: expected (server, carrier, string, string)");
   }
-  napi_unref_threadsafe_function(env, to);  // the socket keeps the process alive, if anything does
-  auto callback = std::make_shared<StreamCallback>(to);
-  napi_release_threadsafe_function(to, napi_tsfn_release);
-  const uint64_t stream = server->OpenStream(std::move(peer), std::move(local),
-                                             [callback = std::move(callback)](uint64_t id, std::string bytes) {
-                                               return callback->Call(id, std::move(bytes));
-                                             });
+  const uint64_t stream =
+      server->OpenStream(std::move(peer), std::move(local),
+                         [carrier = *static_cast<std::shared_ptr<Carrier>*>(held)](uint64_t id, std::string bytes) {
+                           return carrier->Give(id, std::move(bytes));
+                         });
   return Double(env, static_cast<double>(stream));
 }
 
@@ -327,6 +346,7 @@ constexpr Function kRespFunctions[] = {
     {"serverStats", Guarded<ServerStats>},
     {"serverStop", Guarded<ServerStop>},
     {"serverDrain", Guarded<ServerDrain>},
+    {"serverCarrier", Guarded<ServerCarrier>},
     {"serverOpenStream", Guarded<ServerOpenStream>},
     {"serverFeed", Guarded<ServerFeed>},
     {"serverSent", Guarded<ServerSent>},
