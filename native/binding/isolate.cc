@@ -161,7 +161,9 @@ void Isolate::Maintain() {
   const bool idle = quiet_ticks >= kQuietTicks;
   for (const auto& one : memberships_) {
     one->HeedNotice(env_);
-    one->cache().Maintain(idle);
+    // This event loop may have nothing to do while other isolates, or the threads of a server, are at work.
+    const bool unused = one->IsUnused();
+    one->cache().Maintain(idle && unused);
   }
   collector_.Account();
   if (idle && collector_.accounted()) collector_.CollectWhole();

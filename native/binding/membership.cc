@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/clock.h"
 #include "binding/exposure_price.h"
 #include "binding/isolate.h"
 
@@ -77,6 +78,13 @@ void Membership::Weaken(napi_env env, uint32_t index) {
   napi_reference_unref(env, slot.ref, &count);
   slot.strong = false;
   strong_ -= LengthOf(index);
+}
+
+bool Membership::IsUnused() {
+  constexpr uint64_t kUnusedUs = 1500 * 1000;
+  const uint64_t activity = cache_->Activity(), now_us = NowUs();
+  if (activity != std::exchange(activity_, activity)) unused_since_us_ = now_us;
+  return now_us - unused_since_us_ >= kUnusedUs;
 }
 
 void Membership::ReleaseBuffers(napi_env env) {

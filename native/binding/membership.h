@@ -57,6 +57,9 @@ class Membership final : public BufferHolder {
       ReleaseBuffers(env);
   }
 
+  // Whether nobody has used the cache for a while, in any thread.  To be asked about once a second.
+  bool IsUnused();
+
   // After a collection: forgets its weak references.
   void Refresh(napi_env env);
 
@@ -98,6 +101,8 @@ class Membership final : public BufferHolder {
   std::vector<Slot> slots_;
   uint32_t strong_ = 0;  // in segments, runs by their length
   uint32_t seen_notice_ = 0;
+  uint64_t activity_ = 0;         // of the cache, when it was last asked for
+  uint64_t unused_since_us_ = 0;  // it has been the same
   bool saw_pressure_ = false;
   std::shared_ptr<ExposureTally> tally_ = std::make_shared<ExposureTally>();
   std::vector<std::pair<uint16_t, uint32_t>> near_numbers_;  // keyspace, number

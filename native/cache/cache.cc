@@ -147,6 +147,15 @@ void Cache::Maintain(bool idle) {
   PayFromBudget();
 }
 
+uint64_t Cache::Activity() const {
+  CountTotals counts = sessions_.Totals();
+  for (size_t space = 0; space < spaces_.size(); ++space) AddTotals(counts, CountsOf(static_cast<uint16_t>(space)));
+  counts[static_cast<size_t>(Count::kForcedGcs)] = 0;  // an idle cache's own doing
+  uint64_t sum = 0;
+  for (const uint64_t count : counts) sum += count;
+  return sum;
+}
+
 CacheUsage Cache::Usage() {
   CacheUsage usage{};
   usage.counts = sessions_.Totals();

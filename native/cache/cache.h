@@ -202,6 +202,9 @@ class Cache {
   void FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
                 std::span<Hit> hits, Use use = Use::kCount);
 
+  // Asks for the memory that stores under these keys will need; at most kBatchMax of them.
+  void FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys) const;
+
   bool Has(const ReadGuard& guard, Session& session, uint16_t space, Bytes key) {
     return Find(guard, session, space, key, Use::kPeek).segment != Hit::kNowhere;
   }
@@ -294,6 +297,8 @@ class Cache {
   // Entries with an end were stored: Maintain looks for those that are past it.
   bool expects_expiry() const { return upkeep_.expects_expiry(); }
   CacheUsage Usage();
+  // A number that stands still while nobody uses the cache.
+  uint64_t Activity() const;
   // Counts of one keyspace, and its entries.
   CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }

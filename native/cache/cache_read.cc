@@ -120,6 +120,18 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
   }
 }
 
+void Cache::FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys) const {
+  std::array<uint64_t, kBatchMax> hashes;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    hashes[i] = HashOf(space, keys[i]);
+    index_.Prefetch(guard, hashes[i]);
+    version_words_->Prefetch(hashes[i]);
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    index_.Candidates(guard, hashes[i], [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
+  }
+}
+
 std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, uint16_t space, Bytes key) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const Hit hit = FindHashed<true>(session, space, incarnation, HashOf(space, key), key, Use::kPeek);

@@ -125,6 +125,8 @@ class Worker {
  private:
   static constexpr size_t kReadBytes = size_t{64} << 10;
   static constexpr size_t kTurnCommands = 512;
+  static constexpr size_t kFetchKeys = 16;       // stores whose memory is asked for together
+  static constexpr size_t kFetchBytesMin = 128;  // of requests: less is hardly a pipeline
   static constexpr size_t kTurnOutputBytes = size_t{1} << 20;
   static constexpr size_t kEventsMax = 128;
   static constexpr size_t kAcceptsMax = 64;                   // a wake-up
@@ -162,6 +164,7 @@ class Worker {
   bool KeepsQueryLimit(Client& client, size_t bytes);
   void ReadStream(Client& client, std::string_view bytes);
   size_t RunRequests(Client& client, std::string_view input);
+  size_t FetchAhead(const Client& client, std::string_view input);
   size_t YieldTurn(Client& client, size_t at);
   bool HasEnough(const Client& client) const;
   bool RunOne(Client& client, const Args& args);

@@ -8,6 +8,7 @@
 
 #include "resp/command_table.h"
 #include "resp/dispatch.h"
+#include "resp/look_ahead.h"
 #include "resp/worker.h"
 
 namespace zerohop::resp {
@@ -105,11 +106,12 @@ void Worker::ReadStream(Client& client, std::string_view bytes) {
 // Runs what is complete; returns how many bytes were dealt with.
 size_t Worker::RunRequests(Client& client, std::string_view input) {
   client.query_bytes = input.size();
-  size_t done = 0;
+  size_t done = 0, looked_at = 0;
   Parser::Request request;
   for (size_t commands = 0; done < input.size(); ++commands) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
     if (commands >= kTurnCommands || HasEnough(client)) return YieldTurn(client, RunGets(client, done));
+    if (done >= looked_at) looked_at = done + FetchAhead(client, input.substr(done));
     const Parser::Limits limits{static_cast<int64_t>(server_.config().proto_max_bulk_bytes), client.authenticated};
     const Parser::Outcome outcome = client.parser.Next(input.substr(done), limits, &request);
     if (outcome == Parser::Outcome::kIncomplete) break;
@@ -131,6 +133,16 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   }
   const size_t reached = RunGets(client, done);
   return reached == done ? done : YieldTurn(client, reached);
+}
+
+// Asks for the memory of the next stores.  Returns how far it looked; what is short is one request, and not worth it.
+size_t Worker::FetchAhead(const Client& client, std::string_view input) {
+  if (input.size() < kFetchBytesMin) return input.size();
+  std::array<Bytes, kFetchKeys> keys;
+  const LookedAhead found = LookAhead(input, keys);
+  const auto space = server_.OpenedSpaceOf(client.database);
+  if (found.keys > 1 && space) server_.cache().FetchForStores(Guard(), *space, std::span(keys).first(found.keys));
+  return found.keys == 0 ? input.size() : found.bytes;
 }
 
 // The others' turns come first; this one goes on with the request that starts at `at`.
