@@ -175,7 +175,8 @@ class Worker {
   void CheckOutputLimits(Client& client);
   void Watch(Client& client);
   void Cron();
-  bool LooksForExpired() const { return index_ == 0 && server_.cache().expects_expiry(); }
+  // Each worker looks after it has served someone: the others may sleep.
+  bool LooksForExpired() const { return server_.cache().expects_expiry(); }
   bool OwesReplies(const Client& client) const;
   void BuryClosed();
   void Forget(Client& client);
