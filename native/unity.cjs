@@ -10,11 +10,17 @@ const AT_ONCE = 12;
 /** Compiled by themselves: for processors that others are not for. */
 const OF_A_PROCESSOR = /avx|bmi|neon|checksum/;
 
+/** Servers wait for their clients by epoll: they are for Linux alone. */
+const OF_THIS_SYSTEM = process.platform === 'linux' ? /./ : /^(?!resp\/)/;
+
 const root = path.dirname(__dirname);
 const part = process.argv[2];
 const files =
   part === 'core'
-    ? readFileSync(path.join(root, 'native/sources.txt'), 'utf8').trim().split(/\s+/)
+    ? readFileSync(path.join(root, 'native/sources.txt'), 'utf8')
+        .trim()
+        .split(/\s+/)
+        .filter((file) => OF_THIS_SYSTEM.test(file))
     : readdirSync(path.join(root, 'native/binding'))
         .filter((file) => file.endsWith('.cc'))
         .sort()

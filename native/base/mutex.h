@@ -1,8 +1,8 @@
 // mutex.h: std::mutex with the annotations that let clang's -Wthread-safety check who holds what.
 //
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
-//   registry -> gate (cache/exclusive.h) -> removal -> keyspaces -> upkeep -> evictor -> stream -> arena -> index shard
-//   -> tags; what a change listener takes
+//   server (resp/server_lock.h) -> registry -> gate (cache/exclusive.h) -> removal -> keyspaces -> upkeep -> evictor
+//   -> stream -> arena -> index shard -> tags; what a change listener takes
 //   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, eviction records  (but that the
 //   outgrown tables, the policy and the session list ask the epoch list)
 //

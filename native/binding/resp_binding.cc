@@ -2,6 +2,10 @@
 //
 // A server belongs to the environment that started it, and ends with it: a cleanup hook stops it and joins its threads,
 // however the environment ends.  Other environments of the process reach it by its number: the worker that does TLS.
+#include "binding/function_table.h"
+
+#if defined(__linux__)
+
 #include <array>
 #include <map>
 #include <memory>
@@ -13,7 +17,6 @@
 #include "binding/call.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
-#include "binding/function_table.h"
 #include "binding/job.h"
 #include "resp/server.h"
 #include "resp/worker.h"
@@ -358,3 +361,24 @@ constexpr Function kRespFunctions[] = {
 std::span<const Function> RespFunctions() { return kRespFunctions; }
 
 }  // namespace zerohop::binding
+
+#else  // the workers of a server wait for their clients by epoll
+
+namespace zerohop::binding {
+namespace {
+
+napi_value NotHere(napi_env env, napi_callback_info) { return Throw(env, {Code::kIo, "a server needs Linux"}); }
+
+constexpr Function kRespFunctions[] = {
+    {"serverStart", NotHere}, {"serverPort", NotHere},        {"serverStats", NotHere},      {"serverStop", NotHere},
+    {"serverDrain", NotHere}, {"serverCarrier", NotHere},     {"serverOpenStream", NotHere}, {"serverFeed", NotHere},
+    {"serverSent", NotHere},  {"serverCloseStream", NotHere},
+};
+
+}  // namespace
+
+std::span<const Function> RespFunctions() { return kRespFunctions; }
+
+}  // namespace zerohop::binding
+
+#endif
