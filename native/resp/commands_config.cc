@@ -11,6 +11,7 @@
 #include "resp/help.h"
 #include "resp/server.h"
 #include "resp/settings.h"
+#include "resp/worker.h"
 
 namespace zerohop::resp {
 namespace {
@@ -89,6 +90,7 @@ void ConfigSet(Context& context) {
     AdmitAllIfOpen(context.server);
   }
   if (config.tracking_table_max_keys != 0) context.server.changes().Trim(config.tracking_table_max_keys);
+  for (const auto& worker : context.server.workers()) worker->LookAtClock();
   context.reply.Ok();
 }
 

@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "cache/client.h"
@@ -46,6 +48,19 @@ inline Config OnAnyPort(size_t threads = 2) {
   config.port = 0;
   config.threads = threads;
   return config;
+}
+
+constexpr int kPatienceMs = 60000;
+
+// Asks until `holds` is true; false if it never is.  A test that waits for a time to pass asks so: a busy machine may
+// let any time pass between two lines.
+template <class Condition>
+bool Eventually(Condition holds) {
+  for (const auto begun = std::chrono::steady_clock::now();;) {
+    if (holds()) return true;
+    if (std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(kPatienceMs)) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 // A server with a cache of its own.
@@ -136,8 +151,6 @@ class Peer {
   }
 
  private:
-  static constexpr int kPatienceMs = 60000;
-
   bool More() {
     pollfd waiting{fd_, POLLIN, 0};
     if (::poll(&waiting, 1, kPatienceMs) != 1) return false;

@@ -1,7 +1,6 @@
 // Clients that send too much, too little or too slowly, and what they must not do to others.
 #include <sys/resource.h>
 
-#include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,21 +13,12 @@ namespace zerohop::resp {
 namespace {
 
 using testing::Bulk;
+using testing::Eventually;
 using testing::kMiB;
 using testing::OnAnyPort;
 using testing::Peer;
 using testing::Request;
 using testing::Served;
-
-// Until `holds` is true; false if it never is.
-template <class Condition>
-bool Eventually(Condition holds) {
-  for (int i = 0; i < 6000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
 
 // What the clients' memory is, as far as the server holds bytes for them.
 size_t HeldBytes(Server& server) {
@@ -207,12 +197,11 @@ TEST(Pressure, RefusesClientsAboveTheirNumber) {
 }
 
 TEST(Pressure, ClosesAnIdleClient) {
-  Config config = OnAnyPort();
-  config.timeout_seconds = 1;
-  Served served(config);
+  Served served;
   Peer peer(served);
-  CHECK_EQ(peer.Ask({"PING"}), "+PONG\r\n");
+  CHECK_EQ(peer.Ask({"CONFIG", "SET", "timeout", "1"}), "+OK\r\n");
   CHECK_EQ(peer.ReceiveAll(), "");
+  CHECK(Eventually([&] { return served.server->client_count() == 0; }));
 }
 
 TEST(Pressure, SurvivesClientsThatLeaveAtAnyMoment) {
