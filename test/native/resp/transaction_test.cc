@@ -114,9 +114,15 @@ TEST(Transaction, IsGivenUpWhenADatabaseWasClearedOnlyIfTheKeyWasThere) {
 TEST(Transaction, IsGivenUpWhenAWatchedKeyReachedItsEnd) {
   Served served;
   Peer peer(served);
-  peer.Ask({"SET", "a", "1", "PX", "20"});
-  peer.Ask({"WATCH", "a"});
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  // Until the key is watched before its end, however slow its client is.
+  for (int ms = 20;; ms *= 2) {
+    peer.Ask({"SET", "a", "1", "PX", std::to_string(ms)});
+    peer.Ask({"WATCH", "a"});
+    const bool in_time = peer.Ask({"GET", "a"}) == Bulk("1");
+    std::this_thread::sleep_for(std::chrono::milliseconds(ms + 10));
+    if (in_time) break;
+    peer.Ask({"UNWATCH"});
+  }
   peer.Ask({"MULTI"});
   CHECK_EQ(peer.Ask({"EXEC"}), kAborted);
   // It was past its end when it was watched: nothing changes when it is dropped.
