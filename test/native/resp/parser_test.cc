@@ -115,7 +115,7 @@ TEST(Parser, ReadsInlineRequestsAsAShellWould) {
   CHECK(words("a b\"c d\"\n") == (Words{"a", "bc d"}));
 }
 
-TEST(Parser, TellsProtocolErrorsInRedissWords) {
+TEST(Parser, TellsProtocolErrorsInTheWordsOfRedis) {
   const auto error = [](const std::string& text, const Parser::Limits& limits = kOpen) {
     return ParseWhole(text, limits).error;
   };
