@@ -15,9 +15,8 @@ namespace {
 
 bool AddFunctions(napi_env env, Evaluation* evaluation, napi_value library) {
   const std::span<const Function> rooms[] = {
-      CacheFunctions(),     ReadFunctions(),    WriteFunctions(),         FingerprintFunctions(),
-      InferenceFunctions(), WeightsFunctions(), WeightsHeaderFunctions(), TensorFunctions(),
-      RespFunctions(),
+      CacheFunctions(),   ReadFunctions(),          WriteFunctions(),  FingerprintFunctions(), InferenceFunctions(),
+      WeightsFunctions(), WeightsHeaderFunctions(), TensorFunctions(), RespFunctions(),
   };
   for (const auto& room : rooms) {
     for (const auto& [name, call] : room) {

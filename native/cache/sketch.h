@@ -6,7 +6,8 @@
 //
 //   hash -> one 64-byte block -> one counter of 32 in each of its 4 rows -> the lowest of them
 //
-// Threads  any: counters are relaxed atomics, and a race loses one addition at most.  One thread at a time may call HalveBlocks meanwhile.
+// Threads  any: counters are relaxed atomics, and a race loses one addition at most.  One thread at a time may call
+//          HalveBlocks meanwhile.
 //          A sketch does not grow: its owner replaces it with a larger one.
 // Cost     Add: one cache line.  HalveBlocks: 64 bytes a block; the owner spreads it over the requests.
 //

@@ -219,7 +219,8 @@ void AclLogCommand(Context& context) {
     context.reply.Bulk("username");
     context.reply.Bulk(entry.user);
     context.reply.Bulk("age-seconds");
-    context.reply.Double(static_cast<double>((now - entry.at_us) / 1000) / 1000);
+    const uint64_t age_ms = (now - entry.at_us) / 1000;
+    context.reply.Double(static_cast<double>(age_ms) / 1000);
     context.reply.Bulk("client-info");
     context.reply.Bulk(entry.client);
   }

@@ -57,22 +57,22 @@ Server::Server(std::shared_ptr<Cache> cache, Config config)
 
 Result<std::unique_ptr<Server>> Server::Start(std::shared_ptr<Cache> cache, Config config) {
   std::unique_ptr<Server> server(new Server(std::move(cache), std::move(config)));
-  if (const Status status = server->Open(); !status.ok()) return status;
+  if (Status status = server->Open(); !status.ok()) return status;
   return server;
 }
 
 // A failure half way: the destructor closes and joins what is there.
 Status Server::Open() {
   CommandTable::Process();
-  if (const Status status = AddUsers(); !status.ok()) return status;
+  if (Status status = AddUsers(); !status.ok()) return status;
   if (Result<uint16_t> first = SpaceOf(0); !first.ok()) return first.status();
   for (size_t i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(*this, i));
-    if (const Status status = workers_.back()->Open(); !status.ok()) return status;
+    if (Status status = workers_.back()->Open(); !status.ok()) return status;
   }
-  if (const Status status = OpenListeners(); !status.ok()) return status;
+  if (Status status = OpenListeners(); !status.ok()) return status;
   for (const auto& worker : workers_) {
-    if (const Status status = worker->Run(); !status.ok()) return status;
+    if (Status status = worker->Run(); !status.ok()) return status;
   }
   return {};
 }
@@ -89,7 +89,7 @@ Status Server::OpenListeners() {
         if (!listener.ok() && optional && worker == workers_.front()) break;
         if (!listener.ok()) return listener.status();
         port_ = listener.value()->port();
-        if (const Status status = worker->Listen(std::move(listener.value())); !status.ok()) return status;
+        if (Status status = worker->Listen(std::move(listener.value())); !status.ok()) return status;
       }
     }
   }
@@ -98,7 +98,7 @@ Status Server::OpenListeners() {
     auto listener = Listener::Unix(config_.unix_path, config_.unix_mode, config_.backlog);
     if (!listener.ok()) return listener.status();
     for (const auto& worker : workers_) {
-      if (const Status status = worker->Listen(listener.value()); !status.ok()) return status;
+      if (Status status = worker->Listen(listener.value()); !status.ok()) return status;
     }
   }
   return {};
