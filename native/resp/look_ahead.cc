@@ -30,10 +30,12 @@ bool ReadWord(std::string_view input, size_t* at, std::string_view* word) {
 
 LookedAhead LookAhead(std::string_view input, std::span<Bytes> keys) {
   constexpr size_t kStoreWordsMin = 3;
+  // A longer request arrives in many parts, and it would be read from its start with each of them.
+  constexpr size_t kWordsMax = 16;
   LookedAhead found;
   while (found.keys < keys.size()) {
     size_t at = found.bytes, words;
-    if (!ReadHead(input, '*', &at, &words)) return found;
+    if (!ReadHead(input, '*', &at, &words) || words > kWordsMax) return found;
     std::string_view word, key;
     for (size_t i = 0; i < words; ++i) {
       if (!ReadWord(input, &at, &word)) return found;

@@ -21,7 +21,8 @@ struct LookedAhead {
   size_t bytes = 0;  // of whole requests that were looked at
 };
 
-// Reads requests from the start of `input` until `keys` is full, or something is not as expected or not there yet.
+// Reads requests from the start of `input` until `keys` is full, or something is not as expected or not there yet, or
+// a request has more words than a store needs.
 LookedAhead LookAhead(std::string_view input, std::span<Bytes> keys);
 
 }  // namespace zerohop::resp

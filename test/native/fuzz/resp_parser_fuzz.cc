@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "resp/look_ahead.h"
 #include "resp/parser.h"
 #include "resp/reference_parser.h"
 
@@ -41,6 +44,19 @@ testing::Parsed ParseInPieces(const std::string& text, size_t distance, const Pa
   return parsed;
 }
 
+// What is read ahead is a guess, of bytes that are there.
+void LookAheadIn(const std::string& text) {
+  const std::vector<char> there(text.begin(), text.end());
+  zerohop::Bytes keys[16];
+  const LookedAhead found = LookAhead({there.data(), there.size()}, keys);
+  if (found.bytes > there.size() || found.keys > std::size(keys)) std::abort();
+  for (const zerohop::Bytes& key : std::span(keys).first(found.keys)) {
+    if (key.empty()) continue;
+    const char* const begin = reinterpret_cast<const char*>(key.data());
+    if (begin < there.data() || begin + key.size() > there.data() + found.bytes) std::abort();
+  }
+}
+
 }  // namespace
 }  // namespace zerohop::resp
 
@@ -49,6 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const Parser::Limits limits{(data[0] & 2) != 0 ? 64 : int64_t{512} << 20, (data[0] & 1) == 0};
   const std::string text(reinterpret_cast<const char*>(data) + 2, size - 2);
+  LookAheadIn(text);
   const auto wanted = testing::ReferenceParse(text, limits);
   const auto seen = ParseInPieces(text, data[1] == 0 ? text.size() + 1 : data[1], limits);
   if (seen.requests != wanted.requests || seen.error != wanted.error) std::abort();
