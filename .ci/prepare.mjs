@@ -14,7 +14,11 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** @typedef {{ commands: readonly string[], debianPackage: string }} WantedTool  any one command will do */
+/**
+ * Any one of the commands will do; of what is no command, a file by its absolute path.
+ *
+ * @typedef {{ commands: readonly string[], debianPackage: string }} WantedTool
+ */
 
 /** What node-gyp needs to compile the addon. */
 export const ADDON_TOOLS = [
@@ -191,7 +195,8 @@ function aptGet(...args) {
 }
 
 function missingPackages(wanted) {
-  return wanted.filter(({ commands }) => !commands.some(findCommand)).map(({ debianPackage }) => debianPackage);
+  const isThere = (tool) => (path.isAbsolute(tool) ? existsSync(tool) : findCommand(tool) !== undefined);
+  return wanted.filter(({ commands }) => !commands.some(isThere)).map(({ debianPackage }) => debianPackage);
 }
 
 function isStale({ product, sources }) {

@@ -6,8 +6,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { ensureDebianPackages, PreparationError, root } from './prepare.mjs';
 
-/** What the vitest suite starts: without a Redis the tests of some examples fail; tables are also written by Python. */
+/** What the vitest suite starts: Redis, which servers are compared with; clients in Python and C; an openssl. */
 export const SUITE_TOOLS = [
+  { commands: ['/usr/lib/python3/dist-packages/redis/__init__.py'], debianPackage: 'python3-redis' },
+  { commands: ['/usr/include/hiredis/hiredis.h'], debianPackage: 'libhiredis-dev' },
+  { commands: ['openssl'], debianPackage: 'openssl' },
   { commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' },
   { commands: ['f2py3'], debianPackage: 'python3-numpy' },
 ];
