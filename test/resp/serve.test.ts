@@ -1,4 +1,6 @@
 // What `serve` takes, what it gives, and who is let in.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
@@ -118,11 +120,14 @@ test('a unix socket is for this user alone, is served, and is gone afterwards', 
 
 test('a socket whose server was killed is taken over, and one in use is not', async () => {
   const file = path.join(ownFolder(), 'zerohop.sock');
+  const leave = `require('node:net').createServer().listen(${JSON.stringify(file)}, () => process.kill(process.pid, 9))`;
+  await once(spawn(process.execPath, ['-e', leave], { stdio: 'ignore' }), 'exit');
+  expect(statSync(file).isSocket()).toBe(true);
   const first = started(openCache(), { port: false, path: file });
   const error = errorOf(() => started(openCache(), { port: false, path: file }));
   expect(error).toMatchObject({ name: 'CacheError', code: 'ERR_CACHE_IO' });
   expect(error.message).toContain(file);
-  expect(first.stats().clients).toBe(0);
+  await until(() => first.stats().clients === 0); // whoever asked whether somebody listens is gone
 });
 
 test('a port in use is an error that names it', () => {
