@@ -63,7 +63,6 @@ void RememberKeys(Context& context) {
 }
 
 void Run(Context& context) {
-  CommandCounts& counts = context.worker.counts().by_command[context.command.index];
   const uint64_t errors = context.reply.errors();
   const bool timed = (context.command.flags & kFast) == 0;
   const uint64_t from = timed ? NowUs() : 0;
@@ -72,6 +71,8 @@ void Run(Context& context) {
   if (client.Has(kClientTracking) && (context.command.flags & kReadOnly) != 0) [[unlikely]]
     RememberKeys(context);
   context.command.run(context);
+  // Looked up now: CONFIG RESETSTAT makes new ones, and EXEC may run it.
+  CommandCounts& counts = context.worker.counts().by_command[context.command.index];
   ++counts.calls;
   if (timed) counts.micros += NowUs() - from;
   if (context.reply.errors() != errors) ++counts.failed;

@@ -163,6 +163,7 @@ TEST(Admin, CountsCommandsAndErrors) {
   CHECK_EQ(one.Ask({"CONFIG", "RESETSTAT"}), kOk);
   const std::string after = one.Ask({"INFO", "all"});
   CHECK(!Contains(after, "cmdstat_set") && !Contains(after, "errorstat_ERR"));
+  CHECK(Contains(after, "cmdstat_config|resetstat:calls=1,") && !Contains(after, "failed_calls=1"));
 }
 
 TEST(Admin, TellsItsCommandsAsRedisDoes) {
