@@ -213,7 +213,9 @@ std::string Comparable(const Words& words, std::string reply) {
   std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(c & ~0x20); });
   if (name == "TTL" || name == "PTTL" || name == "EXPIRETIME" || name == "PEXPIRETIME") {
     // Seconds and milliseconds that were counted from two moments.
-    const long long number = reply[0] == ':' ? std::atoll(reply.c_str() + 1) : 0;
+    long long number = reply[0] == ':' ? std::atoll(reply.c_str() + 1) : 0;
+    // No end is later here than 64 bits of microseconds tell.
+    number = std::min(number, name[0] == 'P' ? 10'000'000'000'000'000ll : 10'000'000'000'000ll);
     if (number > 1000) return ":" + std::to_string((number + 50000) / 100000);
   }
   if ((name == "KEYS" || name == "SCAN") && reply[0] == '*') {
