@@ -9,6 +9,7 @@ export {
   type EmbeddingsLike,
   type GenerationLike,
   type KeepAnswersOptions,
+  type KeptAnswers,
   keepAnswers,
   type LangChainCaches,
   type LlmCache,

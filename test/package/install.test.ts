@@ -73,6 +73,14 @@ const USE = `
   console.log(vectors.get('k').join(), cache.stats().hits, new CacheError('ERR_CACHE_IO', 'x') instanceof Error);
   cache.close();`;
 
+/** What the package depends on, packed from where it is installed. */
+async function dependency(name: string): Promise<Packed> {
+  const from = join(root, 'node_modules', name);
+  const manifest = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
+  await run('npm', ['pack', from, '--pack-destination', folder, '--ignore-scripts'], { cwd: folder });
+  return { name, tarball: join(folder, `${name}-${manifest.version}.tgz`), manifest };
+}
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'zerohop-install-'));
   await run(process.execPath, [join(root, '.ci/pack.mjs'), join(folder, 'packed')], { cwd: root });
@@ -96,7 +104,7 @@ beforeAll(async () => {
       const manifest = { ...compiled.manifest, name, cpu: [cpu], libc: [musl ?? 'glibc'] };
       return { name, tarball: compiled.tarball, manifest };
     });
-  registry = await Registry.serving([...packed, ...others]);
+  registry = await Registry.serving([...packed, ...others, await dependency('commander')]);
 }, 180_000);
 
 afterAll(() => {
@@ -125,7 +133,7 @@ describe('what is published', () => {
         expect(
           rest.filter(
             (file) =>
-              !/^(CHANGELOG\.md|dist\/((adapters|addon|base|cache|fingerprint|model|weights)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(
+              !/^(CHANGELOG\.md|dist\/((adapters|addon|base|cache|cli|fingerprint|model|resp|weights)\/)?[\w-]+\.(d\.m?ts|m?js)(\.map)?)$/.test(
                 file,
               ),
           ),
@@ -158,6 +166,14 @@ describe('installed with scripts blocked', () => {
   test('works from an ES module', async () => {
     const text = `import { CacheError, float32, open } from 'zerohop';${USE}`;
     expect(await printed(place, 'main.mjs', text)).toBe('1,2,3 1 true');
+  });
+
+  test('brings the command, which serves', async () => {
+    const command = join(place, 'node_modules/.bin/zerohop');
+    expect((await run(command, ['--version'], { cwd: place })).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+    const use = `import { open, serve } from 'zerohop'; const server = serve(open({ maxBytes: '1MB' }), { port: 0 });
+      console.log(server.addresses[0].startsWith('redis://127.0.0.1:')); await server.close();`;
+    expect(await printed(place, 'serve.mjs', use)).toBe('true');
   });
 
   test('makes the same fingerprints with the addon and without', async () => {
