@@ -93,6 +93,7 @@ struct Client {
   size_t lately_read = 0;  // the most that a turn read at once, fading
   size_t query_bytes = 0;  // that arrived and were not dealt with yet, with the running command's
   PendingOutput pending;
+  size_t held_bytes = 0;       // in `input` and `pending`, as far as Server::held_bytes counts it
   uint64_t soft_limit_us = 0;  // since when `pending` is above the soft limit; 0: it is not
 
   Parked parked = Parked::kNot;

@@ -60,7 +60,7 @@ void Reset(Context& context) {
 
 void Select(Context& context) {
   const auto database = ParseInteger(context.args[1]);
-  if (!database) return context.reply.Error("ERR invalid DB index");
+  if (!database) return context.reply.NotAnInteger();
   if (*database < 0 || *database >= static_cast<int64_t>(kDatabases))
     return context.reply.Error("ERR DB index is out of range");
   const auto space = context.server.SpaceOf(static_cast<size_t>(*database));

@@ -144,6 +144,8 @@ void WatchCommand(Context& context) {
     watched.space = context.space;
     watched.key = context.args[i];
     watched.changed = &watches.changed;
+    // An entry past its end goes now: that is no change of what is watched.
+    context.cache.Has(guard, context.session, context.space, context.args.AsBytes(i));
     // First watched, then looked up: what comes between is noticed.
     changes.Watch(&watched);
     watched.existed = context.cache.Has(guard, context.session, context.space, context.args.AsBytes(i));

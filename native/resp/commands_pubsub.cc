@@ -90,8 +90,15 @@ void AppendBulkTo(std::string_view bytes, std::string* text) {
 
 void Publish(Context& context) {
   const std::string_view channel = context.args[1], message = context.args[2];
+  // Who is told it would be over its limit: it is closed before that costs memory.
+  const uint64_t limit = context.server.config().output_pubsub.hard_bytes;
+  const bool too_long = limit != 0 && message.size() >= limit;
   std::string plain;  // without the first byte, which the listener's protocol decides
   const size_t count = context.server.pubsub().Publish(channel, [&](uint64_t listener, const std::string* pattern) {
+    if (too_long) {
+      ++context.worker.counts().output_limit_disconnections;
+      return static_cast<void>(context.server.Post(listener, {.kind = Message::Kind::kClose}));
+    }
     std::string text;
     if (pattern == nullptr && !plain.empty()) {
       text = plain;

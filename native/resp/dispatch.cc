@@ -99,7 +99,7 @@ class Request {
         client_(client),
         words_(words),
         out_(out),
-        before_(out.Here()),
+        before_(out.bytes()),
         reply_(out, client.protocol, &worker.counts().errors) {}
 
   Ran Go() {
@@ -233,7 +233,7 @@ class Request {
   Client& client_;
   const Args& words_;
   Output& out_;
-  const Output::Mark before_;
+  const size_t before_;
   Reply reply_;
   const Command* command_ = nullptr;
 };

@@ -5,14 +5,31 @@
 namespace zerohop::resp {
 
 void Output::Grow(size_t bytes) {
-  const size_t capacity = std::max(capacity_ * 2, size_ + bytes);
+  // Pieces lie between the own bytes: without one part of them the rest means nothing.
+  if (size_ + bytes > limit_) Lose();
+  const size_t capacity = std::max(size_ == 0 ? kFirstBytes : capacity_ * 2, size_ + bytes);
   std::unique_ptr<char[]> grown(new char[capacity]);
   std::memcpy(grown.get(), text_.get(), size_);
   text_ = std::move(grown);
   capacity_ = capacity;
 }
 
+void Output::Rewind(size_t bytes) {
+  if (bytes >= this->bytes()) return;
+  while (!pieces_.empty() && pieces_.back().after + borrowed_bytes_ - pieces_.back().bytes.size() >= bytes) {
+    borrowed_bytes_ -= pieces_.back().bytes.size();
+    pieces_.pop_back();
+  }
+  size_ = bytes - borrowed_bytes_;
+}
+
+void Output::Lose() {
+  Clear();
+  lost_ = true;
+}
+
 void Output::Clear() {
+  lost_ = false;
   size_ = 0;
   borrowed_bytes_ = 0;
   pieces_.clear();
@@ -63,6 +80,7 @@ void Output::CopyTo(size_t skip, char* to) const {
 void Output::Keep() {
   if (pieces_.empty()) return;
   const size_t total = bytes();
+  if (total > limit_) return Lose();
   const size_t capacity = std::max(capacity_, total);
   std::unique_ptr<char[]> kept(new char[capacity]);
   CopyTo(0, kept.get());

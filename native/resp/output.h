@@ -4,6 +4,8 @@
 // never given back; a large value is not copied there, but noted as a *borrowed* piece of the cache's memory, and sent
 // from where it lies.
 //
+// Limit     a reply of more than `limit` bytes of its own is *lost*: what was put is forgotten, and the client is to be
+//           closed.  So no request makes us take memory without end.
 // Lifetime  borrowed pieces are valid while the pass's ReadGuard lives (worker.h): before it ends they are sent or
 //           copied (`Keep`).
 // Threads   the worker's.
@@ -12,6 +14,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -23,7 +26,7 @@ namespace zerohop::resp {
 
 class Output {
  public:
-  Output() : text_(new char[kFirstBytes]), capacity_(kFirstBytes) {}
+  explicit Output(size_t limit = SIZE_MAX) : limit_(limit), text_(new char[kFirstBytes]), capacity_(kFirstBytes) {}
 
   // Room for `bytes`; call `Advance` with how many were written.
   char* Room(size_t bytes) {
@@ -46,16 +49,12 @@ class Output {
   size_t borrowed_bytes() const { return borrowed_bytes_; }
   void Clear();
 
-  // A place to go back to: what was put since is forgotten.
-  struct Mark {
-    size_t size, pieces, borrowed_bytes;
-  };
-  Mark Here() const { return {size_, pieces_.size(), borrowed_bytes_}; }
-  void Rewind(const Mark& mark) {
-    size_ = mark.size;
-    pieces_.resize(mark.pieces);
-    borrowed_bytes_ = mark.borrowed_bytes;
-  }
+  // What was put since there were so many bytes is forgotten.
+  void Rewind(size_t bytes);
+
+  // Something was, since the last Clear.
+  bool lost() const { return lost_; }
+  void Lose();
 
   // Borrowed pieces become own ones.
   void Keep();
@@ -76,10 +75,12 @@ class Output {
   template <class Visit>
   void Each(size_t skip, Visit visit) const;
 
+  const size_t limit_;
   std::unique_ptr<char[]> text_;
   size_t size_ = 0, capacity_;
   size_t borrowed_bytes_ = 0;
   std::vector<Piece> pieces_;
+  bool lost_ = false;
 };
 
 }  // namespace zerohop::resp

@@ -36,6 +36,7 @@ std::string RandomDigits() {
 
 Server::Server(std::shared_ptr<Cache> cache, Config config)
     : cache_(std::move(cache)),
+      held_bytes_max_(std::max<uint64_t>(cache_->options().max_bytes, kHeldBytesMin)),
       config_(std::move(config)),
       lock_(std::max<size_t>(config_.threads, 1)),
       started_us_(NowUs()),

@@ -134,6 +134,11 @@ class Server {
   // `maxmemory` is below what the cache takes, which cannot shrink: commands that take memory are refused.
   std::atomic<bool> out_of_memory{false};
 
+  // What clients hold together: requests that are not complete, and replies that they do not read.
+  std::atomic<uint64_t> held_bytes{0};
+  // Its limit: as much as the cache, and at least 1 GiB, so that a value fits.
+  uint64_t held_bytes_max() const { return held_bytes_max_; }
+
   // For workers.
   uint64_t NextClientId() { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
   bool AdmitClient();  // counts it; false: there are maxclients already
@@ -152,7 +157,10 @@ class Server {
   Status OpenListeners();
   std::shared_ptr<StreamEnd> FindStream(uint64_t id) EXCLUDES(streams_mutex_);
 
+  static constexpr uint64_t kHeldBytesMin = uint64_t{1} << 30;
+
   const std::shared_ptr<Cache> cache_;
+  const uint64_t held_bytes_max_;
   Config config_;
   ServerLock lock_;
   int port_ = 0;

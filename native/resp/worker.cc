@@ -27,7 +27,8 @@ thread_local Worker* running_worker = nullptr;
 
 }  // namespace
 
-Worker::Worker(Server& server, size_t index) : server_(server), index_(index), read_buffer_(new char[kReadBytes]) {
+Worker::Worker(Server& server, size_t index)
+    : server_(server), index_(index), read_buffer_(new char[kReadBytes]), out_(server.held_bytes_max()) {
   counts_.by_command.resize(CommandTable::Process().all().size());
   get_index_ = CommandTable::Process().Find("get")->index;
   gets_.reserve(Cache::kBatchMax);
@@ -164,6 +165,7 @@ void Worker::Loop() {
     for (Client* const client : left_) {
       client->in_ready = false;
       Turn(*client, /*may_read=*/false);
+      CountHeld(*client);
       LetOthers();
     }
     left_.clear();
@@ -174,6 +176,7 @@ void Worker::Loop() {
     for (Client* const client : flush_) {
       client->in_flush = false;
       SendPending(*client);
+      CountHeld(*client);
     }
     flush_.clear();
     if (next_cron_us_ == kNever && LooksForExpired()) next_cron_us_ = now_us_ + kCronUs;
@@ -358,6 +361,7 @@ void Worker::Forget(Client& client) {
     client.stream->Give(client.id, {});
     server_.ForgetStream(client.id);
   }
+  server_.held_bytes.fetch_sub(client.held_bytes, std::memory_order_relaxed);
   server_.DismissClient();
   server_.Strike(client.id);
   clients_.erase(client.id);

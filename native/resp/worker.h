@@ -173,6 +173,7 @@ class Worker {
   bool Send(Client& client, const iovec* pieces, size_t count, size_t* sent);
   void SendPending(Client& client);
   void CheckOutputLimits(Client& client);
+  void CountHeld(Client& client);
   void Watch(Client& client);
   void Cron();
   // Each worker looks after it has served someone: the others may sleep.

@@ -11,6 +11,11 @@ namespace zerohop::resp {
 
 // Sends what the turn answered.  What the socket does not take is copied, and goes when it can.
 void Worker::Flush(Client& client) {
+  if (out_.lost()) [[unlikely]] {
+    ++counts_.output_limit_disconnections;
+    out_.Clear();
+    return Close(client);
+  }
   if (!out_.empty()) {
     size_t sent = 0;
     if (client.pending.empty() && !client.Has(kClientClosing)) {
@@ -23,7 +28,10 @@ void Worker::Flush(Client& client) {
         if (!all) break;
       }
     }
-    if (sent < out_.bytes() && !client.Has(kClientClosing)) {
+    if (out_.bytes() - sent > server_.held_bytes_max()) {
+      ++counts_.output_limit_disconnections;
+      Close(client);
+    } else if (sent < out_.bytes() && !client.Has(kClientClosing)) {
       client.pending.Append(out_, sent);
       Watch(client);
       CheckOutputLimits(client);
@@ -121,6 +129,29 @@ void Worker::CheckOutputLimits(Client& client) {
   Close(client);
 }
 
+// All clients of the server together hold no more than a limit: whoever holds most goes first.
+void Worker::CountHeld(Client& client) {
+  const size_t held = client.pending.memory() + client.input.bytes();
+  if (held == client.held_bytes) [[likely]]
+    return;
+  server_.held_bytes.fetch_add(held - client.held_bytes, std::memory_order_relaxed);
+  client.held_bytes = held;
+  while (server_.held_bytes.load(std::memory_order_relaxed) > server_.held_bytes_max()) {
+    Client* most = nullptr;
+    for (const auto& [id, each] : clients_) {
+      if (each->held_bytes > (most == nullptr ? 0 : most->held_bytes)) most = each.get();
+    }
+    // Another worker's clients hold all of it: that one frees it.
+    if (most == nullptr) return;
+    ++counts_.output_limit_disconnections;
+    most->pending.Clear();
+    most->input.Free();
+    Close(*most);
+    server_.held_bytes.fetch_sub(most->held_bytes, std::memory_order_relaxed);
+    most->held_bytes = 0;
+  }
+}
+
 void Worker::Push(Client& client, std::string_view bytes) {
   if (client.Has(kClientClosing | kClientCloseAfterReply)) return;
   if (&client == current_) {
@@ -131,7 +162,9 @@ void Worker::Push(Client& client, std::string_view bytes) {
     return;
   }
   client.pending.Append(bytes);
-  if (client.in_flush) return;
+  // Much may come before the wake-up ends.
+  if (client.pending.bytes() > kTurnOutputBytes) CheckOutputLimits(client);
+  if (client.in_flush || client.Has(kClientClosing)) return;
   client.in_flush = true;
   flush_.push_back(&client);
   WakeIfElsewhere();

@@ -17,8 +17,8 @@ void Worker::OnEvents(Client& client, uint32_t events) {
   if (client.Has(kClientClosing)) return;
   if ((events & EPOLLOUT) != 0) SendPending(client);
   // What it sent before comes first: the rest waits in its socket.
-  if (client.in_ready) return;
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) Turn(client, /*may_read=*/true);
+  if (!client.in_ready && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) Turn(client, /*may_read=*/true);
+  CountHeld(client);
 }
 
 bool Worker::IsHeld(const Client& client) const {
@@ -41,7 +41,8 @@ void Worker::Turn(Client& client, bool may_read) {
   } else if (done < input.size()) {
     // In one piece with what is still to come of a long word: it is not copied again.
     const std::string_view rest = input.substr(done);
-    if (!client.input.Reserve(client.parser.BytesWanted()) || !client.input.Append(rest)) Close(client);
+    if (!client.input.Reserve(std::min(client.parser.BytesWanted(), kTurnInputBytes)) || !client.input.Append(rest))
+      Close(client);
   }
   if (client.input.empty()) client.parser.Shrink();
   client.query_bytes = client.input.bytes();
@@ -58,7 +59,9 @@ bool Worker::ReadInto(Client& client, std::string_view* input, bool* in_place) {
   char* to = read_buffer_.get();
   size_t room = kReadBytes;
   if (*in_place) {
-    to = client.input.Room(std::max(kOwnInputBytes, wanted > before ? wanted - before : 0));
+    // A long word gets room as it comes: who only announces one takes no memory.
+    const size_t missing = wanted > before ? wanted - before : 0;
+    to = client.input.Room(std::max(kOwnInputBytes, std::min(missing, kTurnInputBytes)));
     if (to == nullptr) {
       Close(client);
       return false;
@@ -97,10 +100,12 @@ bool Worker::KeepsQueryLimit(Client& client, size_t bytes) {
 
 void Worker::ReadStream(Client& client, std::string_view bytes) {
   client.stream->unread.fetch_sub(bytes.size(), std::memory_order_relaxed);
-  if (!client.input.Reserve(client.parser.BytesWanted()) || !client.input.Append(bytes)) return Close(client);
+  if (!client.input.Reserve(std::min(client.parser.BytesWanted(), kTurnInputBytes)) || !client.input.Append(bytes))
+    return Close(client);
   counts_.bytes_in += bytes.size();
   client.last_spoke_us = now_us_;
   if (KeepsQueryLimit(client, client.input.bytes())) Turn(client, /*may_read=*/false);
+  CountHeld(client);
 }
 
 // Runs what is complete; returns how many bytes were dealt with.

@@ -172,7 +172,9 @@ TEST(Admin, TellsItsCommandsAsRedisDoes) {
   const std::string get = peer.Ask({"COMMAND", "INFO", "get"});
   CHECK(Contains(get, std::string("*10\r\n") + Bulk("get") + ":2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"));
   CHECK_EQ(peer.Ask({"COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"}), std::string("*2\r\n") + Bulk("a") + Bulk("b"));
-  CHECK_EQ(peer.Ask({"COMMAND", "GETKEYS", "PING"}), "-ERR The command has no key arguments\r\n");
+  CHECK_EQ(peer.Ask({"COMMAND", "GETKEYS", "PING", "x"}), "-ERR The command has no key arguments\r\n");
+  CHECK_EQ(peer.Ask({"COMMAND", "GETKEYS", "PING"}),
+           "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
   CHECK(Contains(peer.Ask({"COMMAND", "LIST", "FILTERBY", "PATTERN", "client|track*"}), Bulk("client|tracking")));
   CHECK(Contains(peer.Ask({"COMMAND", "DOCS", "get"}), Bulk("summary")));
   CHECK_EQ(peer.Ask({"CLIENT", "SETINFO", "LIB-NAME", "x"}), "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.\r\n");

@@ -1,6 +1,7 @@
 // Clients that send too much, too little or too slowly, and what they must not do to others.
 #include <sys/resource.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,6 +56,57 @@ TEST(Pressure, TellsProtocolErrorsAndCloses) {
     REQUIRE(peer.Send(Request({"PING"}) + text));
     CHECK_EQ(peer.ReceiveAll(), "+PONG\r\n-ERR Protocol error: " + error + "\r\n");
   }
+}
+
+// A reply takes no memory until its client does not read it, and then not without end.
+TEST(Pressure, DisconnectsWhoAsksForMoreThanAllClientsMayHold) {
+  Served served(OnAnyPort(), 64 * kMiB);
+  CHECK_EQ(Peer(served).Ask({"SET", "key", std::string(16 * kMiB, 'v')}), "+OK\r\n");
+  std::string mget = "MGET";
+  for (int i = 0; i < 400; ++i) mget += " key";
+  for (const std::string& text : {mget + "\r\n", "MULTI\r\n" + mget + "\r\nSET other 1\r\n" + mget + "\r\nEXEC\r\n"}) {
+    Peer peer(served);
+    const uint64_t before = Counts(*served.server).output_limit_disconnections;
+    REQUIRE(peer.Send(text));
+    CHECK(Eventually([&] { return Counts(*served.server).output_limit_disconnections == before + 1; }));
+    CHECK(HeldBytes(*served.server) < 64 * kMiB);
+  }
+  // The transaction was run nevertheless.
+  CHECK_EQ(Peer(served).Ask({"GET", "other"}), Bulk("1"));
+}
+
+TEST(Pressure, DisconnectsWhoHoldsMostWhereAllHoldTooMuch) {
+  Served served(OnAnyPort(), 512 * kMiB);
+  CHECK_EQ(Peer(served).Ask({"SET", "key", std::string(192 * kMiB, 'v')}), "+OK\r\n");
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (int i = 0; i < 6; ++i) {
+    peers.push_back(std::make_unique<Peer>(served));
+    REQUIRE(peers.back()->Send(Request({"GET", "key"})));
+  }
+  CHECK(Eventually([&] { return Counts(*served.server).output_limit_disconnections > 0; }));
+  CHECK(served.server->held_bytes.load() <= served.server->held_bytes_max());
+  CHECK_EQ(Peer(served).Ask({"PING"}), "+PONG\r\n");
+  peers.clear();
+  CHECK(Eventually([&] { return served.server->held_bytes.load() == 0; }));
+}
+
+TEST(Pressure, GivesAnAnnouncedWordRoomAsItComes) {
+  Served served;
+  Peer peer(served);
+  REQUIRE(peer.Send("*2\r\n$4\r\nECHO\r\n$500000000\r\nx"));
+  CHECK(Eventually([&] { return HeldBytes(*served.server) > 0; }));
+  REQUIRE(peer.Send("x"));
+  CHECK(Eventually([&] { return served.server->held_bytes.load() == 28; }));
+  CHECK(HeldBytes(*served.server) < 3 * kMiB);
+}
+
+TEST(Pressure, ClosesSubscribersRatherThanCopyWhatIsOverTheirLimit) {
+  Served served;
+  Peer listener(served);
+  CHECK_EQ(listener.Ask({"SUBSCRIBE", "channel"}), "*3\r\n$9\r\nsubscribe\r\n$7\r\nchannel\r\n:1\r\n");
+  CHECK_EQ(Peer(served).Ask({"PUBLISH", "channel", std::string(33 * kMiB, 'm')}), ":1\r\n");
+  CHECK_EQ(listener.ReceiveAll(), "");
+  CHECK_EQ(Counts(*served.server).output_limit_disconnections, 1u);
 }
 
 TEST(Pressure, ClosesOnABrowsersRequest) {

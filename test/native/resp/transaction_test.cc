@@ -133,6 +133,18 @@ TEST(Transaction, IsGivenUpWhenAWatchedKeyReachedItsEnd) {
 }
 
 // Two clients and a thread of the process add to one number in their own ways: no addition is lost.
+TEST(Transaction, RunsWhereAWatchedKeyWasPastItsEndBefore) {
+  Served served;
+  Peer peer(served), other(served);
+  peer.Ask({"SET", "a", "1", "PX", "1"});
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK_EQ(peer.Ask({"WATCH", "a"}), kOk);
+  CHECK_EQ(other.Ask({"DEL", "a"}), ":0\r\n");
+  peer.Ask({"MULTI"});
+  peer.Ask({"GET", "a"});
+  CHECK_EQ(peer.Ask({"EXEC"}), "*1\r\n$-1\r\n");
+}
+
 TEST(Transaction, LetsNoOtherWriterInBetween) {
   Served served(OnAnyPort(2));
   constexpr int kEach = 200;
