@@ -9,7 +9,7 @@ char* Input::Room(size_t bytes) {
   // Room for nothing needs no memory.
   if (bytes == 0 && data_ == nullptr) return const_cast<char*>("");
   // Where it moves less than what it makes free: whoever holds much and sends little costs no time.
-  if (begin_ >= end_ - begin_ && capacity_ - end_ < bytes) {
+  if (begin_ > 0 && begin_ >= end_ - begin_ && capacity_ - end_ < bytes) {
     std::memmove(data_, data_ + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
