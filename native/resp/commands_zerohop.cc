@@ -115,7 +115,13 @@ void GetLease(Context& context) {
   const Leases::Taken taken = Leases::Of(context.server).Take(client, args[1], static_cast<uint64_t>(*ttl) * 1000);
   if (taken.full) return context.reply.Error("ERR too many leases are held");
   if (old) return TellLease(context, "STALE", old, taken.token);
-  if (taken.token != 0) return TellLease(context, "LEASE", {}, taken.token);
+  if (taken.token != 0) {
+    // Whoever had it before may have stored the value since we looked.
+    const auto stored = Peek(context, args.AsBytes(1), Cache::Use::kPeek);
+    if (!stored) return TellLease(context, "LEASE", {}, taken.token);
+    Leases::Of(context.server).GiveBack(client.database, args[1], taken.token);
+    return TellLease(context, "HIT", stored, 0);
+  }
   // Nobody waits in EXEC.
   if (taken.own || until_us <= now || unblocked != Unblocked::kNot || client.Has(kClientInExec))
     return TellLease(context, "WAIT", {}, 0);

@@ -54,6 +54,9 @@ class Leases : public ServerPart {
     return true;
   }
 
+  // The holder does not need it after all.
+  void GiveBack(size_t database, std::string_view key, uint64_t token) { Release({{NameOf(database, key), token}}); }
+
   // The key is about to be deleted; or all keys of the database.  Cost: a load, where there are no leases.
   void Void(size_t database, std::string_view key) {
     if (count_.load(std::memory_order_relaxed) != 0) [[unlikely]]
