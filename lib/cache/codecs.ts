@@ -194,8 +194,9 @@ export const number = builtIn<number, number, number>({
     numbers[numbersUsed] = value;
     return numbers.subarray(numbersUsed, ++numbersUsed);
   },
-  view: (buffer, offset) => new Float64Array(buffer, offset, 1)[0]!,
-  own: (buffer) => new Float64Array(buffer)[0]!,
+  // A client of a server may have stored something else: that is not a number, and nothing beyond it is read.
+  view: (buffer, offset, length) => (length === 8 ? new Float64Array(buffer, offset, 1)[0]! : Number.NaN),
+  own: (buffer) => (buffer.byteLength === 8 ? new Float64Array(buffer)[0]! : Number.NaN),
 });
 
 /**

@@ -239,10 +239,11 @@ constexpr Command kZerohopCommands[] = {
      "Set a value with tags and what it cost to compute",
      "7.0.0",
      "zerohop"},
+    // Dangerous: whatever keys carry the tag go, also those that a user's patterns do not name.
     {"zh.purge",
      2,
      kWrite,
-     kCatKeyspace | kCatWrite | kCatSlow,
+     kCatKeyspace | kCatWrite | kCatSlow | kCatDangerous,
      0,
      0,
      0,
