@@ -284,9 +284,10 @@ SetOutcome Cache::Publish(Session& session, const Reservation& room, const Newco
         writer, newcomer.hash, room.entry_at, matches,
         [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
         [&] { return spaces_.Valid(newcomer.mark) && Holds(newcomer.options.expected); },
+        // Who sees the entry may have its tag deleted: the links are there by then.
+        [&] { newcomer.tags.Chain(); },
         [&](std::optional<uint64_t> replaced) {
           if (replaced) Untag(*replaced, newcomer.hash);
-          newcomer.tags.Chain();
           version_words_->KeyChanged(newcomer.hash);  // last: whoever marks the key from here on finds its tags
           changes_.Tell({Change::Why::kWritten, newcomer.space, newcomer.hash, newcomer.key, &session});
         });

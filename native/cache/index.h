@@ -86,14 +86,15 @@ class Index {
   // Points the matching slot, which keeps its access state, or a new one, at `offset`; unless `allowed()` says no. That
   // is asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be. `arrives()` gives a
   // new slot its access state.
-  template <class Matches, class Arrives, class Allowed, class Done>
+  // `ready()` runs under the lock too, just before readers can see the slot.
+  template <class Matches, class Arrives, class Allowed, class Ready, class Done>
   Upserted Upsert(Writer& writer, uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed,
-                  Done done);
+                  Ready ready, Done done);
   template <class Matches>
   Upserted Upsert(uint64_t hash, uint64_t offset, Matches matches, AccessState access_state = {}) {
     Writer upkeep;
     return Upsert(
-        upkeep, hash, offset, matches, [access_state] { return access_state; }, [] { return true; },
+        upkeep, hash, offset, matches, [access_state] { return access_state; }, [] { return true; }, [] {},
         [](std::optional<uint64_t>) {});
   }
 
@@ -319,9 +320,9 @@ Index::Place Index::Shard::Locate(uint64_t tag, Matches matches) const {
   return {};
 }
 
-template <class Matches, class Arrives, class Allowed, class Done>
+template <class Matches, class Arrives, class Allowed, class Ready, class Done>
 Index::Upserted Index::Upsert(Writer& writer, uint64_t hash, uint64_t offset, Matches matches, Arrives arrives,
-                              Allowed allowed, Done done) {
+                              Allowed allowed, Ready ready, Done done) {
   Shard& shard = shards_[ShardOf(hash)];
   const uint64_t slot = Pack(TagOf(hash), offset);
   for (;;) {
@@ -334,11 +335,13 @@ Index::Upserted Index::Upsert(Writer& writer, uint64_t hash, uint64_t offset, Ma
       if (place) {
         // Overwriting a key is not a use of it, and its fame stays.
         const uint64_t old = place.word().load(std::memory_order_relaxed);
+        ready();
         place.word().store(slot, std::memory_order_release);
         done(std::optional(Offset(old)));
         return {.stored = true, .replaced = Offset(old)};
       }
       if (!shard.Full()) {
+        ready();
         Insert(*shard.table.load(std::memory_order_relaxed), slot, arrives().bits());
         ++shard.used;
         size_.fetch_add(1, std::memory_order_relaxed);
