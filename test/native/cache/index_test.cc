@@ -196,7 +196,7 @@ TEST(Index, AsksForAStandingOnlyWhenAKeyIsNew) {
           ++asked;
           return Numbered(3);
         },
-        [=] { return allowed; }, [](std::optional<uint64_t>) {});
+        [=] { return allowed; }, [] {}, [](std::optional<uint64_t>) {});
   };
   CHECK(upsert(5, 8, 8, /*allowed=*/false).refused);
   CHECK_EQ(asked, 0);
@@ -311,7 +311,8 @@ TEST(Index, LetsOnlyItsOwnerAndUpkeepWrite) {
   const auto upsert = [&](const Session* session, uint64_t offset, bool* busy) {
     Index::Writer writer{session};
     const Index::Upserted upserted = index.Upsert(
-        writer, 5, offset, kAny, [] { return AccessState{}; }, [] { return true; }, [](std::optional<uint64_t>) {});
+        writer, 5, offset, kAny, [] { return AccessState{}; }, [] { return true; }, [] {},
+        [](std::optional<uint64_t>) {});
     *busy = writer.busy;
     return upserted.stored;
   };
@@ -401,7 +402,7 @@ TEST(Index, RefusesAnUpsertThatIsNotAllowedAndChangesNothing) {
   int done = 0;
   const auto upsert = [&](uint64_t offset, bool allowed) {
     return index.Upsert(
-        upkeep, 5, offset, Is(8), [] { return AccessState{}; }, [=] { return allowed; },
+        upkeep, 5, offset, Is(8), [] { return AccessState{}; }, [=] { return allowed; }, [] {},
         [&](std::optional<uint64_t> replaced) {
           CHECK_EQ(replaced.has_value(), ++done == 2);
           if (replaced) CHECK_EQ(*replaced, uint64_t{8});
