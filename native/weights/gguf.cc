@@ -6,12 +6,15 @@
 #include <iterator>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 #include "base/utf8.h"
 #include "weights/ggml_types.h"
+#include "weights/gguf_split.h"
 
 namespace zerohop {
 namespace {
@@ -91,7 +94,6 @@ class GgufParser {
   std::string_view TakeText(uint64_t bytes);
   bool SkipString(const char* what);
   bool Differ(const char* what);
-  const GgufValue* Find(std::string_view key) const;
   bool Refuse(const char* code, std::string message, uint64_t offset);
   // REQUIRES: at most kGgufBytesMax.
   uint64_t Padded(uint64_t bytes) const {
@@ -173,12 +175,6 @@ bool GgufParser::Differ(const char* what) {
       "ERR_WEIGHTS_DUPLICATE",
       std::string("two ") + what + " " + GgufQuoted(twice->text) + ", the first at " + std::to_string(twice->at),
       std::next(twice)->at);
-}
-
-const GgufValue* GgufParser::Find(std::string_view key) const {
-  const auto found = std::find_if(header_.metadata.begin(), header_.metadata.end(),
-                                  [key](const GgufValue& value) { return value.key == key; });
-  return found == header_.metadata.end() ? nullptr : &*found;
 }
 
 bool GgufParser::ReadPreamble() {
@@ -302,7 +298,7 @@ bool GgufParser::SkipElements(const GgufValue& value) {
 }
 
 bool GgufParser::ReadAlignment() {
-  const GgufValue* const value = Find("general.alignment");
+  const GgufValue* const value = header_.Find("general.alignment");
   if (value == nullptr) return true;
   if (value->type != GgufType::kUint32) {
     return Refuse("ERR_WEIGHTS_ALIGNMENT",
@@ -313,44 +309,13 @@ bool GgufParser::ReadAlignment() {
   return header_.alignment != 0 || Refuse("ERR_WEIGHTS_ALIGNMENT", "general.alignment is 0", value->begin);
 }
 
-// The types are those that the tool that splits files gives them; it leaves a count of 0 where files were merged again.
 bool GgufParser::ReadSplit() {
-  const struct {
-    const char* key;
-    GgufType type;
-    const GgufValue* value;
-  } keys[] = {{"split.no", GgufType::kUint16, Find("split.no")},
-              {"split.count", GgufType::kUint16, Find("split.count")},
-              {"split.tensors.count", GgufType::kInt32, Find("split.tensors.count")}};
-  for (const auto& [key, type, value] : keys) {
-    if (value != nullptr && value->type != type) {
-      return Refuse("ERR_WEIGHTS_SPLIT",
-                    std::string(key) + " is of the type " + GgufTypeName(value->type) + ", not " + GgufTypeName(type),
-                    value->begin);
-    }
+  Parsed<std::optional<GgufSplit>> split = ReadGgufSplit(head_, header_, tensor_count_);
+  if (auto* const refusal = std::get_if<Refusal>(&split)) {
+    refusal_ = std::move(*refusal);
+    return false;
   }
-  const GgufValue *const index = keys[0].value, *const count = keys[1].value, *const tensors = keys[2].value;
-  if (count == nullptr || At<uint16_t>(count->begin) < 2) return true;
-  if (index == nullptr || tensors == nullptr) {
-    return Refuse("ERR_WEIGHTS_SPLIT", "split.count comes without split.no or split.tensors.count", count->begin);
-  }
-  GgufSplit split;
-  split.index = At<uint16_t>(index->begin);
-  split.count = At<uint16_t>(count->begin);
-  if (split.index >= split.count) {
-    return Refuse("ERR_WEIGHTS_SPLIT",
-                  "split.no is " + std::to_string(split.index) + " of " + std::to_string(split.count) + ", from 0",
-                  index->begin);
-  }
-  const auto total = At<int32_t>(tensors->begin);
-  if (total < 0 || static_cast<uint64_t>(total) < tensor_count_) {
-    return Refuse(
-        "ERR_WEIGHTS_SPLIT",
-        "split.tensors.count is " + std::to_string(total) + "; this file alone has " + std::to_string(tensor_count_),
-        tensors->begin);
-  }
-  split.tensors = static_cast<uint64_t>(total);
-  header_.split = split;
+  header_.split = std::get<std::optional<GgufSplit>>(split);
   return true;
 }
 
@@ -498,6 +463,12 @@ bool GgufParser::PlaceTensors() {
 }
 
 }  // namespace
+
+const GgufValue* GgufHeader::Find(std::string_view key) const {
+  const auto found =
+      std::find_if(metadata.begin(), metadata.end(), [key](const GgufValue& value) { return value.key == key; });
+  return found == metadata.end() ? nullptr : &*found;
+}
 
 const char* GgufTypeName(GgufType type) { return kGgufTypes[static_cast<size_t>(type)].name; }
 

@@ -48,6 +48,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weights/tensor.h"
@@ -107,6 +108,9 @@ struct GgufHeader {
   uint64_t data_start = 0;          // where tensors begin, or would if there were any
   uint64_t trailing = 0;            // bytes behind the last tensor and its padding, of no meaning
   std::optional<GgufSplit> split;   // none: a model of one file
+
+  // The value of this key; null if there is none.  Cost: a look at every value.
+  const GgufValue* Find(std::string_view key) const;
 };
 
 // `head`: the file's beginning, or all of it; read during the call, not kept.  `file_bytes`: how long the file is.

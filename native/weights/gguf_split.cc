@@ -1,7 +1,8 @@
 #include "weights/gguf_split.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <cstring>
+#include <utility>
 
 namespace zerohop {
 namespace {
@@ -10,10 +11,10 @@ constexpr size_t kGgufSplitDigits = 5;
 constexpr std::string_view kGgufSplitOf = "-of-", kGgufSplitEnding = ".gguf";
 constexpr size_t kGgufSplitTailBytes =
     1 + kGgufSplitDigits + kGgufSplitOf.size() + kGgufSplitDigits + kGgufSplitEnding.size();
-constexpr uint32_t kGgufSplitCountMax = 65535;  // the header's number is an UINT16
-constexpr size_t kFileNameBytesMax = 255;       // of every file system that matters
+constexpr uint32_t kGgufSplitCountMax = UINT16_MAX;  // split.count is a UINT16
+constexpr size_t kFileNameBytesMax = 255;            // NAME_MAX of the file systems in common use
 
-// The number of five digits; 0 if they are not all digits, which no file has either.
+// The number of five digits.  0 if they are not all digits: no file has the number 0.
 uint32_t GgufSplitNumber(std::string_view digits) {
   uint32_t number = 0;
   for (const char digit : digits) {
@@ -28,7 +29,49 @@ std::string GgufSplitDigits(uint32_t number) {
   return std::string(kGgufSplitDigits - digits.size(), '0') + digits;
 }
 
+// REQUIRES: the value has so many bytes.
+template <class T>
+T NumberOf(std::span<const std::byte> head, const GgufValue& value) {
+  T number;
+  std::memcpy(&number, head.data() + value.begin, sizeof(number));
+  return number;
+}
+
 }  // namespace
+
+Parsed<std::optional<GgufSplit>> ReadGgufSplit(std::span<const std::byte> head, const GgufHeader& header,
+                                               uint64_t tensors) {
+  const auto refuse = [](std::string why, const GgufValue* value) {
+    return Refusal{"ERR_WEIGHTS_SPLIT", std::move(why), value->begin};
+  };
+  const GgufValue* const index = header.Find("split.no");
+  const GgufValue* const count = header.Find("split.count");
+  const GgufValue* const total = header.Find("split.tensors.count");
+  const struct {
+    const GgufValue* value;
+    GgufType type;
+  } expected[] = {{index, GgufType::kUint16}, {count, GgufType::kUint16}, {total, GgufType::kInt32}};
+  for (const auto& [value, type] : expected) {
+    if (value == nullptr || value->type == type) continue;
+    return refuse(value->key + " is of the type " + GgufTypeName(value->type) + ", not " + GgufTypeName(type), value);
+  }
+  if (count == nullptr || NumberOf<uint16_t>(head, *count) < 2) return std::nullopt;
+  if (index == nullptr || total == nullptr) {
+    return refuse("split.count comes without split.no or split.tensors.count", count);
+  }
+  const GgufSplit split{.index = NumberOf<uint16_t>(head, *index), .count = NumberOf<uint16_t>(head, *count)};
+  if (split.index >= split.count) {
+    return refuse("split.no is " + std::to_string(split.index) + " of " + std::to_string(split.count) + ", from 0",
+                  index);
+  }
+  const auto tensors_of_all = NumberOf<int32_t>(head, *total);
+  if (tensors_of_all < 0 || static_cast<uint64_t>(tensors_of_all) < tensors) {
+    return refuse(
+        "split.tensors.count is " + std::to_string(tensors_of_all) + "; this file alone has " + std::to_string(tensors),
+        total);
+  }
+  return GgufSplit{split.index, split.count, static_cast<uint64_t>(tensors_of_all)};
+}
 
 Parsed<std::vector<std::string>> GgufSplitNames(std::string_view basename) {
   const auto refuse = [](const char* why, size_t at) { return Refusal{"ERR_WEIGHTS_SPLIT", why, at}; };
