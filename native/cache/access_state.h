@@ -1,4 +1,4 @@
-// access state.h: what the policy remembers of an entry, in 16 bits beside the entry's place in the index.
+// access_state.h: what the policy remembers of an entry, in 16 bits beside the entry's place in the index.
 //
 //   15 ...... 10 | 9 ............ 0
 //   class        | stamp            the tick of the last request, modulo 1 024
@@ -13,8 +13,9 @@ namespace zerohop {
 
 class AccessState {
  public:
-  static constexpr uint32_t kClassBits = 6;
-  static constexpr uint32_t kStampBits = 10;
+  static constexpr uint32_t kClassBits = 6;   // for 42 classes (policy.h)
+  static constexpr uint32_t kStampBits = 10;  // as good as exact times; 8 bits are not (D41 in docs/DECISIONS.md)
+  static_assert(kClassBits + kStampBits == 16, "the layout above");
   static constexpr uint32_t kClasses = 1u << kClassBits;
   static constexpr uint32_t kAges = 1u << kStampBits;  // ticks; ages wrap around here, so an older entry looks younger
 

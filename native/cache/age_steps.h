@@ -1,5 +1,6 @@
-// age_steps.h: ages in ticks, told apart as finely as their nature asks for: one by one below 8, then 4 steps an
-// octave.
+// age_steps.h: ages in ticks, grouped into steps: one by one below 8, then 4 steps an octave.
+//
+// 4 steps an octave gain 0.002 over 2; 8 gain nothing more (D40 in docs/DECISIONS.md).
 #pragma once
 
 #include <array>
@@ -12,7 +13,9 @@ namespace zerohop {
 
 class AgeSteps {
  public:
-  static constexpr uint32_t kHorizon = AccessState::kAges / 2;  // ages from here on are all alike
+  // Ticks: ages from here on are all alike.  Half of what a stamp can tell: an age wraps around only after as long
+  // again.
+  static constexpr uint32_t kHorizon = AccessState::kAges / 2;
   static constexpr uint32_t kSteps = 8 + 6 * 4;
 
   // age < AccessState::kAges
@@ -28,10 +31,10 @@ class AgeSteps {
   static constexpr uint32_t kFineBits = 3, kFine = 1u << kFineBits;
   static constexpr uint32_t kInOctaveBits = 2, kInOctave = 1u << kInOctaveBits;
 
-  // A table, because every worth is read through it; 1 KiB.
+  // A table of 1 KiB, because every reuse rate is read through it.
   static const std::array<uint8_t, AccessState::kAges> kStepOf;
 };
-static_assert(AgeSteps::AgeOf(AgeSteps::kSteps) == AgeSteps::kHorizon);
+static_assert(AgeSteps::AgeOf(AgeSteps::kSteps) == AgeSteps::kHorizon, "the steps cover every age below the horizon");
 
 inline constexpr std::array<uint8_t, AccessState::kAges> AgeSteps::kStepOf = [] {
   std::array<uint8_t, AccessState::kAges> steps{};

@@ -40,8 +40,10 @@ class Appraiser {
   }
 
  private:
-  // What an entry is taken to cost if the user did not say it, in ms.
+  // What an entry costs, in ms, if the user did not say it (D44 in docs/DECISIONS.md).  A choice: any number does while
+  // no entry has a cost.
   static constexpr float kCostUnsaid = 1;
+  static_assert(kCostUnsaid > 0, "else such entries would be worth nothing");
 
   const Arena& arena_;
   const SharedPolicy& policy_;

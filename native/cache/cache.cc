@@ -12,13 +12,16 @@ size_t SegmentBytesFor(size_t max_bytes) {
   return segment_bytes;
 }
 
-// Until something is known of the entries: how many there might be, and for how many the policy takes memory at first.
+// Choices, until something is known of the entries: the bytes that one is expected to take, and the number of entries
+// for which the policy takes memory at first.
 constexpr size_t kFirstEntryBytes = 4096;
 constexpr size_t kFirstEntries = 1024;
 
-// What the policy may take for its sketch and its learner, in parts of max_bytes: 24 to 48 bytes an entry, as long as
-// that is no more.
+// Sketch and tracker take 24 to 48 bytes an entry, but at most 1/32 of max_bytes (D45 in docs/DECISIONS.md).
 constexpr size_t kPolicyShare = 32;
+// Each of the two starts with at most 1/64 of max_bytes.
+constexpr size_t kPolicyFirstShare = 64;
+static_assert(2 * kPolicyShare <= kPolicyFirstShare, "the first memory of both is within the policy's share");
 
 size_t FirstCapacity(const CacheOptions& options) {
   return std::min(options.max_entries, options.max_bytes / kFirstEntryBytes);
@@ -28,9 +31,8 @@ Policy::Options PolicyOptions(const CacheOptions& options) {
   Policy::Options of_policy;
   of_policy.kind = options.policy;
   of_policy.aging = options.aging;
-  // A small cache has a small one.
-  of_policy.sketch_bytes_min = std::min(of_policy.sketch_bytes_min, options.max_bytes / 64);
-  of_policy.tracker_bytes_min = std::min(of_policy.tracker_bytes_min, options.max_bytes / 64);
+  of_policy.sketch_bytes_min = std::min(of_policy.sketch_bytes_min, options.max_bytes / kPolicyFirstShare);
+  of_policy.tracker_bytes_min = std::min(of_policy.tracker_bytes_min, options.max_bytes / kPolicyFirstShare);
   return of_policy;
 }
 
@@ -113,7 +115,7 @@ void Cache::Listen(ChangeListener* listener) {
   ChangeFeed::Listeners listeners = changes_.Copy();
   listeners.push_back(listener);
   const auto before = changes_.Replace(std::move(listeners));
-  index_.AwaitWriters();  // who tells those before, tells under the lock of a shard, or under ours
+  index_.AwaitWriters();  // a change is told under the lock of a shard, or under ours: so nobody uses the old list now
 }
 
 void Cache::StopListening(ChangeListener* listener) {
@@ -130,10 +132,10 @@ SharedPolicy::Fill Cache::FillLevel() {
   const size_t entries = index_.size();
   size_t capacity = entries;
   if (!evicting()) {
-    // As many as will fit if they go on like this.
+    // As many as fit if further entries are like those that are there.
     const size_t used = arena_->segment_count() - arena_->free_segments();
     const size_t usable = arena_->usable_segments();
-    constexpr size_t kTelling = 2;  // segments from which something follows
+    constexpr size_t kTelling = 2;  // segments in use from which that can be told
     capacity = used < kTelling ? std::max(entries, FirstCapacity(options_)) : entries * std::max(used, usable) / used;
   }
   return {entries, std::min(capacity, options_.max_entries), arena_->committed_segments() <= arena_->usable_segments()};

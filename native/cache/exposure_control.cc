@@ -5,19 +5,20 @@
 namespace zerohop {
 namespace {
 
-// One segment in eight is never exposed while nothing is evicted: enough for streams, survivors and a few victims,
-// however long someone keeps views of all the others.
+// One segment in eight is never exposed (D8, D32 in docs/DECISIONS.md): enough for streams, survivors and a few
+// victims, however long someone keeps views of all the others.
 constexpr uint32_t kReserveShare = 8;
-// The least reserve, in segments: open ones of newcomers and of survivors, the spare one, and a victim.  A larger cache
-// adds one that the index may take when it grows, after exposures were granted.  A small cache has a small index, and
-// needs each of its segments.
+// The least reserve, in segments: the open ones of newcomers and of survivors, the spare one, and a victim.  A larger
+// cache adds one, which the index may take when it grows after exposures were granted.  A small cache has a small
+// index, and needs each of its segments.
 constexpr uint32_t kReserveOfSmall = 4, kReserveOfLarge = 5;
-constexpr uint32_t kSegmentsOfSmall = 12;  // fewer than this are a small cache
+constexpr uint32_t kSegmentsOfSmall = 12;  // fewer segments are a small cache.  A choice
 static_assert(kReserveOfLarge < kSegmentsOfSmall, "a large cache can expose something");
 // Each scope beyond the first has two open segments.
 constexpr uint32_t kOpenOfScope = 2;
 
-// Without prompt buffers, while the cache evicts: shares of the segments that may be exposed.
+// Without prompt buffers, while the cache evicts: one segment in so many may be exposed.  Choices, for a backend that
+// no supported Node needs (D20).
 constexpr uint32_t kEvictingShare = 2, kLaggingShare = 4;
 static_assert(kEvictingShare < kLaggingShare, "fewer while collections lag");
 
@@ -33,7 +34,7 @@ bool ExposureControl::TryExpose(const ReadGuard&, uint32_t index, bool prompt) {
   // A large value cannot be moved out of the way, so it is shown while it lasts.
   if (segment.cooling.load(std::memory_order_relaxed) && segment.view_at == 0) return false;
   const uint32_t limit = Limit(prompt);
-  // A segment that someone sees already is pinned already: one more buffer costs nothing.
+  // An exposed segment is pinned already: one more buffer costs nothing.
   if (segment.exposures.load(std::memory_order_relaxed) == 0 &&
       arena_.exposed_segments() + segment.run_segments > limit) {
     if (prompt) SignalLimit();

@@ -3,11 +3,12 @@
 // A segment that a buffer shows cannot be emptied.  So the number of exposed segments is limited, and buffers are
 // called back before their segments are needed:
 //
-//   notice     a number that grows when segments have begun to cool or were retired.  Whoever holds buffers compares it
-//              in every call, and then releases the buffers over such segments.
+//   notice     a number that grows when segments have begun to cool or were retired.  A holder of buffers compares it
+//              in every call.  If it has grown, the holder releases its buffers over such segments.
 //   pressure   the cache evicts, or as many segments are exposed as the limit allows.  Isolates then hold buffers
 //              weakly, and near caches keep nothing, so that unused buffers make room for others.
-//   collection which collection of garbage would free segments whose buffers were released
+//   collection_need
+//              which collection of garbage would free segments whose buffers were released
 //
 // Threads  any.  No locks: everything is an atomic.  `announce` takes the session list's lock.
 #pragma once

@@ -10,13 +10,15 @@
 namespace zerohop {
 namespace {
 
+// Buckets of a shard at first: 8 KiB for all shards.  A choice.
 constexpr size_t kFirstBuckets = 2;
 
-// From here on a table has whole pages of its own.
+// A table of so many bytes or more has whole pages of its own (D10 in docs/DECISIONS.md).
 constexpr size_t kMappedBytes = size_t{16} << 10;
+static_assert(kMappedBytes % kPageBytes == 0);
 
-// By a quarter, so that a shard is never less than 4/5 x 4/5 full for having grown: memory is dear here, and moving a
-// slot is cheap.
+// A table grows by a quarter, so a shard that has just grown is still 4/5 x 4/5 full: memory is dear here, and moving a
+// slot is cheap (D10).
 size_t Larger(size_t buckets) { return buckets + std::max<size_t>(1, buckets / 4); }
 
 }  // namespace
@@ -52,7 +54,7 @@ std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
       mapped ? MapZeros(bytes) : ::operator new (bytes, std::align_val_t{kCacheLineBytes}, std::nothrow);
   if (memory == nullptr) return nullptr;
   auto* const first = static_cast<Bucket*>(memory);
-  // A mapping is zero, which is what an empty bucket is.
+  // A mapping is zero, and so is an empty bucket.
   if (!mapped) std::uninitialized_default_construct_n(first, count);
   std::unique_ptr<Bucket[], Release> buckets(first, {mapped, bytes});
   return std::unique_ptr<Table>(new (std::nothrow) Table{count, std::move(buckets)});
@@ -61,13 +63,13 @@ std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
 void Index::Insert(Table& table, uint64_t slot, uint16_t access_state) {
   for (size_t at = table.Home(Tag(slot));; at = table.Next(at)) {
     Bucket& bucket = table.buckets[at];
-    for (size_t i = 0; i < kSlots; ++i) {
+    for (size_t i = 0; i < kBucketSlots; ++i) {
       if (bucket.slots[i].load(std::memory_order_relaxed) != 0) continue;
       bucket.access_states[i].store(access_state, std::memory_order_relaxed);
       bucket.slots[i].store(slot, std::memory_order_release);
       return;
     }
-    // Before the slot is written: who finds the slot's key missing here must look on.
+    // Before the slot is written: a reader that does not find the key here must look on.
     bucket.passed.store(bucket.passed.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 }
@@ -98,7 +100,7 @@ bool Index::Grow(Shard& shard) noexcept {
     if (current->count != count) return true;
     for (size_t at = 0; at < count; ++at) {
       const Bucket& bucket = current->buckets[at];
-      for (size_t i = 0; i < kSlots; ++i) {
+      for (size_t i = 0; i < kBucketSlots; ++i) {
         const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
         if (slot != 0) Insert(*larger, slot, bucket.access_states[i].load(std::memory_order_relaxed));
       }
@@ -157,7 +159,7 @@ std::optional<AccessState> Index::SeenAccessStateOf(const ReadGuard&, uint64_t h
   size_t at = table.Home(TagOf(hash));
   for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
     const Bucket& bucket = table.buckets[at];
-    for (size_t i = 0; i < kSlots; ++i) {
+    for (size_t i = 0; i < kBucketSlots; ++i) {
       if (bucket.slots[i].load(std::memory_order_relaxed) != wanted) continue;
       return AccessState(bucket.access_states[i].load(std::memory_order_relaxed));
     }

@@ -2,27 +2,28 @@
 //
 // 64 shards, each an array of buckets of one cache line:
 //
-//   bucket  u32 passed | 6 access_states | 6 slots      passed: slots that lie further on because this bucket was full
-//   slot    63 ........ 36 | 35 ............. 0     access state: what the policy keeps of the slot's entry
-//   (access state.h)
-//           tag (28 bits)  | entry offset / 8 + 1      0 = empty
+//   bucket        u32 passed | 6 access states | 6 slots
+//   passed        slots that lie further on because this bucket was full
+//   access state  what the policy knows of the slot's entry (access_state.h)
+//   slot          63 ........ 36 | 35 ............. 0
+//                 tag (28 bits)  | entry offset / 8 + 1        0 = empty
 //
-// A slot lies in its home bucket or, while those are full, in one of the following.  The home follows from the tag
-// alone (tag x buckets / 2^28), so a shard grows without touching the arena.  What is left of the tag tells neighbours
-// apart; equality is decided by the caller, who compares key bytes in the entry.  At most 4/5 full.
+// A slot lies in its home bucket, or in one of the following while that one is full.  The home follows from the tag
+// alone (tag x buckets / 2^28), so a shard grows without touching the arena.  The rest of the tag tells neighbours
+// apart.  The caller decides about equality: it compares key bytes in the entry.  A shard is at most 4/5 full.
 //
-// Readers take no lock.  They may, because a slot never moves: it is written where it was empty, repointed in place,
-// and emptied; `passed` grows before a slot behind the bucket is written.  So a key that is stored all the while is
-// found. A shard that grows is copied; the old array goes when every reader that may look at it has left
-// (cache/epoch.h).
+// Readers take no lock.  They need none, because a slot never moves: it is written where it was empty, repointed in
+// place, and emptied.  `passed` grows before a slot behind the bucket is written.  So a key that is stored all the
+// while is found.  A shard grows by a copy; the old array is freed when every reader that may look at it has left
+// (epoch.h).
 //
 // Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
 // Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
 //             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
-//             A access state is written beside its slot, not with it: a race gives an entry another one's, for a while.
-//             A shard may have an owner (exclusive.h): then no other `Writer` changes it.
-// Cost        find: one cache line of slots, seldom two, plus the caller's look at the entry.  64 / 6 / load bytes an
-//             entry: 13 to 17.
+//             An access state is written beside its slot, not with it: a race may give an entry the access state of
+//             another one, for a while.  A shard may have an owner (exclusive.h): then no other `Writer` changes it.
+// Cost        find: one cache line of slots, seldom two, and the caller's look at the entry.
+// Memory      64 bytes / 6 slots / load, which is 13 to 17 bytes an entry (D10 in docs/DECISIONS.md)
 #pragma once
 
 #include <array>
@@ -50,7 +51,8 @@ class Index {
   static constexpr uint64_t kArenaBytesMax = ((uint64_t{1} << kOffsetBits) - 1) * kEntryAlignBytes;
   static_assert(kTagBits + kOffsetBits == 64, "a slot is one word");
 
-  static constexpr size_t kShards = 64;  // far more than threads; 6 bits of the hash
+  static constexpr size_t kShards = 64;      // a choice: far more than threads; 6 bits of the hash
+  static constexpr size_t kBucketSlots = 6;  // as many as fit into a cache line, each with its access state
 
   struct Upserted {
     bool stored = false;                 // false: refused, or no memory to grow; nothing changed
@@ -58,10 +60,10 @@ class Index {
     std::optional<uint64_t> replaced{};  // where the old entry of the same key lies
   };
 
-  // Who changes the index.  `session` null: an eviction, or upkeep, which goes on whoever owns the shard.
+  // Who changes the index.  `session` null: an eviction or upkeep, which does not wait for the owner of a shard.
   struct Writer {
     const Session* session = nullptr;
-    bool busy = false;  // told: another session owns the shard, so nothing was done
+    bool busy = false;  // set by the index: another session owns the shard, so nothing was done
   };
 
   explicit Index(EpochDomain& epochs);
@@ -69,7 +71,7 @@ class Index {
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
-  // The entry offset for which `matches(offset)` holds, or none.  REQUIRES: a ReadGuard.
+  // The offset of the entry for which `matches(offset)` holds; none if there is no such entry.  REQUIRES: a ReadGuard.
   template <class Matches>
   std::optional<uint64_t> Find(uint64_t hash, Matches matches) const {
     return Find(hash, matches, [](std::atomic<uint16_t>&) {});
@@ -78,15 +80,17 @@ class Index {
   template <class Matches, class Touch>
   std::optional<uint64_t> Find(uint64_t hash, Matches matches, Touch touch) const;
 
-  // For batches: fetches the line that Find will look at; then visits the offsets it will compare first.
+  // For batches.  Prefetch fetches the line that Find will look at.  Candidates visits the offsets that Find will
+  // compare first.
   void Prefetch(const ReadGuard&, uint64_t hash) const;
   template <class Visit>
   void Candidates(const ReadGuard&, uint64_t hash, Visit visit) const;
 
-  // Points the matching slot, which keeps its access state, or a new one, at `offset`; unless `allowed()` says no. That
-  // is asked under the lock, and `done(replaced)` runs under it, when the slot is what it shall be. `arrives()` gives a
-  // new slot its access state.
-  // `ready()` runs under the lock too, just before readers can see the slot.
+  // Points the matching slot at `offset`, or a new slot if none matches.  All of this runs under the lock of the shard:
+  //   allowed()        asked first; false: nothing is changed
+  //   arrives()        gives a new slot its access state; a slot that matched keeps its own
+  //   ready()          just before readers can see the slot
+  //   done(replaced)   just after
   template <class Matches, class Arrives, class Allowed, class Ready, class Done>
   Upserted Upsert(Writer& writer, uint64_t hash, uint64_t offset, Matches matches, Arrives arrives, Allowed allowed,
                   Ready ready, Done done);
@@ -98,7 +102,8 @@ class Index {
         [](std::optional<uint64_t>) {});
   }
 
-  // Removes the matching slot; returns where it pointed.  `done(offset)` runs under the lock, when it is gone.
+  // Removes the matching slot, and returns where it pointed.  `done(offset)` runs under the lock, once the slot is
+  // empty.
   template <class Matches, class Done>
   std::optional<uint64_t> Remove(Writer& writer, uint64_t hash, Matches matches, Done done);
   template <class Matches, class Done>
@@ -111,29 +116,30 @@ class Index {
     return Remove(hash, matches, [](uint64_t) {});
   }
 
-  // Runs `act`, while nobody can write to the hash's shard: if no slot matches; or if one points at exactly `offset`.
+  // Runs `act` under the lock of the hash's shard.  Unless: if no slot matches.  While: if a slot points at exactly
+  // `offset`.  False: it did not run.
   template <class Matches, class Act>
   bool Unless(uint64_t hash, Matches matches, Act act);
   template <class Act>
   bool While(Writer& writer, uint64_t hash, uint64_t offset, Act act);
 
-  // The access state of the slot that points at exactly `offset`, or none if there is none.
+  // The access state of the slot that points at exactly `offset`; none if there is no such slot.
   std::optional<AccessState> AccessStateOf(uint64_t hash, uint64_t offset);
   // The same without the lock.
   std::optional<AccessState> SeenAccessStateOf(const ReadGuard&, uint64_t hash, uint64_t offset) const;
 
-  // Visits the entries of some bucket that `random` picks, as (offset, access state): a sample of all, when repeated.
-  // Returns how many there were.
+  // Visits the entries of the bucket that `random` picks, as (offset, access state), and returns how many there were.
+  // Repeated with random numbers, it samples the whole index.
   template <class Visit>
   size_t Sample(const ReadGuard&, uint64_t random, Visit visit) const;
-  // Asks for the line that Sample will look at.
+  // Fetches the line that Sample will look at.
   void PrefetchSample(const ReadGuard&, uint64_t random) const { __builtin_prefetch(&SampledBucket(random)); }
 
-  // Repoints the slot only if it still points at `from`, and `allowed()` says so.  That is asked under the lock, and
-  // `done()` runs under it, when the slot is what it shall be.
+  // Repoints the slot from `from` to `to`, if it still points at `from` and `allowed()` is true.  Both `allowed()` and,
+  // once the slot has changed, `done()` run under the lock.
   template <class Allowed, class Done>
   bool Repoint(Writer& writer, uint64_t hash, uint64_t from, uint64_t to, Allowed allowed, Done done);
-  // `before` runs under the lock.
+  // `before` runs under the lock, just before the slot changes.
   template <class Before>
   bool Repoint(uint64_t hash, uint64_t from, uint64_t to, Before before) {
     Writer upkeep;
@@ -144,9 +150,9 @@ class Index {
     return Repoint(hash, from, to, [] {});
   }
 
-  // From the return on, no other writer changes anything; null: all may again.  One caller at a time.
+  // Once it returns, no writer but `owner` changes anything.  Null: all may write again.  One caller at a time.
   void SetOwner(const Session* owner);
-  // Waits until every change that had begun is done.
+  // Waits until every change that has begun is done.
   void AwaitWriters();
 
   // Removes every slot for which `condemned(offset)` holds.  Cost: the whole index.
@@ -159,14 +165,14 @@ class Index {
   template <class Condemned>
   size_t SweepShard(size_t shard, Condemned condemned);
 
-  // Visits offsets in the order of their tags, from a place on: those of one bucket, wherever they have got to. Returns
-  // the place to go on from; kScanEnd: there is none.  Between two calls a shard may grow: each slot that is there all
-  // the while is visited once.  Any place is allowed.
+  // Visits the offsets whose home is the bucket of `place`, wherever their slots lie, and returns the place to go on
+  // from; kScanEnd: there is none.  Places follow the order of tags, so a shard may grow between two calls: each slot
+  // that is there all the while is visited once.  Any place is allowed.
   static constexpr uint64_t kScanEnd = uint64_t{kShards} << kTagBits;
   template <class Visit>
   uint64_t VisitFrom(const ReadGuard&, uint64_t place, Visit visit) const;
 
-  // Visits every offset of one shard, while nobody writes to it.
+  // Visits every offset of one shard, under its lock.
   template <class Visit>
   void VisitShard(size_t shard, Visit visit);
 
@@ -177,16 +183,14 @@ class Index {
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kSlots = 6;  // a bucket
-
   struct alignas(kCacheLineBytes) Bucket {
     std::atomic<uint32_t> passed{0};
-    std::array<std::atomic<uint16_t>, kSlots> access_states{};
-    std::array<std::atomic<uint64_t>, kSlots> slots{};
+    std::array<std::atomic<uint16_t>, kBucketSlots> access_states{};
+    std::array<std::atomic<uint64_t>, kBucketSlots> slots{};
   };
   static_assert(sizeof(Bucket) == kCacheLineBytes, "one line a bucket");
 
-  // Large tables are mapped, not allocated: an allocator would keep, in pieces, what was outgrown.
+  // Large tables are mapped, not allocated: an allocator would keep pieces of outgrown ones (D10).
   struct Release {
     bool mapped;
     size_t bytes;
@@ -195,7 +199,7 @@ class Index {
   struct Table {
     size_t count;  // of buckets
     std::unique_ptr<Bucket[], Release> buckets;
-    // Once it is outgrown: since when, and the one outgrown before it.
+    // Of an outgrown table: the epoch since when it is, and the table that was outgrown before it.
     uint64_t epoch = 0;
     std::unique_ptr<Table> next{};
     size_t Home(uint64_t tag) const { return (tag * count) >> kTagBits; }
@@ -223,7 +227,7 @@ class Index {
       return writer.busy = owner != nullptr && writer.session != nullptr && writer.session != owner;
     }
     bool Full() const REQUIRES(mutex) {
-      return (used + 1) * 5 > table.load(std::memory_order_relaxed)->count * kSlots * 4;
+      return (used + 1) * 5 > table.load(std::memory_order_relaxed)->count * kBucketSlots * 4;
     }
     template <class Matches>
     Place Locate(uint64_t tag, Matches matches) const REQUIRES(mutex);
@@ -241,7 +245,7 @@ class Index {
   }
 
   static std::unique_ptr<Table> NewTable(size_t count);
-  // Writes a slot of a new key where there is room.  REQUIRES: the table has an empty slot, and its shard's lock.
+  // Writes the slot of a new key where there is room.  REQUIRES: the lock of the table's shard, and an empty slot.
   static void Insert(Table& table, uint64_t slot, uint16_t access_state);
   const Bucket& SampledBucket(uint64_t random) const {
     const Table& table = *shards_[ShardOf(random)].table.load(std::memory_order_acquire);
@@ -266,7 +270,7 @@ std::optional<uint64_t> Index::Find(uint64_t hash, Matches matches, Touch touch)
   size_t at = table.Home(tag);
   for (size_t looked = 0; looked < table.count; ++looked, at = table.Next(at)) {
     Bucket& bucket = table.buckets[at];
-    for (size_t i = 0; i < kSlots; ++i) {
+    for (size_t i = 0; i < kBucketSlots; ++i) {
       const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
       if (Tag(slot) != tag || slot == 0 || !matches(Offset(slot))) continue;
       touch(bucket.access_states[i]);
@@ -281,7 +285,7 @@ template <class Visit>
 size_t Index::Sample(const ReadGuard&, uint64_t random, Visit visit) const {
   const Bucket& bucket = SampledBucket(random);
   size_t seen = 0;
-  for (size_t i = 0; i < kSlots; ++i) {
+  for (size_t i = 0; i < kBucketSlots; ++i) {
     const uint64_t slot = bucket.slots[i].load(std::memory_order_acquire);
     if (slot == 0) continue;
     visit(Offset(slot), AccessState(bucket.access_states[i].load(std::memory_order_relaxed)));
@@ -311,7 +315,7 @@ Index::Place Index::Shard::Locate(uint64_t tag, Matches matches) const {
   size_t at = current->Home(tag);
   for (size_t looked = 0; looked < current->count; ++looked, at = current->Next(at)) {
     const Bucket& bucket = current->buckets[at];
-    for (size_t i = 0; i < kSlots; ++i) {
+    for (size_t i = 0; i < kBucketSlots; ++i) {
       const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
       if (Tag(slot) == tag && slot != 0 && matches(Offset(slot))) return {current, at, i};
     }
@@ -333,7 +337,7 @@ Index::Upserted Index::Upsert(Writer& writer, uint64_t hash, uint64_t offset, Ma
       if (!allowed()) return {.refused = true};
       const Place place = shard.Locate(TagOf(hash), matches);
       if (place) {
-        // Overwriting a key is not a use of it, and its fame stays.
+        // Overwriting a key is not a use of it, so the access state stays.
         const uint64_t old = place.word().load(std::memory_order_relaxed);
         ready();
         place.word().store(slot, std::memory_order_release);
@@ -405,7 +409,7 @@ size_t Index::SweepShard(size_t shard_number, Condemned condemned) {
   MutexLock lock(shard.mutex);
   Table* const table = shard.table.load(std::memory_order_relaxed);
   for (size_t at = 0; at < table->count; ++at) {
-    for (size_t i = 0; i < kSlots; ++i) {
+    for (size_t i = 0; i < kBucketSlots; ++i) {
       const uint64_t slot = table->buckets[at].slots[i].load(std::memory_order_relaxed);
       if (slot == 0 || !condemned(Offset(slot))) continue;
       shard.Erase({table, at, i});
@@ -443,7 +447,7 @@ void Index::VisitShard(size_t shard_number, Visit visit) {
   const Table& table = *shard.table.load(std::memory_order_relaxed);
   for (size_t at = 0; at < table.count; ++at) {
     const Bucket& bucket = table.buckets[at];
-    for (size_t i = 0; i < kSlots; ++i) {
+    for (size_t i = 0; i < kBucketSlots; ++i) {
       const uint64_t slot = bucket.slots[i].load(std::memory_order_relaxed);
       if (slot != 0) visit(Offset(slot), AccessState(bucket.access_states[i].load(std::memory_order_relaxed)));
     }

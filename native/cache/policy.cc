@@ -10,21 +10,30 @@
 namespace zerohop {
 namespace {
 
-// The model is fitted this often: at first whenever 1/10 more requests are known, later each half of the capacity.
+// Dnn: docs/DECISIONS.md has the measurement.
+
+// Requests until the first fit.  A choice: an early fit is soon replaced by a better one.
 constexpr uint64_t kFirstFit = 50;
-// What need not be done at each request.
-constexpr uint32_t kTogether = 16;
+// An early fit follows when 1/10 more requests are known (D40: +0.001).  Later fits are half a capacity apart, a
+// choice, and never closer than Options::fit_requests_min.
 constexpr uint64_t kEarlyShare = 10;
-// What was learned so many capacities ago counts half (measured: docs/DECISIONS.md, D40).
+static_assert(kFirstFit > 0 && kEarlyShare > 1, "fits come less and less often");
+// Requests that are looked at together: the clock, the sketch and the tracker need not be kept up at each one (D45).
+constexpr uint32_t kTogether = 16;
+// Capacities after which what was learned counts half (D40: 20 and 40 and 100 are about as good, 5 is not).
 constexpr double kHalfLife = 40;
 
-// The score of an entry that was asked for just now: ln must be positive.
+// Requests that are added to an age before its logarithm is taken.  A choice: with 2, the youngest entry has ln 2.
 constexpr double kYoungest = 2;
-// Of so many hits, one may add to the sketch: others were within a tick of the one before, or found the count at its
-// end.
+static_assert(kYoungest > 1, "the logarithm, by which a score is divided, is positive");
+// One hit in so many counts as an addition to the sketch, because most hits are within a tick of the one before (D47).
 constexpr uint32_t kHitsOfAddition = 4;
-// With `aging`, the counts of the score policy are halved once in so many capacities of requests.
+static_assert(kHitsOfAddition > 0);
+// Capacities of requests between two halvings of the score policy's counts, with `aging`.  As Caffeine's TinyLFU.
 constexpr double kScoreHalving = 10;
+// A new sketch knows nothing old: nothing is halved in this first part of the time between two halvings.  A choice.
+constexpr double kUnhalvedShare = 1 / 4.0;
+static_assert(kUnhalvedShare < 1, "counts age before the sketch is as old as they may get");
 
 }  // namespace
 
@@ -35,8 +44,7 @@ Policy::Policy(const Options& options, size_t capacity, size_t entries)
   room_ = entries;
   sketches_.push_back(std::make_unique<FrequencySketch>(SketchBytes(entries)));
   sketch_.store(sketches_.back().get(), std::memory_order_release);
-  // A new sketch knows nothing old: nothing is halved for the first quarter of the time that a counter lives.
-  if (kind() == Kind::kLearned) halve_due_ = -static_cast<double>(sketches_.back()->blocks()) / 4;
+  if (kind() == Kind::kLearned) halve_due_ = -static_cast<double>(sketches_.back()->blocks()) * kUnhalvedShare;
 }
 
 size_t Policy::SketchBytes(size_t entries) const {
@@ -58,7 +66,7 @@ void Policy::Expect(size_t capacity) {
   if (kind() == Kind::kScore && tick_requests_ != before) Score();
 }
 
-// frequency / ln(age), which nothing but the length of a tick can change.
+// Fills the table of kScore with frequency / ln(age).  Only the length of a tick can change it.
 void Policy::Score() {
   for (uint32_t of = 0; of < AccessState::kClasses; ++of) {
     for (uint32_t step = 0; step < AgeSteps::kSteps; ++step) {
@@ -128,7 +136,7 @@ void Policy::Pass() {
     now_.store(now() + in_tick_ / tick_requests_, std::memory_order_relaxed);
     in_tick_ %= tick_requests_;
   }
-  // Most hits add nothing to the sketch: it ages mainly by the others.
+  // A hit counts as 1/kHitsOfAddition of an addition, any other request as one.
   unaged_ += kind() == Kind::kLearned ? passed * kHitsOfAddition - passed_hits * (kHitsOfAddition - 1)
                                       : passed * kHitsOfAddition;
   if (const uint32_t additions = unaged_ / kHitsOfAddition; additions >= std::max(tick_requests_, kTogether)) {
@@ -139,7 +147,7 @@ void Policy::Pass() {
   if (unswept_ >= kTogether && kind() == Kind::kLearned) Sweep();
 }
 
-// A part of the tracker that corresponds to the requests since the last one; and a fit, when all of it has been seen.
+// Sweeps as much of the tracker as corresponds to the requests since the last sweep; fits when all of it was swept.
 void Policy::Sweep() {
   requests_ += unswept_;
   sweep_due_ += static_cast<double>(tracker_.buckets()) * static_cast<double>(std::exchange(unswept_, 0)) /
@@ -149,7 +157,7 @@ void Policy::Sweep() {
   if (tracker_.Sweep(buckets, now(), model_)) Fit();
 }
 
-// As much of the sketch is halved as falls to so many additions.
+// Halves the share of the sketch that corresponds to so many additions.
 void Policy::AgeSketch(uint32_t additions) {
   const double passed = additions / static_cast<double>(capacity_);
   if (kind() == Kind::kScore) {
@@ -173,7 +181,7 @@ void Policy::Fit() {
   const auto since = static_cast<double>(requests_ - last_fit_) / static_cast<double>(capacity_);
   model_.Fit(static_cast<float>(std::pow(0.5, since / kHalfLife)));
   last_fit_ = requests_;
-  const uint64_t steady = std::max<uint64_t>(options_.fit_requests_min, capacity_ / 2);
+  const uint64_t steady = std::max<uint64_t>(options_.fit_requests_min, capacity_ / 2);  // kEarlyShare
   sweep_due_ = 0;
   fit_requests_ = std::min(steady, std::max(kFirstFit, requests_ / kEarlyShare));
 }

@@ -4,9 +4,8 @@
 // and stores the AccessState that it is given beside the entry.  `ReuseRate` turns an access state into reuses per
 // tick: the best rate of hits that keeping the entry can earn.
 //
-//   kLearned   the rate is read off a model of the traffic: how entries of the same class (frequency, gap before the
-//   last
-//              request) and age went on to be asked for (reuse_model.h, reuse_tracker.h)
+//   kLearned   the rate comes from a model of the traffic: how soon entries of the same class and age were asked for
+//              again (reuse_model.h, reuse_tracker.h).  A class is a band of frequency and a band of gap.
 //   kScore     rate = frequency / ln(age in requests); frequencies age only with the option `aging`
 //
 // A tick is 1/32 of `capacity` requests, and more while fewer hit than usual (policy_clock.h).  A second touch within a
@@ -15,7 +14,8 @@
 // Threads  ReuseRate, Arrive, Touch, Follows: any.  All else one at a time, GUARDED_BY the owner's mutex.  An outgrown
 //          sketch is kept until ForgetOutgrown: the owner knows when nobody is in Arrive or Touch any more.
 // Never    sees keys, entries, bytes, clocks or locks
-// Memory   kLearned: `sketch_bytes + tracker_bytes` an entry, at least their least, and 34 KiB.  kScore: 512 KiB.
+// Memory   kLearned: `sketch_bytes + tracker_bytes` an entry, not less than their minimum, and 34 KiB.  kScore: 512
+//          KiB, and the same 34 KiB.
 #pragma once
 
 #include <array>
@@ -41,18 +41,21 @@ class Policy {
   struct Options {
     Kind kind = Kind::kLearned;
     bool aging = false;  // of kScore: counts are halved every 10 capacities of requests
-    // kLearned; an entry of the capacity.
+    // Bytes an entry of the capacity, for kLearned.  16 bytes are 8 counters in each of the sketch's 4 rows; 8 are one
+    // followed key.  10 bytes together are worse: 0.128 for 0.133 (D40 in docs/DECISIONS.md).
     double sketch_bytes = 16;
     double tracker_bytes = 8;
-    // Smaller ones would be filled by noise.
+    // Bytes, however few entries there are: in smaller tables, collisions and chance would decide.  Without a minimum:
+    // 0.121 for 0.133 (D40).
     size_t sketch_bytes_min = size_t{64} << 10;
     size_t tracker_bytes_min = size_t{16} << 10;
-    // Fits are so many requests apart, at least, once much is known; half a capacity, in large caches.
+    // Requests from one fit to the next, at least, once much is known; in a large cache it is half a capacity.  Fits
+    // every 300 requests gain 0.003 and cost 25 ns a request (D40); 2 000 or 4 000 lose up to 0.0013 (D45).
     uint32_t fit_requests_min = 1000;
   };
 
-  // `capacity`: how many entries the cache holds when it is full, or is expected to; `entries`: how many there may be
-  // soon, for which the memory is taken.
+  // `capacity`: how many entries the cache holds when it is full, or is expected to hold then.  `entries`: how many
+  // entries to take memory for.
   Policy(const Options& options, size_t capacity, size_t entries);
 
   AccessState Arrive(uint64_t hash) { return Place(hash, kUnknownGap); }
@@ -78,21 +81,21 @@ class Policy {
     return ReuseRate(newcomer) >= rival * (kind() == Kind::kLearned ? kEntryFee : 1);
   }
 
-  // So many requests have passed, of which so many hit.  Cost: spread evenly, beside some 20 us each capacity / 2
-  // requests.
+  // `requests` have passed, and `hits` of them hit.  Cost: a few ns a request, and a fit of some 20 us now and then
+  // (fit_requests_min).
   void Advance(uint32_t requests, uint32_t hits) {
     new_requests_ += requests;
     new_hits_ += hits;
     if (new_requests_ >= together_) Pass();
   }
 
-  // The capacity is another now.
+  // Tells the capacity as it is now.
   void Expect(size_t capacity);
   // How many entries the memory is made for.
   size_t room() const { return room_; }
-  // What the memory would be for so many.
+  // How many bytes the memory would have for so many entries.
   size_t BytesFor(size_t entries) const { return GrownSketchBytes(entries) + TrackerBytes(entries); }
-  // Makes it larger.  False without memory, and then all is as before.
+  // Grows the memory.  False: the system gave none, and nothing has changed.
   bool Grow(size_t entries) noexcept;
   bool has_outgrown() const { return sketches_.size() > 1; }
   void ForgetOutgrown() { sketches_.erase(sketches_.begin(), sketches_.end() - 1); }
@@ -110,18 +113,20 @@ class Policy {
   static float CapacitiesOf(uint32_t ticks) { return static_cast<float>(ticks) / kTicksInCapacity; }
 
  private:
-  // Bands of the count, and of the gap before the last request in parts of the capacity.
+  // Bands of the count, and of the gap before the last request in capacities.  Finer bands lost 0.002 (D40).
   static constexpr uint32_t kFrequencyBands = 6;  // 1, 2, up to 4, 7, 11, more
   static constexpr uint32_t kGapBands = 7;        // unknown, below 1/16, 1/4, 1, 4, 16, more
   static constexpr uint32_t kUnknownGap = 0;
-  static_assert(kFrequencyBands * kGapBands <= AccessState::kClasses);
+  static_assert(kFrequencyBands * kGapBands <= AccessState::kClasses, "a class fits into an access state");
+  // Ticks.  In stamps of 10 bits this loses nothing against exact times (D41).
   static constexpr uint32_t kTicksInCapacity = 32;
+  static_assert(ReuseModel::kHorizon == 16 * kTicksInCapacity, "docs/EVICTION.md: after 16 capacities ages are alike");
 
-  // A newcomer must be worth this many times what it displaces, because displacing has a cost (D40 in
-  // docs/DECISIONS.md).
+  // A newcomer must be worth this many times what it displaces, because displacing has a cost: +0.001 (D40).
   static constexpr float kEntryFee = 1.2f;
+  static_assert(kEntryFee >= 1, "a newcomer never displaces what is worth more");
 
-  // The sketch is halved once in so many capacities of additions to it (D47 in docs/DECISIONS.md).
+  // Capacities of additions between two halvings of the sketch (D47).
   static constexpr uint64_t kHalvingCapacities = 30;
 
   static constexpr std::array<uint8_t, FrequencySketch::kCountMax + 1> kBandOf = {0, 0, 1, 2, 2, 3, 3, 3,
@@ -156,19 +161,19 @@ class Policy {
   const Options options_;
   size_t capacity_ = 1;
   size_t room_ = 0;             // entries that the memory is made for
-  uint32_t tick_requests_ = 0;  // until Expect
+  uint32_t tick_requests_ = 0;  // requests in a tick; 0 until Expect
   std::atomic<uint32_t> now_{0};
   uint32_t together_ = 1;  // requests that are looked at together
   PolicyClock clock_;
   uint32_t new_requests_ = 0, new_hits_ = 0;  // requests of which the clock does not know yet
   uint32_t in_tick_ = 0;                      // requests counted since the tick began
-  uint32_t unaged_ = 0;                       // additions since the sketch was aged, in parts (kHitsOfAddition)
+  uint32_t unaged_ = 0;                       // additions since the sketch was aged, times kHitsOfAddition
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next
   uint64_t last_fit_ = 0;
   uint32_t unswept_ = 0;                                    // requests since the tracker was swept
-  double sweep_due_ = 0;                                    // buckets, in fractions
-  double halve_due_ = 0;                                    // blocks, in fractions
+  double sweep_due_ = 0;                                    // buckets to sweep, with a fraction
+  double halve_due_ = 0;                                    // blocks (kScore: counters) to halve, with a fraction
   std::unique_ptr<WideSketch> wide_;                        // of kScore
   std::vector<std::unique_ptr<FrequencySketch>> sketches_;  // the last one is in use
   std::atomic<FrequencySketch*> sketch_{nullptr};

@@ -6,23 +6,31 @@
 namespace zerohop {
 namespace {
 
-// As if a class had been seen this often to behave like its group, and a group like all.
+// The numbers below are choices.  D40 in docs/DECISIONS.md measured the model as a whole, not each of them.
+
+// Intervals.  A class counts as if so many more had been seen that behave like its group; a group, like all.  Large
+// enough that a handful of intervals decides nothing, small enough that a common class speaks for itself.
 constexpr float kBorrowed = 8;
 
-// What is believed before anything was seen: that the chance of reuse falls with age, as it does nearly everywhere.
+// What is believed before anything was seen: the chance of reuse falls with age, as it does nearly everywhere.  The
+// belief counts as so many reuses, so traffic soon outweighs it.  Its hazard falls with this power of the age.
 constexpr float kPriorSeen = 3;
 constexpr float kPriorPower = 0.1f;
+static_assert(kBorrowed > 0 && kPriorSeen > 0, "they are divided by when nothing was seen");
+static_assert(0 < kPriorPower && kPriorPower < 1, "a hazard lies between 0 and 1, and falls with age");
 
-// Never certain: the integral of what waits stays positive.
+// A hazard is never certain.
 constexpr float kHazardMax = 0.999f;
+static_assert(kHazardMax < 1, "the integral of the share that waits stays positive");
 
-// Beyond the last age the hazard is taken to be this much of the last one.
+// Beyond the last age the hazard is taken to be this share of the last one: nothing was seen there.
 constexpr float kTailShare = 0.5f;
+static_assert(0 < kTailShare && kTailShare <= 1, "the hazard falls with age");
 
-// Classes without news are fitted anew once in so many fits.
+// A class without news is fitted anew once in so many fits, to save time: it changes only with what it borrows.
 constexpr uint32_t kFitsOfEvery = 3;
 
-// The hazard in each step by that belief.
+// The hazard of each step, by that belief.
 std::array<float, ReuseModel::kSteps> PriorHazards() {
   std::array<float, ReuseModel::kSteps> prior;
   for (uint32_t step = 0; step < ReuseModel::kSteps; ++step) {
@@ -39,8 +47,9 @@ ReuseModel::ReuseModel(Shape shape) : shape_(shape) { Fit(1); }
 void ReuseModel::Fit(float retained) {
   static const std::array<float, kSteps> kPrior = PriorHazards();
   const uint32_t classes = shape_.groups * shape_.classes_in_group;
-  // Who was at risk in each step: all who came that far, and of those who left the count within it, half.
-  Histogram at_risk, gone, area;  // 1 - S, and the integral of S, at the start of each step
+  // `at_risk`: intervals that reached the step; those that were left within it (lapsed or waiting) count half.
+  // `gone`: 1 - S, and `area`: the integral of S, at the start of each step.
+  Histogram at_risk, gone, area;
   Row beyond{};
   for (uint32_t each = 0; each < classes; ++each) beyond[each] = lapsed_[kSteps][each] + waiting_[kSteps][each];
   for (uint32_t step = kSteps; step-- > 0;) {
@@ -50,8 +59,9 @@ void ReuseModel::Fit(float retained) {
       beyond[each] += reused_[step][each] + left;
     }
   }
-  // How much of the belief has come true; and how much of it nobody could yet have seen fail.  The latter is the least
-  // of all hazards: else an age that few have reached would seem the better for being unknown.
+  // `believed`: how much of the belief has come true.  `unknown`: how much of it could have failed without anybody
+  // seeing it; no hazard is below that share of the belief.  Otherwise an age that few have reached would look better
+  // than one that many have reached, only because nothing is known of it (D42).
   float reused = 0, expected = 0;
   for (uint32_t step = 0; step < kSteps; ++step) {
     for (uint32_t each = 0; each < classes; ++each) {
@@ -91,7 +101,6 @@ void ReuseModel::Fit(float retained) {
       rate[each] = hazard / ticks;
     }
   }
-  // A class without news changes only as the others do from which it borrows: now and then is enough.
   const bool every = fits_++ % kFitsOfEvery == 0;
   for (uint32_t each = 0; each < classes; ++each) {
     if (every || news_[each]) FitIndex(each, gone, area, rate[each] * kTailShare);
@@ -106,20 +115,21 @@ void ReuseModel::Fit(float retained) {
   }
 }
 
-// The upper hull of the points (area, gone), from the last one on; a corner's slope to the next one is the index there.
+// The upper hull of the points (area, gone), from the last one on.  The slope from a corner to the next one is the
+// reuse rate there.
 void ReuseModel::FitIndex(uint32_t entry_class, const Histogram& gone, const Histogram& area, float beyond) {
   struct Point {
     float x, y;
   };
-  std::array<Point, kSteps + 1> hull;  // its corners so far, the nearest last
+  std::array<Point, kSteps + 1> hull;  // corners so far, the youngest age last
   uint32_t corners = 0;
   hull[corners++] = {area[kSteps][entry_class], gone[kSteps][entry_class]};
-  float next = beyond;  // the index at the end of the step
+  float next = beyond;  // the reuse rate at the end of the step
   for (uint32_t step = kSteps; step-- > 0;) {
     const Point here{area[step][entry_class], gone[step][entry_class]};
     while (corners >= 2) {
       const Point near = hull[corners - 1], far = hull[corners - 2];
-      // Is the farther one at least as steep?  Compared without dividing: x grows.
+      // The near corner stays if the slope to it is steeper.  Compared without dividing: x grows.
       if ((far.y - here.y) * (near.x - here.x) < (near.y - here.y) * (far.x - here.x)) break;
       --corners;
     }

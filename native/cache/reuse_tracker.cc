@@ -5,10 +5,15 @@
 namespace zerohop {
 namespace {
 
-// The sample becomes thinner when more than 1/16 of the slots were needed for others before their time ...
+// Choices: the sample is halved or doubled, and should then stay for long.
+//
+// It is halved when, in one sweep, more than 1/16 of the slots were needed for other keys before the horizon.
 constexpr size_t kGivenUpShare = 16;
-// ... and denser when less than 1/4 are used, a horizon after it was last changed.
+// It is doubled when less than 1/4 of the slots are used, a horizon after it was last changed.
 constexpr size_t kSparseShare = 4;
+static_assert(kSparseShare > 2, "after doubling, at least half of the slots are free");
+// The thinnest sample is one key in 4 096.
+constexpr uint32_t kThinnest = UINT32_MAX / 4096;
 
 }  // namespace
 
@@ -19,7 +24,7 @@ bool ReuseTracker::Sweep(size_t count, uint32_t now, ReuseModel& model) {
     for (uint64_t& slot : buckets_[next_]) {
       if (slot == 0) continue;
       const uint32_t age = AgeOf(slot, now);
-      // Past the horizon, or followed no more since the sample became thinner.
+      // Past the horizon; or not followed any more, because the sample became thinner.
       if (age >= ReuseModel::kHorizon || SampleOf(slot >> kTagShift) > threshold) {
         model.Lapsed(ClassOf(slot), age);
         slot = 0;
@@ -33,7 +38,7 @@ bool ReuseTracker::Sweep(size_t count, uint32_t now, ReuseModel& model) {
   }
   if (!round) return false;
   const size_t slots = buckets_.size() * kSlots;
-  if (given_up_early_ > slots / kGivenUpShare && threshold > UINT32_MAX / 4096) {
+  if (given_up_early_ > slots / kGivenUpShare && threshold > kThinnest) {
     threshold_.store(threshold / 2, std::memory_order_relaxed);
     settled_ = now;
   } else if (used_ < slots / kSparseShare && threshold < UINT32_MAX && now - settled_ > ReuseModel::kHorizon) {

@@ -1,9 +1,9 @@
 // reuse_tracker.h: follows a sample of the keys, in the cache or not, and reports when they are asked for again.
 //
-// A table of 8 bytes a key, in buckets of one cache line.  The keys whose hash lies below a threshold are followed, so
-// they stay the same while the threshold does.  It sinks when the table turns out too small to follow them over the
-// whole horizon, and rises when there is room: a thin sample over a long time teaches more than a dense one over a
-// short time.
+// A table of 8 bytes a key, in buckets of one cache line.  A key is followed if a hash of it lies below a threshold, so
+// the same keys are followed while the threshold stays.  The threshold sinks when the table is too small to follow keys
+// over the whole horizon, and rises when there is room.  A thin sample over a long time teaches more than a dense one
+// over a short time.
 //
 //   slot   63 ........... 32 | 31 ...... 26 | 25 ... 0
 //          tag of the hash   | class        | when it was seen, in ticks        0 = empty
@@ -31,7 +31,7 @@ class ReuseTracker {
 
   bool Follows(uint64_t hash) const { return SampleOf(TagOf(hash)) <= threshold_.load(std::memory_order_relaxed); }
 
-  // A followed key was seen, and has this class from now on.
+  // A followed key was seen: its interval ends, and the next one begins, with this class.
   void Seen(uint64_t hash, uint32_t entry_class, uint32_t now, ReuseModel& model) {
     Bucket& bucket = buckets_[BucketOf(hash)];
     const uint64_t tag = TagOf(hash);
@@ -57,8 +57,8 @@ class ReuseTracker {
     *place = Pack(tag, entry_class, now);
   }
 
-  // Visits the next `count` buckets: reports the keys that still wait, and drops those that waited too long.  True when
-  // the sweep has reached its beginning.
+  // Visits the next `count` buckets: reports the keys that still wait, and drops those that waited too long.  True: all
+  // buckets were visited, and the next sweep begins anew.
   bool Sweep(size_t count, uint32_t now, ReuseModel& model);
 
   // Starts again with more room; may throw, and then nothing has changed.
@@ -73,8 +73,9 @@ class ReuseTracker {
   static constexpr int kTagShift = 32;
   static constexpr int kTimeBits = kTagShift - static_cast<int>(AccessState::kClassBits);
   static constexpr uint32_t kTimes = 1u << kTimeBits;
+  static_assert(ReuseModel::kHorizon < kTimes, "the age of a followed key does not wrap around");
 
-  // Of the tag, so that the slot alone tells whether its key is followed.
+  // From the tag, so that the slot alone tells whether its key is followed.
   static uint32_t SampleOf(uint64_t tag) { return static_cast<uint32_t>(tag) * 0x9e3779b9u; }
   static uint64_t TagOf(uint64_t hash) { return std::max<uint64_t>(1, hash & UINT32_MAX); }
   size_t BucketOf(uint64_t hash) const { return static_cast<size_t>((hash >> 32) * buckets_.size() >> 32); }

@@ -30,7 +30,7 @@ class FrequencySketch {
  public:
   static constexpr uint32_t kCountMax = 15;
 
-  // `bytes` is rounded down to whole blocks, of which there is one at least.
+  // `bytes` is rounded down to whole blocks; there is one at least.
   explicit FrequencySketch(size_t bytes) : blocks_(std::max<size_t>(1, bytes / sizeof(Block))) {}
 
   // Counts the key once more; returns its count with this one.
@@ -74,8 +74,9 @@ class FrequencySketch {
   size_t bytes() const { return blocks_.size() * sizeof(Block); }
 
  private:
-  static constexpr uint32_t kRows = 4;
-  static constexpr uint32_t kCounterBits = 4;
+  static constexpr uint32_t kRows = 4;         // a key is counted too high only if it collides in all of them [CM05]
+  static constexpr uint32_t kCounterBits = 4;  // the policy tells counts apart up to 12
+  static_assert(kCountMax == (1u << kCounterBits) - 1, "a counter is full at kCountMax");
   static constexpr uint32_t kCountersInWord = 64 / kCounterBits;
   static constexpr uint32_t kWordsInRow = 2;
   static constexpr uint32_t kColumns = kWordsInRow * kCountersInWord;
@@ -114,7 +115,7 @@ class FrequencySketch {
 
 // The sketch of the score policy: 4 rows of 65 536 counters of 16 bits, each row with a hash of its own.
 //
-// Threads and cost as above, but for four cache lines a key.
+// Threads as above.  Cost  Add: four cache lines.
 class WideSketch {
  public:
   static constexpr uint32_t kCountMax = UINT16_MAX;

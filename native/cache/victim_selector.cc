@@ -8,57 +8,67 @@
 namespace zerohop {
 namespace {
 
-// Levels of worth, as shares of the live bytes.  D41 and D44 in docs/DECISIONS.md tell how they were measured.
-// Below the threshold: a larger share makes every survivor a little better and every eviction copy less, until entries
-// go that would have been asked for.
+// Dnn: docs/DECISIONS.md has the measurement.
+
+// The share of the live bytes that is worth less than the threshold (D41, D44).  With a larger share an eviction copies
+// less, but evicts entries that would have been asked for.
 constexpr float kThresholdShare = 0.20f;
-// With admission, newcomers worth less than this share are refused.
+// The share of the live bytes that is worth less than the entry fee (D41).
 constexpr float kEntryFeeShare = 0.06f;
 static_assert(0 < kEntryFeeShare && kEntryFeeShare < kThresholdShare && kThresholdShare < 1,
               "a newcomer comes in more easily than an entry stays");
 
-// The benefit of an entry as a share of its bytes.  Just below the threshold: it frees its room at least.  Just above:
-// nearly nothing, but it decides between segments whose entries all stay (D41).
+// The benefit of an entry at the threshold, as a share of its bytes.  Just below it: its room is freed, though it was
+// nearly worth keeping; a choice.  Just above it: nearly nothing, but it decides between segments whose entries all
+// stay (D41).
 constexpr float kFreed = 0.2f;
 constexpr float kStays = 0.01f;
 static_assert(0 < kStays && kStays < kFreed && kFreed < 1, "an entry that stays frees less than one that goes");
 
-// An estimate rests on about so many entries: older samples count less and less.
+// Entries that an estimate rests on: older samples count less and less.  A choice: the traffic changes, and a segment
+// is met by few samples.
 constexpr uint32_t kSeenMax = 32;
-// Entries that are sampled before a segment is chosen: as many as a segment holds, within these limits.  More samples
-// than 24 an eviction of single entries gained nothing (D40).
+// Entries that are sampled before a segment is chosen: as many as a segment holds, within these limits (D44: more gain
+// next to nothing).
 constexpr uint32_t kSampleMin = 8, kSampleEach = 256;
-// Entries that are sampled before a window of segments is chosen.
+// Entries that are sampled before a window of segments is chosen.  A choice: a large value is rare, and evicts much.
 constexpr uint32_t kSampleOfWindow = 32;
 static_assert(kSampleMin <= kSampleOfWindow && kSampleOfWindow <= kSampleEach);
-// The threshold is drawn from a quarter of the entries, within limits: old samples of a small cache mislead.
+// The threshold is drawn from the newest samples: a quarter as many as there are entries, within limits.  The older
+// samples of a small cache mislead (D41).
 constexpr size_t kThresholdPart = 4, kThresholdSampleMin = 24;
-// Segments with at most so many entries are hardly ever met by samples.  Some of them are looked at each time.
+// Samples hardly ever meet a segment with at most so many entries.  So some of these segments are walked each time.
+// Choices: a walk of 16 entries costs little.
 constexpr uint32_t kSmallEntries = 16, kSmallEach = 8;
 
-// A victim is looked through before it is taken, at most so many candidates for one victim.  It is taken if its benefit
-// is this share of what the next one promises.
+// A candidate is walked before it is taken, at most so many of them for one victim.  It is taken if its benefit is at
+// least this share of what the next one promises.  Choices: a walk reads every header of the segment.
 constexpr int kLooks = 4;
 constexpr float kGoodEnough = 0.8f;
+static_assert(kLooks > 0 && 0 < kGoodEnough && kGoodEnough <= 1);
 
-// A group of segments that cools: a quarter of the usable ones.  The next group is chosen when a quarter of the group
-// is left to be emptied, so that buffers have the time of three quarters to come back.
+// A group of cooling segments is a quarter of the usable ones.  The next group is chosen when a quarter of the group is
+// left to be emptied, so buffers have the time of three quarters to come back.  Choices: a smaller group comes back too
+// late, and a larger one copies more hits.
 constexpr uint32_t kCoolingShare = 4, kCoolingLeft = 4, kCoolingMin = 2;
+static_assert(kCoolingShare > 1 && kCoolingLeft > 1, "some segments do not cool, and a group has time to");
 
-// The parts of a segment that may survive: 3 of 4.
+// The parts of a segment that may survive: 3 of 4 (D41).
 constexpr size_t kSurvivorParts = 3, kSegmentParts = 4;
 static_assert(kSurvivorParts < kSegmentParts, "an eviction frees something");
 
-// Buckets of the index that are fetched together: their misses overlap.  A bucket has six entries.
+// Buckets of the index that are fetched together, so that their misses overlap.  A choice.
 constexpr size_t kBuckets = 8;
-constexpr size_t kBucketEntries = 6;
 
-// For maxEntries: entries that are compared, and buckets that are looked at for them at most (D43).
+// For maxEntries: entries that are compared (D43), and buckets that are looked at for them at most, a choice: in a
+// nearly empty index the search ends.
 constexpr size_t kCompared = 16;
 constexpr int kBucketsCompared = 64;
+static_assert(kBucketsCompared * Index::kBucketSlots >= kCompared);
 
-// More than any benefit: segments without entries come first.
+// More than any benefit, which is a share: segments without entries come first.
 constexpr float kEmptyBenefit = 2;
+static_assert(kEmptyBenefit > 1);
 
 }  // namespace
 
@@ -80,7 +90,7 @@ std::span<const uint32_t> VictimSelector::ListSealed() {
 
 // ---- The sample, and what follows from it
 
-// Looks at about so many live entries, wherever they are.
+// Looks at about so many entries of the index, chosen at random.
 void VictimSelector::Survey(Session& session, uint32_t entries) {
   struct Drawn {
     uint64_t at;
@@ -88,10 +98,10 @@ void VictimSelector::Survey(Session& session, uint32_t entries) {
   };
   const uint64_t now_us = NowUs();
   uint32_t seen = 0;
-  // `tried` ends it in an index that is nearly empty.
+  // `tried` ends the loop in an index that is nearly empty.
   for (uint32_t tried = 0; seen < entries && tried < entries; tried += kBuckets) {
     std::array<uint64_t, kBuckets> randoms;
-    std::array<Drawn, kBuckets * kBucketEntries> drawn;
+    std::array<Drawn, kBuckets * Index::kBucketSlots> drawn;
     size_t count = 0;
     ReadGuard guard(parts_.epochs, session);
     for (uint64_t& random : randoms) {
@@ -186,7 +196,7 @@ float VictimSelector::BenefitOf(uint32_t index) const {
   return 1 - live_share + live_share * (current ? known.benefit : 0);
 }
 
-// What emptying the walked segment would free, exactly.
+// The share of the walked segment's bytes that emptying it would free: exact, but for what the threshold is.
 float VictimSelector::BenefitOfWalk(const SegmentWalk& walk, uint32_t index) const {
   const auto bytes = static_cast<float>(uint64_t{arena_.segment(index).run_segments} * arena_.segment_bytes());
   float kept = 0;
@@ -209,7 +219,7 @@ std::optional<uint32_t> VictimSelector::Select(Session& session, SegmentWalk& wa
     float next;
     const std::optional<uint32_t> best = MostBeneficial(&next);
     if (!best || arena_.segment(*best).live_entries.load(std::memory_order_relaxed) == 0) return best;
-    // The evictor uses the same walk to empty it.
+    // If it is taken, the evictor empties it by this walk.
     if (look == kLooks || !walk.Walk(&session, *best)) return best;
     if (BenefitOfWalk(walk, *best) >= next * kGoodEnough) return best;
     float of_live = 0;
@@ -219,7 +229,8 @@ std::optional<uint32_t> VictimSelector::Select(Session& session, SegmentWalk& wa
   }
 }
 
-// The best segment that is free at once when emptied; and the benefit that the next one promises.
+// The segment of the highest benefit among those that are free at once when emptied.  `next`: the benefit that the next
+// one promises.
 std::optional<uint32_t> VictimSelector::MostBeneficial(float* next) const {
   std::optional<uint32_t> best;
   float best_benefit = -1;
@@ -340,7 +351,7 @@ uint32_t VictimSelector::CoolingWindow() const {
   return std::max<uint32_t>(kCoolingMin, arena_.usable_segments() / kCoolingShare);
 }
 
-// Well before the cooled segments run out: what comes after them has hardly been looked at yet.
+// Chooses the next group well before the cooling segments run out.
 void VictimSelector::CoolIfDue() {
   uint32_t ready = 0;
   for (const uint32_t index : sealed_) {
@@ -371,14 +382,14 @@ void VictimSelector::Cool() {
     Segment& segment = arena_.segment(one.index);
     const bool cools = segment.cooling.load(std::memory_order_relaxed);
     if (cooled == window) {
-      // Better than it seemed: its hits are views again.
+      // It is worth more than it seemed when it was chosen: its hits are views again.
       if (cools) segment.cooling.store(false, std::memory_order_relaxed);
       continue;
     }
     const bool is_exposed = segment.exposures.load(std::memory_order_relaxed) != 0;
     if (cools && is_exposed) {
-      // It had the time of a whole group, and someone still looks at it.  Meanwhile it may serve hits like any other,
-      // and the next segments get their turn.
+      // It cooled for the time of a whole group, and a view still shows it.  It serves hits like any other segment
+      // again, and the next segments get their turn.
       segment.cooling.store(false, std::memory_order_relaxed);
       ++given_up;
       continue;

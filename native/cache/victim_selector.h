@@ -1,16 +1,16 @@
 // victim_selector.h: which segment is emptied next, and which segments cool.
 //
-//   threshold  separates the least fifth of the live bytes from the rest, by worth (appraiser.h).  It is estimated from
-//              a sample of the index.
-//   benefit    the share of a segment's bytes that emptying it would free.  Bytes of dead entries count in full.  Bytes
-//              of entries below the threshold count more, the less they are worth.  Estimated from the same sample.
+//   threshold  the worth (appraiser.h) below which a fifth of the live bytes lie, estimated from a sample of the index
+//   benefit    the share of a segment's bytes that emptying it would free, estimated from the same sample.  Bytes of
+//              dead entries count in full.  Bytes of entries below the threshold count more, the less they are worth.
 //   victim     the sealed segment with the highest benefit that no buffer shows: only such a segment is free at once.
 //              Segments without entries come first.  Exposed segments wait until their buffers are gone.
-//   cooling    the quarter of the sealed segments with the highest benefit cools.  A cooling segment is not exposed any
-//              more, and isolates release their buffers over it, so that a collection can free it before it is needed.
-//              A segment that is still exposed when the next group is chosen stops cooling until its turn comes again.
+//   cooling    a group of sealed segments, those with the highest benefit, cools: as many as a quarter of the usable
+//              segments.  A cooling segment is not exposed any more, and isolates release their buffers over it, so
+//              that a collection can free it before it is needed.  A segment that is still exposed when the next group
+//              is chosen stops cooling until its turn comes again.
 //
-// It reads segments and the index, and changes no entry; of segments, only `cooling`.
+// It reads segments and the index.  It changes nothing but the segments' `cooling`.
 //
 // Threads  one at a time: GUARDED_BY the evictor's mutex.  Takes ReadGuards of its own, so the caller holds none.
 // Memory   12 bytes a segment (`bytes_a_segment`), a list of sealed segments, and a sample of 4 KiB.
@@ -38,7 +38,7 @@ namespace zerohop {
 
 class VictimSelector {
  public:
-  // What it works on; all outlive it.
+  // What it works on.  All of them outlive it.
   struct Parts {
     Arena& arena;
     Index& index;
@@ -50,15 +50,17 @@ class VictimSelector {
 
   explicit VictimSelector(const Parts& parts);
 
-  // The segment to empty next; none if all are open or exposed.  If `walk` has it afterwards, it lists its entries.
+  // The segment to empty next; none if all are open or exposed.  If `walk.has(segment)` afterwards, `walk` lists its
+  // entries.
   std::optional<uint32_t> Select(Session& session, SegmentWalk& walk);
 
-  // For a large value: the first of `count` neighbouring segments that lose the least when all are emptied.
-  // Renew: looks at more of the index first.
+  // For a large value.  Renew looks at more of the index.  SelectWindow gives the first of `count` neighbouring
+  // segments of which the least is lost when all are emptied.
   void Renew(Session& session, SegmentWalk& walk);
   std::optional<uint32_t> SelectWindow(uint32_t count) const;
 
-  // For maxEntries: the entry of least worth in a sample, or `everywhere`; none if there is no other than `newcomer`.
+  // For maxEntries: the entry of least worth in a sample, or in the whole index (`everywhere`).  None if there is no
+  // entry but `newcomer`.
   struct EntryChoice {
     WalkedEntry entry;
     bool expired;
@@ -66,23 +68,23 @@ class VictimSelector {
   };
   std::optional<EntryChoice> SelectEntry(const ReadGuard& guard, uint64_t newcomer, bool everywhere);
 
-  // An entry of the walked segment stays if it is worth more than this.  At least the threshold, and so much that what
-  // stays fills at most 3/4 of a segment: an eviction always frees something.
+  // An entry of the walked segment stays if it is worth more than this: the threshold, or more where the entries above
+  // it would fill more than 3/4 of a segment.  So an eviction always frees something.
   float WorthToStay(const SegmentWalk& walk) const;
 
   // Looks at a few entries of the index, and sets the threshold anew.
   void Resample(Session& session);
 
-  // Segments that nobody writes to any more.  Valid until the next call of anything here.
+  // Sealed segments without a writer.  Valid until the next call of any method.
   std::span<const uint32_t> ListSealed();
 
   static constexpr size_t bytes_a_segment() { return sizeof(Estimate); }
 
  private:
-  // The benefit of emptying a segment, as far as samples tell.
+  // What samples tell of a segment's benefit.
   struct Estimate {
     float benefit = 0;  // of its live entries: 1 if all are worth nothing, 0 if all are worth the threshold
-    uint32_t seen = 0;  // entries that it was estimated from, up to kSeenMax
+    uint32_t seen = 0;  // entries that it is estimated from, up to kSeenMax
     uint32_t generation = 0;
   };
   struct Sampled {
