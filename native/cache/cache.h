@@ -15,14 +15,15 @@
 //   cache_write.cc   Set, Delete, tags             cache_touch.cc   another end for an entry
 //   cache.cc         making one, clearing, upkeep, figures
 //
-// Read, compute, write back, and no write of another is lost: Mark -> Find -> Set with `expected` -> again on kChanged.
+// To read, compute and write back without losing another write: Mark -> Find -> Set with `expected` -> again on
+// kChanged.
 //
 // Threads    any, each with a Session of its own.  Lock order in base/mutex.h.
 // Limits     key 0..65 535 bytes; value up to half of the arena, and less than 4 GiB.
-// Memory     segments + index + tags + policy <= max_bytes.  Fixed, beyond that: 64 bytes a segment, the words of
-//            version_words.h, and this object.  While the index grows: the old and new array of one shard of 64, and a
-//            segment until the next eviction.  Tags take half of max_bytes at most: then entries are evicted until
-//            their tags make room.
+// Memory     segments + index + tags + policy <= max_bytes.  Fixed, beyond that: 76 bytes a segment, the words of
+//            version_words.h, the eviction records, and this object.  While the index grows: the old and new array of
+//            one shard of 64, and a segment until the next eviction.  Tags take half of max_bytes at most: beyond
+//            that, entries are evicted until their tags make room.
 #pragma once
 
 #include <atomic>
@@ -74,20 +75,19 @@ struct CacheOptions {
   size_t max_entries = SIZE_MAX;
   Policy::Kind policy = Policy::Kind::kLearned;
   bool aging = false;      // Policy::Options::aging
-  bool admission = false;  // newcomers worth less than all that is there are refused
-  // For tests and simulations.  Segments of 0 bytes: the size follows from max_bytes.  Without `weigh_cost_and_bytes`
-  // an entry's worth is its reuse rate, whatever it costs and takes.
+  bool admission = false;  // a newcomer worth less than nearly all that is there is refused
+  // For tests and simulations.  `segment_bytes` 0: the size follows from max_bytes.  Without `weigh_cost_and_bytes` the
+  // worth of an entry is its reuse rate, whatever its cost and size.
   size_t segment_bytes = 0;
   bool weigh_cost_and_bytes = true;
-  std::string
-      binding_options{};  // the binding's: must be the same when the cache is opened again, like everything here
+  std::string binding_options{};  // the binding's own.  Like all options, the same when the cache is opened again
   bool operator==(const CacheOptions&) const = default;
 };
 
 using Bytes = std::span<const std::byte>;
 
-// Where a value lies; false if there is none.  Valid while the ReadGuard it was found under lives, or an exposure of
-// `segment`.
+// Where a value lies; false if there is none.  Valid while the ReadGuard lives under which it was found, or an exposure
+// of `segment`.
 struct Hit {
   static constexpr uint32_t kNowhere = UINT32_MAX;
   uint32_t segment = kNowhere;
@@ -121,9 +121,9 @@ struct LastEviction {
   float gap, idle, worth, threshold;  // as above
 };
 
-// What a key's state was when it was marked, before it was looked up.  It is another once the key was set, deleted,
-// touched or found past its end, or its keyspace cleared; and sometimes without need, because a word is shared by many
-// keys.  An eviction leaves it as it is: a value that was read may be written back.
+// The state of a key when it was marked, before it was looked up.  The state changes when the key is set, deleted,
+// touched or found past its end, or its keyspace is cleared.  It may also change without need, because many keys share
+// a word.  An eviction does not change it: a value that was read may be written back.
 struct Expected {
   uint32_t word;  // version_words.h
   uint32_t version;
@@ -135,10 +135,10 @@ struct StoreOptions {
   uint64_t expires_us = kNever;
   float cost = 0;
   std::span<const std::string_view> tags{};  // at most kTagsMax
-  bool key_is_bytes = false;                 // told back by Scan
-  const Expected* expected = nullptr;        // stores only if the key's state is still that; else kChanged
-  // The end, the cost and the tags are those of this key's entry, in the same keyspace, and what is said above of them
-  // does not count.  There must be one, else kChanged.  REQUIRES: `expected` of that key, or an Exclusive section
+  bool key_is_bytes = false;                 // Scan gives it back
+  const Expected* expected = nullptr;        // stores only if the key's state is still this one; else kChanged
+  // If given: end, cost and tags are those of this key's entry in the same keyspace, and the ones above do not count.
+  // kChanged if there is no such entry.  REQUIRES: `expected` of that key, or an Exclusive section
   const Bytes* terms_of = nullptr;
   bool edited = false;  // EntryFacts::edited
 
@@ -147,7 +147,7 @@ struct StoreOptions {
 
 enum class SetOutcome { kStored, kRefusedPinned, kRefusedReaders, kRefusedMemory, kRefusedWorth, kTooLarge, kChanged };
 
-// A key as Scan tells it.
+// A key, as Scan gives it.
 struct ScannedKey {
   std::vector<std::byte> bytes;
   bool is_bytes;
@@ -171,24 +171,24 @@ class Cache {
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  // A keyspace: its keys are apart from all others'.  The same name again must come with the same scope and codec.
-  // Scopes other than "" (public) get segments of their own.  Space 0 is the cache itself: bytes, public.
+  // Opens a keyspace.  The same name must come with the same scope and codec each time.  Scopes other than "" (public)
+  // get segments of their own.  Space 0 is the cache itself: bytes, public.
   Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec) {
     return keyspaces_.Open(name, scope, codec);
   }
 
-  // The keyspace of that name, if it was opened, whatever its codec.
+  // The keyspace of this name, whatever its codec; none if it was not opened.
   std::optional<uint16_t> FindSpace(const std::string& name) const { return spaces_.Find(name); }
 
   void Join(Session* session) { sessions_.Add(session); }
   void Part(Session* session) { sessions_.Remove(session); }  // its counts stay
   const EpochDomain& epochs() const { return epochs_; }
 
-  // kCount       counted as a lookup and as a use of the entry
-  // kCountMiss   the same, but the caller counts the hit when it has decided to answer with it (Count::kHits)
-  // kPeek        not counted at all
+  // kCount       counts the lookup and a use of the entry
+  // kCountMiss   the same, but the caller counts the hit (Count::kHits) once it has decided to answer with it
+  // kPeek        counts nothing
   enum class Use { kCount, kCountMiss, kPeek };
-  // For near caches (version_words.h): where the key's version lies, and what it was before the lookup.
+  // For near caches (version_words.h): the word that holds the key's version, and the version before the lookup.
   struct VersionMark {
     uint32_t word;
     uint32_t version;
@@ -196,13 +196,13 @@ class Cache {
   Hit Find(const ReadGuard& guard, Session& session, uint16_t space, Bytes key, Use use = Use::kCount,
            VersionMark* mark = nullptr);
 
-  // The same for several keys: the memory that each needs is asked for before the first is looked at.
+  // The same for several keys.  The memory that each needs is fetched before the first is looked at.
   // hits.size() == keys.size() <= kBatchMax.
   static constexpr size_t kBatchMax = 32;
   void FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
                 std::span<Hit> hits, Use use = Use::kCount);
 
-  // Asks for the memory that stores under these keys will need; at most kBatchMax of them.
+  // Fetches the memory that stores under these keys will need; at most kBatchMax keys.
   void FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys) const;
 
   bool Has(const ReadGuard& guard, Session& session, uint16_t space, Bytes key) {
@@ -212,13 +212,13 @@ class Cache {
   // The last eviction or refusal of the key; none if no record of it is left.
   std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
 
-  // Copies `value` in.  Refused: nothing is stored, and an older value of the key is gone too, so that no one reads
-  // what the caller meant to replace; unless the caller `expected` something: then it stays.  Too large is the caller's
-  // mistake, and changes nothing.  `value` may be memory that others write: then the copy may be torn.
+  // Copies `value` in.  If it is refused, nothing is stored, and an older value of the key is removed, so that nobody
+  // reads what the caller meant to replace (D11).  With `expected`, the older value stays.  kTooLarge is the caller's
+  // mistake, and changes nothing.  If others write to `value` meanwhile, the copy may be torn.
   //
-  // Before a refusal because of views, garbage is collected (collection_ladder.h): a thread with an isolate may run a
-  // collection in here, any other may wait up to 40 ms.  A refusal is counted once, when it stands.
-  // REQUIRES: no ReadGuard of the caller.
+  // Before it refuses because of views, it has garbage collected (collection_ladder.h): a thread with an isolate may
+  // run a collection in here, any other may wait up to 40 ms.  A refusal is counted once, when it stands. REQUIRES: no
+  // ReadGuard of the caller.
   SetOutcome Set(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options = {}) {
     return StoreOrCollect(session, space, [&] { return TrySet(session, space, key, value, options); });
   }
@@ -229,16 +229,16 @@ class Cache {
     const uint32_t word = version_words_->WordOf(HashOf(space, key));
     return {word, version_words_->Read(word), mark};
   }
-  // False: the key is not there, or its state is not what was expected.
+  // False: the key is not there, or its state is not the expected one.
   bool DeleteIf(Session& session, uint16_t space, Bytes key, const Expected& expected);
 
   // Removes every entry of the keyspace that carries the tag; returns how many.
   size_t DeleteByTag(Session& session, uint16_t space, std::string_view tag) EXCLUDES(removal_mutex_);
 
-  // Counts a use, and gives the entry another end if `expires_us` says one.  kStored, or why the entry could not be
-  // written anew (one that had no end has no room for one), and then it stays as it was; none if there is no such key.
-  // `expected`: kChanged, and nothing is done, if the key's state is not that.  Collects garbage, as Set does.
-  // REQUIRES: no ReadGuard of the caller.
+  // Counts a use, and gives the entry another end if `expires_us` is given.  None: there is no such key.  An entry
+  // without an end has no room for one, so it is written anew.  If that is refused, the outcome says why, and the entry
+  // stays as it was.  kChanged: the key's state is not `expected`, and nothing was done.  Collects garbage, as Set
+  // does. REQUIRES: no ReadGuard of the caller.
   std::optional<SetOutcome> Touch(Session& session, uint16_t space, Bytes key, std::optional<uint64_t> expires_us,
                                   const Expected* expected = nullptr) {
     bool found = false;
@@ -250,28 +250,28 @@ class Cache {
     return found ? std::optional(outcome) : std::nullopt;
   }
 
-  // Forgets the keyspace's entries.  Cost: none of it depends on how many there are.  `by`: the caller's session, which
-  // must be given if it is in an Exclusive section.
+  // Clears the keyspace.  The cost does not depend on how many entries there are.  `by`: the caller's session; it must
+  // be given if it is in an Exclusive section.
   void ClearSpace(uint16_t space, const Session* by = nullptr) EXCLUDES(removal_mutex_);
-  // Forgets everything, and frees the memory that nobody sees.
+  // Clears all keyspaces, and frees the memory that nobody sees.
   void Clear(const Session* by = nullptr) EXCLUDES(removal_mutex_);
 
-  // From the return on, `listener` is told every change, beside those that listen already; and then not called any
-  // more.
+  // Once Listen returns, `listener` is told every change, as other listeners are.  Once StopListening returns, it is
+  // not called any more.
   void Listen(ChangeListener* listener) EXCLUDES(removal_mutex_);
   void StopListening(ChangeListener* listener) EXCLUDES(removal_mutex_);
 
-  // The keys of a keyspace that lie in one shard of the index, 0 … Index::kShards: every key once that is stored from
-  // before the first shard is asked for until after the last.
+  // The keys of a keyspace in one shard of the index, 0 … Index::kShards - 1.  All shards together give every key once
+  // that is stored from before the first call until after the last.
   std::vector<ScannedKey> Scan(Session& session, size_t shard, uint16_t space);
 
   // The keyspace's keys a few at a time, without a lock: visits about `keys` of them from `cursor` on, and returns
-  // where to go on; 0 begins, and 0 is the end.  A key that is there all the while is visited once, though the index
-  // grows or other keys come and go.  Any cursor is allowed.  Cost: looks at `buckets` lines of the index at most.
+  // where to go on.  0 begins, and 0 is the end.  A key that is there all the while is visited once, even if the index
+  // grows or other keys come and go.  Any cursor is allowed.  Cost: at most `buckets` lines of the index.
   template <class Visit>
   uint64_t ScanFrom(const ReadGuard& guard, uint16_t space, uint64_t cursor, size_t keys, size_t buckets, Visit visit);
-  // Some key of the keyspace; none if it has none.  Cost: a few lines of the index, but a pass over it where the
-  // keyspace has a small part of all keys.
+  // A random key of the keyspace; none if it has none.  Cost: a few lines of the index, but a pass over it if the
+  // keyspace has only a small part of all keys.
   std::optional<ScannedKey> RandomKey(Session& session, uint16_t space);
 
   // The largest value that `Set` can take with a key of `key_bytes`.
@@ -281,9 +281,10 @@ class Cache {
   ExposureControl& exposure() { return exposure_; }
   const ExposureControl& exposure() const { return exposure_; }
   bool evicting() const { return exposure_.evicting(); }
-  // For a hit whose segment cools: moves the entry to one that does not, and tells where it is then.
+  // For a hit whose segment cools: moves the entry to another segment, and returns where it is then; false if it could
+  // not be moved.
   Hit Rescue(const ReadGuard& guard, uint16_t space, Bytes key, const Hit& hit);
-  // A buffer over the segment was detached, so someone may write to an alias: every hit in it is verified.
+  // A buffer over the segment was detached, so someone may write to an alias.  From now on every hit in it is verified.
   void Taint(uint32_t segment) { arena_->segment(segment).tainted.store(true, std::memory_order_relaxed); }
 
   Arena& arena() const { return *arena_; }
@@ -291,13 +292,13 @@ class Cache {
   // For near caches; see version_words.h.
   const std::shared_ptr<VersionWords>& version_words() const { return version_words_; }
 
-  // Frees what nobody sees any more, and looks through a part of the index for what is past its time; `idle`: give free
-  // segments' pages back too.
+  // Frees what nobody sees any more, and looks through a part of the index for expired entries.  `idle`: gives the
+  // pages of free segments back too.
   void Maintain(bool idle);
-  // Entries with an end were stored: Maintain looks for those that are past it.
+  // Entries with an end were stored, so Maintain looks for expired ones.
   bool expects_expiry() const { return upkeep_.expects_expiry(); }
   CacheUsage Usage();
-  // A number that stands still while nobody uses the cache.
+  // A number that stays the same while nobody uses the cache.
   uint64_t Activity() const;
   // Counts of one keyspace, and its entries.
   CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }
@@ -306,12 +307,12 @@ class Cache {
   std::string NameOf(uint16_t space) const { return spaces_.At(space).name; }
 
  private:
-  static constexpr uint32_t kVerifyEvery = 256;
+  static constexpr uint32_t kVerifyEvery = 256;  // hits, on average; at irregular distances (D17)
   friend class Exclusive;
 
   Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words);
 
-  // A set on its way.
+  // A set under way.
   struct Newcomer {
     uint16_t space;
     Spaces::Mark mark;
@@ -320,18 +321,18 @@ class Cache {
     const StoreOptions& options;
     TakenTags& tags;
     uint32_t extension_words;
-    std::optional<AccessState> access_state;  // if the policy was asked already
+    std::optional<AccessState> access_state;  // if the policy has placed it already
   };
 
   // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
   uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
-  // Whether the next hit's checksum is compared; always where the segment is `tainted`, unless nothing is.
+  // Whether the next hit's checksum is compared.  In a `tainted` segment it always is, unless `verify` is off.
   bool MustVerify(Session& session, bool tainted) const;
-  // Asks for the memory that comparing the key, and reading a value of about `value_bytes`, will need.
+  // Fetches the memory for comparing the key and reading a value of about `value_bytes`.
   void FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const;
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const;
-  // `kAlone`: not one of a batch, which has asked for the memory already.
+  // `kAlone`: not one of a batch.  A batch has fetched the memory already.
   template <bool kAlone>
   Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
   // Removes exactly the entry at `at`; false if it is not there any more.  REQUIRES: a ReadGuard.
@@ -341,8 +342,8 @@ class Cache {
   void Forget(uint64_t at) {
     arena_->segment(arena_->SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
   }
-  // True if there was one, and its time was not over.  `mark`: only if the keyspace is still that; `expected`: only if
-  // the key's state is still that.
+  // True if there was an entry, and it had not expired.  `mark`: only if the keyspace is still this one.  `expected`:
+  // only if the key's state is still this one.
   bool RemoveKey(Session& session, uint16_t space, const Spaces::Mark* mark, uint64_t hash, Bytes key,
                  const Expected* expected);
   // REQUIRES: the lock of the key's shard, for an answer that lasts.
@@ -351,7 +352,7 @@ class Cache {
            (version_words_->Read(expected->word) == expected->version && spaces_.Valid(expected->space));
   }
 
-  // Runs `store` until it stands, or nothing more can be done for it.  Counts a refusal that stands.
+  // Runs `store` until it succeeds or nothing more can be done for it.  Counts a refusal that stands.
   template <class Store>
   SetOutcome StoreOrCollect(Session& session, uint16_t space, Store store) {
     SetOutcome outcome = store();
@@ -382,14 +383,14 @@ class Cache {
   SetOutcome SetLarge(Session& session, const Newcomer& newcomer, Reservation* room);
   void Write(const Reservation& reservation, const Newcomer& newcomer);
   SetOutcome Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
-  // An entry's end to be.
+  // An end that an entry shall get.
   struct NewEnd {
     uint16_t space;
     uint64_t hash;
     Bytes key;
     uint64_t expires_us;
     const Expected* expected;
-    bool changed = false;  // told: the key's state is not what was expected
+    bool changed = false;  // set by SetEnd and MoveWithEnd: the key's state is not the expected one
   };
   bool SetEnd(Index::Writer& writer, uint64_t at, NewEnd& end);
   bool MoveWithEnd(Index::Writer& writer, uint64_t at, const Entry& entry, const Reservation& room, NewEnd& end);
@@ -428,12 +429,12 @@ class Cache {
 
   ExclusiveGate gate_;
 
-  // Deletions by tag and clearings come one after the other: what one has begun to remove is gone, also from near
-  // caches, when another returns.
+  // Deletions by tag and clearings run one after the other.  So what one of them has begun to remove is gone, also from
+  // near caches, when another returns.
   Mutex removal_mutex_;
 };
 
-// In here because every lookup, in whatever file, does both.
+// These two are in the header because every lookup, in whatever file, calls both.
 
 inline bool Cache::ReadAt(uint64_t at, Entry* entry) const { return arena_->TryRead(at, entry); }
 

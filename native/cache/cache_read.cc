@@ -8,8 +8,8 @@
 
 namespace zerohop {
 
-// Whoever finds the entry will read its value: its lines are fetched together with the header's, and not after it.
-// The first ones start the processor's own prefetcher, which then runs ahead; the last one it would come to late.
+// The caller will read the value, so its lines are fetched together with the header's (D27 in docs/DECISIONS.md).  The
+// first two lines start the processor's own prefetcher, which would come to the last one late.
 void Cache::FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const {
   const std::byte* const entry = arena_->bytes() + at;
   const std::byte* const value = arena_->bytes() + LayOut(at, 0, key_bytes, kWideValueBytes).value_at;
@@ -20,8 +20,8 @@ void Cache::FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const 
   __builtin_prefetch(value + value_bytes - kCacheLineBytes);
 }
 
-// One hit in kVerifyEvery on average, at irregular distances: a fixed one would never see some keys of a steady
-// pattern.
+// One hit in kVerifyEvery on average, at irregular distances: at a fixed distance, some keys of a steady pattern would
+// never be compared.
 bool Cache::MustVerify(Session& session, bool tainted) const {
   if (options_.verify == Verify::kOff) return false;
   if (options_.verify == Verify::kTrap) return true;
@@ -94,7 +94,7 @@ Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, U
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const uint64_t hash = HashOf(space, key);
   if (mark != nullptr) {
-    // Before the lookup: a set in between makes the answer stale at once, and never the other way round.
+    // Before the lookup.  A set in between makes the answer stale at once; a stale answer never looks fresh.
     mark->word = version_words_->WordOf(hash);
     mark->version = version_words_->Read(mark->word);
   }
@@ -111,7 +111,7 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
     hashes[i] = HashOf(space, keys[i]);
     index_.Prefetch(guard, hashes[i]);
   }
-  // Not the values: so many lines at once would be waited for, whether or not they are read.
+  // Values are not fetched: the processor would wait for so many lines at once, even if nobody reads them (D27).
   for (size_t i = 0; i < keys.size(); ++i) {
     index_.Candidates(guard, hashes[i], [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
   }
@@ -136,7 +136,7 @@ std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, ui
   const uint16_t incarnation = spaces_.IncarnationOf(space);
   const Hit hit = FindHashed<true>(session, space, incarnation, HashOf(space, key), key, Use::kPeek);
   if (!hit) return std::nullopt;
-  // Read again, and not believed again.
+  // The header is read again, so it is checked again.
   Entry entry;
   if (!ReadAt(hit.entry_at, &entry)) return std::nullopt;
   const uint32_t age = (Ticks() - entry.header.written()) & EntryHeader::kWrittenMax;
@@ -166,7 +166,7 @@ std::optional<LastEviction> Cache::LastEvictionOf(uint16_t space, Bytes key) con
 
 Hit Cache::Rescue(const ReadGuard&, uint16_t space, Bytes key, const Hit& hit) {
   Entry entry;
-  // Written over meanwhile: a copy will show it.
+  // If someone wrote over the entry meanwhile, it is not moved.
   if (!Matches(hit.entry_at, spaces_.IncarnationOf(space), key, &entry)) return {};
   const auto to = evictor_.Rescue(entry, hit.entry_at, hit.hash);
   if (!to) return {};

@@ -1,4 +1,4 @@
-// The keys of a keyspace: all of a shard, or one by chance.  ScanFrom is in the header.
+// cache_scan.cc: the keys of a keyspace: all of a shard, or a random one.  ScanFrom is in the header.
 #include "base/random.h"
 #include "cache/cache.h"
 #include "cache/entry.h"
@@ -21,11 +21,11 @@ std::vector<ScannedKey> Cache::Scan(Session& session, size_t shard, uint16_t spa
 }
 
 std::optional<ScannedKey> Cache::RandomKey(Session& session, uint16_t space) {
-  constexpr int kDraws = 64;
-  const size_t buckets_a_guard = 4096;  // while a guard lives, nobody's memory is used again
+  constexpr int kDraws = 64;            // buckets to try.  A choice: enough if one key in some dozens is the keyspace's
+  const size_t buckets_a_guard = 4096;  // a choice: while a guard lives, no memory is used again
   std::optional<ScannedKey> some;
   size_t seen = 0;
-  // Each of those that are seen is as likely as another.
+  // Each key that is seen is as likely as any other.
   const auto visit = [&](Bytes key, bool is_bytes) {
     if (NextRandom(session.random) % ++seen != 0) return;
     some = ScannedKey{{key.begin(), key.end()}, is_bytes};
@@ -35,7 +35,7 @@ std::optional<ScannedKey> Cache::RandomKey(Session& session, uint16_t space) {
     ScanFrom(guard, space, NextRandom(session.random) % Index::kScanEnd, SIZE_MAX, 1, visit);
   }
   if (some || EntriesOf(space) == 0) return some;
-  // Few keys among many of others: a whole round from somewhere on.
+  // The keyspace has few of all keys: a whole round, from a random place on.
   const uint64_t begin = NextRandom(session.random) % Index::kScanEnd;
   uint64_t at = begin;
   for (bool round = false; !some && !(round && at >= begin);) {

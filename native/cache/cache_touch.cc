@@ -1,4 +1,5 @@
-// Another end for an entry: written in place where there is room for one, else the entry is written anew.
+// cache_touch.cc: gives an entry another end.  The end is written in place if the entry has room for one; if not, the
+// entry is written anew.
 #include <cstring>
 
 #include "cache/cache.h"
@@ -9,7 +10,7 @@ namespace zerohop {
 std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Bytes key,
                                           std::optional<uint64_t> expires_us, const Expected* expected) {
   NewEnd end{space, HashOf(space, key), key, expires_us.value_or(kNever), expected};
-  // Read again under each guard: without one, the keyspace may be cleared and get another number.
+  // Read under each guard anew: between two guards, the keyspace may be cleared and get another number.
   uint16_t incarnation;
   const auto find = [&](bool touch, Entry* entry) {
     incarnation = spaces_.IncarnationOf(space);
@@ -32,7 +33,7 @@ std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Byte
     if (!Holds(expected)) return SetOutcome::kChanged;
     if (!at) return std::nullopt;
     if (HasCome(ExpiresUs(arena_->bytes(), *at, entry.header))) {
-      // Whoever was told that it is not there must find it gone, and its version another.
+      // The caller is told that the key is not there.  So the entry is removed, and the version changes.
       if (Drop(session, space, incarnation, end.hash, *at, key, Change::Why::kExpired)) {
         session.Of(space).Add(Count::kExpired);
       }
@@ -41,10 +42,10 @@ std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Byte
     const bool endless = entry.header.extension_words() == 0;
     if (!expires_us || (endless && *expires_us == kNever)) return SetOutcome::kStored;
     value_bytes = entry.header.value_bytes;
-    // A large one has room for an end: this header was written over.
+    // A large entry always has room for an end.  So someone wrote over this header.
     if (endless && IsLarge(key.size(), value_bytes)) return std::nullopt;
     if (endless) break;
-    // Else it was moved just now, or another session owns the shard.
+    // If not, the entry was moved just now, or another session owns the shard.
     if (SetEnd(writer, *at, end)) return end.changed ? SetOutcome::kChanged : SetOutcome::kStored;
   }
   // The entry has no room for an end, so it is written anew.  Room is reserved first, because making room may move the
@@ -62,30 +63,31 @@ std::optional<SetOutcome> Cache::TryTouch(Session& session, uint16_t space, Byte
     ReadGuard guard(epochs_, session);
     Entry entry;
     const auto at = find(/*touch=*/false, &entry);
-    // Whatever becomes of it, the room must look like an entry: the segment is walked from one to the next.
+    // The reserved room must look like an entry in any case, because a segment is walked from one entry to the next.
     const EntryHeader header{static_cast<uint32_t>(value_bytes), 0, static_cast<uint16_t>(key.size()), incarnation,
                              kWords << EntryHeader::kWordsShift};
     std::memcpy(arena_->bytes() + room.entry_at, &header, sizeof(header));
     found = at.has_value();
-    // Gone; or replaced by something else, which came after this touch.
+    // The entry is gone, or was replaced after this touch began.
     if (!at || entry.header.value_bytes != value_bytes || entry.header.extension_words() != 0) {
       end.changed = expected != nullptr;
       break;
     }
-    done = MoveWithEnd(writer, *at, entry, room, end) || end.changed;  // false: moved just now; look again
+    done = MoveWithEnd(writer, *at, entry, room, end) || end.changed;  // false: the entry was moved; look again
   }
   keyspaces_.NewcomersOf(space).Finish(room);
   if (end.changed) return SetOutcome::kChanged;
   return found ? std::optional(SetOutcome::kStored) : std::nullopt;
 }
 
-// REQUIRES: the lock of the key's shard; the new end can be seen.
+// REQUIRES: the lock of the key's shard, and the new end is visible already.
 void Cache::TellTouched(const Index::Writer& writer, const NewEnd& end) const {
   version_words_->KeyChanged(end.hash);
   changes_.Tell({Change::Why::kTouched, end.space, end.hash, end.key, writer.session});
 }
 
-// While the entry cannot move: a copy that was made before would keep the old end.  False: it was not there any more.
+// Under the lock, so that the entry does not move: a copy made before would keep the old end.  False: the entry is not
+// there any more.
 bool Cache::SetEnd(Index::Writer& writer, uint64_t at, NewEnd& end) {
   return index_.While(writer, end.hash, at, [&] {
     end.changed = !Holds(end.expected);
@@ -104,7 +106,7 @@ bool Cache::MoveWithEnd(Index::Writer& writer, uint64_t at, const Entry& entry, 
   const EntryExtension extension{end.expires_us, 0, 0};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
   std::memcpy(arena + room.entry_at + sizeof(header), &extension, sizeof(extension));
-  // A header that was written over may claim bytes up to where the room lies, and beyond.
+  // memmove: a header that was written over may claim bytes that overlap the room.
   std::memmove(arena + room.layout.key_at, arena + entry.layout.key_at, header.key_bytes);
   std::memmove(arena + room.layout.value_at, arena + entry.layout.value_at, header.value_bytes);
   Segment& to = arena_->segment(room.segment);

@@ -10,15 +10,15 @@
 namespace zerohop {
 namespace {
 
-// Left for the evictor when newcomers take segments: survivors are copied before their segment is free.
+// Segments left for the evictor when newcomers take some: survivors are copied before their segment is free.
 constexpr uint32_t kSpareSegments = 1;
 
-// How often a set goes back to the evictor when other threads take the room it was given.
+// How often a set asks the evictor again when other threads take the room that was made for it.  A choice.
 constexpr int kRoomAttempts = 16;
 
 }  // namespace
 
-// Whatever extension it has.
+// With the largest extension, so that the answer does not change when the entry gets an end or tags.
 bool Cache::IsLarge(size_t key_bytes, size_t value_bytes) const {
   return EntryBytesMax(kExtensionWordsMax, key_bytes, value_bytes) > arena_->segment_bytes() / kLargeShare;
 }
@@ -33,11 +33,11 @@ uint32_t Cache::Ticks() const {
   return static_cast<uint32_t>((CoarseNowUs() - born_us_) / kTickUs) & EntryHeader::kWrittenMax;
 }
 
-// In place: most sets come this way, and what it is given lies in registers already.
+// Inlined: most sets come this way, and the arguments lie in registers already.
 [[gnu::always_inline]] inline SetOutcome Cache::Store(Session& session, uint16_t space, const Spaces::Mark& mark,
                                                       Bytes key, Bytes value, const StoreOptions& options,
                                                       std::span<const Tags::Tag> tags) {
-  if (!Holds(options.expected)) return SetOutcome::kChanged;  // sooner than after all the work
+  if (!Holds(options.expected)) return SetOutcome::kChanged;  // Publish decides; this saves the work before it
   const bool large = IsLarge(key.size(), value.size());
   const bool plain = options.expires_us == kNever && options.cost == 0 && tags.empty();
   TakenTags taken(tags_);
@@ -81,7 +81,7 @@ SetOutcome Cache::TrySet(Session& session, uint16_t space, Bytes key, Bytes valu
   return Store(session, space, mark, key, value, options, std::span(tags).first(options.tags.size()));
 }
 
-// What is read here is the entry's when it is stored, or its version is not what was expected.
+// If the entry changes after it is read here, its version is not the expected one, and nothing is stored.
 SetOutcome Cache::SetOnTermsOf(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options) {
   const Spaces::Mark mark = options.expected != nullptr ? options.expected->space : spaces_.MarkOf(space);
   StoreOptions kept = options;
@@ -102,10 +102,11 @@ SetOutcome Cache::SetOnTermsOf(Session& session, uint16_t space, Bytes key, Byte
   return Store(session, space, mark, key, value, kept, std::span(tags).first(count));
 }
 
-// Links for the tags of an entry to come, and memory for them, which the arena gives up first.
+// Takes links for the tags of an entry that will be stored.  If more memory is needed for links, the arena gives it up
+// first.
 SetOutcome Cache::TakeTags(Session& session, uint64_t hash, std::span<const Tags::Tag> tags, TakenTags* taken) {
-  // Evictions that let entries go, and gave back no link: the entries with tags lie elsewhere.  A few such are bad
-  // luck; more would empty the cache of untagged entries for a set that is refused all the same.
+  // Evictions that freed entries but no link: the entries with tags lie elsewhere.  A few of them are bad luck.  More
+  // would empty the cache of untagged entries, for a set that is refused all the same.  A choice.
   constexpr int kFruitlessMax = 2;
   int fruitless = 0;
   for (int attempt = 0; attempt < kRoomAttempts && fruitless < kFruitlessMax; ++attempt) {
@@ -122,7 +123,7 @@ SetOutcome Cache::TakeTags(Session& session, uint64_t hash, std::span<const Tags
     } else if (arena_->committed_segments() > arena_->usable_segments()) {
       outcome = evictor_.MakeRoom(session, kSpareSegments);
     }
-    // What was evicted may have given back as many as are needed.
+    // The eviction may have freed as many links as are needed.
     if (taken->Take(tags, hash)) return SetOutcome::kStored;
     if (outcome == Evictor::Outcome::kReaders) return SetOutcome::kRefusedReaders;
     if (outcome == Evictor::Outcome::kPinned) return SetOutcome::kRefusedPinned;
@@ -146,8 +147,8 @@ void Cache::CountRefusal(Session& session, uint16_t space, SetOutcome outcome) {
 
 // True if the key is new and worth less than what it would push out.
 bool Cache::Refused(Session& session, Newcomer& newcomer) {
-  // Evictions sample the index and so renew the entry fee.  While all sets are refused nothing is evicted, so refusals
-  // sample it too.
+  // Evictions sample the index and so renew the entry fee.  While all sets are refused nothing is evicted, so one
+  // refusal in so many samples it too.  A choice.
   constexpr uint32_t kResampleEvery = 16;
   {
     ReadGuard guard(epochs_, session);
@@ -191,7 +192,7 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
       ReserveSmall(session, newcomer.space, newcomer.extension_words, newcomer.key.size(), newcomer.value.size(), room);
   if (outcome != SetOutcome::kStored) return outcome;
   {
-    // What Publish will compare the key with arrives while the value is copied.
+    // Fetches the keys with which Publish will compare this one, while the value is copied.
     ReadGuard guard(epochs_, session);
     index_.Candidates(guard, newcomer.hash, [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
   }
@@ -268,8 +269,8 @@ SetOutcome Cache::Publish(Session& session, const Reservation& room, const Newco
     if (writer.busy) [[unlikely]]
       gate_.Await();
     ReadGuard guard(epochs_, session);  // so that the number is not another keyspace's before it was counted
-    // An entry of the key from before the keyspace was cleared is replaced too: so a key has one slot at most, however
-    // often it is cleared and set.
+    // An entry of the key from before the keyspace was cleared is replaced too.  So a key has one slot at most, however
+    // often it is set and cleared.
     bool over_dead = false;
     const auto matches = [&](uint64_t at) {
       Entry entry;
@@ -284,18 +285,18 @@ SetOutcome Cache::Publish(Session& session, const Reservation& room, const Newco
         writer, newcomer.hash, room.entry_at, matches,
         [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
         [&] { return spaces_.Valid(newcomer.mark) && Holds(newcomer.options.expected); },
-        // Who sees the entry may have its tag deleted: the links are there by then.
+        // The links are chained before anybody can see the entry: it may then be deleted by a tag at once.
         [&] { newcomer.tags.Chain(); },
         [&](std::optional<uint64_t> replaced) {
           if (replaced) Untag(*replaced, newcomer.hash);
-          version_words_->KeyChanged(newcomer.hash);  // last: whoever marks the key from here on finds its tags
+          version_words_->KeyChanged(newcomer.hash);  // last, so that a Mark from here on is of the entry with its tags
           changes_.Tell({Change::Why::kWritten, newcomer.space, newcomer.hash, newcomer.key, &session});
         });
     if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
   } while (writer.busy);
   if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
   if (upserted.refused && newcomer.options.expected != nullptr) return SetOutcome::kChanged;
-  // The keyspace was cleared since this set began: the set came first, and what it stored is cleared already.
+  // The keyspace was cleared since this set began.  The set counts as before the clearing, so its value is gone.
   if (upserted.refused) return SetOutcome::kStored;
   if (!upserted.stored) return SetOutcome::kRefusedMemory;  // for the index
   if (upserted.replaced) Forget(*upserted.replaced);
@@ -313,7 +314,7 @@ bool Cache::RemoveKey(Session& session, uint16_t space, const Spaces::Mark* mark
   Index::Writer writer{&session};
   do {
     if (writer.busy) gate_.Await();
-    ReadGuard guard(epochs_, session);  // before the number is asked for: from here on it is not another keyspace's
+    ReadGuard guard(epochs_, session);  // first: while it lives, the number is not given to another keyspace
     if (mark != nullptr && !spaces_.Valid(*mark)) return false;
     const uint16_t incarnation = mark != nullptr ? mark->incarnation : spaces_.IncarnationOf(space);
     Entry entry;
@@ -355,10 +356,10 @@ size_t Cache::DeleteByTag(Session& session, uint16_t space, std::string_view tag
   const Spaces::Mark mark = spaces_.MarkOf(space);
   size_t removed = 0, expired = 0;
   tags_.SetApart(tags_.TagOf(mark.incarnation, tag));
-  std::array<Tags::Link, 64> links;  // few at a time: while a guard lives, nobody's memory is used again
+  std::array<Tags::Link, 64> links;  // few at a time: while a guard lives, no memory is used again
   while (const size_t count = tags_.Apart(links)) {
     ReadGuard guard(epochs_, session);
-    if (!spaces_.Valid(mark)) break;  // cleared meanwhile: upkeep finds what is left
+    if (!spaces_.Valid(mark)) break;  // cleared meanwhile: upkeep removes the rest
     for (const Tags::Link& link : std::span(links).first(count)) {
       // The entry may have gone with its link since, and another entry may own that link now.
       const auto at = index_.Remove(

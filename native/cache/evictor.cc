@@ -16,20 +16,20 @@
 namespace zerohop {
 namespace {
 
-// How long a writer waits for readers of other threads to leave a retired segment.  A lookup takes microseconds; only a
-// thread that the system took off its core in the middle of one lasts longer.
+// How long a writer waits for readers of other threads to leave a retired segment.  A choice: a lookup takes
+// microseconds, and only a thread that the system took off its core in the middle of one takes longer.
 constexpr auto kReaderPatience = std::chrono::milliseconds(50);
 
-// Segments kept free between evictions, beyond the one that is asked for: 1/64 of all.  Entries that reads rescue need
-// them, since a read does not evict.
+// Segments kept free between evictions, beyond the one that is asked for: 1/64 of all, a choice.  They take the entries
+// that lookups rescue, because a lookup does not evict.
 constexpr uint32_t kSlackShare = 64;
 
-// A run is made in rounds: each takes the run, or evicts something towards it.  So many rounds beyond one for each
-// segment, because other threads take segments away.
+// A run is made in rounds: each takes the run, or evicts something towards it.  There is one round for each segment,
+// and these besides, because other threads take segments away.
 constexpr uint32_t kSpareRounds = 4;
 
-// While entries are trimmed one by one, segments without entries are given back once in so many entries: looking for
-// them costs some ns a segment.
+// Entries that maxEntries evicts between two looks for segments without entries.  A choice: a look costs some ns a
+// segment.
 constexpr uint32_t kTidyEvery = 1024;
 
 bool Exposed(const Segment& segment) { return segment.exposures.load(std::memory_order_acquire) != 0; }
@@ -110,7 +110,7 @@ Evictor::Outcome Evictor::MakeRun(Session& session, uint32_t count, uint32_t spa
       window = victims_.SelectWindow(count);
     }
     if (!window) return Outcome::kPinned;
-    // Free segments outside the window have to make up the spare.
+    // The free segments outside the window must be enough for the spare.
     uint32_t free_inside = 0;
     for (uint32_t at = *window; at < *window + count; ++at) {
       free_inside += arena.segment(at).state.load(std::memory_order_acquire) == SegmentState::kFree;
@@ -152,7 +152,7 @@ void Evictor::Resample(Session& session) {
 
 uint32_t Evictor::Reclaim() {
   return parts_.arena.Reclaim(parts_.epochs, [this](uint32_t index) {
-    // A set that raced with clear put entries here after the segment was retired: they are cleared too.
+    // A set that raced with clear put entries here after the segment was retired.  They are cleared too.
     Segment& segment = parts_.arena.segment(index);
     const size_t swept = SweepByPlace([this, index](uint64_t at) { return parts_.arena.SegmentOf(at) == index; });
     segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
@@ -160,8 +160,8 @@ uint32_t Evictor::Reclaim() {
   });
 }
 
-// Waits until none of the segments is retired.  False if that may take long: a view shows one, or a reader stands
-// still.
+// Waits until none of the segments is retired.  False if that may take long: a view shows one, or a reader does not
+// leave.
 bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
   for (;;) {
@@ -180,7 +180,7 @@ bool Evictor::AwaitFree(uint32_t first, uint32_t count) {
   }
 }
 
-// When nothing can be evicted: waits for a segment that is retired, or sealed and still being written to.
+// When nothing can be evicted: waits for a retired segment, or for a sealed one that is still written to.
 Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
   const auto deadline = std::chrono::steady_clock::now() + kReaderPatience;
   for (;;) {
@@ -192,7 +192,7 @@ Evictor::Outcome Evictor::AwaitTakeable(uint32_t spare) {
       if (Exposed(segment)) continue;
       const SegmentState state = segment.state.load(std::memory_order_acquire);
       const bool sealed = state == SegmentState::kSealed;
-      // A thread that was in the middle of writing to it is through: it is a victim now, and the caller comes again.
+      // The thread that wrote to it has finished.  The segment can be a victim now, so the caller tries again.
       if (sealed && segment.writers.load(std::memory_order_acquire) == 0) return Outcome::kMadeRoom;
       waits |= sealed || state == SegmentState::kRetired;
     }
@@ -246,10 +246,10 @@ void Evictor::Empty(Session* session, uint32_t index, bool may_survive, bool dec
   Segment& segment = parts_.arena.segment(index);
   if (segment.live_entries.load(std::memory_order_acquire) != 0) {
     const bool whole = walk_.has(index) || walk_.Walk(session, index);
-    // A large value goes all the same: it would survive into segments of others.
+    // A large value does not survive: it would fill segments of other entries.
     EmptyWalked(session, index, may_survive && segment.view_at == 0);
     if (!whole || segment.live_entries.load(std::memory_order_acquire) != 0) {
-      // Someone wrote over headers or keys.  What the walk could not find is found by its place.
+      // Someone wrote over headers or keys.  The entries that the walk could not find are found by their place.
       const size_t swept = SweepByPlace([this, index](uint64_t at) { return parts_.arena.SegmentOf(at) == index; });
       segment.live_entries.fetch_sub(static_cast<uint32_t>(swept), std::memory_order_relaxed);
       Add(session, Count::kCorrupted, swept);
@@ -264,16 +264,16 @@ void Evictor::EmptyWalked(Session* session, uint32_t index, bool may_survive) {
   const Segment& segment = parts_.arena.segment(index);
   const uint64_t now_us = NowUs();
   const float threshold = parts_.appraiser.threshold();
-  // Where nothing may survive, no worth is enough.
+  // If nothing may survive, no worth is enough.
   const float least = may_survive ? victims_.WorthToStay(walk_) : std::numeric_limits<float>::infinity();
   const std::span<const WalkedEntry> walked = walk_.entries();
-  size_t next = 0;  // what will be copied after `i`, as far as can be told now
+  size_t next = 0;  // the entry that will be copied after `i`, as far as can be told now
   for (size_t i = 0; i < walked.size(); ++i) {
     const WalkedEntry& one = walked[i];
     for (next = std::max(next, i + 1); next < walked.size() && walked[next].worth <= least;) ++next;
     const uint64_t next_at = walked[next < walked.size() ? next : i].entry.layout.value_at;
     const bool spared = session != nullptr && session->spared == one.hash && may_survive && one.worth >= 0;
-    // Not verified here: the checksum moves along with the value, and a hit finds out.
+    // The checksum is not compared here.  It moves with the value, and is compared at a hit.
     if ((one.worth > least || spared) &&
         CopyForward(one.entry, one.at, one.hash, segment.scope, /*spare=*/0, next_at)) {
       Add(session, Count::kCopiedForward);
@@ -300,8 +300,8 @@ bool Evictor::EvictEntry(Session* session, const WalkedEntry& one, Count why, fl
       },
       [&](uint64_t at) {
         parts_.tags.Drop(TagsOf(parts_.arena.bytes(), at, header), one.hash);
-        // While the cache evicts there are no near caches; that began under this lock, with a notice.  What was read
-        // before an eviction may be written back; what is past its end may not.
+        // While the cache evicts there are no near caches: evicting began under `mutex_`, with a notice.  A value that
+        // was read before its eviction may be written back, so its version stays.  An expired one may not.
         const bool expired = why == Count::kExpired;
         if (!parts_.exposure.evicting() || expired) parts_.version_words.KeyChanged(one.hash);
         if (!counted) return;
@@ -355,7 +355,7 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
                                              uint32_t spare, uint64_t next_at) {
   const EntryHeader& header = entry.header;
   const uint32_t words = header.extension_words();
-  // A header that was written over may claim more than fits anywhere.
+  // A header that was written over may claim more bytes than a segment has.
   if (EntryBytesMax(words, header.key_bytes, header.value_bytes) > parts_.arena.segment_bytes()) return std::nullopt;
   Stream& stream = *survivors_[scope].load(std::memory_order_acquire);
   const std::optional<Reservation> room = stream.Reserve(words, header.key_bytes, header.value_bytes, spare);
@@ -371,8 +371,8 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
   CopyFetching(arena + room->layout.value_at, arena + entry.layout.value_at, header.value_bytes, arena + next_at);
   Segment& to = parts_.arena.segment(room->segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
-  // Only a slot that still points at the old place: a newer value of the key must not be undone.  And with the end that
-  // the entry has then: it may have been touched since it was copied.
+  // Only a slot that still points at the old place is repointed: a newer value of the key must not be undone.  The copy
+  // gets the end that the entry has at that moment: it may have been touched since it was copied.
   const bool moved = parts_.index.Repoint(hash, at, room->entry_at, [&] {
     if (words == 0) return;
     ExpiryWord(arena, room->entry_at).store(ExpiresUs(arena, at, header), std::memory_order_relaxed);
@@ -389,7 +389,7 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
 void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
   MutexLock lock(mutex_);
   while (parts_.spaces.Entries() > entries_max) {
-    // A sample of a nearly empty index may show nothing: then all of it does.
+    // A sample of a nearly empty index may show nothing.  Then the whole index is looked at.
     if (!TrimOne(session, newcomer, /*everywhere=*/false) && !TrimOne(session, newcomer, /*everywhere=*/true)) return;
     if (++trimmed_ % kTidyEvery == 0 && RetireEmpty(/*decommit=*/false)) parts_.exposure.Notify();
   }

@@ -45,10 +45,11 @@ namespace zerohop {
 
 class Evictor {
  public:
-  // kPinned: buffers show all that could be emptied.  kReaders: a reader of another thread stands still in a lookup.
+  // kPinned: buffers show every segment that could be emptied.  kReaders: a thread is stopped in the middle of a
+  // lookup.
   enum class Outcome { kMadeRoom, kPinned, kReaders };
 
-  // What it works on; all outlive it.
+  // What it works on.  All of them outlive it.
   struct Parts {
     Arena& arena;
     Index& index;
@@ -68,20 +69,20 @@ class Evictor {
   explicit Evictor(const Parts& parts);
 
   static constexpr size_t kScopesMax = 1024;
-  // A scope whose new entries go to `newcomers`, which outlives this.  In the order 0, 1, 2 …
+  // Adds a scope.  Its new entries go to `newcomers`, which outlives this.  Scopes come in the order 0, 1, 2 …
   void AddScope(uint16_t scope, Stream& newcomers) EXCLUDES(mutex_);
 
-  // Moves an entry of a cooling segment to the survivors of its scope and returns its new place; none if there is no
-  // room, or it has been replaced meanwhile.  REQUIRES: a ReadGuard of the caller since it found the entry.
+  // Moves an entry of a cooling segment to the survivors of its scope, and returns its new place.  None: there is no
+  // room, or the entry has been replaced meanwhile.  REQUIRES: a ReadGuard of the caller since it found the entry.
   std::optional<uint64_t> Rescue(const Entry& entry, uint64_t at, uint64_t hash);
 
-  // On kMadeRoom a free segment could be taken with `spare` left (another thread may have taken it since).
+  // kMadeRoom: a segment could be taken with `spare` left, unless another thread has taken it since.
   Outcome MakeRoom(Session& session, uint32_t spare) EXCLUDES(mutex_);
 
-  // Empties one segment though there may be room: for what its entries hold outside of it.
+  // Empties one segment even if there is room, to free what its entries hold elsewhere: links to tags.
   Outcome Shed(Session& session) EXCLUDES(mutex_);
 
-  // Takes `count` neighbouring segments, evicting what lies there if need be.
+  // Takes `count` neighbouring segments; evicts what lies there if need be.
   Outcome MakeRun(Session& session, uint32_t count, uint32_t spare, uint32_t* first) EXCLUDES(mutex_);
 
   // Evicts entries until at most `entries_max` can be found.  Each time the entry of least worth in a sample goes.
@@ -97,7 +98,7 @@ class Evictor {
   // The entry at `at` has left the index just now, found by its place.  REQUIRES: the lock of its shard.
   void Untag(uint64_t at) const noexcept;
 
-  // Looks at more of the index, and sets the appraiser's levels anew; nothing while another thread evicts.
+  // Looks at more of the index, and sets threshold and entry fee anew.  Does nothing while another thread evicts.
   void Resample(Session& session) EXCLUDES(mutex_);
 
  private:
@@ -107,7 +108,7 @@ class Evictor {
   Outcome AwaitTakeable(uint32_t spare) REQUIRES(mutex_);
   bool RetireEmpty(bool decommit) REQUIRES(mutex_);
   void Retire(uint32_t segment, bool decommit) REQUIRES(mutex_);
-  // Emptying.  `session`: whose counts and evictions these are; null: nobody's.
+  // Emptying.  `session`: it counts the evictions; null: nobody does.
   void Empty(Session* session, uint32_t segment, bool may_survive, bool decommit) REQUIRES(mutex_);
   void EmptyWalked(Session* session, uint32_t segment, bool may_survive) REQUIRES(mutex_);
   void EmptyWindow(Session& session, uint32_t first, uint32_t count) REQUIRES(mutex_);
@@ -117,7 +118,7 @@ class Evictor {
   bool EvictEntry(Session* session, const WalkedEntry& one, Count why, float threshold) REQUIRES(mutex_);
   std::optional<uint64_t> CopyForward(const Entry& entry, uint64_t at, uint64_t hash, uint16_t scope, uint32_t spare,
                                       uint64_t next_at);
-  // Removes the entries for which `matches(at)` is true by their place; returns how many.
+  // Removes the entries for which `matches(at)` is true, found by their place in the index; returns how many.
   template <class Matches>
   size_t SweepByPlace(Matches matches);
 

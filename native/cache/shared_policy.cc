@@ -4,7 +4,7 @@
 
 namespace zerohop {
 
-// How many entries the memory should be made for: the present room doubled until it does, or may not grow further.
+// How many entries the memory should be made for: the present room, doubled until it suffices or may not grow further.
 size_t SharedPolicy::RoomFor(size_t entries) const {
   size_t room = policy_.room();
   while (room < entries && policy_.BytesFor(room * 2) <= bytes_max_) room *= 2;
@@ -28,7 +28,7 @@ void SharedPolicy::Drain(Session& session, Fill fill) noexcept {
   capacity_.store(fill.capacity, std::memory_order_relaxed);
   tick_requests_.store(policy_.tick_requests(), std::memory_order_relaxed);
   if (policy_.has_outgrown()) {
-    // Whoever may still count in it came before.
+    // Only readers from before that epoch may still count in the outgrown sketch.
     if (epochs_.Passed(outgrown_epoch_)) policy_.ForgetOutgrown();
   }
   size_t bytes = policy_.bytes();

@@ -1,11 +1,11 @@
 // shared_policy.h: the policy as the threads of one cache use it.
 //
-// A lookup changes the access state of what it found, and that alone, at once: a few instructions, one line of the
-// sketch, no lock; nothing at all if the entry was asked for within the same tick.  What the learner is to hear is
-// noted in the thread's session, and drained every AccessBuffer::kAccesses requests, if the mutex is free, together
-// with the requests that have passed.
+// A lookup changes nothing but the access state of the entry that it found: a few instructions, one line of the sketch,
+// no lock.  If the entry was asked for within the same tick, it changes nothing.  What the model must learn is noted in
+// the thread's access buffer.  Every AccessBuffer::kAccesses requests, the buffer is drained into the policy, with the
+// number of requests that have passed, if the mutex is free.
 //
-// Threads  any, each with its Session.  Lock order: mutex_ is a leaf lock, but for the epochs' own.
+// Threads  any, each with its Session.  Lock order: mutex_ is a leaf lock, but the epoch list is asked under it.
 #pragma once
 
 #include <atomic>
@@ -24,9 +24,9 @@ class SharedPolicy {
  public:
   // How full the cache is when a buffer is drained.
   struct Fill {
-    size_t entries;   // there are now
-    size_t capacity;  // there will be when it is full, as far as can be told
-    bool settled;     // what bytes() asked for is not in use otherwise any more
+    size_t entries;   // now
+    size_t capacity;  // entries when it is full, as far as can be told
+    bool settled;     // the arena has given up as many bytes as bytes() says
   };
 
   SharedPolicy(const Policy::Options& options, EpochDomain& epochs, size_t capacity, size_t entries, size_t bytes_max)
@@ -37,7 +37,7 @@ class SharedPolicy {
         capacity_(capacity),
         tick_requests_(policy_.tick_requests()) {}
 
-  // REQUIRES: a ReadGuard, in these three.
+  // Touch, Arrive.  REQUIRES: a ReadGuard.
   void Touch(Session& session, uint64_t hash, std::atomic<uint16_t>& word) {
     const AccessState before(word.load(std::memory_order_relaxed));
     const AccessState after = policy_.Touch(hash, before);
@@ -56,7 +56,7 @@ class SharedPolicy {
 
   // True if the session's access buffer must be drained.
   static bool Due(const Session& session) { return session.access_buffer.requests >= session.access_buffer.drain_at; }
-  // Nothing, while another thread is at it.  Under a guard too; what was outgrown is then freed another time.
+  // Does nothing while another thread drains.  Allowed under a ReadGuard; then an outgrown sketch is freed later.
   void Drain(Session& session, Fill fill) noexcept EXCLUDES(mutex_);
 
   float ReuseRate(AccessState access_state) const { return policy_.ReuseRate(access_state); }
@@ -66,9 +66,9 @@ class SharedPolicy {
   float GapOf(AccessState access_state) const { return policy_.GapOf(access_state); }
   static float CapacitiesOf(uint32_t ticks) { return Policy::CapacitiesOf(ticks); }
   uint32_t now() const { return policy_.now(); }
-  // Of memory, or what it will be next: it grows only when that has been put by.
+  // Bytes of memory; before it grows, those that it will have: it grows only once they have been set aside (D45).
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-  // As last told.
+  // As the last drain told it.
   size_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
   uint32_t tick_requests() const { return tick_requests_.load(std::memory_order_relaxed); }
 
