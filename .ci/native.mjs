@@ -3,7 +3,7 @@
 //   node .ci/native.mjs release|asan|tsan [--short]
 //   node .ci/native.mjs fuzz [seconds]                        of fuzzing in total, 60 if not given
 //
-// --short is what `npm test` has time for: all tests, and the model with fewer operations.
+// --short is what `npm test` has time for: all tests but those labelled long, and the model with fewer operations.
 //
 // Each mode has a build folder of its own, build/native/<mode>.  The sanitizers and fuzzers are clang's, which also
 // checks the lock annotations; where clang cannot be had, gcc has sanitizers too, and the fuzzers get a driver of our
@@ -87,6 +87,7 @@ export function testNative(mode, { short = false } = {}) {
   const startedMs = performance.now();
   const parallel = ['--parallel', String(os.availableParallelism())];
   const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error', ...parallel];
+  if (short) args.push('--label-exclude', 'long');
   const shorter = short && !process.env.ZEROHOP_MODEL_OPS ? { ZEROHOP_MODEL_OPS: SHORT_MODEL_OPS[mode] } : {};
   const env = { ...SANITIZER_ENVIRONMENT, ...shorter };
   const output = run(...withoutRandomLayout(mode, 'ctest', args), { env });

@@ -15,7 +15,7 @@ struct Input {
   HashInput hashed() const { return {head, data}; }
 };
 
-std::vector<std::byte> Bytes(check::Random& random, size_t count) {
+std::vector<std::byte> RandomBytes(check::Random& random, size_t count) {
   std::vector<std::byte> bytes(count);
   for (std::byte& each : bytes) each = static_cast<std::byte>(random.Below(256));
   return bytes;
@@ -23,7 +23,7 @@ std::vector<std::byte> Bytes(check::Random& random, size_t count) {
 
 KeccakState StartOf(check::Random& random) {
   KeccakState state{};
-  AbsorbBlocks(state, Bytes(random, kSha3Rate));
+  AbsorbBlocks(state, RandomBytes(random, kSha3Rate));
   return state;
 }
 
@@ -36,7 +36,7 @@ TEST(KnownInputs, GiveWhatHashingGives) {
   std::vector<Input> inputs;
   for (int i = 0; i < 600; ++i) {
     const size_t most = i % 50 == 0 ? KnownInputs::kInputBytesMax + 10 : i % 5 == 0 ? 9000 : 300;
-    inputs.push_back({Bytes(random, random.Below(12)), Bytes(random, random.Below(most))});
+    inputs.push_back({RandomBytes(random, random.Below(12)), RandomBytes(random, random.Below(most))});
   }
 #if defined(ZEROHOP_SANITIZED)
   constexpr int kAsked = 2'000;
@@ -64,7 +64,7 @@ TEST(KnownInputs, OfBatchesToo) {
   KnownInputs known;
   const KeccakState start = StartOf(random);
   std::vector<Input> inputs;
-  for (int i = 0; i < 200; ++i) inputs.push_back({Bytes(random, 6), Bytes(random, random.Below(3000))});
+  for (int i = 0; i < 200; ++i) inputs.push_back({RandomBytes(random, 6), RandomBytes(random, random.Below(3000))});
   for (int round = 0; round < 6; ++round) {
     std::vector<HashInput> batch;
     for (int i = 0; i < 100; ++i) batch.push_back(inputs[random.Below(inputs.size())].hashed());
@@ -83,7 +83,7 @@ TEST(KnownInputs, StayWithinTheirMemory) {
   const KeccakState start = StartOf(random);
   // Twice each, so that it would be kept.
   for (int i = 0; i < 300; ++i) {
-    const Input input{{}, Bytes(random, KnownInputs::kInputBytesMax - random.Below(1000))};
+    const Input input{{}, RandomBytes(random, KnownInputs::kInputBytesMax - random.Below(1000))};
     for (int twice = 0; twice < 2; ++twice) {
       const Digest digest = known.DigestOf(start, input.hashed());
       if (i % 20 == 0) CHECK(digest == Sha3From(start, input.hashed()));

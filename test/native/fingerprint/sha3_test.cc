@@ -15,7 +15,7 @@
 namespace zerohop {
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using ByteVector = std::vector<std::byte>;
 
 std::string Hex(std::span<const std::byte> bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -27,18 +27,18 @@ std::string Hex(std::span<const std::byte> bytes) {
   return hex;
 }
 
-Bytes Of(std::string_view text) {
+ByteVector Of(std::string_view text) {
   const auto* const data = reinterpret_cast<const std::byte*>(text.data());
   return {data, data + text.size()};
 }
 
-Bytes RandomBytes(check::Random& random, size_t count) {
-  Bytes bytes(count);
+ByteVector RandomBytes(check::Random& random, size_t count) {
+  ByteVector bytes(count);
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.Next());
   return bytes;
 }
 
-std::string DigestOf(const Bytes& bytes) { return Hex(Sha3From({}, {{}, bytes})); }
+std::string DigestOf(const ByteVector& bytes) { return Hex(Sha3From({}, {{}, bytes})); }
 
 }  // namespace
 
@@ -46,7 +46,8 @@ TEST(Sha3, GivesThePublishedDigests) {
   // NIST's examples: no bits, "abc", 1 600 bits of 0xa3; and 448 bits.
   CHECK_EQ(DigestOf({}), "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
   CHECK_EQ(DigestOf(Of("abc")), "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532");
-  CHECK_EQ(DigestOf(Bytes(200, std::byte{0xa3})), "79f38adec5c20307a98ef76e8324afbfd46cfd81b22e3973c65fa1bd9de31787");
+  CHECK_EQ(DigestOf(ByteVector(200, std::byte{0xa3})),
+           "79f38adec5c20307a98ef76e8324afbfd46cfd81b22e3973c65fa1bd9de31787");
   CHECK_EQ(DigestOf(Of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
            "41c0dba2a9d6240849100376a8235e2c82e1b9998a999e21db32dd97496d3376");
 }
@@ -86,7 +87,7 @@ TEST(Sha3, EveryWayOfOneStateDoesTheSame) {
 TEST(Sha3, WhereTheInputIsCutMakesNoDifference) {
   check::Random random(check::Seed());
   for (size_t length = 0; length <= 3 * kSha3Rate; ++length) {
-    const Bytes bytes = RandomBytes(random, length);
+    const ByteVector bytes = RandomBytes(random, length);
     const std::string wanted = DigestOf(bytes);
     const std::span<const std::byte> all(bytes);
     for (const size_t cut : {size_t{0}, length / 3, length / 2, length, std::min(length, kSha3Rate)}) {
@@ -109,7 +110,7 @@ TEST(Sha3, ManyAtOnceAreAsOneByOne) {
     for (size_t count = 0; count <= 40; ++count) {
       KeccakState start;
       for (uint64_t& lane : start) lane = random.Next();
-      std::vector<Bytes> heads, data;
+      std::vector<ByteVector> heads, data;
       std::vector<HashInput> inputs;
       for (size_t i = 0; i < count; ++i) {
         heads.push_back(RandomBytes(random, random.Below(30)));
@@ -117,7 +118,7 @@ TEST(Sha3, ManyAtOnceAreAsOneByOne) {
       }
       for (size_t i = 0; i < count; ++i) inputs.push_back({heads[i], data[i]});
       for (const ManyKeccak* const way : ways) {
-        Bytes digests(count * kDigestBytes);
+        ByteVector digests(count * kDigestBytes);
         Sha3ManyFrom(start, inputs, digests.data(), way);
         for (size_t i = 0; i < count; ++i) {
           const auto seen = std::span<const std::byte>(digests).subspan(i * kDigestBytes, kDigestBytes);
@@ -155,7 +156,7 @@ TEST(Nans, AreMadeOneAndNothingElseChanges) {
       {Nans::kBfloat16, "817f807f80ffffff", "c07f807f80ffc07f"},
   };
   for (const auto& each : cases) {
-    Bytes bytes;
+    ByteVector bytes;
     for (size_t i = 0; i < each.data.size(); i += 2) {
       bytes.push_back(static_cast<std::byte>(std::stoi(std::string(each.data.substr(i, 2)), nullptr, 16)));
     }

@@ -46,14 +46,14 @@ std::string RandomElements(check::Random& random, uint32_t type, uint64_t count)
 }
 
 // What a value must be read as; and the value.
-struct Expected {
+struct ExpectedValue {
   std::string key;
   uint32_t type, element;
   uint64_t count;
   std::string bytes;
 };
 
-std::string RandomValue(check::Random& random, size_t i, Expected& expected) {
+std::string RandomValue(check::Random& random, size_t i, ExpectedValue& expected) {
   auto type = static_cast<uint32_t>(random.Below(13));
   expected = {"key." + std::to_string(i), type, type, 1, ""};
   if (type != 9) {
@@ -84,14 +84,14 @@ WrittenTensor RandomTensor(check::Random& random, size_t i, const WrittenType& t
 
 struct RandomFile {
   WrittenFile written;
-  std::vector<Expected> values;
+  std::vector<ExpectedValue> values;
 };
 
 RandomFile MakeRandomFile(check::Random& random) {
   RandomFile file;
   file.written.version = 2 + static_cast<uint32_t>(random.Below(2));
   for (uint64_t count = random.Below(8), i = 0; i < count; ++i) {
-    Expected expected;
+    ExpectedValue expected;
     file.written.values.push_back(RandomValue(random, i, expected));
     file.values.push_back(std::move(expected));
   }
@@ -124,7 +124,7 @@ TEST(ParseGguf, GivesBackWhatWasWritten) {
     REQUIRE(header.metadata.size() == file.values.size() && header.tensors.size() == file.written.tensors.size());
     for (size_t i = 0; i < file.values.size(); ++i) {
       const GgufValue& value = header.metadata[i];
-      const Expected& expected = file.values[i];
+      const ExpectedValue& expected = file.values[i];
       CHECK_EQ(value.key, expected.key);
       CHECK_EQ(static_cast<uint32_t>(value.type), expected.type);
       CHECK_EQ(static_cast<uint32_t>(value.element), expected.element);

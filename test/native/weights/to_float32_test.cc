@@ -19,17 +19,17 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
-using Bytes = std::vector<std::byte>;
+using ByteVector = std::vector<std::byte>;
 
-Bytes SomeBytes(check::Random& random, size_t count) {
-  Bytes bytes(count);
+ByteVector SomeBytes(check::Random& random, size_t count) {
+  ByteVector bytes(count);
   for (std::byte& each : bytes) each = static_cast<std::byte>(random.Next());
   return bytes;
 }
 
 template <class T>
-Bytes BytesOf(const std::vector<T>& numbers) {
-  Bytes bytes(numbers.size() * sizeof(T));
+ByteVector BytesOf(const std::vector<T>& numbers) {
+  ByteVector bytes(numbers.size() * sizeof(T));
   if (!numbers.empty()) std::memcpy(bytes.data(), numbers.data(), bytes.size());
   return bytes;
 }
@@ -37,7 +37,7 @@ Bytes BytesOf(const std::vector<T>& numbers) {
 bool SameBits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
 bool SameValue(float a, float b) { return SameBits(a, b) || (std::isnan(a) && std::isnan(b)); }
 
-std::vector<float> Floats(const DType& dtype, const Bytes& bytes) {
+std::vector<float> Floats(const DType& dtype, const ByteVector& bytes) {
   std::vector<float> floats(Float32Count(dtype, bytes.size()).value_or(0));
   CHECK(ToFloat32(dtype, bytes, floats));
   return floats;
@@ -177,7 +177,7 @@ TEST(ToFloat32, GivesEveryFloatOfEightAndSixteenBitsExactly) {
     const size_t bytes_each = type.dtype.block_bits / 8;
     std::vector<uint16_t> patterns(size_t{1} << type.dtype.block_bits);
     for (size_t i = 0; i < patterns.size(); ++i) patterns[i] = static_cast<uint16_t>(i);
-    Bytes bytes = BytesOf(patterns);
+    ByteVector bytes = BytesOf(patterns);
     if (bytes_each == 1) {
       for (size_t i = 0; i < patterns.size(); ++i) bytes[i] = static_cast<std::byte>(i);
       bytes.resize(patterns.size());
@@ -196,7 +196,7 @@ TEST(ToFloat32, GivesEveryFloatOfEightAndSixteenBitsExactly) {
 
 TEST(ToFloat32, KeepsSignAndPayloadOfNaNsOfSixteenBits) {
   for (unsigned bits = 0; bits <= 0xffff; ++bits) {
-    const Bytes bytes = BytesOf(std::vector<uint16_t>{static_cast<uint16_t>(bits)});
+    const ByteVector bytes = BytesOf(std::vector<uint16_t>{static_cast<uint16_t>(bits)});
     const auto sign = static_cast<uint32_t>(bits & 0x8000) << 16;
     if ((bits & 0x7fff) > 0x7c00) {
       const uint32_t wanted = sign | 0x7fc00000u | (bits & 0x3ff) << 13;
@@ -211,7 +211,7 @@ TEST(ToFloat32, GivesWhatTheFormulaOfEachQuantisedTypeGivesInDouble) {
   for (const Quantised& type : kQuantised) {
     const size_t block_bytes = type.dtype.block_bits / 8, elements = type.dtype.block_elements;
     const size_t blocks = 40 * 256 / elements;
-    const Bytes bytes = SomeBytes(random, blocks * block_bytes);  // one scale in 32 is infinite or no number
+    const ByteVector bytes = SomeBytes(random, blocks * block_bytes);  // one scale in 32 is infinite or no number
     const std::vector<float> floats = Floats(type.dtype, bytes);
     REQUIRE(floats.size() == blocks * elements);
     for (size_t i = 0; i < floats.size(); ++i) {
@@ -249,7 +249,7 @@ TEST(ToFloat32, GivesEveryWholeNumberOfEightAndSixteenBits) {
       CHECK_EQ(Floats({"I8", 1, 8}, BytesOf<int8_t>({static_cast<int8_t>(number)}))[0], wanted);
     }
     if (number >= 0 && number < 256) {
-      const Bytes byte = {static_cast<std::byte>(number)};
+      const ByteVector byte = {static_cast<std::byte>(number)};
       CHECK_EQ(Floats({"U8", 1, 8}, byte)[0], wanted);
       CHECK_EQ(Floats({"BOOL", 1, 8}, byte)[0], number == 0 ? 0.0f : 1.0f);
     }
@@ -270,7 +270,7 @@ TEST(ToFloat32, GivesTheSameBitsWithVectorsAtEveryLengthAndPlace) {
     for (size_t blocks = 0; blocks <= most; ++blocks) {
       for (size_t shift = 0; shift < 9; ++shift) {
         // In heap blocks that end with the last byte: AddressSanitizer watches.
-        const Bytes bytes = SomeBytes(random, shift + blocks * block_bytes);
+        const ByteVector bytes = SomeBytes(random, shift + blocks * block_bytes);
         const std::span<const std::byte> input = std::span(bytes).subspan(shift);
         std::vector<float> plain(blocks * dtype.block_elements), wide(plain.size());
         CHECK(ToFloat32With(8, dtype, input, plain));
@@ -288,7 +288,7 @@ TEST(ToFloat32, GivesTheSameBitsWithVectorsAtEveryLengthAndPlace) {
 TEST(ToFloat32, WritesNothingBesideItsFloats) {
   check::Random random(check::Seed());
   for (const DType& dtype : AllTypes()) {
-    const Bytes bytes = SomeBytes(random, size_t{3} * dtype.block_bits / 8);
+    const ByteVector bytes = SomeBytes(random, size_t{3} * dtype.block_bits / 8);
     const size_t count = size_t{3} * dtype.block_elements;
     std::vector<float> room(count + 16, 4711.0f);
     CHECK(ToFloat32(dtype, bytes, std::span(room).subspan(8, count)));
@@ -297,7 +297,7 @@ TEST(ToFloat32, WritesNothingBesideItsFloats) {
 }
 
 TEST(ToFloat32, RefusesWhatItDoesNotKnowAndWritesNothing) {
-  const Bytes bytes(1000);
+  const ByteVector bytes(1000);
   const auto refused = [&](const DType& dtype, size_t input, size_t output) {
     std::vector<float> floats(output, 4711.0f);
     const bool done = ToFloat32(dtype, std::span(bytes).first(input), floats);
