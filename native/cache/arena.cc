@@ -61,7 +61,7 @@ void Arena::Open(uint32_t index, uint32_t run) {
   Trim();
 }
 
-// Gives pages of free segments back, the coldest first, until no more segments are in memory than are usable.
+// Gives pages of free segments back, the coldest first, until at most as many segments are in memory as are usable.
 void Arena::Trim() {
   const uint32_t usable = usable_segments();
   for (size_t i = 0; i < free_.size() && committed_count_ > usable; ++i) {
@@ -75,7 +75,7 @@ void Arena::Trim() {
 }
 
 void Arena::Withhold(uint32_t count) {
-  if (count == withheld_.load(std::memory_order_relaxed)) return;  // as nearly always
+  if (count == withheld_.load(std::memory_order_relaxed)) return;  // nearly always
   MutexLock lock(mutex_);
   withheld_.store(count, std::memory_order_relaxed);
   Trim();
@@ -161,7 +161,7 @@ bool Arena::TryExpose(uint32_t index, uint32_t limit) {
 
 void Arena::Unexpose(uint32_t index) {
   Segment& segment = segments_[index];
-  // While this exposure is counted the segment is not freed, so its length stays what it was.
+  // While this exposure is counted, the segment is not freed, so its length stays.
   const uint32_t run = segment.run_segments;
   if (segment.exposures.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     exposed_.fetch_sub(run, std::memory_order_relaxed);
@@ -190,7 +190,8 @@ void Arena::Close() {
   MutexLock lock(mutex_);
   for (uint32_t index = 0; index < segment_count();) {
     const uint32_t run = segments_[index].run_segments;
-    // An exposure that goes between the store above and this check gives the pages back twice, which is harmless.
+    // If the last exposure goes between the store above and this check, the pages are given back twice.  That is
+    // harmless.
     if (segments_[index].exposures.load(std::memory_order_acquire) == 0 && committed_[index]) {
       mapping_.Decommit(StartOf(index), size_t{run} * segment_bytes_);
     }

@@ -1,12 +1,13 @@
-// arena.h: the segments: who has which, and when one may be written again.
+// arena.h: the memory of a cache, in segments: which are free, which are shown, and when one may be written again.
 //
 // An Arena is one mapping cut into equal segments.  It hands out free ones, takes retired ones back when nobody can see
 // them, and counts exposures.  It knows nothing of keys.
 //
-// Lifetime  counted: the Cache holds one reference, every exposure holds one.  Views therefore outlive the cache;
-//           the last reference, dropped on whatever thread, unmaps.
-// Threads   any, unless said; `mutex_` is a leaf lock.  Unexpose may run inside a garbage collection.
-// Invariant retired or free implies: no index slot points into the segment (the Cache's duty).
+// Lifetime  counted: the Cache holds one reference, and every exposure holds one.  So views outlive the cache.  Whoever
+//           drops the last reference unmaps the memory, on any thread.
+// Threads   any, unless said otherwise.  `mutex_` comes after the stream's lock; Reclaim's `purge` takes index shards
+//           under it.  Unexpose takes no lock, because it may run inside a garbage collection.
+// Invariant no index slot points into a retired or free segment.  The Cache sees to that.
 #pragma once
 
 #include <algorithm>
@@ -43,46 +44,47 @@ class Arena {
   uint32_t SegmentOf(uint64_t offset) const { return static_cast<uint32_t>(offset >> segment_shift_); }
 
   std::byte* bytes() const { return mapping_.writable(); }
-  // The entry that the index says lies at `at`; false if what JavaScript wrote there is none.
+  // Reads the entry at `at`, a place that the index gave.  False: JavaScript wrote over it, and it is no entry any
+  // more.
   bool TryRead(uint64_t at, Entry* entry) const {
     const uint32_t index = SegmentOf(at);
     return TryReadEntry(bytes(), at, StartOf(index) + uint64_t{segments_[index].run_segments} * segment_bytes_, entry);
   }
-  // What JavaScript is shown: the same bytes, at another address and write-protected in trap mode.
+  // The bytes as JavaScript sees them.  With `verify: 'trap'` they lie at another address and are write-protected.
   std::byte* exposed_bytes() const { return mapping_.readable(); }
 
-  // A free segment, now kOpen, or none.  `spare` segments are left alone: eviction needs one to copy survivors into.
+  // Takes a free segment, which is kOpen from now on; none if there is none.  `spare` segments are left: eviction needs
+  // one to copy survivors into.
   std::optional<uint32_t> TakeFree(uint32_t spare) EXCLUDES(mutex_);
 
-  // The first of `count` neighbouring free segments, now kOpen, or none; `spare` as above.
+  // Takes `count` neighbouring free segments, and returns the first, as above.
   std::optional<uint32_t> TakeRun(uint32_t count, uint32_t spare) EXCLUDES(mutex_);
 
-  // How many segments TakeFree could give now.
+  // How many segments TakeFree would give now.
   uint32_t Takeable(uint32_t spare) EXCLUDES(mutex_);
 
-  // Makes a segment (or run) that was just taken the scope's own: what another scope left in it is erased, because a
-  // view's `.buffer` shows all of it.
+  // Gives a segment or run that was just taken to the scope.  What another scope left in it is erased, because a view's
+  // `.buffer` shows all of it (D16).
   void Own(uint32_t index, uint16_t scope);
 
-  // Hands a segment (or run) back: free at once if nobody can see it, else as soon as `Reclaim` finds it so.
-  // REQUIRES: no index slot points into it; `segment.retired_epoch` is set.  `decommit`: give its pages to the system.
+  // Retires a segment or run.  It is free when `Reclaim` finds that nobody can see it.  `decommit`: its pages are then
+  // given back to the system.  REQUIRES: no index slot points into it, and `segment.retired_epoch` is set.
   void Retire(uint32_t index, bool decommit) EXCLUDES(mutex_);
 
-  // Frees what is retired and unseen.  A retired segment that entries were added to meanwhile (a set that raced with
-  // clear) is passed to `purge(index)`, which runs under the lock, and stays retired for another epoch.  Returns the
-  // number of segments freed.
-  // One caller at a time (the Cache's evictor lock).
+  // Frees the retired segments that nobody can see, and returns how many.  A set that raced with `clear` may have added
+  // entries to a retired segment.  Such a segment is passed to `purge(index)`, under the lock, and stays retired for
+  // another epoch.  One caller at a time (the evictor's lock).
   template <class Purge>
   uint32_t Reclaim(EpochDomain& epochs, Purge purge) EXCLUDES(mutex_);
 
-  // Counts an exposure of the segment and a reference to the arena.  False, and nothing counted, if it would be the
-  // first of its segment and more than `limit` segments would then be exposed.  REQUIRES: the caller keeps the segment
-  // from being reclaimed until this returns (an epoch guard).
+  // Counts an exposure of the segment, and a reference to the arena.  False, and nothing is counted, if this would be
+  // the segment's first exposure and more than `limit` segments would then be exposed.  REQUIRES: a ReadGuard, which
+  // keeps the segment from being reclaimed.
   bool TryExpose(uint32_t index, uint32_t limit);
   void Unexpose(uint32_t index);
 
-  // Keeps `count` segments from being taken, and as many out of memory: the index's own memory is paid from the same
-  // budget.
+  // Keeps `count` segments from being taken, and as many out of memory.  So index, tags and policy are paid from the
+  // same budget.
   void Withhold(uint32_t count) EXCLUDES(mutex_);
 
   uint32_t usable_segments() const {
@@ -90,17 +92,17 @@ class Arena {
     return segment_count() > withheld ? segment_count() - withheld : 0;
   }
 
-  // Gives the pages of all free segments back.  Returns the number of segments.
+  // Gives the pages of all free segments back to the system, and returns of how many.
   uint32_t DecommitFree() EXCLUDES(mutex_);
 
-  // After this every segment's pages are given back as soon as its last exposure goes.
+  // From now on a segment's pages are given back as soon as its last exposure goes.
   void Close() EXCLUDES(mutex_);
 
   uint32_t free_segments() EXCLUDES(mutex_);
   uint32_t retired_segments() EXCLUDES(mutex_);
-  uint32_t committed_segments() EXCLUDES(mutex_);  // whose pages may be in memory
+  uint32_t committed_segments() EXCLUDES(mutex_);  // those whose pages may be in memory
   uint32_t exposed_segments() const { return exposed_.load(std::memory_order_relaxed); }
-  // How often a segment's last exposure went, ever: it grows when pinned memory comes back.
+  // How often a segment's last exposure has gone, ever.  The number grows when pinned memory comes back.
   uint32_t unexposed_segments() const { return unexposed_.load(std::memory_order_acquire); }
   size_t ResidentBytes() const { return mapping_.ResidentBytes(); }
 
@@ -132,7 +134,7 @@ class Arena {
   Mutex mutex_;
   std::vector<uint32_t> free_ GUARDED_BY(mutex_);    // a stack: the segment freed last is the warmest
   std::vector<bool> committed_ GUARDED_BY(mutex_);   // pages may be in memory
-  uint32_t committed_count_ GUARDED_BY(mutex_) = 0;  // of them; no more than usable_segments() once evictions caught up
+  uint32_t committed_count_ GUARDED_BY(mutex_) = 0;  // at most usable_segments(), once evictions have caught up
   std::vector<Retired> retired_ GUARDED_BY(mutex_);
 };
 
@@ -144,8 +146,8 @@ uint32_t Arena::Reclaim(EpochDomain& epochs, Purge purge) {
     waiting = retired_.size();
   }
   if (waiting == 0) return 0;
-  // The readers first: once those have left that were there when it was retired, nobody can expose a segment any more.
-  // What is retired meanwhile comes behind, and is left for another time.
+  // The readers first: once those have left that were there when a segment was retired, nobody can expose it any more.
+  // Segments that are retired meanwhile lie behind `waiting`, and are left for another time.
   const uint64_t oldest_reader = epochs.OldestReader();
   uint32_t freed = 0;
   MutexLock lock(mutex_);

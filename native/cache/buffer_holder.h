@@ -1,8 +1,8 @@
 // buffer_holder.h: who holds buffers over segments, and so can give the segments back.
 //
 // A segment that an external buffer shows is pinned.  A buffer that JavaScript does not use any more pins it too, until
-// V8 has collected the buffer.  So the cache tells the holders of buffers what it needs: an isolate's membership is
-// one (binding/membership.h), a thread without JavaScript has none.
+// V8 has collected the buffer.  So the cache tells the holders of buffers what it needs.  An isolate's membership is
+// such a holder (binding/membership.h); a thread without JavaScript has none.
 //
 // Threads  OnNotice and OnCollectionWanted: any, under the session list's lock: post a message, do nothing else.
 //          Collect: the thread of the holder's session.

@@ -1,17 +1,18 @@
-// change_listener.h: who is told that a key's visible value changed: a server's invalidations.
+// change_listener.h: a listener is told when the visible value of a key changes.  A server sends invalidations by it.
 //
-//   kWritten   stored, or stored anew              kTouched   its end changed
-//   kDeleted   by key, by tag, or by a refused set kExpired   found past its end, and dropped
-//   kEvicted   pushed out                          kCleared   all keys of the keyspace; `key` is empty
+//   kWritten   stored, or stored anew               kTouched   its end changed
+//   kDeleted   by key, by tag, or by a refused set  kExpired   found expired, and dropped
+//   kEvicted   evicted                              kCleared   all keys of the keyspace; `key` is empty
 //
-// A change is told when it can be seen already, or cannot be missed any more, under the lock of the key's index shard:
-// so the changes of one key are told in their order.  kCleared is told under the lock of removals.
+// A change is told under the lock of the key's index shard, when every later lookup sees it.  So the changes of one key
+// are told in their order.  kCleared is told under the lock of removals.
 //
-// Not told: what upkeep removes of a keyspace that was cleared, because kCleared told it; and entries whose header
-// JavaScript wrote over, because their key is unknown: whoever remembers such a key still has its last value.
+// Two changes are not told.  What upkeep removes of a cleared keyspace was told by kCleared.  If JavaScript wrote over
+// the header of an entry, its key is unknown: whoever remembers such a key still has its last value.
 //
-// Threads  OnChange runs in the thread that makes the change.  It must not call the cache, nor wait for who does.
-// Cost     nobody listens: one load and a branch that is not taken, at each change.
+// Threads  OnChange runs in the thread that makes the change.  It must not call the cache, nor wait for a thread that
+//          does.
+// Cost     if nobody listens: one load and a branch that is not taken, at each change.
 #pragma once
 
 #include <atomic>
@@ -43,7 +44,7 @@ class ChangeListener {
   ~ChangeListener() = default;
 };
 
-// Whoever listens: a list that is replaced as a whole.
+// The listeners: a list that is replaced as a whole.
 class ChangeFeed {
  public:
   using Listeners = std::vector<ChangeListener*>;
@@ -64,7 +65,7 @@ class ChangeFeed {
     const Listeners* const listeners = listeners_.load(std::memory_order_acquire);
     return listeners == nullptr ? Listeners() : *listeners;
   }
-  // The list that there was: to be freed once nobody can be in Tell that began before.
+  // Returns the old list.  The caller frees it once no call of Tell that began before can be under way.
   std::unique_ptr<const Listeners> Replace(Listeners listeners) {
     const Listeners* const next = listeners.empty() ? nullptr : new Listeners(std::move(listeners));
     return std::unique_ptr<const Listeners>(listeners_.exchange(next, std::memory_order_acq_rel));

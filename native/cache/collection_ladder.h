@@ -1,16 +1,16 @@
-// collection_ladder.h: from the refusal of a store to collections of garbage, and to another try.
+// collection_ladder.h: when a store is refused as pinned, garbage is collected and the store is tried again.
 //
 // A store is refused as pinned when a buffer shows every segment that could be emptied.  Some of these buffers may be
 // garbage that V8 has not collected yet.  Each rung asks for more, and the store is tried again after it:
 //
-//   1  collect the young generation: frees the buffers that were let go of lately
+//   1  collect the young generation: frees the buffers that were released lately
 //   2  collect the whole heap: frees the buffers that have grown old
 //
 //   a thread with an isolate   collects its own heap, at once (BufferHolder::Collect)
 //   any other thread           asks all holders of buffers, and waits until a segment comes back, at most some
-//                              milliseconds a rung.  Each segment that comes back is another try.  A climb that was in
-//                              vain is followed by a pause, in which stores are refused at once: so a thread spends at
-//                              most 1/11 of its time waiting.
+//                              milliseconds a rung.  Each segment that comes back is another try.  After a climb in
+//                              vain, stores are refused at once for a while.  So a thread spends at most 1/11 of its
+//                              time waiting.
 //
 // Threads  the session's own.  REQUIRES: no lock and no ReadGuard is held: collections free memory that readers keep.
 #pragma once

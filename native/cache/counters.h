@@ -1,7 +1,7 @@
 // counters.h: counters for each session and keyspace.  They are summed when someone asks.
 //
-// Each Counters is written by one thread only, so a count is a relaxed load and store: no locked instruction on the hot
-// path.  Whoever sums may read any thread's counters at any time.
+// One thread writes to a Counters, so counting is a relaxed load and store: no locked instruction on the hot path.  Any
+// thread may sum them at any time.
 #pragma once
 
 #include <array>
@@ -23,13 +23,13 @@ enum class Count : size_t {
   kRefusedWorth,    // sets refused: worth less than what the cache would have to evict
   kStoredBytes,     // of the sets: what their entries took
   kDeletes,
-  kEvictedEntries,  // left with their segment
-  kTrimmedEntries,  // left because there were more than maxEntries
-  kExpired,         // found past their time, and dropped
-  kCopiedForward,   // survived their segment
+  kEvictedEntries,  // evicted with their segment
+  kTrimmedEntries,  // evicted because there were more than maxEntries
+  kExpired,         // found expired, and dropped
+  kCopiedForward,   // survivors of emptied segments
   kCopiedForwardBytes,
   kEvictedSegments,
-  kCorrupted,  // checksum did not match: someone wrote through a view
+  kCorrupted,  // the checksum did not match: someone wrote through a view
   kExposures,  // external buffers made
   kYoungGcs,   // collections of the young generation brought about
   kForcedGcs,  // collections of the whole heap brought about
@@ -45,7 +45,7 @@ class Counters {
     std::atomic<uint64_t>& value = values_[static_cast<size_t>(which)];
     value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
-  // A number that JavaScript counts up for each hit of its near cache; valid until the session parts.
+  // JavaScript adds 1 to this number for each hit of its near cache.  It is valid until the session parts.
   void CountNearHitsFrom(double* number) { near_.store(number, std::memory_order_release); }
 
   void AddTo(CountTotals& totals) const {
@@ -57,7 +57,7 @@ class Counters {
     totals[static_cast<size_t>(Count::kNearHits)] += hits;
   }
 
-  // Bytes of the value that was found last: what the next one is likely to have.  Owner only.
+  // Bytes of the value that was found last.  The next one is likely to have as many.  Owner only.
   uint32_t usual_value_bytes = 0;
 
  private:

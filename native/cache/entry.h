@@ -10,9 +10,10 @@
 //         + value_at               value, 64-aligned from 256 bytes up, else 8-aligned; then padding to 8
 //
 // Little-endian, position-independent.  An entry is written once, before the index has it.  Its bytes never change
-// while anyone can see them, except `expires_us`, which is read and renewed atomically.  JavaScript can write to the
-// bytes through a view's `.buffer`, so they are not trusted: `ReadEntry` copies the header and checks it against the
-// end of the segment before it is used.
+// while anyone can see them, except `expires_us`, which is read and renewed atomically.
+//
+// JavaScript can write to the bytes through a view's `.buffer`, so they are not trusted.  `ReadEntry` copies the
+// header, and checks it against the end of the segment, before it is used.
 #pragma once
 
 #include <atomic>
@@ -54,12 +55,12 @@ inline constexpr uint64_t kTickUs = 128000;
 // What an entry has beyond key and value, if it has a time to live, a cost or tags.
 struct EntryExtension {
   uint64_t expires_us;  // on base/clock.h; kNever if it has no end
-  float cost;           // what computing it again would take, in ms of GPU time; 0 if nobody said
+  float cost;           // what computing it again would take, in ms; 0 if the user did not say it
   uint32_t tag_count;
 };
 static_assert(sizeof(EntryExtension) == 16, "the layout above");
 
-inline constexpr size_t kTagsMax = 16;  // an entry
+inline constexpr size_t kTagsMax = 16;  // of one entry.  A choice: the header has 4 bits for the extension's length
 using TagIds = std::span<const uint32_t>;
 
 constexpr uint32_t ExtensionWords(size_t tags) {
@@ -88,13 +89,13 @@ constexpr size_t EntryBytesMax(uint32_t extension_words, size_t key_bytes, size_
   return LayOut(0, extension_words, key_bytes, value_bytes).end + kCacheLineBytes;
 }
 
-// An entry read back and found to lie inside [.., limit).
+// An entry that was read back, and lies inside [.., limit).
 struct Entry {
   EntryHeader header;
   EntryLayout layout;
 };
 
-// In place, because every lookup does this: an optional that is returned is copied once more.
+// Fills `entry` in place, because every lookup does this: an optional that is returned would be copied once more.
 inline bool TryReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit, Entry* entry) {
   if (entry_at + sizeof(EntryHeader) > limit) return false;
   std::memcpy(&entry->header, arena + entry_at, sizeof(EntryHeader));

@@ -1,13 +1,13 @@
 // epoch.h: tells when every reader that might still hold an old location has left.
 //
 // A reader writes the current epoch into its own record before it looks at the index, and clears the record when it is
-// done.  A writer that removed entries from the index advances the epoch afterwards.  Their memory may be reused once
-// every record is idle or shows that epoch or a later one: such a reader began after the entries had left.
+// done.  A writer that has removed entries from the index advances the epoch.  Their memory may be used again once
+// every record is idle, or shows that epoch or a later one: such a reader began after the entries had left.
 //
-// The record must be visible before the reader's first look.  On Linux the reclaimer pays for this fence, once per
-// group of segments (membarrier makes every core of this process pass one), and a reader executes two plain stores.
-// Elsewhere, and under the thread sanitizer, which knows no fences, both sides use locked instructions on the record:
-// whichever comes second sees what the first did before.
+// The record must be visible before the reader's first look.  On Linux the reclaimer pays for this fence: membarrier
+// makes every core that runs this process pass one.  A reader then executes two plain stores.  Elsewhere both sides use
+// locked instructions on the record, so the later one sees what the earlier one did before.  The thread sanitizer knows
+// no fences, so they do the same under it.
 //
 // Threads  Enter and Leave: the record's owner only.  Everything else: any thread.
 #pragma once
@@ -49,8 +49,8 @@ class EpochDomain {
   // Starts a new epoch and returns it: readers that enter from now on note it or a later one.
   uint64_t Advance() { return now_.fetch_add(1, std::memory_order_acq_rel) + 1; }
 
-  // The oldest epoch in the record of a reader that is not done; UINT64_MAX if there is none.  Nobody sees what left
-  // the index before this call and before an epoch up to this one.  Cost: a system call of some microseconds.
+  // The oldest epoch in the record of a reader that is not done; UINT64_MAX if there is none.  Nobody sees what had
+  // left the index before that epoch and before this call.  Cost: a system call of some microseconds.
   uint64_t OldestReader() EXCLUDES(mutex_);
 
   // True once no reader is left that entered before `epoch`.

@@ -1,7 +1,7 @@
 // eviction_records.h: why is my key gone?  A record of each entry that was evicted or refused lately.
 //
-// A table with a fixed number of places.  Keys whose hashes begin alike share a place, and the later record replaces
-// the earlier one.  So a small cache remembers most of its evictions, a large one the last few thousand.
+// The table has a fixed number of places.  Keys whose hashes begin alike share a place, and the later record replaces
+// the earlier one.  So a small cache remembers its last 64 evictions or so, and a large one its last few thousand.
 //
 // Threads  any.  mutex_ is a leaf lock.  If it is taken, the record is dropped; nobody waits to write one.
 // Memory   24 bytes a place
@@ -20,6 +20,7 @@
 namespace zerohop {
 
 struct EvictionRecord {
+  // kEvicted: with its segment.  kTrimmed: by maxEntries.  kRefused: by admission.  kNone: an empty place.
   enum class Why : uint8_t { kNone, kEvicted, kTrimmed, kRefused };
 
   uint64_t hash = 0;
@@ -53,8 +54,10 @@ class EvictionRecords {
   size_t bytes() const { return size_ * sizeof(EvictionRecord); }
 
  private:
+  // One place for each 16 KiB of arena, within limits (D48 in docs/DECISIONS.md): 1.5 to 96 KiB of memory.
   static constexpr size_t kArenaBytesOfOne = size_t{16} << 10;
   static constexpr size_t kPlacesMin = 64, kPlacesMax = 4096;
+  static_assert(kPlacesMin <= kPlacesMax);
 
   size_t PlaceOf(uint64_t hash) const { return static_cast<size_t>((hash >> 32) * size_ >> 32); }
 

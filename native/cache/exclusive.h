@@ -3,12 +3,12 @@
 //   enter   take the gate -> write the owner into every shard of the index, under the shard's lock
 //   leave   take the owner out of every shard                    -> give the gate back
 //
-// A writer finds a foreign owner in the shard that it has locked anyway, in the lock's own cache line: then it lets go,
-// waits at the gate, and tries again.  Removals (by tag, clearing) touch all shards, so they hold the gate themselves.
-// Reads, evictions, and what upkeep drops do not wait.
+// A writer locks its shard anyway, and the owner stands in the lock's own cache line.  If the owner is another session,
+// the writer unlocks the shard, waits at the gate, and tries again.  Deletions by tag and clearings touch all shards,
+// so they hold the gate themselves.  Reads, evictions and upkeep do not wait.
 //
 // Threads     any; one section at a time.  The owner's thread must not write with another session meanwhile: it
-//             would wait for ever.  A section within one of the same session is part of it.
+//             would wait for ever.  A section within another one of the same session is part of that one.
 // Lock order  the gate comes before all other locks of the cache.
 // Cost        entering and leaving: a lock of each of 64 shards, some microseconds.  A writer: a compare.
 #pragma once
@@ -23,10 +23,10 @@ struct Session;
 
 class ExclusiveGate {
  public:
-  // Waits until the section that somebody is in has ended.
+  // Waits until the section under way, if there is one, has ended.
   void Await() { const std::lock_guard wait(mutex_); }
 
-  // Holds sections off while it lives; nothing, if the session is in one itself.
+  // While it lives, no section begins.  It does nothing if the session is in a section itself.
   class Pass {
    public:
     Pass(ExclusiveGate& gate, const Session* session) : lock_(gate.mutex_, std::defer_lock) {

@@ -18,8 +18,9 @@
 // (epoch.h).
 //
 // Invariants  a key has one slot at most (writers of a shard take its mutex); `size_` counts the slots in use
-// Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  A shard's mutex
-//             is a leaf lock: `matches` and `visit` run under it in the functions that write, and must not come back.
+// Threads     any.  Readers: under a ReadGuard, which also keeps the entries that `matches` looks at.  Callbacks of the
+//             functions that write run under the shard's mutex, and must not call the index.  Only tags, and what a
+//             change listener takes, come after it in the lock order.
 //             An access state is written beside its slot, not with it: a race may give an entry the access state of
 //             another one, for a while.  A shard may have an owner (exclusive.h): then no other `Writer` changes it.
 // Cost        find: one cache line of slots, seldom two, and the caller's look at the entry.

@@ -3,8 +3,8 @@
 //   keyspace   a name, with one scope and one codec.  Its number leads to its stream.
 //   scope      a tenant.  Its entries have segments of their own, and so streams of their own.
 //
-// spaces.h has the numbers that entries refer to; clearing a keyspace takes a new one.  upkeep.h makes dead numbers
-// usable again, when all are taken.
+// spaces.h has the numbers that entries refer to.  Clearing a keyspace gives it a new number.  When all numbers are
+// taken, upkeep.h makes dead ones usable again.
 //
 // Threads  any.  Keyspaces and scopes are only ever added, under `mutex_`; NewcomersOf reads without it.
 //          Lock order: mutex_ before upkeep, evictor and the session list.
@@ -32,7 +32,7 @@ namespace zerohop {
 
 class Keyspaces {
  public:
-  // What it works on; all outlive it.
+  // What it works on.  All of them outlive it.
   struct Parts {
     Arena& arena;
     Spaces& spaces;
@@ -44,7 +44,8 @@ class Keyspaces {
 
   explicit Keyspaces(const Parts& parts);
 
-  // The keyspace of that name.  The same name again must come with the same scope and codec.
+  // The keyspace of that name; it is added if there is none.  kOptions: it has another scope or codec, or no keyspace
+  // or scope can be added.
   Result<uint16_t> Open(const std::string& name, const std::string& scope, const std::string& codec) EXCLUDES(mutex_);
 
   // Gives the keyspace a new number, so that nothing stored before is found any more.

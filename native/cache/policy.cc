@@ -29,11 +29,12 @@ static_assert(kYoungest > 1, "the logarithm, by which a score is divided, is pos
 // One hit in so many counts as an addition to the sketch, because most hits are within a tick of the one before (D47).
 constexpr uint32_t kHitsOfAddition = 4;
 static_assert(kHitsOfAddition > 0);
-// Capacities of requests between two halvings of the score policy's counts, with `aging`.  As Caffeine's TinyLFU.
+// With `aging`, the counts of the score policy are halved once in so many capacities of requests, as in Caffeine's
+// TinyLFU.
 constexpr double kScoreHalving = 10;
-// A new sketch knows nothing old: nothing is halved in this first part of the time between two halvings.  A choice.
-constexpr double kUnhalvedShare = 1 / 4.0;
-static_assert(kUnhalvedShare < 1, "counts age before the sketch is as old as they may get");
+// A new sketch knows nothing old: for this share of the time after which it is halved, nothing is halved.  A choice.
+constexpr double kFreshShare = 1 / 4.0;
+static_assert(kFreshShare < 1, "counts age before the sketch is as old as they may get");
 
 }  // namespace
 
@@ -44,7 +45,7 @@ Policy::Policy(const Options& options, size_t capacity, size_t entries)
   room_ = entries;
   sketches_.push_back(std::make_unique<FrequencySketch>(SketchBytes(entries)));
   sketch_.store(sketches_.back().get(), std::memory_order_release);
-  if (kind() == Kind::kLearned) halve_due_ = -static_cast<double>(sketches_.back()->blocks()) * kUnhalvedShare;
+  if (kind() == Kind::kLearned) halve_due_ = -static_cast<double>(sketches_.back()->blocks()) * kFreshShare;
 }
 
 size_t Policy::SketchBytes(size_t entries) const {

@@ -126,7 +126,7 @@ class Policy {
   static constexpr float kEntryFee = 1.2f;
   static_assert(kEntryFee >= 1, "a newcomer never displaces what is worth more");
 
-  // Capacities of additions between two halvings of the sketch (D47).
+  // The sketch is halved once in so many capacities of additions (D47).
   static constexpr uint64_t kHalvingCapacities = 30;
 
   static constexpr std::array<uint8_t, FrequencySketch::kCountMax + 1> kBandOf = {0, 0, 1, 2, 2, 3, 3, 3,

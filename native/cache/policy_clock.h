@@ -15,7 +15,7 @@ namespace zerohop {
 
 class PolicyClock {
  public:
-  // How many of these requests the clock counts, including the fraction that earlier calls left over.
+  // How many of these requests the clock counts, with the fraction that earlier calls left over.
   uint32_t Count(uint32_t requests, uint32_t hits, size_t capacity) {
     requests_ += requests;
     hits_ += hits;
@@ -35,8 +35,9 @@ class PolicyClock {
     usual_.Add(share, number * speed_, kRecentMin + kUsualCapacities * capacity);
   }
 
-  // Measured over traces: docs/DECISIONS.md, D46.
-  static constexpr uint32_t kTogether = 16;             // requests between two looks
+  // D45 and D46 in docs/DECISIONS.md measured these over traces, except the two for "recent".  Those are choices: short
+  // enough to see a scan soon, long enough that chance does not slow the clock.
+  static constexpr uint32_t kTogether = 16;             // requests between two looks (D45)
   static constexpr double kEnough = 0.9;                // of the usual share of hits: the clock runs at full speed
   static constexpr double kSlowest = 1 / 16.0;          // of full speed
   static constexpr double kRecentMin = 64;              // requests

@@ -1,7 +1,7 @@
 // registry.h: named caches of the process: the same name is the same cache in every thread.
 //
-// A cache lives as long as someone holds it; the registry itself holds none.  The registry is never destroyed, because
-// threads may still run when static objects are destroyed.
+// A cache lives as long as someone holds it.  The registry itself holds none.  It is never destroyed, because threads
+// may still run when static objects are destroyed.
 #pragma once
 
 #include <map>

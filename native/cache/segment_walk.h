@@ -1,7 +1,7 @@
 // segment_walk.h: the live entries of one segment, in the order in which they lie there.
 //
-// The evictor needs them to empty the segment, and the victim selector looks through them before it decides.  So a walk
-// is kept until another one begins, and the segment that was chosen by a walk is emptied without a second one.
+// The victim selector looks through them before it decides, and the evictor needs them to empty the segment.  A walk is
+// kept until another one begins, so a segment that was chosen by a walk is emptied without a second one.
 //
 // Threads  one at a time: GUARDED_BY the evictor's mutex.  Takes a ReadGuard of its own.
 #pragma once
@@ -27,7 +27,7 @@ struct WalkedEntry {
   Entry entry;
   uint64_t at;
   uint64_t hash;
-  float worth;  // below zero: nobody may find it any more, since its keyspace was cleared or its time is over
+  float worth;  // below zero: nobody may find the entry any more, because its keyspace was cleared or it has expired
   AccessState access_state;
 };
 
@@ -47,7 +47,7 @@ class SegmentWalk {
   // Lists the segment's live entries.  False if a header contradicts the segment's length: someone wrote over it.
   // `session`: null where no reader can be in the index.
   bool Walk(Session* session, uint32_t segment);
-  // The segment may change from now on.
+  // Forgets the walk: the segment may change from now on.
   void Forget() { segment_.reset(); }
   bool has(uint32_t segment) const { return segment_ == segment; }
   std::span<const WalkedEntry> entries() const { return entries_; }

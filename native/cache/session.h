@@ -1,7 +1,7 @@
-// session.h: one thread's membership of one cache: its epoch record, its counters, and its buffer
-// holder.
+// session.h: one thread's part in one cache: its epoch record, its counters, its access buffer, and its buffer holder.
 //
-// A Session belongs to one thread (an isolate, or a thread of a native test) from Cache::Join to Cache::Part.
+// A Session belongs to one thread, from Cache::Join to Cache::Part: an isolate's, a server worker's, or a native
+// test's.
 #pragma once
 
 #include <array>
@@ -19,14 +19,14 @@
 
 namespace zerohop {
 
-// A thread's lookups that the policy has not seen yet; see shared_policy.h.
+// A thread's lookups that the policy has not seen yet (shared_policy.h).
 struct AccessBuffer {
   struct Access {
     uint64_t hash;
     uint32_t at;  // in ticks
     AccessState access_state;
   };
-  static constexpr uint32_t kAccesses = 64;
+  static constexpr uint32_t kAccesses = 64;  // a choice: 1 KiB a thread, and one lock in 64 requests
   uint32_t requests = 0, hits = 0;
   uint32_t drain_at = kAccesses;  // requests
   uint32_t count = 0;
@@ -35,12 +35,12 @@ struct AccessBuffer {
 
 struct Session {
   EpochRecord record;
-  Counters counters;                      // of no keyspace
+  Counters counters;                      // counts that belong to no keyspace
   uint32_t verify_in = 0;                 // hits until the next sampled checksum
-  uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the one after
-  uint64_t refused = 0;                   // by the policy
-  uint64_t spared = 0;                    // hash of an entry that its evictions move and never evict; 0: none
-  uint64_t evicted = 0;                   // entries that its sets pushed out, all keyspaces
+  uint64_t random = 0x9e3779b97f4a7c15u;  // draws the distance to the checksum after that
+  uint64_t refused = 0;                   // sets that admission refused
+  uint64_t spared = 0;                    // hash of an entry that this session's evictions move, never evict; 0: none
+  uint64_t evicted = 0;                   // entries that this session's sets pushed out, in all keyspaces
   AccessBuffer access_buffer;
   bool verify_now = false;                           // the next hit's checksum is compared
   BufferHolder* holder = nullptr;                    // null: a thread without JavaScript
@@ -53,7 +53,7 @@ struct Session {
     for (size_t space = 0; space < Spaces::kSpacesMax; ++space) delete by_space[space].load(std::memory_order_relaxed);
   }
 
-  // The counters of a keyspace; without memory for them, those of none.  Owner only.
+  // The counters of a keyspace; if there is no memory for them, those that belong to no keyspace.  Owner only.
   Counters& Of(uint16_t space) noexcept {
     Counters* known = by_space[space].load(std::memory_order_relaxed);
     if (known == nullptr) [[unlikely]] {
@@ -73,8 +73,9 @@ struct Session {
   std::unique_ptr<std::atomic<Counters*>[]> by_space { new std::atomic<Counters*>[ Spaces::kSpacesMax ]() };
 };
 
-// While it lives, the memory of what the owner finds is not reused.  It ends when the value is copied or its segment is
-// exposed.  Make no Node-API call that may collect garbage meanwhile: every writer would wait for it.  Do not nest.
+// While a ReadGuard lives, no memory that its owner finds is used again.  It ends when the value is copied or its
+// segment is exposed.  Make no Node-API call that may collect garbage meanwhile: every writer would wait for it. Guards
+// of one session do not nest.
 class ReadGuard {
  public:
   ReadGuard(const EpochDomain& epochs, Session& session) : session_(session) { epochs.Enter(session.record); }

@@ -1,7 +1,8 @@
 // session_list.h: the sessions of one cache: what they counted, and how their buffer holders are reached.
 //
-// Threads  any.  `mutex_` is a leaf lock, but Add and Remove ask the epoch list under it.  Holders are called under it,
-//          so that none is called after its session has left.
+// Threads  any.  `mutex_` is a leaf lock, but Add asks the epoch list under it.  Holders are called under it, so none
+// is
+//          called after its session has left.
 #pragma once
 
 #include <cstddef>
@@ -23,12 +24,12 @@ class SessionList {
   void Add(Session* session) EXCLUDES(mutex_);
   // The session's counts stay.
   void Remove(Session* session) EXCLUDES(mutex_);
-  // Takes the memory that the counts of so many keyspaces need.  May throw, and then nothing has changed.
+  // Allocates what the counts of so many keyspaces need.  May throw std::bad_alloc; then nothing has changed.
   void ReserveSpaces(size_t spaces) EXCLUDES(mutex_);
 
   // Tells every holder that the notice has grown.
   void Announce() EXCLUDES(mutex_);
-  // Asks every holder but the asker's own for a collection.  False: none of them holds a buffer.
+  // Asks every holder but the asker's for a collection.  False: none of them holds a buffer.
   bool AskToCollect(const Session& asker, CollectionNeed need) EXCLUDES(mutex_);
 
   // Counts that belong to no keyspace, and those of one keyspace.

@@ -59,7 +59,7 @@ std::optional<uint16_t> Spaces::Add(Space space) {
 
 bool Spaces::Renew(uint16_t space) {
   MutexLock lock(mutex_);
-  // Memory for it to wait, and then to be buried, before anything changes.
+  // Memory for the old number to wait, and then to be given out again, before anything changes.
   EnsureRoom(waiting_, waiting_.size() + 1);
   EnsureRoom(buried_, buried_.size() + waiting_.size() + 1);
   const std::optional<uint16_t> next = TakeIncarnation(space);

@@ -1,14 +1,14 @@
 // spaces.h: the keyspaces of a cache, and what clearing one costs: a new number.
 //
 // An entry names its keyspace by an *incarnation*: the number that the keyspace had when the entry was written.
-// Clearing gives the keyspace another number, so nothing of before is found any more, however much there
-// was.  What is left behind is *dead*: it leaves the index with its segment, or when a pass over the index meets it.
+// Clearing gives the keyspace another number, so no entry from before is found any more, however many there are.  Such
+// entries are *dead*: they leave the index with their segment, or when a pass over the index meets them.
 //
 //   keyspace (0 … kSpacesMax)   name, scope, codec; what handles refer to
 //   incarnation (u16)           what entries refer to; one current one a keyspace
 //
-// Invariants  a dead number is given out again only after a pass over the whole index since it died, and after every
-//             reader that may still use it has left; `births` tells a writer that was asleep meanwhile
+// Invariants  a dead number is given out again only after a pass over the whole index that began after its death, and
+//             after every reader that may still use it has left.  `births` tells this to a writer that slept meanwhile.
 // Threads     any.  Names under `mutex_`; numbers and counts are atomic, and read without it.
 #pragma once
 
@@ -26,8 +26,9 @@ namespace zerohop {
 
 class Spaces {
  public:
-  static constexpr size_t kSpacesMax = 1024;
-  static constexpr size_t kIncarnationsMax = 8192;
+  static constexpr size_t kSpacesMax = 1024;        // a choice: one for each kind of value
+  static constexpr size_t kIncarnationsMax = 8192;  // a choice: 7 168 clearings fit between two passes over the index
+  static_assert(kSpacesMax < kIncarnationsMax && kIncarnationsMax <= UINT16_MAX, "entries have 16 bits for it");
 
   struct Space {
     std::string name, scope, codec;
@@ -43,9 +44,9 @@ class Spaces {
   // Adds a keyspace with an incarnation of its own; none if there are too many.
   std::optional<uint16_t> Add(Space space) EXCLUDES(mutex_);
 
-  // What entries written now are marked with.  A reader asks under its ReadGuard.
+  // The number that entries get now.  A reader asks for it under its ReadGuard.
   uint16_t IncarnationOf(uint16_t space) const { return current_[space].load(std::memory_order_acquire); }
-  // For writers, who hold no guard: the number, and whether it still is what it was.
+  // For writers, which hold no guard: the number, and what tells whether it still belongs to the keyspace.
   struct Mark {
     uint16_t incarnation;
     uint32_t births;
@@ -54,7 +55,7 @@ class Spaces {
     for (;;) {
       const uint16_t number = IncarnationOf(space);
       const uint32_t births = incarnations_[number].births.load(std::memory_order_acquire);
-      // Else it died in between, and may have been born again as another keyspace's.
+      // If not, it died in between, and may have been given to another keyspace.
       if (IncarnationOf(space) == number) return {number, births};
     }
   }
@@ -62,7 +63,8 @@ class Spaces {
     const Incarnation& one = incarnations_[mark.incarnation];
     return one.alive.load(std::memory_order_acquire) && one.births.load(std::memory_order_acquire) == mark.births;
   }
-  // The keyspace of an entry's mark, dead or alive.  Any value is allowed: marks are read back from shared memory.
+  // The keyspace of an entry's number, dead or alive.  Any value is allowed: it is read from memory that JavaScript can
+  // write to.
   uint16_t SpaceOf(uint16_t incarnation) const {
     return incarnation < kIncarnationsMax ? incarnations_[incarnation].space.load(std::memory_order_relaxed)
                                           : uint16_t{0};
@@ -71,22 +73,22 @@ class Spaces {
     return incarnation < kIncarnationsMax && incarnations_[incarnation].alive.load(std::memory_order_acquire);
   }
 
-  // Gives the keyspace a new number.  False if none is left: then a pass over the index, and Buried(), make some.
+  // Gives the keyspace a new number.  False if no number is left.  Then a pass over the index and Buried() make some.
   bool Renew(uint16_t space) EXCLUDES(mutex_);
 
-  // There are entries that nobody can find.
+  // Whether there are entries that nobody can find.
   bool any_dead() const { return dead_.load(std::memory_order_relaxed) > 0; }
-  // A pass over the index begins, or has removed every dead entry it met: the numbers that were dead when it began may
-  // be given out again.
+  // BeginPass: a pass over the index begins.  Buried: it has removed every dead entry, so the numbers that were dead
+  // when it began may be given out again.
   uint64_t BeginPass() EXCLUDES(mutex_);
   void Buried(uint64_t pass) EXCLUDES(mutex_);
 
-  // Entries of the incarnation in the index.  Counted under the lock of the entry's shard, or under a ReadGuard: so the
-  // number cannot be given out again in between.
+  // Counts entries of the incarnation in the index.  REQUIRES: the lock of the entry's shard, or a ReadGuard, so that
+  // the number is not given out again in between.
   void Count(uint16_t incarnation, int by) {
     if (incarnation < kIncarnationsMax) incarnations_[incarnation].entries.fetch_add(by, std::memory_order_relaxed);
   }
-  // Of all keyspaces, those of incarnations that are dead left out.
+  // Entries of all keyspaces, without dead ones.
   size_t Entries() const {
     size_t entries = 0;
     for (size_t space = 0, spaces = size(); space < spaces; ++space) entries += EntriesOf(static_cast<uint16_t>(space));

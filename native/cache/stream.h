@@ -1,8 +1,8 @@
 // stream.h: where new entries are appended: one open segment, filled from its start.
 //
-// Reserving takes a few instructions under a lock; the bytes are written outside it.  Until `Finish`, a reservation
-// counts as a writer of its segment, and a segment with writers is not evicted.  Each scope has its own streams:
-// entries of two scopes never share a segment, because a view's `.buffer` shows the whole of it.
+// Reserving takes a few instructions under a lock.  The bytes are written outside it.  Until `Finish`, a reservation
+// counts as a writer of its segment, and a segment with writers is not emptied.  Each scope has streams of its own:
+// entries of two scopes never share a segment, because a view's `.buffer` shows all of it.
 //
 // Threads  any.  Lock order: stream before arena.
 #pragma once
@@ -29,7 +29,7 @@ class Stream {
   Stream(Arena& arena, std::atomic<uint64_t>& seal_clock, uint16_t scope)
       : arena_(arena), seal_clock_(seal_clock), scope_(scope) {}
 
-  // Room for one entry, or none if no free segment could be had with `spare` of them left for others.
+  // Room for one entry.  None if a free segment is needed and no more than `spare` are free.
   // REQUIRES: the entry fits into an empty segment.
   std::optional<Reservation> Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes, uint32_t spare)
       EXCLUDES(mutex_);
@@ -41,7 +41,8 @@ class Stream {
 
   uint16_t scope() const { return scope_; }
 
-  // The open segment, and how much of it is written and published; none if there is none, or someone is writing to it.
+  // The open segment, and how many of its bytes are written and published.  None if no segment is open, or someone
+  // writes to it.
   struct Extent {
     uint32_t segment;
     uint64_t bytes;

@@ -10,12 +10,14 @@
 namespace zerohop {
 namespace {
 
-// Chunks are so many to a cache that one is little of it, and not so many that a large cache has too many mappings.
+// Bytes of a chunk of links.  Choices: a chunk is about 1/1 024 of the cache, so mapping one costs little of it, and a
+// large cache does not have too many mappings.
 constexpr size_t kChunksToACache = 1024;
 constexpr size_t kChunkBytesMin = size_t{16} << 10;
 constexpr size_t kChunkBytesMax = size_t{16} << 20;
+static_assert(kChunkBytesMin % kPageBytes == 0, "a chunk is mapped by whole pages");
 
-// Tags and keys are hashed under keys that have nothing to do with each other.
+// Makes the hash key of tags another one than that of keys.
 constexpr uint64_t kTagHashes = 0x7461677374616773u;
 
 }  // namespace
@@ -61,7 +63,7 @@ uint32_t* Tags::FindGroup(Tag tag) {
   return at;
 }
 
-// One bucket more, with what belongs to it of the one that was wide enough for both.
+// Adds a bucket.  It takes its groups out of the bucket that has held them so far.
 void Tags::SplitBucket() {
   const uint32_t added = used_++;
   At(added).bucket = kNone;
@@ -117,7 +119,8 @@ void Tags::GiveBack(uint32_t id) {
   if (--chunk.used == 0 || (used_ & (chunk_slots_ - 1)) == 0) Unmap();
 }
 
-// Gives empty chunks back, the highest first; but one, so that taking and giving back one link does not map each time.
+// Gives empty chunks back, the highest first.  One is kept, so that taking and giving back one link does not map each
+// time.
 void Tags::Unmap() {
   const size_t buckets = (size_t{used_} + chunk_slots_ - 1) >> chunk_shift_;  // chunks that hold some
   for (size_t number = chunks_.size(); number-- > buckets;) {
@@ -135,7 +138,7 @@ void Tags::Unmap() {
 
 bool Tags::MapChunk() noexcept {
   MutexLock lock(mutex_);
-  // Into the lowest gap, which is where the next buckets will lie.
+  // In the lowest gap, because the next buckets lie there.
   size_t number = 0;
   while (number < chunks_.size() && chunks_[number].slots != nullptr) ++number;
   if ((number + 1) << chunk_shift_ > kSlotsMax) return false;
@@ -174,7 +177,7 @@ bool Tags::Is(const Link& link) const {
 bool Tags::Take(std::span<const Tag> tags, uint64_t hash, std::span<uint32_t> ids) noexcept {
   MutexLock lock(mutex_);
   if (tags.empty()) return true;
-  // Room for the links, and for the buckets that come with them, which lie in the lowest slots.
+  // There must be slots for the links, and for the buckets that come with them, which lie in the lowest slots.
   if (capacity_ - used_ < tags.size() || !Mapped(used_ + tags.size() - 1)) return false;
   for (size_t i = 0; i < tags.size(); ++i) {
     ids[i] = TakeOne();
@@ -208,7 +211,7 @@ void Tags::Unchain(uint32_t id) {
   Slot& slot = At(id);
   const bool alone = slot.next == id;
   if (apart_ == id) apart_ = alone ? kNone : slot.next;
-  // The first one of a group hands its place on.
+  // If it is the first link of its group, the next one takes its place.
   uint32_t* const group = FindGroup(slot.tag);
   if (*group == id) {
     *group = alone ? slot.group : slot.next;

@@ -4,14 +4,15 @@
 //              │ link ⇄ link ⇄ link                         the tag, with the hash of the entry's key
 //
 // An entry lists the numbers of its links (entry.h), and keeps them when it is moved.  A link is taken before its entry
-// is written, chained when the index knows the entry, and dropped when the entry leaves the index.  The last two happen
-// under the lock of the key's index shard, so under that lock an entry and its links are there or gone together.
+// is written, chained just before the index shows the entry, and dropped when the entry leaves the index.  The last two
+// happen under the lock of the key's index shard.  So under that lock an entry and its links are there or gone
+// together.
 //
 // A tag is 64 bits of a keyed hash over its name and the incarnation of its keyspace.  Names are not kept.  If two tags
-// ever collide, a deletion by one of them also removes the entries of the other.  They are then computed again.
+// ever collide, a deletion by one of them also removes the entries of the other, which are then computed again.
 //
-// There are as many buckets as links in use [Litwin 1980]: taking a link splits a bucket, and giving one back merges
-// two.  The head of bucket i lies in link i.  So each call does a bounded amount of work, and growth copies nothing.
+// There are as many buckets as links in use [Litwin 1980].  Taking a link splits a bucket, and giving one back merges
+// two.  The head of bucket i lies in slot i.  So each call does a bounded amount of work, and growth copies nothing.
 //
 // JavaScript can write to the bytes of an entry.  So a link number that does not belong to the entry's hash is ignored.
 // Links whose numbers were overwritten are orphans: the cache's upkeep finds them with `Look` and drops them.
@@ -55,32 +56,32 @@ class Tags {
 
   Tag TagOf(uint16_t incarnation, std::string_view name) const;
 
-  // Takes a link for each tag, of an entry whose key has that hash.  False, and nothing is taken, if there are not
-  // enough: then a Growth brings more.  REQUIRES: ids.size() == tags.size()
+  // Takes a link for each tag of an entry whose key has this hash.  False, and nothing is taken, if there are not
+  // enough links.  A Growth brings more.  REQUIRES: ids.size() == tags.size()
   bool Take(std::span<const Tag> tags, uint64_t hash, std::span<uint32_t> ids) noexcept EXCLUDES(mutex_);
-  // Chain: the index has the entry that these were taken for.  Release: it will never have it.
+  // Chain: the index is about to show the entry that these links were taken for.  Release: it never will.
   void Chain(TagIds ids) noexcept EXCLUDES(mutex_);
   void Release(TagIds ids) noexcept EXCLUDES(mutex_);
-  // The entry with these links and that hash has left the index.  Chain and Drop: REQUIRES the hash's shard lock.
+  // Drop: the entry with these links and this hash has left the index.  Chain and Drop REQUIRE the hash's shard lock.
   void Drop(TagIds ids, uint64_t hash) noexcept EXCLUDES(mutex_);
   // Drops one link, unless it belongs to another entry by now.
   void Drop(const Link& link) noexcept EXCLUDES(mutex_);
   bool Has(const Link& link) const noexcept EXCLUDES(mutex_);
 
-  // The tags that an entry with these links, and that hash, carries; returns how many.
+  // Gives the tags that an entry with these links and this hash carries; returns how many.
   // REQUIRES: tags.size() >= ids.size()
   size_t TagsOfLinks(TagIds ids, uint64_t hash, std::span<Tag> tags) const noexcept EXCLUDES(mutex_);
 
-  // Sets the tag's links apart, so that entries stored from now on are not among them; then tells some that have not
-  // been dropped yet, until there are none.  One caller at a time.
+  // For a deletion by tag.  SetApart sets the tag's links apart, so that entries stored from now on are not among them.
+  // Apart gives some of those that have not been dropped yet; 0: there are none left.  One caller at a time.
   void SetApart(Tag tag) noexcept EXCLUDES(mutex_);
   size_t Apart(std::span<Link> links) const noexcept EXCLUDES(mutex_);
 
-  // Chained links from `*from` on.  It advances `*from`, so that repeated calls give every link.  At most `slots` slots
-  // are looked at.
+  // Gives chained links from `*from` on, and looks at `slots` slots at most.  It advances `*from`, so that repeated
+  // calls give every link.
   size_t Look(uint32_t* from, size_t slots, std::span<Link> links) const noexcept EXCLUDES(mutex_);
 
-  // One chunk more, and paid for while this lives: `bytes()` counts it before it is there.
+  // One chunk more.  While this lives, `bytes()` counts the chunk, so it can be paid for before it is mapped.
   class Growth {
    public:
     explicit Growth(Tags& tags) : tags_(tags) {
@@ -102,7 +103,7 @@ class Tags {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
-  // Values of `previous` of links that are in no ring.
+  // Values of `previous` in slots that are in no ring.
   static constexpr uint32_t kFree = UINT32_MAX - 1;
   static constexpr uint32_t kTaken = UINT32_MAX - 2;
   static constexpr uint32_t kSlotsMax = UINT32_MAX - 2;
@@ -112,8 +113,8 @@ class Tags {
     Tag tag;
     uint32_t next;      // in the ring, or the next free one of the chunk
     uint32_t previous;  // in the ring
-    uint32_t group;     // of the first link of a group: that of the next group in the bucket
-    uint32_t bucket;    // the first group of the bucket that has this slot's number
+    uint32_t group;     // in the first link of a group: the first link of the next group in the bucket
+    uint32_t bucket;    // the first group of the bucket with this slot's number; not the link's own
   };
   static_assert(sizeof(Slot) == 32, "what a link costs");
 
@@ -129,10 +130,10 @@ class Tags {
     return chunks_[id >> chunk_shift_].slots[id & (chunk_slots_ - 1)];
   }
   bool Mapped(size_t id) const REQUIRES(mutex_);
-  bool Chained(uint32_t id) const REQUIRES(mutex_);  // any number
+  bool Chained(uint32_t id) const REQUIRES(mutex_);  // any number is allowed
   bool Is(const Link& link) const REQUIRES(mutex_);
   uint32_t BucketOf(Tag tag) const REQUIRES(mutex_);
-  uint32_t* FindGroup(Tag tag) REQUIRES(mutex_);  // where its first link stands, or the end of the bucket
+  uint32_t* FindGroup(Tag tag) REQUIRES(mutex_);  // where the number of its first link stands, or the bucket's end
   uint32_t TakeOne() REQUIRES(mutex_);
   void GiveBack(uint32_t id) REQUIRES(mutex_);
   void SplitBucket() REQUIRES(mutex_);
@@ -156,7 +157,7 @@ class Tags {
   uint32_t apart_ GUARDED_BY(mutex_) = kNone;
 };
 
-// The links of one entry, until it is in the index or this goes.
+// The links of one entry that is being stored.  If it does not reach the index, the links are released.
 class TakenTags {
  public:
   explicit TakenTags(Tags& tags) : tags_(tags) {}

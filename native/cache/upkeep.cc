@@ -31,7 +31,7 @@ void Upkeep::BuryAll() {
   MutexLock lock(mutex_);
   const uint64_t pass = parts_.spaces.BeginPass();
   for (size_t shard = 0; shard < Index::kShards; ++shard) SweepShard(shard);
-  // A reader that asked for the number before the pass may still compare entries with it.
+  // A reader that read the number before the pass may still compare entries with it.
   const uint64_t epoch = parts_.epochs.Advance();
   while (!parts_.epochs.Passed(epoch)) std::this_thread::yield();
   parts_.spaces.Buried(pass);
@@ -53,7 +53,7 @@ void Upkeep::SweepShard(size_t shard) {
   Session* const session = &session_;
   parts_.index.SweepShard(shard, [this, now_us, session](uint64_t at) {
     Entry entry;
-    // Written over: it is found when it is asked for, or when its segment is emptied.
+    // Someone wrote over it.  It is found when it is asked for, or when its segment is emptied.
     if (!parts_.arena.TryRead(at, &entry)) return false;
     const EntryHeader& header = entry.header;
     if (parts_.spaces.Alive(header.space)) {
@@ -71,7 +71,7 @@ void Upkeep::SweepShard(size_t shard) {
   });
 }
 
-// The entry leaves the index.  Under the lock of its shard.
+// The entry leaves the index.  REQUIRES: the lock of its shard.
 void Upkeep::Leave(uint64_t at) {
   parts_.evictor.Untag(at);
   parts_.arena.segment(parts_.arena.SegmentOf(at)).live_entries.fetch_sub(1, std::memory_order_release);
@@ -89,7 +89,7 @@ void Upkeep::DropOrphan(const Tags::Link& link) {
       link.hash, [&](uint64_t at) { return Carries(at, link); }, [&] { parts_.tags.Drop(link); });
 }
 
-// Looks through a part of the tags: all of them in as many steps as a pass over the index takes.
+// Looks through a part of the tags.  All of them are seen in as many steps as a pass over the index takes.
 void Upkeep::DropOrphans() {
   std::array<Tags::Link, 64> links;
   const size_t slots = parts_.tags.slots() / Index::kShards + 1;

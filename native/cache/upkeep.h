@@ -1,17 +1,15 @@
-// upkeep.h: slow passes over the index and the tags, for what nobody can find any more.
+// upkeep.h: slow passes over the index and the tags, which remove what nobody can find any more.
 //
-//   dead     entries of keyspaces that were cleared.  A pass over the whole index removes them all, and then the
-//   numbers
-//            of those keyspaces may be given out again (spaces.h).
-//   expired  entries that are past their time, and that nobody asks for
+//   dead     entries of keyspaces that were cleared.  Once a pass over the whole index has removed them, the numbers of
+//            those keyspaces may be given out again (spaces.h).
+//   expired  entries that have expired, and that nobody asks for
 //   orphans  links of tags that no entry has any more, because JavaScript wrote over the entry that had them
 //
-// A pass is done a step at a time, one shard of the index in a step, from a timer of each isolate.  It is done at once
+// A pass is made a step at a time, one shard of the index in a step, from a timer of each isolate.  It is made at once
 // when all numbers of keyspaces are taken.
 //
-// Threads  any; one step or pass at a time under `mutex_`.  Lock order: mutex_ before index shard, tags, spaces, and
-// the
-//          session list's.
+// Threads  any; one step or pass at a time, under `mutex_`.
+//          Lock order: mutex_ before index shard, tags, spaces and the session list.
 #pragma once
 
 #include <atomic>
@@ -35,7 +33,7 @@ namespace zerohop {
 
 class Upkeep {
  public:
-  // What it works on; all outlive it.
+  // What it works on.  All of them outlive it.
   struct Parts {
     Arena& arena;
     Index& index;
@@ -51,15 +49,15 @@ class Upkeep {
 
   explicit Upkeep(const Parts& parts);
 
-  // An entry with an end is stored: from now on passes look for expired ones.
+  // ExpectExpiry: an entry with an end is stored.  From then on, passes look for expired entries.
   bool expects_expiry() const { return any_expiry_.load(std::memory_order_relaxed); }
   void ExpectExpiry() { any_expiry_.store(true, std::memory_order_relaxed); }
 
-  // One step of a pass.  Nothing while another thread is at it.
+  // One step of a pass.  Does nothing while another thread makes one.
   void Step() EXCLUDES(mutex_);
-  // A whole pass over the index.  Waits until readers have left that may still use a dead number: some microseconds.
+  // A whole pass over the index.  Waits some microseconds until the readers have left that may still use a dead number.
   void BuryAll() EXCLUDES(mutex_);
-  // Removes the dead from the index at once, without a number being free afterwards.  After this no slot points at one,
+  // Removes dead entries from the index at once, but makes no number free.  Afterwards no slot points at a dead entry,
   // unless a set that began before is still under way.
   void DropDead();
 

@@ -1,21 +1,22 @@
 // version_words.h: words in shared memory that tell a near cache when one of its answers is out of date.
 //
-// An isolate keeps a small map from keys to the views that it was given (lib/cache/near.ts).  An answer in it is right
-// as long as all of this holds:
+// A near cache (lib/cache/near.ts) maps keys to views.  An answer in it is right as long as all of this holds:
 //
-//   version   the word that belongs to the key's hash is what it was before the answer was looked up: it grows after
-//             the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch` returns:
-//             so whoever finds the key changed under that lock finds its version changed too.  An entry past its end
-//             changes it when it is dropped, whoever drops it; an eviction need not
-//   notice    the word for all keys is what it was: it grows when a keyspace is cleared, and when the cache begins to
-//             evict (from then on segments must be released, so nothing is kept)
-//   expiry    the clock word (base/ticker.h) has not reached the entry's
+//   version   the word of the key's hash is the same as before the answer was looked up
+//   notice    the word for all keys is the same as then
+//   expiry    the clock word (base/ticker.h) has not reached the end of the entry
 //
-// A store that `expected` a version (cache.h) reads it under the same lock.
+// A version grows after the index was changed, under the lock of the key's shard, and before `set`, `delete` or `touch`
+// returns.  So whoever sees the change under that lock sees the new version too.  It also grows when an expired entry
+// is dropped, whoever drops it.  An eviction need not change it.  A store that `expected` a version (cache.h) compares
+// it under the same lock.
+//
+// The notice grows when a keyspace is cleared, and when pressure begins: then segments must be released, so nothing is
+// kept near.
 //
 //   layout   u32 notice · padding to 64 bytes · u32 version[words]
 //
-// Threads  any.  Lifetime  counted, like the arena: JavaScript's buffer over it may outlive the cache.
+// Threads  any.  Lifetime  counted, as the arena: JavaScript's buffer over the words may outlive the cache.
 // Cost     4 bytes for each 4 KiB of maxBytes, 256 KiB at most, in memory once keys were set.
 #pragma once
 
@@ -42,7 +43,7 @@ class VersionWords {
   void Prefetch(uint64_t hash) { __builtin_prefetch(&words_[WordOf(hash)], 1); }
   void AllChanged() { Word(kNotice).fetch_add(1, std::memory_order_release); }
 
-  // Where the key's version word lies, in words from the start; and what it is now.
+  // WordOf: where the key's version word lies, in words from the start.  Read: the version in it now.
   uint32_t WordOf(uint64_t hash) const { return static_cast<uint32_t>(kFirst + ((hash >> kHashShift) & mask_)); }
   uint32_t Read(uint32_t word) { return version(word).load(std::memory_order_acquire); }
   uint32_t notice() { return Word(kNotice).load(std::memory_order_acquire); }
@@ -53,6 +54,7 @@ class VersionWords {
  private:
   static constexpr size_t kFirst = kCacheLineBytes / sizeof(uint32_t);
   static constexpr int kHashShift = 6;  // the index takes its shards from the bits below
+  // Choices: at most 256 KiB, and so many words that keys which share one seldom disturb each other.
   static constexpr size_t kWordsMin = 1024;
   static constexpr size_t kWordsMax = 65536;
 
@@ -65,7 +67,7 @@ class VersionWords {
   std::atomic_ref<uint32_t> Word(size_t at) { return std::atomic_ref<uint32_t>(words_[at]); }
   std::atomic_ref<uint32_t> version(uint32_t word) { return Word(word); }
 
-  const Words words_;  // from calloc: pages nobody touched take no memory
+  const Words words_;  // from calloc: pages that nobody touched take no memory
   const size_t mask_;
 };
 
