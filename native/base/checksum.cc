@@ -23,7 +23,7 @@ constexpr size_t kLineBytes = kLanes * 8;
 alignas(64) constexpr uint64_t kStart[kLanes] = {0x243f6a8885a308d3u, 0x13198a2e03707345u, 0xa4093822299f31d1u,
                                                  0x082efa98ec4e6c89u, 0x452821e638d01377u, 0xbe5466cf34e90c6du,
                                                  0xc0ac29b7c97c50ddu, 0x3f84d5b5b5470917u};
-// What the keys grow by from line to line: the golden ratio's fraction, in 64 bits and odd.
+// The keys grow by this from line to line: the fraction of the golden ratio, in 64 bits and odd.
 constexpr uint64_t kStep = 0x9e3779b97f4a7c15u;
 
 struct alignas(64) Lanes {
@@ -44,7 +44,7 @@ void AddLinesPlain(Lanes& lanes, unsigned char* to, const unsigned char* from, s
     }
     for (size_t i = 0; i < kLanes; ++i) {
       const uint64_t mixed = words[i] ^ lanes.key[i];
-      // The neighbour's word as it is: a product of zero must not hide it.
+      // The neighbouring word is added as it is, because a product with zero would hide it.
       lanes.sum[i] += (mixed & 0xffffffffu) * (mixed >> 32) + words[i ^ 1];
       lanes.key[i] += kStep;
     }

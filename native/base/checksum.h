@@ -1,11 +1,11 @@
 // checksum.h: a 32-bit checksum of a value, to notice that JavaScript wrote through a view.
 //
 // It must be cheap enough for every `set`.  It needs no strength against an adversary: whoever can write to a view can
-// also write to the checksum.  Eight lanes of 32 x 32 -> 64 bit products over keys that change from line to
-// line, as XXH3 [Collet 2019] has them; every input bit reaches the result, and so does its place.
+// also write to the checksum.  As in XXH3 [Collet 2019], eight lanes of 32 x 32 -> 64 bit products are summed, with
+// keys that change from line to line.  Every input bit reaches the result, and so does its place.
 //
-// Computed with the widest vectors of the processor, chosen at run time; the result is the same with any.
-// Cost  4 KiB from the first-level cache: about 60 ns with AVX-512, 100 ns with AVX2; a copy waits for memory longer.
+// It is computed with the widest vectors of the processor, chosen at run time.  The result is the same with any.
+// Cost  4 KiB from the first-level cache: about 60 ns with AVX-512, 100 ns with AVX2.  A copy waits for memory longer.
 #pragma once
 
 #include <cstddef>

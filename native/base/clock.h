@@ -1,7 +1,8 @@
 // clock.h: microseconds that only move forward, whatever is done to the time of day.
 //
-// Counted from the system's start (CLOCK_MONOTONIC), so the same in every thread and cache of the process.
-// Cost  about 25 ns; Coarse: 5 ns, and up to some milliseconds behind.
+// It counts from the system's start (CLOCK_MONOTONIC), so it is the same in every thread and cache of the process.
+//
+// Cost  about 25 ns.  The coarse clock takes 5 ns, and is up to some milliseconds behind (D30 in docs/DECISIONS.md).
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,9 @@ inline uint64_t CoarseNowUs() { return ReadClockUs(CLOCK_MONOTONIC_COARSE); }
 inline uint64_t CoarseNowUs() { return NowUs(); }
 #endif
 
-// Whether the time has come, to the microsecond.  Cost: that of the coarse clock, unless it is near.
+// Whether the time has come, to the microsecond.  Cost: that of the coarse clock, unless the time is near.
 inline bool HasCome(uint64_t time_us) {
-  constexpr uint64_t kCoarseLagMaxUs = 100000;  // of a clock that the timer interrupt moves: ten of the slowest
+  constexpr uint64_t kCoarseLagMaxUs = 100000;  // the timer interrupt moves the coarse clock: ten of the slowest
   if (time_us == kNever || time_us > CoarseNowUs() + kCoarseLagMaxUs) [[likely]]
     return false;
   return time_us <= NowUs();

@@ -18,15 +18,16 @@ inline constexpr size_t kKeyBytesMax = 65535;
 inline constexpr size_t kEntryAlignBytes = 8;
 inline constexpr size_t kWideValueBytes = 256;
 
-// Segments: a huge page each where the budget allows, never fewer than about 64 of them otherwise, and not under
-// 128 KiB, where per-segment work would no longer be amortised.
+// Segments: of one huge page each if that makes 64 of them or more; otherwise smaller, but not below 128 KiB, because
+// then the work for each segment would no longer be amortised.  Choices.
 inline constexpr size_t kSegmentBytesMax = kHugePageBytes;
 inline constexpr size_t kSegmentBytesMin = size_t{128} << 10;
 inline constexpr size_t kSegmentsWanted = 64;
-inline constexpr size_t kMaxBytesMin = size_t{1}
-                                       << 20;  // 1 MiB: 8 segments of 128 KiB, the fewest that eviction works with
+// 1 MiB: 8 segments of 128 KiB, the fewest that eviction works with.
+inline constexpr size_t kMaxBytesMin = size_t{1} << 20;
 
-// A value above 1/8 of a segment would leave up to 1/8 of every segment unused at its end: it gets a run of its own.
+// A value above 1/8 of a segment gets a run of its own: otherwise up to 1/8 of every segment would stay unused at its
+// end.
 inline constexpr size_t kLargeShare = 8;
 
 static_assert(kSegmentBytesMin % kPageBytes == 0, "segments are given back to the system by whole pages");

@@ -1,7 +1,8 @@
 // hash.h: the keyed hash that places keys.
 //
-// SipHash-1-3 [AB12] under a random key drawn once a process: someone who may choose the keys of a cache, but does
-// not know the hash key, cannot make them collide.  The hash only places; equality is decided on the key bytes.
+// SipHash-1-3 [AB12] under a random hash key, drawn once a process.  Someone who may choose the keys of a cache, but
+// does not know the hash key, cannot make them collide.  The hash only places keys; their bytes decide whether two are
+// equal.
 //
 // Cost  about 20 ns for a 16-byte key.   Threads  any: pure functions; the process key is set once, before first use.
 //

@@ -3,13 +3,13 @@
 // Lock order, outermost first (docs/THREADS-AND-MEMORY.md):
 //   server (resp/server_lock.h) -> registry -> gate (cache/exclusive.h) -> removal -> keyspaces -> upkeep -> evictor
 //   -> stream -> arena -> index shard -> tags; what a change listener takes
-//   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, eviction records  (but that the
-//   outgrown tables, the policy and the session list ask the epoch list)
+//   leaves beside them: session list, epoch list, spaces, outgrown tables, policy, eviction records.  But the outgrown
+//   tables, the policy and the session list ask the epoch list
 //
-// clang checks an order only within an object, and no object but the index holds two locks of its own (a shard's, then
-// the outgrown tables').  Between objects this list is the order, and the thread sanitizer reports an inversion that a
-// test runs into.  No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our
-// deleters.
+// clang checks an order only between the locks of one object, and nearly every order here is between two objects.  So
+// this list is the order, and the thread sanitizer reports an inversion that a test runs into.
+//
+// No lock is held across a Node-API call: such a call may collect garbage, and a collection runs our deleters.
 #pragma once
 
 #include <mutex>

@@ -21,7 +21,7 @@ enum class MappingKind { kPrivate, kMirrored };
 
 class Mapping {
  public:
-  // `bytes` is rounded up to whole huge pages by the caller or not; `alignment` is a power of two >= kPageBytes.
+  // REQUIRES: `alignment` is a power of two, and at least kPageBytes.
   static Result<Mapping> Reserve(size_t bytes, size_t alignment, MappingKind kind);
 
   Mapping() = default;
@@ -35,10 +35,11 @@ class Mapping {
   std::byte* readable() const { return readable_; }  // the same address as writable() for kPrivate
   size_t bytes() const { return bytes_; }
 
-  // Gives the pages of [offset, offset + bytes) back to the system.  Both numbers are multiples of kPageBytes.
+  // Gives the pages of [offset, offset + bytes) back to the system.  REQUIRES: both numbers are multiples of
+  // kPageBytes.
   void Decommit(size_t offset, size_t bytes) const;
 
-  // Bytes of this mapping that are in memory now (mincore; for kMirrored the file's pages).
+  // Bytes of this mapping that are in memory now (mincore).  For kMirrored, the file's pages.
   size_t ResidentBytes() const;
 
  private:
@@ -50,15 +51,15 @@ class Mapping {
   int file_ = -1;
 };
 
-// Zeroed memory of its own, straight from the system, for what grows and is given back whole; null without memory.
+// Zeroed memory straight from the system, for what is given back as a whole; null if there is none.
 void* MapZeros(size_t bytes);
 void Unmap(void* at, size_t bytes);
 
 // Physical memory of the machine, in bytes.
 uint64_t PhysicalMemoryBytes();
 
-// What the limits of this process (`ulimit -v`, `ulimit -d`) leave for new mappings, in bytes; UINT64_MAX without a
-// limit. Only Linux enforces them.
+// Bytes that the limits of this process (`ulimit -v`, `ulimit -d`) leave for new mappings; UINT64_MAX without a limit.
+// Only Linux enforces them.
 uint64_t AddressSpaceLeftBytes();
 
 }  // namespace zerohop

@@ -1,7 +1,7 @@
 // process_fence.h: a memory fence on every core that runs this process, asked for by one thread.
 //
-// Linux: membarrier(2), private expedited.  Not there (macOS, old kernels, a seccomp filter), or not visible to the
-// thread sanitizer: the callers use locked instructions instead.
+// On Linux this is membarrier(2), private expedited.  Where it is missing (macOS, old kernels, a seccomp filter),
+// callers use locked instructions instead.  So they do under the thread sanitizer, which does not see the fence.
 #pragma once
 
 namespace zerohop {

@@ -1,4 +1,4 @@
-// reserve.h: room in a vector before anything is changed, so that what comes after cannot run out of memory.
+// reserve.h: makes room in a vector before anything is changed, so that what comes after cannot run out of memory.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // sha256.h: SHA-256 of a few bytes, for passwords (FIPS 180-4).
 //
-// Fingerprints have a faster hash (fingerprint/sha3.h); this one is here because users of Redis write their passwords
-// down as SHA-256.
+// Fingerprints use another hash (fingerprint/sha3.h).  This one is here because users of Redis write passwords down as
+// SHA-256.
 //
 // Threads  any: pure functions.   Cost  about 1 µs for a short text.
 #pragma once

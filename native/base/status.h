@@ -1,4 +1,4 @@
-// status.h: the core's one way to say that something failed: a stable code and a sentence for a person.
+// status.h: how the core says that something failed: a stable code, and a sentence for a person.
 //
 // The core throws nothing of its own.  binding/errors.cc maps the codes to the `ERR_CACHE_*` strings that users see,
 // and binding/weights_file.h to `ERR_WEIGHTS_*`.  The list is append only.

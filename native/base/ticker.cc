@@ -15,7 +15,7 @@ Ticker& Ticker::Process() {
 int32_t Ticker::EndTick(uint64_t expires_us) const {
   if (expires_us == kNever) return kNeverEnds;
   const uint64_t tick = TicksAt(expires_us);
-  if (tick > kLastEnd) return 0;  // too far away to be told in a tick
+  if (tick > kLastEnd) return 0;  // too far away for a tick
   return static_cast<int32_t>(tick > kSlackTicks ? tick - kSlackTicks : 0);
 }
 
@@ -27,7 +27,7 @@ void Ticker::Wake() {
     try {
       std::thread([this] { Run(); }).detach();
     } catch (const std::exception&) {
-      return;  // no thread, or no memory for one: everyone goes on asking native code
+      return;  // no thread, or no memory for one: readers go on asking native code
     }
     started_ = true;
   }

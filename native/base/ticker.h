@@ -1,11 +1,12 @@
 // ticker.h: a word in memory that tells the time, so that JavaScript can read it without a call.
 //
-// A thread of its own counts ticks of 4 ms into the word.  A timer of JavaScript's would stand still in a loop that
-// never returns, and tests can mock it.  The thread runs while someone wakes it now and then.  While it sleeps, the
-// word is kAsleep, which lies beyond every end: each entry looks expired, and the reader asks native code.  The word is
-// 32 bits wide because JavaScript keeps and compares such numbers without allocating.
+// A thread of its own counts ticks of 4 ms into the word.  A timer of JavaScript would stand still in a loop that never
+// returns, and tests can mock it (D23 in docs/DECISIONS.md).  The thread runs while someone wakes it now and then.
+// While it sleeps, the word is kAsleep, which lies beyond every end: each entry looks expired, and the reader asks
+// native code. The word has 32 bits, because JavaScript keeps and compares such numbers without allocating.
 //
-// A reader allows for kSlackTicks: nearer than that to an end it asks native code, which knows the exact time.
+// EndTick allows for kSlackTicks: when an end is nearer than that, the reader asks native code, which knows the exact
+// time.
 //
 // Threads  any.  Lifetime  of the process; the thread is never joined and touches nothing that is destroyed.
 // Cost     asleep none; awake 250 wake-ups a second, about 0.1 % of a core.
@@ -25,10 +26,10 @@ namespace zerohop {
 class Ticker {
  public:
   static constexpr uint64_t kTickUs = 4096;
-  static constexpr uint64_t kSlackTicks = 8;          // how late a tick may be without anyone noticing
+  static constexpr uint64_t kSlackTicks = 8;          // how late a tick may be.  A choice: 33 ms
   static constexpr uint64_t kAwakeUs = 1000 * 1000;   // after the last call of Wake
-  static constexpr int32_t kNeverEnds = INT32_MAX;    // what EndTick gives for kNever
-  static constexpr int32_t kAsleep = kNeverEnds - 1;  // the word while nobody counts
+  static constexpr int32_t kNeverEnds = INT32_MAX;    // EndTick of kNever
+  static constexpr int32_t kAsleep = kNeverEnds - 1;  // the word while the thread sleeps
   static constexpr int32_t kLastEnd = kAsleep - 1;    // 101 days after the process began; later ends look reached
 
   static Ticker& Process();

@@ -6,7 +6,7 @@ namespace {
 constexpr bool IsHigh(char16_t unit) { return (unit & 0xfc00) == 0xd800; }
 constexpr bool IsLow(char16_t unit) { return (unit & 0xfc00) == 0xdc00; }
 
-// What a character may begin with, and what its second byte may be then: no longer form than need be, no surrogate,
+// What a character may begin with, and what its second byte may then be: no longer form than needed, no surrogate,
 // nothing above U+10FFFF.  Further bytes are 80..bf.
 struct Sequence {
   uint8_t first_min, first_max;
@@ -17,7 +17,7 @@ constexpr Sequence kSequences[] = {
     {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf}, {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f},
     {0xee, 0xef, 3, 0x80, 0xbf}, {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f}};
 
-// The length of the character that begins here and is no ASCII; 0 if it is none.
+// The length of the character that begins here, if it is not ASCII; 0 if no character begins here.
 size_t SequenceBytes(const char* bytes, size_t left) {
   const auto byte = [bytes](size_t i) { return static_cast<uint8_t>(bytes[i]); };
   for (const Sequence& each : kSequences) {

@@ -1,4 +1,4 @@
-// utf8.h: UTF-16, as JavaScript's strings are, to UTF-8, as keys are; and whether bytes are UTF-8 at all.
+// utf8.h: from UTF-16, as JavaScript's strings are, to UTF-8, as keys are.  Also tells whether bytes are UTF-8.
 //
 // Threads  any: pure functions.   Cost  ASCII: about one instruction a character.
 #pragma once
@@ -11,7 +11,7 @@
 namespace zerohop {
 
 inline constexpr size_t kUtf8BytesPerUnit = 3;  // at most
-inline constexpr size_t kMalformed = SIZE_MAX;
+inline constexpr size_t kMalformed = SIZE_MAX;  // instead of a length
 
 // The general case of EncodeUtf8.
 size_t EncodeAnyUtf8(const char16_t* units, size_t count, char* out);
@@ -39,7 +39,7 @@ inline size_t EncodeUtf8(const char16_t* units, size_t count, char* out) {
   return NarrowFour(units + count - 4, out + count - 4) ? count : EncodeAnyUtf8(units, count, out);
 }
 
-// How many of the bytes, from the first, are whole characters of UTF-8 [Unicode, table 3-7]; `count` if all are.
+// How many bytes, from the first on, make whole characters of UTF-8 [Unicode, table 3-7]; `count` if all do.
 size_t WellFormedUtf8(const char* bytes, size_t count);
 
 inline bool IsUtf8(std::string_view bytes) { return WellFormedUtf8(bytes.data(), bytes.size()) == bytes.size(); }

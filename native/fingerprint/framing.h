@@ -12,7 +12,8 @@ namespace zerohop {
 
 inline constexpr size_t kLeftEncodedMax = 9;
 
-// Writes the number's bytes, the highest first, behind how many they are (one at least); returns what was written.
+// Writes one byte that says how many bytes the number has (one at least), and then these bytes, the highest first.
+// Returns how many bytes it wrote.
 inline size_t LeftEncode(uint64_t number, std::byte* out) {
   const size_t bytes = number == 0 ? 1 : (static_cast<size_t>(std::bit_width(number)) + 7) / 8;
   out[0] = static_cast<std::byte>(bytes);
@@ -20,7 +21,7 @@ inline size_t LeftEncode(uint64_t number, std::byte* out) {
   return 1 + bytes;
 }
 
-// What stands before the bytes of a value of one field: its kind, and its length in bits.
+// Writes what stands before the value of a field: its kind, and its length in bits.  Returns how many bytes it wrote.
 inline size_t FrameHead(std::byte kind, uint64_t bytes, std::byte* out) {
   out[0] = kind;
   return 1 + LeftEncode(bytes * 8, out + 1);

@@ -18,7 +18,7 @@ namespace {
 #define PERMUTE PermutePlain
 #include "fingerprint/keccak_rounds.inc"
 
-// Whether `permute` does to `width` different states what the plain way does to each.
+// Whether `permute` gives the same result for `width` different states as plain code gives for each.
 [[maybe_unused]] bool Agrees(void (*permute)(uint64_t*), uint32_t width) {
   alignas(64) uint64_t lanes[kKeccakLanes * kKeccakWidthMax];
   KeccakState wanted[kKeccakWidthMax];

@@ -1,10 +1,9 @@
 // keccak.h: the permutation Keccak-f[1600] behind SHA-3 [FIPS202], of one state and of several at once.
 //
-//   one     five rows of five lanes of 64 bits; with the processor's and-not and rotations where it has them
-//   many    lane by lane: lane i of each of kLanesMax states side by side, permuted 8 at a time by AVX-512, 4 by AVX2,
-//           2 by NEON
+//   one     five rows of five lanes of 64 bits, with the processor's and-not and rotations where it has them
+//   many    states side by side, lane by lane: AVX-512 permutes 8 at a time, AVX2 4, NEON 2
 //
-// The fastest way is found once.  A way whose result differs from the plain one is never used.
+// The fastest way is found once.  A way whose result differs from that of plain code is never used.
 //
 // Threads  any: pure functions.
 //
@@ -36,10 +35,10 @@ struct ManyKeccak {
   void (*permute)(uint64_t* lanes);  // aligned to 64 bytes
 };
 inline constexpr uint32_t kKeccakWidthMax = 8;
-// The widest that this processor can; null where none is faster than one state after the other.
+// The widest way of this processor; null if none is faster than one state after the other.
 const ManyKeccak* WidestKeccak();
 
-// For tests: every way that this processor can.
+// For tests: every way of this processor.
 struct KeccakWays {
   std::array<void (*)(uint64_t*), 2> one;  // null after the last
   std::array<const ManyKeccak*, 2> many;

@@ -1,9 +1,9 @@
-// keccak_arm.h: the way that arm64 processors with FEAT_SHA3 can, and whether this is one.
+// keccak_arm.h: Keccak on arm64 processors with FEAT_SHA3, and whether this is one.
 #pragma once
 
 #include <cstdint>
 
-// Clang before 16 shows the instructions' names only to what is compiled for such processors throughout.
+// Clang before 16 knows the instructions only in files that are compiled for such processors as a whole.
 #if defined(__aarch64__) && (defined(__linux__) || defined(__APPLE__)) && \
     (!defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_SHA3))
 #define ZEROHOP_KECCAK_ARM 1

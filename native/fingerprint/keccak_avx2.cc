@@ -1,4 +1,4 @@
-// Four states at once.  No rotation of 64-bit lanes: two shifts and an or.
+// Four states at once.  AVX2 cannot rotate lanes of 64 bits, so a rotation is two shifts and an or.
 #include <cstdint>
 
 #include "fingerprint/keccak.h"

@@ -1,4 +1,4 @@
-// Eight states at once: all 25 lanes in registers, rotations in one instruction, three operands in another.
+// Eight states at once.  All 25 lanes lie in registers.  One instruction rotates; another combines three operands.
 #include <cstdint>
 
 #include "fingerprint/keccak.h"

@@ -1,4 +1,4 @@
-// One state, with and-not and with rotations that need not overwrite what they rotate.
+// One state, with and-not, and with rotations that do not overwrite their operand.
 #include <cstdint>
 
 #include "fingerprint/keccak.h"

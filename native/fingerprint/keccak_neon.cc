@@ -1,5 +1,5 @@
-// Two states at once, by the instructions that arm64 has for SHA-3 (FEAT_SHA3): three operands in one, rotations with
-// the exclusive or before them.
+// Two states at once, by the instructions that arm64 has for SHA-3 (FEAT_SHA3).  One combines three operands; others
+// rotate together with an exclusive or.
 #include <cstdint>
 
 #include "fingerprint/keccak.h"

@@ -1,4 +1,4 @@
-// keccak_x86.h: the ways that x86-64 processors of some kinds can; each in a file of its own, compiled for that kind.
+// keccak_x86.h: Keccak on some kinds of x86-64 processors.  Each way is in a file of its own, compiled for that kind.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ KnownInputs::Place* KnownInputs::PlaceOf(const KeccakState& start, const HashInp
   if (places_.empty()) places_.resize(kPlaces);
   uint64_t mixed = start[0] ^ Checksum(input.head.data(), input.head.size()) * 0x9e3779b97f4a7c15u;
   mixed = (mixed ^ Checksum(input.data.data(), input.data.size())) * 0x9e3779b97f4a7c15u;
-  *checksum = static_cast<uint32_t>(mixed >> 32) | 1;  // 0 is a place without one
+  *checksum = static_cast<uint32_t>(mixed >> 32) | 1;  // 0 means an empty place
   return &places_[(mixed >> 20) % kPlaces];
 }
 
@@ -39,7 +39,7 @@ void KnownInputs::Forget(Place& place) {
 }
 
 void KnownInputs::MakeRoom(size_t bytes) {
-  // Those that were found since the hand last came by are passed over, once.
+  // An input that was found since the hand last came by is passed over once.
   while (bytes_ + bytes > kBytesMax) {
     Place& place = places_[hand_];
     hand_ = (hand_ + 1) % kPlaces;
@@ -49,7 +49,7 @@ void KnownInputs::MakeRoom(size_t bytes) {
 
 bool KnownInputs::Keep(Place& place, uint32_t checksum, const KeccakState& start, const HashInput& input) {
   if (place.checksum != checksum) {
-    if (std::exchange(place.found, false)) return false;  // it stays this time
+    if (std::exchange(place.found, false)) return false;  // the known input stays this time
     Forget(place);
     place.checksum = checksum;
     return false;
@@ -66,7 +66,7 @@ bool KnownInputs::Keep(Place& place, uint32_t checksum, const KeccakState& start
   if (!input.head.empty()) std::memcpy(head, input.head.data(), input.head.size());
   if (!input.data.empty()) std::memcpy(data, input.data.data(), input.data.size());
   std::memcpy(known->start.data(), start.data(), kStartBytes);
-  // Of the copy: another thread may write to the original.
+  // The digest of the copy: another thread may write to the original.
   known->digest = Sha3From(start, {{head, known->head_bytes}, {data, known->data_bytes}});
   place.known = std::move(known);
   place.found = true;

@@ -8,16 +8,16 @@
 
 namespace zerohop {
 
-// What the elements of a tensor are, as far as it matters for NaNs.
+// The element type of a tensor, as far as it matters for NaNs.
 enum class Nans : uint8_t { kNone, kFloat64, kFloat32, kFloat16, kBfloat16 };
 
 namespace nans {
 
-// The bits of `Word` without the sign; above those of infinity it is a NaN.
+// A word is a NaN if its bits without the sign are above those of infinity.
 template <class Word, Word kInfinity, Word kNan>
 bool AnyOther(std::span<const std::byte> data) {
   constexpr Word kSign = Word{1} << (8 * sizeof(Word) - 1);
-  Word any = 0;  // a word and no branches, so that compilers take several elements at once
+  Word any = 0;  // a word, and no branches, so that compilers use vectors
   for (size_t at = 0; at + sizeof(Word) <= data.size(); at += sizeof(Word)) {
     Word word;
     std::memcpy(&word, data.data() + at, sizeof(word));
@@ -52,7 +52,7 @@ inline bool HasOtherNans(Nans kind, std::span<const std::byte> data) {
   return false;
 }
 
-// Makes all of them that one.
+// Replaces every NaN with the quiet one without sign and payload.
 inline void UnifyNans(Nans kind, std::span<std::byte> data) {
   switch (kind) {
     case Nans::kNone: return;

@@ -41,7 +41,7 @@ class Blocks {
     ended_ = true;
     return buffer_;
   }
-  // Next gave the last one.
+  // Whether Next has given the last block.
   bool ended() const { return ended_; }
 
  private:
@@ -52,7 +52,7 @@ class Blocks {
 };
 
 uint64_t WordAt(const std::byte* at) {
-  uint64_t word;  // little-endian, as every machine this runs on
+  uint64_t word;  // little-endian, as every machine that this runs on
   std::memcpy(&word, at, sizeof(word));
   return word;
 }
@@ -94,7 +94,7 @@ class SideBySide {
         Take(place);
       }
     }
-    // The last one goes on alone.
+    // The last input is finished alone.
     for (uint32_t place = 0; place < width_; ++place) {
       if (!places_[place].blocks) continue;
       KeccakState state;
@@ -104,7 +104,7 @@ class SideBySide {
   }
 
  private:
-  // The next input, at this place.
+  // Begins the next input at this place.
   void Take(uint32_t place) {
     places_[place].blocks.reset();
     if (next_ == inputs_.size()) return;

@@ -1,8 +1,8 @@
 // sha3.h: SHA3-256 [FIPS202] of one message, and of many that begin alike.
 //
-// A message is a start (whole blocks, absorbed once and used again) and an input of two parts: a short head and the
-// data, which need not lie side by side.  Many inputs are absorbed side by side, as many as the processor has lanes
-// for; one that ends early makes room for the next.
+// A message has a start and an input.  The start is whole blocks, absorbed once and used again.  The input has two
+// parts that need not lie side by side: a short head and the data.  Many inputs are absorbed side by side, as many as
+// the processor has lanes for.  When one ends, the next takes its place.
 //
 // Threads  any: pure functions.   Cost  per 136 bytes: one permutation, or its share of one
 #pragma once
@@ -27,7 +27,7 @@ struct HashInput {
 // REQUIRES: blocks.size() % kSha3Rate == 0
 void AbsorbBlocks(KeccakState& state, std::span<const std::byte> blocks);
 
-// The digest of what `start` has absorbed, and the input.
+// The digest of what `start` has absorbed, followed by the input.
 Digest Sha3From(const KeccakState& start, const HashInput& input);
 
 // The same of each input; `digests` has room for kDigestBytes of each.

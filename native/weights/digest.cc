@@ -15,7 +15,7 @@ constexpr std::byte kLeafMark{0}, kNodeMark{1};
 
 uint64_t LeavesOf(uint64_t bytes) { return (bytes + kLeafBytes - 1) / kLeafBytes; }
 
-// All leaves of these bytes, to their digests.
+// Writes the digests of all leaves of these bytes.
 void HashLeaves(std::span<const std::byte> bytes, std::byte* digests) {
   std::array<HashInput, kLeavesAtOnce> inputs;
   const size_t count = LeavesOf(bytes.size());

@@ -14,7 +14,7 @@ struct FaultHandler {
   static bool Install() {
     struct sigaction action = {};
     action.sa_sigaction = Handle;
-    // Not masked in the handler: it is left by a jump.
+    // SIGBUS is not masked in the handler, because the handler is left by a jump.
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     return ::sigaction(SIGBUS, &action, &before) == 0;
@@ -24,8 +24,8 @@ struct FaultHandler {
     const auto* const at = static_cast<const std::byte*>(info->si_addr);
     for (FaultGuard* guard = innermost; guard != nullptr; guard = guard->outer_) {
       if (at < guard->begin_ || at >= guard->end_) continue;
-      // Blocked here where somebody else's handler called this one, or a sanitizer's; the jump does not undo that, and
-      // a fault while it is blocked ends the process.
+      // If another handler (a program's, a sanitizer's) called this one, SIGBUS is blocked.  The jump does not undo
+      // that, and a fault while it is blocked ends the process.
       sigset_t this_signal;
       sigemptyset(&this_signal);
       sigaddset(&this_signal, number);
@@ -35,7 +35,7 @@ struct FaultHandler {
     PassOn(number, info, context);
   }
 
-  // As if this handler were not there.
+  // Does what would happen without this handler.
   static void PassOn(int number, siginfo_t* info, void* context) {
     if ((before.sa_flags & SA_SIGINFO) != 0) {
       before.sa_sigaction(number, info, context);
@@ -43,7 +43,7 @@ struct FaultHandler {
       before.sa_handler(number);
     } else {
       ::sigaction(number, &before, nullptr);
-      // What was sent and not caused by an instruction does not come again by itself.
+      // A signal that was sent, and not caused by an instruction, does not come again by itself.
       if (info->si_code <= 0) ::raise(number);
     }
   }
@@ -51,8 +51,8 @@ struct FaultHandler {
 
 FaultGuard::FaultGuard(const void* begin, size_t bytes)
     : begin_(static_cast<const std::byte*>(begin)), end_(begin_ + bytes), outer_(innermost) {
-  // Not std::call_once: its callback is an inline function that Node 24 exports, too, and the one of Node looks for
-  // what to call in a variable of its own.
+  // Not std::call_once: it calls an inline function that Node 24 exports too, and Node's looks in a variable of its own
+  // for what to call (D67 in docs/DECISIONS.md).
   static const bool installed = FaultHandler::Install();
   static_cast<void>(installed);
   innermost = this;

@@ -1,8 +1,9 @@
-// fault_guard.h: reads of mapped pages whose file may be cut meanwhile.  The system then raises SIGBUS: here that ends
-// the read, not the process.
+// fault_guard.h: reads of mapped pages whose file may be cut meanwhile.  The system then raises SIGBUS.  Here the
+// signal ends the read, not the process (D61 in docs/DECISIONS.md).
 //
 // The handler is installed with the first read.  It passes other faults on to the handler that was there before.
-// Threads   any; a read is its own thread's.
+//
+// Threads   any.  A read belongs to its thread.
 #pragma once
 
 #include <csetjmp>
@@ -10,7 +11,7 @@
 
 namespace zerohop {
 
-// The range that this thread reads now.
+// The range that this thread reads at present.
 class FaultGuard {
  public:
   FaultGuard(const void* begin, size_t bytes);
@@ -29,12 +30,12 @@ class FaultGuard {
   sigjmp_buf back_;
 };
 
-// Runs `read`, which reads from [begin, begin + bytes); false if one of the pages is gone.  `read` is left where it
-// faulted, so it must hold nothing there that has a destructor.
+// Runs `read`, which reads from [begin, begin + bytes).  False: one of the pages is gone.  `read` is then left where it
+// faulted, so it must hold nothing that has a destructor.
 template <class Read>
 bool ReadGuarded(const void* begin, size_t bytes, const Read& read) {
   FaultGuard guard(begin, bytes);
-  // The signal mask is not saved, which would be a system call.  The handler unblocks what it must.
+  // The signal mask is not saved, because that is a system call.  The handler unblocks what it must.
   if (sigsetjmp(guard.back(), 0) != 0) return false;
   read();
   return true;

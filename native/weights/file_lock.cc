@@ -13,11 +13,11 @@ namespace zerohop {
 namespace {
 
 int OpenLock(const std::string& path, bool shared) {
-  // Nor wait for the other end of a pipe.
+  // O_NONBLOCK: do not wait for the other end of a pipe.
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | kFlags, shared ? 0666 : 0600);
   if (file >= 0 || !shared || errno != EACCES) return file;
-  // Another user's, which a lock need not write to.
+  // Another user's file: a lock need not write to it.
   return ::open(path.c_str(), O_RDONLY | kFlags);
 }
 
@@ -33,7 +33,7 @@ Result<std::unique_ptr<FileLock>> FileLock::TryTake(const std::string& path, boo
       if (errno == EINTR) continue;
       return Refused(errno);
     }
-    // Whoever held it took the file with him: that of the name is another one now, and maybe somebody's.
+    // The former holder has removed the file.  The name now belongs to another file, which somebody may hold.
     struct stat mine, named;
     if (::fstat(file, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
         mine.st_dev == named.st_dev) {
@@ -44,7 +44,7 @@ Result<std::unique_ptr<FileLock>> FileLock::TryTake(const std::string& path, boo
 }
 
 FileLock::~FileLock() {
-  // Before the lock is given back, so that nobody takes a file that is about to go.
+  // The file is removed before the lock is released, so that nobody takes a file that is about to go.
   if (!path_.empty()) ::unlink(path_.c_str());
   ::close(file_);
 }

@@ -1,7 +1,7 @@
-// file_lock.h: a lock on a file, for one process at a time.  The system releases it when its holder ends, however that
-// happens.
+// file_lock.h: a lock on a file, for one process at a time.  The system releases it when its holder ends, in whatever
+// way (D65 in docs/DECISIONS.md).
 //
-// Lifetime  the lock is held as long as the object lives; its file is gone with it.
+// Lifetime  the lock is held as long as the object lives.  Its file is removed with it.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,8 @@ namespace zerohop {
 
 class FileLock {
  public:
-  // Null if somebody else holds it, in this process or another; it does not wait.  `shared`: other users may take it
-  // too, as far as the umask of the process allows.
+  // Takes the lock, without waiting.  Null: somebody else holds it, in this process or another one.  `shared`: other
+  // users may take it too, as far as the umask of the process allows.
   static Result<std::unique_ptr<FileLock>> TryTake(const std::string& path, bool shared);
 
   FileLock(const FileLock&) = delete;

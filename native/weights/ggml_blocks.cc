@@ -9,8 +9,8 @@ namespace {
 
 float HalfIn(const uint8_t (&bytes)[2]) { return HalfToFloat(BitsAt(bytes)); }
 
-// The elements of a small block before they are scaled.  Unpacked first and scaled then: of loops that do one thing
-// compilers make vectors.
+// The elements of a small block before they are scaled.  They are unpacked first and scaled then, because compilers
+// make vectors of loops that do one thing.
 struct Quants {
   int8_t of[kSmallBlock];
 };

@@ -1,18 +1,19 @@
 // ggml_blocks.h: the quantised blocks of ggml: how they lie in memory, and what they are in float32.
 //
-// Small blocks are 32 elements with a scale (and, the _1 types, a minimum); those of the K types are 256, cut into
-// groups with scales of their own, which are themselves small integers times the block's.
+// A small block has 32 elements and a scale; the _1 types also have a minimum.  A block of the K types has 256 elements
+// in groups.  A group has a scale of its own: a small integer, times the scale of the block.
 //
 //   element = scale * group's scale * quant            Q4_0 Q5_0 Q8_0 Q3_K Q6_K   (quant with its offset taken off)
 //   element = scale * ... * quant + minimum            Q4_1 Q5_1
 //   element = scale * ... * quant - minimum * ...      Q2_K Q4_K Q5_K
 //
-// Exactly  what ggml's own scalar conversion gives, bit for bit, but for which NaN where there is one.  The scales have
+// Exactly  as ggml's own scalar conversion, bit for bit, except for which NaN it is where there is one.  The scales
+// have
 //          11 significant bits, the group's at most 7, a quant at most 7: 23 together at most, so every product is
 //          exact in float32, and only the one sum or difference rounds.  Whether it is fused, or done in vectors, makes
 //          no difference.
 //
-// All arrays of bytes, so that a block may begin anywhere.  Source: ggml (ggml-common.h, ggml-quants.c).
+// All members are bytes, so a block may begin anywhere.  Source: ggml (ggml-common.h, ggml-quants.c).
 #pragma once
 
 #include <cstddef>
@@ -84,27 +85,27 @@ static_assert(sizeof(BlockQ5_1) == 24 && sizeof(BlockQ8_0) == 34);
 static_assert(sizeof(BlockQ2K) == 84 && sizeof(BlockQ3K) == 110 && sizeof(BlockQ4K) == 144);
 static_assert(sizeof(BlockQ5K) == 176 && sizeof(BlockQ6K) == 210);
 
-// What a group of Q4_K or Q5_K is scaled by.
+// Scale and minimum of a group of Q4_K or Q5_K.
 struct Q4Scales {
   int scale, minimum;  // of 6 bits
 };
 
-// Of group 0..7.  The first four have their six bits in bytes of their own; the others' lower four are in the last four
-// bytes, and their upper two above those of the first.
+// For group 0..7.  The first four groups have their six bits in bytes of their own.  The others have their lower four
+// bits in the last four bytes, and their upper two above the bits of the first four groups.
 inline Q4Scales Q4Group(const uint8_t (&scales)[12], size_t group) {
   if (group < 4) return {scales[group] & 63, scales[group + 4] & 63};
   return {(scales[group + 4] & 15) | (scales[group - 4] >> 6) << 4, (scales[group + 4] >> 4) | (scales[group] >> 6)
                                                                                                    << 4};
 }
 
-// Of group 0..15 of Q3_K, -32..31.
+// The scale of group 0..15 of Q3_K, from -32 to 31.
 inline int Q3Scale(const uint8_t (&scales)[12], size_t group) {
   const int lower = scales[group % 8] >> (group / 8 * 4) & 15;
   const int upper = scales[8 + group % 4] >> (group / 4 * 2) & 3;
   return (lower | upper << 4) - 32;
 }
 
-// Whole blocks, to as many floats as they have elements.
+// These convert `count` whole blocks to as many floats as the blocks have elements.
 void FromQ4_0(const std::byte* blocks, size_t count, float* out);
 void FromQ4_1(const std::byte* blocks, size_t count, float* out);
 void FromQ5_0(const std::byte* blocks, size_t count, float* out);

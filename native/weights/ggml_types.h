@@ -1,4 +1,4 @@
-// ggml_types.h: the element types of ggml, by the numbers that GGUF files know them by.
+// ggml_types.h: the element types of ggml, by their numbers in GGUF files.
 //
 // Sources  ggml.h (enum ggml_type), ggml-common.h (the blocks' sizes, asserted there)
 #pragma once
@@ -9,7 +9,7 @@
 
 namespace zerohop {
 
-// Null if there is no such type, or no longer.  Valid forever.  A block is always of whole bytes.
+// Null if there is no such type, or no longer.  Valid for ever.  A block always has whole bytes.
 const DType* GgmlType(uint32_t number);
 
 }  // namespace zerohop

@@ -23,14 +23,14 @@ static_assert(std::endian::native == std::endian::little, "numbers are read as t
 
 constexpr char kGgufMagic[4] = {'G', 'G', 'U', 'F'};
 constexpr uint64_t kGgufPreambleBytes = sizeof(kGgufMagic) + 4 + 8 + 8;
-// The smallest item of each kind: what a count is measured by, before memory is.
+// The smallest item of each kind.  A count is compared with it before memory is allocated.
 constexpr uint64_t kGgufValueBytesMin = 8 + 1 + 4 + 1;       // a key of one byte, a value of one
 constexpr uint64_t kGgufTensorBytesMin = 8 + 0 + 4 + 4 + 8;  // no name, no dimensions
 constexpr uint64_t kGgufStringBytesMin = 8;
-// Sizes and sums stay below it, so that a padding and another size can be added to them.
+// Sizes and sums stay at or below it, so that a padding and another size can be added without overflow.
 constexpr uint64_t kGgufBytesMax = std::numeric_limits<int64_t>::max();
 
-// The place is the number; no bytes where the value says how many.
+// By number.  0 bytes: the value itself says how many it has.
 constexpr struct {
   const char* name;
   uint32_t bytes;
@@ -51,7 +51,7 @@ std::string GgufQuoted(std::string_view text) {
   return '"' + std::string(text.substr(0, 64)) + (shown ? "\"" : "…\"");
 }
 
-// One pass over the header.  What returns bool is true if all is well, and has set refusal_ otherwise.
+// One pass over the header.  A method that returns false has set refusal_.
 class GgufParser {
  public:
   GgufParser(std::span<const std::byte> head, uint64_t file_bytes)
@@ -84,7 +84,7 @@ class GgufParser {
   bool PutInOrder();
   bool PlaceTensors();
 
-  // Whether the file has so many bytes more, and the head has them too.
+  // Whether the file has so many more bytes, and the head has them too.
   bool Has(uint64_t bytes, const char* what);
   // REQUIRES: Has(sizeof(T)).
   template <class T>
@@ -105,8 +105,8 @@ class GgufParser {
   const uint64_t header_bytes_max_;
   uint64_t at_ = 0;  // the next byte to read; never beyond head_
   uint64_t value_count_ = 0, tensor_count_ = 0;
-  std::vector<GgufName> names_;   // of the keys, then of the tensors
-  std::vector<uint64_t> places_;  // where the file says of each tensor where it begins
+  std::vector<GgufName> names_;   // of the keys; later of the tensors
+  std::vector<uint64_t> places_;  // for each tensor, where its offset stands in the file
   GgufHeader header_;
   Refusal refusal_;
 };
@@ -162,7 +162,7 @@ bool GgufParser::SkipString(const char* what) {
   return true;
 }
 
-// Sorted rather than hashed: whoever writes the file cannot choose names that make it slow.
+// Refuses a name that comes twice.  Names are sorted, not hashed: nobody can choose names that make sorting slow.
 bool GgufParser::Differ(const char* what) {
   std::sort(names_.begin(), names_.end(), [](const GgufName& a, const GgufName& b) {
     const int order = a.text.compare(b.text);
@@ -191,7 +191,7 @@ bool GgufParser::ReadPreamble() {
   if (version != 2 && version != 3) {
     return Refuse("ERR_WEIGHTS_VERSION", "the version is " + std::to_string(version) + ", not 2 or 3", 4);
   }
-  tensor_count_ = Take<uint64_t>();  // signed in the file; a negative number is too large a one
+  tensor_count_ = Take<uint64_t>();  // signed in the file: a negative number is too large here
   value_count_ = Take<uint64_t>();
   const uint64_t left = header_bytes_max_ - at_;
   if (tensor_count_ > std::min(kTensorsMax, left / kGgufTensorBytesMin)) {
@@ -206,7 +206,7 @@ bool GgufParser::ReadPreamble() {
                       " are the most",
                   16);
   }
-  // Not only the file must have them, but the head: what is reserved was paid for.
+  // Not only the file must have so many bytes, but the head: memory is reserved only for bytes that were read.
   return Has(value_count_ * kGgufValueBytesMin + tensor_count_ * kGgufTensorBytesMin, "the header");
 }
 
@@ -276,7 +276,7 @@ bool GgufParser::ReadArray(GgufValue& value) {
 
 bool GgufParser::SkipElements(const GgufValue& value) {
   if (value.element == GgufType::kString) {
-    // So many at least: asked for at once, and not one by one.
+    // The strings have so many bytes at least.  They are asked for at once, not one by one.
     if (!Has(value.count * kGgufStringBytesMin, "strings")) return false;
     for (uint64_t i = 0; i < value.count; ++i) {
       if (!SkipString("a string")) return false;
@@ -354,7 +354,7 @@ bool GgufParser::ReadName(std::string_view& name) {
   return true;
 }
 
-// Afterwards the product of all dimensions but those that are 0 is at most 2^63 - 1.
+// Afterwards the product of all dimensions that are not 0 is at most 2^63 - 1.
 bool GgufParser::ReadShape(Tensor& tensor) {
   const auto refuse = [this](const std::string& what) {
     return Refuse("ERR_WEIGHTS_SHAPE", "tensor " + GgufQuoted(names_.back().text) + " has " + what, at_);
@@ -365,7 +365,7 @@ bool GgufParser::ReadShape(Tensor& tensor) {
   at_ += 4;
   if (!Has(dimensions * uint64_t{8} + 4 + 8, "a tensor's shape")) return false;
   tensor.shape.resize(dimensions);
-  // Without those that are 0: who computes strides multiplies the others all the same.
+  // Dimensions of 0 are left out: whoever computes strides multiplies the others all the same.
   uint64_t elements = 1;
   for (uint32_t i = dimensions; i-- > 0; at_ += 8) {
     const auto size = At<int64_t>(at_);
@@ -378,7 +378,7 @@ bool GgufParser::ReadShape(Tensor& tensor) {
   return true;
 }
 
-// REQUIRES: ReadShape, which has asked for these bytes too.
+// REQUIRES: ReadShape, which has checked that these bytes are there.
 bool GgufParser::ReadPlace(Tensor& tensor) {
   const std::string quoted = GgufQuoted(names_.back().text);
   const auto number = Take<uint32_t>();
@@ -395,7 +395,7 @@ bool GgufParser::ReadPlace(Tensor& tensor) {
                   at_ - 4);
   }
   uint64_t blocks = 1;
-  for (const uint64_t size : tensor.shape) blocks *= size;  // as ReadShape left them, no overflow
+  for (const uint64_t size : tensor.shape) blocks *= size;  // no overflow: ReadShape has checked the product
   blocks /= block_elements;
   if (blocks > kGgufBytesMax / block_bytes) {
     return Refuse("ERR_WEIGHTS_SIZE", "tensor " + quoted + " has more than 2^63 - 1 bytes", at_ - 4);
@@ -418,7 +418,7 @@ bool GgufParser::ReadPlace(Tensor& tensor) {
   return true;
 }
 
-// One behind the other, whatever their order in the header.  Bytes that no tensor has may lie between them.
+// Sorts the tensors by their place, whatever their order in the header.  Bytes of no tensor may lie between them.
 bool GgufParser::PutInOrder() {
   std::vector<Tensor>& tensors = header_.tensors;
   std::vector<size_t> order(tensors.size());
@@ -443,7 +443,7 @@ bool GgufParser::PutInOrder() {
   return true;
 }
 
-// Only now is it known where the data starts.
+// Makes places in the file of offsets in the data: only now is it known where the data starts.
 bool GgufParser::PlaceTensors() {
   const uint64_t start = Padded(at_);
   header_.data_start = header_.tensors.empty() ? std::min(start, file_bytes_) : start;

@@ -1,4 +1,4 @@
-// gguf.h: what a GGUF file says that it holds, believed only after everything it says was checked.
+// gguf.h: reads the header of a GGUF file, and checks everything that it says before anything is used.
 //
 //   preamble   "GGUF" | u32 version | i64 tensors | i64 values                                    all little-endian
 //   values     string key | u32 type | the value, or: u32 element type | u64 count | elements
@@ -6,12 +6,12 @@
 //   data       at the next multiple of the alignment; each tensor at a multiple of it
 //   string     u64 bytes | text
 //
-// Whatever a file claims, nothing outside of it is read, and memory and time are bounded by the header's bytes: a count
-// is believed when the bytes left could hold so many of the smallest item, a size is multiplied only when it fits.
+// Whatever a file claims, nothing outside of it is read, and the header's bytes bound memory and time.  A count is used
+// only if the bytes left could hold so many of the smallest item.  A size is multiplied only if the product fits.
 //
-//   ERR_WEIGHTS_MORE_NEEDED   no fault: the header goes on behind the bytes given.  The refusal's offset says how many
-//                             are needed at least.  Ask for twice as many as last time if that is more, and all reading
-//                             together is linear
+//   ERR_WEIGHTS_MORE_NEEDED   no error: the header goes on behind the bytes given.  The refusal's offset says how many
+//                             bytes are needed at least.  Read that many, or twice as many as last time if that is
+//                             more: then all reading together is linear
 //   ERR_WEIGHTS_TRUNCATED     the file ends within something
 //   ERR_WEIGHTS_MAGIC         not a GGUF file
 //   ERR_WEIGHTS_VERSION       neither 2 nor 3
@@ -29,10 +29,11 @@
 //   ERR_WEIGHTS_OFFSETS       a tensor that begins at no multiple of the alignment, or within another one
 //   ERR_WEIGHTS_SIZE          bytes, or their sum, beyond what a file can have; a header beyond kGgufHeaderBytesMax
 //
-// As the reference readers, and other than the specification: keys need not be lower case, the alignment need not be a
-// multiple of 8, a dimension may be 0, bytes may follow the last tensor.  Where the two differ (in C++, in Python) the
-// laxer one counts: any alignment but 0, tensors in any order, bytes of no tensor between them.  Other than both: bools
-// are checked, tensors do not overlap, and the last one need not be padded.
+// Where the reference readers are laxer than the specification, so is this one: keys need not be lower case, the
+// alignment need not be a multiple of 8, a dimension may be 0, and bytes may follow the last tensor.  Where the two
+// reference readers (C++ and Python) differ, the laxer one counts: any alignment but 0, tensors in any order, and bytes
+// of no tensor between them.  Unlike both, this one checks bools, refuses tensors that overlap, and does not ask for
+// padding after the last.
 //
 // Invariants of a header   (I1) values: one behind the other, all before data_start; keys differ
 //                          (I2) tensors: one behind the other, each at a multiple of the alignment, within the file;
@@ -55,14 +56,14 @@
 
 namespace zerohop {
 
-// All before the data.  The largest tokenizers known take some 20 MiB.
+// Bytes before the data.  A choice: the largest tokenizers known take some 20 MiB.
 inline constexpr uint64_t kGgufHeaderBytesMax = uint64_t{256} << 20;
 inline constexpr uint64_t kGgufKeyBytesMax = 65535;  // the specification's
 inline constexpr uint64_t kGgufNameBytesMax = 63;    // the reference reader's: 64 with a NUL behind it
 inline constexpr uint32_t kGgufDimensionsMax = 4;    // the reference reader's
 inline constexpr uint64_t kGgufAlignment = 32;       // bytes, if the file names none
 
-// The numbers are the file's.
+// The values are the numbers in the file.
 enum class GgufType : uint32_t {
   kUint8,
   kInt8,
@@ -87,9 +88,9 @@ struct GgufValue {
   std::string key;
   GgufType type = GgufType::kUint8;
   GgufType element = GgufType::kUint8;  // of an array, never kArray; otherwise `type`
-  uint64_t count = 1;                   // of an array's elements
-  // Bytes in the file: a string's text without its length; an array's elements, strings with their lengths.  Text is
-  // not checked to be UTF-8: tokenizers have pieces that are not.
+  uint64_t count = 1;                   // elements of an array
+  // Where its bytes lie in the file: a string's text without its length; an array's elements, strings with their
+  // lengths. Text may be other than UTF-8: tokenizers have such pieces.
   uint64_t begin = 0, end = 0;
 };
 

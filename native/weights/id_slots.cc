@@ -5,7 +5,7 @@
 namespace zerohop {
 namespace {
 
-constexpr size_t kAhead = 16;  // as many misses as a processor has at a time, and some
+constexpr size_t kAhead = 16;  // ids.  A little more than the misses that a processor has at a time
 
 struct Halves {
   uint32_t low, high;

@@ -17,7 +17,7 @@ struct AlignedDelete {
 };
 using AlignedMemory = std::unique_ptr<std::byte[], AlignedDelete>;
 
-// Nothing may be thrown out of a thread.
+// An exception must not leave a thread.
 Status Tried(const std::function<Status(uint64_t, std::byte*)>& work, uint64_t piece, std::byte* memory) {
   try {
     return work(piece, memory);
@@ -34,7 +34,7 @@ Status InPieces(uint64_t pieces, unsigned threads, size_t memory_bytes,
   std::mutex mutex;
   Status failure;  // under mutex
   const auto run = [&] {
-    // One page where none is wanted: null is what a lack of memory looks like.
+    // One page if none is wanted: null would look like a lack of memory.
     const size_t bytes = std::max(memory_bytes, kPieceAlign);
     const AlignedMemory memory(new (std::align_val_t{kPieceAlign}, std::nothrow) std::byte[bytes]);
     if (!memory) return;  // the others do its pieces
@@ -51,12 +51,12 @@ Status InPieces(uint64_t pieces, unsigned threads, size_t memory_bytes,
   std::vector<std::thread> helpers;
   try {
     for (unsigned i = 1; i < std::min<uint64_t>(threads, pieces); ++i) helpers.emplace_back(run);
-  } catch (const std::system_error&) {  // no more threads: these will do
-  } catch (const std::bad_alloc&) {     // nor memory for one
+  } catch (const std::system_error&) {  // no more threads: those that there are do the work
+  } catch (const std::bad_alloc&) {     // no memory for another thread: likewise
   }
   run();
   for (std::thread& helper : helpers) helper.join();
-  // Nobody had memory, or a piece would have been taken.
+  // If any thread had got memory, it would have taken a piece.
   if (pieces > 0 && next.load(std::memory_order_relaxed) == 0) return {Code::kNoMemory, "no memory to read into"};
   return failure;
 }

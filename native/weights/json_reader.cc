@@ -91,7 +91,7 @@ bool JsonReader::Begin(char open, char close, const char* what) {
   return true;
 }
 
-// Up to the next member or element; false where there is none.
+// Goes to the next member or element.  False: there is none.
 bool JsonReader::Next() {
   if (failed_) return false;
   Level& level = levels_[depth_ - 1];
@@ -116,14 +116,14 @@ bool JsonReader::NextName(std::string_view* name) {
   return true;
 }
 
-// Leaves the innermost level; an object's names are compared now.  Returns false: there is nothing more in it.
+// Leaves the innermost level, and compares the names of an object.  Returns false: the level has no more members.
 bool JsonReader::Leave() {
   const auto begin = names_.begin() + static_cast<std::ptrdiff_t>(levels_[--depth_].names_begin);
   std::sort(begin, names_.end(), [](const Name& one, const Name& other) {
     return one.hash != other.hash ? one.hash < other.hash : one.at < other.at;
   });
-  // The first one in the file, whatever the order of the hashes.  Neighbours are enough: for another name of the same
-  // hash to stand between two equal ones, its author would have had to know the key.
+  // Tells the first one in the file, whatever the order of the hashes.  Comparing neighbours is enough: another name of
+  // the same hash stands between two equal ones only if the author knew the key.
   const Name* repeated = nullptr;
   for (auto name = begin; name != names_.end() && name + 1 != names_.end(); ++name) {
     const Name& next = name[1];
@@ -143,7 +143,7 @@ bool JsonReader::Leave() {
 bool JsonReader::ReadString(std::string_view* text) {
   if (failed_) return false;
   if (Peek() != '"') return Expected("a string");
-  size_t begin = ++cursor_;  // of what is not un-escaped yet
+  size_t begin = ++cursor_;  // of the part that is not un-escaped yet
   bool escaped = false;
   for (;;) {
     while (Here() != '"' && Here() != '\\' && static_cast<unsigned char>(Here()) >= 0x20) ++cursor_;
@@ -188,7 +188,7 @@ bool JsonReader::TakeUnicodeEscape() {
   return true;
 }
 
-// What stands behind a backslash: u and four digits.
+// After a backslash: u and four digits.
 bool JsonReader::TakeUnit(char16_t* unit) {
   ++cursor_;
   const std::string_view digits = text_.substr(cursor_, 4);
@@ -200,7 +200,7 @@ bool JsonReader::TakeUnit(char16_t* unit) {
   return true;
 }
 
-// The name whose opening quote is there, which was read before.
+// The name whose opening quote is at `at`.  It was read before, so it is well-formed.
 std::string JsonReader::TextAt(uint32_t at) {
   const size_t here = std::exchange(cursor_, at);
   std::string_view text;

@@ -1,8 +1,8 @@
-// json_reader.h: JSON [RFC8259] pulled piece by piece out of bytes that nobody vouches for.
+// json_reader.h: reads JSON [RFC8259] piece by piece, out of bytes that nobody vouches for.
 //
-// Strict: what two readers understand differently is how one file shows them two things.  UTF-8 throughout, no name
-// twice in an object (after un-escaping: \u0061 is a), no lone surrogate, no number with sign, fraction or exponent
-// where an integer is asked for; also in what is skipped.
+// It is strict, because a file that two readers understand differently can deceive one of them.  The text must be
+// UTF-8. An object must not have a name twice (after un-escaping: \u0061 is a).  There must be no lone surrogate.  An
+// integer must have no sign, fraction or exponent.  This holds also for what is skipped.
 //
 //   std::string_view name;
 //   reader.BeginObject();
@@ -10,10 +10,12 @@
 //   reader.End();
 //   if (reader.failed()) return reader.refusal();
 //
-// After the first refusal every call returns false and changes nothing: loops end, and one look at the end is enough.
+// After the first refusal every call returns false and changes nothing.  So loops end, and one check at the end is
+// enough.
 //
-// Cost  time and memory proportional to the text, but for sorting.  16 bytes a name are kept until its object ends;
-//       names are compared by a hash, under a key that the file's author cannot know.  No recursion.
+// Cost  time and memory are proportional to the text, apart from sorting names.  16 bytes a name are kept until its
+// object
+//       ends.  Names are compared by a hash under a key that the file's author cannot know.  No recursion.
 //
 // [RFC8259] The JavaScript Object Notation (JSON) Data Interchange Format, 2017
 #pragma once
@@ -31,39 +33,39 @@
 
 namespace zerohop {
 
-// Text of a file as a message may show it: in quotes, cut where it is long, control characters written out.
+// Text of a file, for a message: in quotes, cut if it is long, with control characters written out.
 std::string Quoted(std::string_view text);
 
 class JsonReader {
  public:
   static constexpr size_t kTextBytesMax = UINT32_MAX;  // places are kept in 32 bits
-  static constexpr size_t kDepthMax = 16;              // a header needs 3; the rest is for what is skipped
+  static constexpr size_t kDepthMax = 16;              // a choice: a header needs 3, the rest is for what is skipped
 
-  // What a text is refused with that is no UTF-8, or no JSON of the expected form.
+  // The codes with which a text is refused that is not UTF-8, or not JSON of the expected form.
   struct Codes {
     const char* utf8;
     const char* json;
   };
 
-  // BORROWS the text, which begins at the file's byte `base`.  REQUIRES: at most kTextBytesMax.
+  // BORROWS the text, which begins at byte `base` of the file.  REQUIRES: at most kTextBytesMax.
   JsonReader(std::span<const std::byte> text, uint64_t base, Codes codes);
 
   bool BeginObject();
   bool BeginArray();
-  // The next member's name, or element, of the object, or array, begun last; false at its end, which is left behind.
-  // The name is valid until another name or string is read.
+  // The next member of the innermost object, or the next element of the innermost array.  False: it has ended, and is
+  // left.  The name is valid until another name or string is read.
   bool NextName(std::string_view* name);
   bool NextElement();
 
   bool ReadString(std::string_view* text);  // valid until another name or string is read
   bool ReadInteger(uint64_t* number);
   bool Skip();  // a value, whatever it is
-  bool End();   // nothing but white space is left
+  bool End();   // the text ends: nothing but white space is left
 
   char Peek();        // the first character of the next token; NUL at the end
   uint64_t offset();  // of the next token, in the file
 
-  // Ends the reading for a reason of the caller's.  Returns false.
+  // Ends the reading for a reason of the caller.  Returns false.
   bool Refuse(const char* code, uint64_t offset, std::string message);
   bool failed() const { return failed_; }
   const Refusal& refusal() const { return refusal_; }

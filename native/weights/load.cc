@@ -8,7 +8,7 @@
 namespace zerohop {
 namespace {
 
-// Of one read: enough to keep a device busy, and few enough to share out.  A multiple of kPieceAlign.
+// Bytes of one read.  A choice: enough to keep a device busy, and few enough to share out among threads.
 constexpr uint64_t kReadAtOnce = uint64_t{8} << 20;
 
 Status Told(const GoOn& go_on, uint64_t bytes) { return go_on(bytes) ? Status() : Status(Code::kClosed, "given up"); }

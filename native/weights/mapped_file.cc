@@ -26,7 +26,7 @@ constexpr size_t kReadMost = size_t{1} << 30;
 std::string ErrorText(int error) { return std::system_category().message(error); }
 
 #if defined(__APPLE__)
-constexpr int kUncharged = 0;  // nothing is charged there
+constexpr int kUncharged = 0;  // this system charges nothing before it happens
 const timespec& Modified(const struct stat& facts) { return facts.st_mtimespec; }
 const timespec& StatusChanged(const struct stat& facts) { return facts.st_ctimespec; }
 #else
@@ -42,17 +42,17 @@ MappedFile::Identity IdentityOf(const struct stat& facts) {
           static_cast<uint64_t>(facts.st_size), Nanoseconds(Modified(facts)), Nanoseconds(StatusChanged(facts))};
 }
 
-// The same file once more, read past the page cache; -1 where the system does not allow that.
+// Opens the same file again, for reads past the page cache; -1 if the system does not allow that.
 int OpenDirect([[maybe_unused]] int file) {
 #if defined(__linux__)
-  // By the descriptor and not by its name, which may be another file's by now.
+  // By the descriptor, because the name may be another file's by now.
   return ::open(("/proc/self/fd/" + std::to_string(file)).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
 #else
   return -1;
 #endif
 }
 
-// Whether another machine, or a program, may cut the file although this one has it open.
+// Whether another machine, or a program that serves the file system, may cut the file while it is open here.
 bool OnNetwork([[maybe_unused]] int file) {
 #if defined(__linux__)
   // NFS, SMB, SMB2, CIFS, AFS, Ceph, 9P, FUSE, Lustre, GPFS, Coda, NCP (statfs(2)).
@@ -94,10 +94,10 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   opened->pages_ = std::make_shared<FilePages>(static_cast<std::byte*>(at), size);
   opened->mapped_ = !read;
 #if defined(MADV_DONTDUMP)
-  ::madvise(at, size, MADV_DONTDUMP);  // as best it can
+  ::madvise(at, size, MADV_DONTDUMP);  // if it fails, nothing is lost
 #endif
   if (strategy == MapStrategy::kDirect) opened->direct_file_ = OpenDirect(file);
-  // It may have been cut between the two.
+  // The file may have been cut between the two calls.
   if (opened->Changed()) return Status(Code::kChanged, "changed while it was opened");
   return opened;
 }
@@ -106,7 +106,7 @@ FilePages::~FilePages() { ::munmap(bytes_, size_); }
 
 void FilePages::Discard() const {
   discarded_.store(true);
-  // In one step: at no moment is there nothing.  Where the system refuses, the memory goes with the last owner.
+  // In one step, so the range is mapped at every moment.  If the system refuses, the memory goes with the last owner.
   (void)::mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | kUncharged, -1, 0);
 }
 
@@ -124,8 +124,8 @@ bool MappedFile::Changed() const {
   Identity now = IdentityOf(facts);
   const int64_t changed_ns = std::exchange(now.changed_ns, identity_.changed_ns);
   if (now != identity_ || facts.st_uid != owner_ || (facts.st_mode & 07777) != mode_) return true;
-  // Whoever replaces a file by renaming takes the name of the old one, and that sets its time.  From then on that time
-  // is what the next one is compared with.
+  // Replacing a file by renaming takes the name from the old one, and that sets the old one's time.  From then on that
+  // time is compared.
   MutexLock lock(names_mutex_);
   if (facts.st_nlink != std::exchange(names_, facts.st_nlink)) changed_ns_ = changed_ns;
   return changed_ns != changed_ns_;
@@ -147,12 +147,12 @@ Status MappedFile::ReadPages(uint64_t from, std::span<std::byte> out) const {
   if (direct_file_ < 0) return Read(from, out);
   size_t done = 0;
   while (done < out.size()) {
-    // Whole pages: the memory goes on to the end of its last one.
+    // Whole pages: the memory goes on to the end of its last page.
     const size_t rest = (out.size() - done + kPage - 1) / kPage * kPage;
     const ssize_t got =
         ::pread(direct_file_, out.data() + done, std::min(rest, kReadMost), static_cast<off_t>(from + done));
     if (got < 0 && errno == EINTR) continue;
-    // Some file systems open a file so and then do not read it; and one that was cut within a page goes on no page.
+    // Some file systems open a file in this way and then do not read it.  A file that was cut may end within a page.
     if (got <= 0 || static_cast<size_t>(got) % kPage != 0) {
       const size_t known = done + static_cast<size_t>(std::max<ssize_t>(got, 0));
       return known >= out.size() ? Status() : Read(from + known, out.subspan(known));

@@ -1,11 +1,11 @@
-// mapped_file.h: a file of weights in the address space, for as long as somebody looks at it.
+// mapped_file.h: a file of weights in the address space, for as long as somebody uses it.
 //
-// The mapping is private and writable: what JavaScript writes goes into a copy of that page alone, reaches neither the
-// file nor another process nor another mapping of it, and is not charged before it happens (MAP_NORESERVE).  Where a
-// file may vanish under its pages (network file systems) it has memory of its own instead, which LoadFile fills.
+// The mapping is private and writable.  What JavaScript writes goes into a copy of that page.  It reaches neither the
+// file nor another mapping, and takes no memory before it happens (MAP_NORESERVE).  Where a file may vanish under its
+// pages (network file systems), it has memory of its own instead, which LoadFile fills.
 //
-// Read cannot fault: it reads the file, not the pages.  Code that reads the pages uses fault_guard.h.  Changed reports
-// a file that was cut or written to since it was opened.
+// Read cannot fault: it reads the file, not the pages.  Code that reads the pages uses fault_guard.h.  Changed tells
+// whether the file was cut or written to since it was opened.
 //
 // Lifetime  counted (std::shared_ptr), on whatever thread.  The descriptors go with the last owner of the file: a
 //           JavaScript handle, or work under way.  The pages go with the last owner of the mapping, which may be a
@@ -43,8 +43,8 @@ class FilePages {
   std::byte* bytes() const { return bytes_; }
   uint64_t size() const { return size_; }
 
-  // Gives the memory back and leaves zeros.  The range stays taken: a late reader meets neither a fault nor another
-  // file.  Whoever fills the pages meanwhile asks `discarded` after each write, and discards again what it wrote.
+  // Gives the memory back and leaves zeros.  The range stays taken, so a late reader meets neither a fault nor another
+  // file.  Whoever fills the pages asks `discarded` after each write; if it is true, it discards again what it wrote.
   void Discard() const;
   bool discarded() const { return discarded_.load(); }
   // The pages may leave memory again.
@@ -58,8 +58,8 @@ class FilePages {
 
 class MappedFile {
  public:
-  // A regular file of at least one byte.  `follow`: whether the last part of the path may be a link.  Where it is not
-  // mapped, its memory is zeros until LoadFile.
+  // Opens a regular file of at least one byte.  `follow`: whether the last part of the path may be a link.  If the file
+  // is not mapped, its memory is zeros until LoadFile.
   static Result<std::shared_ptr<MappedFile>> Open(const std::string& path, MapStrategy strategy, bool follow);
 
   MappedFile(const MappedFile&) = delete;
@@ -71,8 +71,8 @@ class MappedFile {
   uint64_t size() const { return identity_.size; }
   bool mapped() const { return mapped_; }
 
-  // What it is, beside its path: the same as long as nobody replaced or wrote to it.  Programs set the time of
-  // modification as they like; that of the last change of the inode is the system's.
+  // Stays the same as long as nobody replaces the file or writes to it.  Programs can set the time of modification.
+  // Only the system sets the time at which the inode changed.
   struct Identity {
     uint64_t device, inode, size;
     int64_t modified_ns, changed_ns;
@@ -82,14 +82,15 @@ class MappedFile {
   uint32_t owner() const { return owner_; }
   // Permission bits.
   uint32_t mode() const { return mode_; }
-  // The file is not what it was when it was opened.  Another mode or owner counts as a change, since the system does
-  // not tell it from a write whose time was set back.  A name that came or went since the last call does not count.
+  // Whether the file is another one than when it was opened.  Another mode or owner counts as a change: it looks like a
+  // write whose time was set back.  A name that came or went since the last call does not count.
   bool Changed() const;
 
   // Copies from the file, not from the pages.  kChanged: the file was cut.  kUnreadable: the system cannot read it.
   Status Read(uint64_t from, std::span<std::byte> out) const;
 
-  // As Read, into memory of whole pages at a place of the file that begins one: past the page cache, with kDirect.
+  // As Read, but past the page cache with kDirect.  REQUIRES: whole pages of memory, and a place in the file that is a
+  // multiple of a page.
   Status ReadPages(uint64_t from, std::span<std::byte> out) const;
 
   // Tells the system which bytes are used next.  False where the system takes no such advice.
@@ -114,7 +115,7 @@ class MappedFile {
 
   mutable Mutex names_mutex_;  // a leaf lock
   mutable uint64_t names_ GUARDED_BY(names_mutex_) = 0;
-  mutable int64_t changed_ns_ GUARDED_BY(names_mutex_) = 0;  // when a name last came or went, or as in identity_
+  mutable int64_t changed_ns_ GUARDED_BY(names_mutex_) = 0;  // of identity_, or when a name last came or went
   uint32_t owner_ = 0, mode_ = 0;
 };
 

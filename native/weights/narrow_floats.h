@@ -1,4 +1,4 @@
-// narrow_floats.h: floats of 16 and 8 bits as float32.  Every value of theirs is one of float32, so all of it is exact.
+// narrow_floats.h: floats of 16 and 8 bits as float32.  float32 has every one of their values, so the result is exact.
 //
 //         bits: sign exponent mantissa   bias   all exponent bits set
 //   F16         1    5        10         15     infinity, NaN
@@ -30,8 +30,8 @@ inline uint16_t BitsAt(const void* at) {
   return bits;
 }
 
-// Without denormal operands, which some processors are slow at; and chosen by masks, not by conditions, of which GCC
-// makes branches: so compilers make vectors of it.
+// There are no denormal operands, because some processors are slow with them.  Masks choose the result, because GCC
+// makes branches of conditions, and vectors of this.
 constexpr float HalfToFloat(uint16_t half) {
 #if defined(__aarch64__)
   if (!std::is_constant_evaluated()) return static_cast<float>(std::bit_cast<__fp16>(half));  // one instruction
@@ -59,7 +59,7 @@ constexpr float PowerOfTwo(int exponent) {  // REQUIRES: -126 <= exponent <= 127
 
 inline constexpr float kNaN = std::bit_cast<float>(0x7fc00000u);
 
-// What all types with a sign have in common: the value if no pattern were special.
+// The value of a pattern that is not special.  All types with a sign share this.
 constexpr float Finite(uint32_t bits, int mantissa_bits, int bias) {
   const int exponent = static_cast<int>((bits & 0x7fu) >> mantissa_bits);
   const uint32_t fraction = bits & ((1u << mantissa_bits) - 1);

@@ -1,4 +1,4 @@
-// processor.h: which of this room's ways a processor can.  Each is compiled for its kind, and chosen at run time.
+// processor.h: which instructions this processor has.  Code for each kind is compiled for it, and chosen at run time.
 #pragma once
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -8,8 +8,8 @@
 
 namespace zerohop {
 
-// AVX2, FMA and F16C; processors have all three or none (Intel since 2013, AMD since 2015), but what emulates one may
-// not.
+// AVX2, FMA and F16C.  Processors have all three or none (Intel since 2013, AMD since 2015), but an emulator may
+// differ.
 inline bool HasAvx2() {
 #if defined(ZEROHOP_WEIGHTS_X86)
   unsigned a = 0, b = 0, c = 0, d = 0;

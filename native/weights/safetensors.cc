@@ -16,7 +16,7 @@ constexpr JsonReader::Codes kHeaderCodes = {"ERR_WEIGHTS_HEADER_UTF8", "ERR_WEIG
 constexpr JsonReader::Codes kIndexCodes = {"ERR_WEIGHTS_INDEX_UTF8", "ERR_WEIGHTS_INDEX_JSON"};
 static_assert(kSafetensorsHeaderMax <= JsonReader::kTextBytesMax && kShardIndexMax <= JsonReader::kTextBytesMax);
 
-// As [ST] has them.  Those below a byte lie one behind the other without gaps.
+// The types of [ST].  Elements smaller than a byte lie one after the other without gaps.
 constexpr DType kSafetensorsTypes[] = {
     {"F32", 1, 32},    {"F16", 1, 16},    {"BF16", 1, 16},       {"I8", 1, 8},          {"U8", 1, 8},
     {"I32", 1, 32},    {"I64", 1, 64},    {"F64", 1, 64},        {"BOOL", 1, 8},        {"I16", 1, 16},
@@ -45,7 +45,7 @@ bool BitsOf(const Tensor& tensor, uint64_t* bits) {
   return !__builtin_mul_overflow(elements, uint64_t{tensor.dtype->block_bits}, bits);
 }
 
-// Whether another one may follow so many; refuses if not.
+// Whether another item may follow so many; refuses if not.
 bool RoomForMore(JsonReader& json, uint64_t count, uint64_t most, const char* what) {
   return count < most ||
          json.Refuse("ERR_WEIGHTS_COUNT", json.offset(), "expected at most " + std::to_string(most) + " " + what);
@@ -57,7 +57,8 @@ std::span<const std::byte> WithoutPadding(std::span<const std::byte> text) {
   return text;
 }
 
-// One header: read tensor by tensor, then checked as they lie in the file.  Offsets are relative until all is known.
+// One header.  Tensors are read one by one, then checked in the order of their data.  Offsets count from the beginning
+// of the data until all is known.
 class SafetensorsReader {
  public:
   // `text` begins behind the length, and ends before the data.
@@ -74,7 +75,7 @@ class SafetensorsReader {
   }
 
  private:
-  // Where the parts of a tensor stand in the file: what is found wrong later can still be shown.
+  // Where the parts of a tensor stand in the file, so that an error found later can name its place.
   struct Places {
     uint32_t shape = 0, offsets = 0;
   };
@@ -116,7 +117,7 @@ void SafetensorsReader::ReadAll() {
 }
 
 void SafetensorsReader::ReadMetadata() {
-  if (json_.Peek() == 'n') {  // null: [ST] takes it for none
+  if (json_.Peek() == 'n') {  // null: as in [ST], no metadata
     json_.Skip();
     return;
   }
@@ -124,7 +125,7 @@ void SafetensorsReader::ReadMetadata() {
   json_.BeginObject();
   while (json_.NextName(&name) && RoomForMore(json_, header_.metadata.size(), kMetadataMax, "texts of metadata")) {
     std::string key(name);
-    // Only a tensor has lists under these names.
+    // Only a tensor has arrays under these names.
     if ((key == "shape" || key == "data_offsets") && json_.Peek() == '[') {
       json_.Refuse("ERR_WEIGHTS_NAME", json_.offset(), "expected no tensor called '__metadata__', found one");
     }
@@ -208,17 +209,17 @@ void SafetensorsReader::ReadOffsets(Tensor& tensor) {
   if (count != 2) Refuse(kHeaderCodes.json, at, tensor, "expected two data_offsets, found " + std::to_string(count));
 }
 
-// Checks the tensors one behind the other, and leaves them so.
+// Sorts the tensors by their data, and checks them in this order.
 void SafetensorsReader::PutInOrder() {
   std::vector<Tensor>& tensors = header_.tensors;
-  // What takes no bytes stands before what begins at the same byte; else as in the header.
+  // A tensor without bytes comes before one that begins at the same byte.  Otherwise the order is that of the header.
   const auto before = [&tensors](uint32_t one, uint32_t other) {
     return std::tie(tensors[one].begin, tensors[one].end, one) <
            std::tie(tensors[other].begin, tensors[other].end, other);
   };
   std::vector<uint32_t> order(tensors.size());
   std::iota(order.begin(), order.end(), 0);
-  const bool as_in_header = std::is_sorted(order.begin(), order.end(), before);  // as most writers have them
+  const bool as_in_header = std::is_sorted(order.begin(), order.end(), before);  // most writers write this order
   if (!as_in_header) std::sort(order.begin(), order.end(), before);
 
   uint64_t end = 0;
@@ -230,7 +231,7 @@ void SafetensorsReader::PutInOrder() {
   CheckEnd(end);
   if (json_.failed()) return;
 
-  // From here on all offsets are known to lie in the file.
+  // From here on, all offsets lie in the file.
   std::vector<Tensor> moved;
   if (!as_in_header) {
     moved.reserve(tensors.size());
@@ -268,7 +269,7 @@ bool SafetensorsReader::CheckSize(const Tensor& tensor, uint64_t at) {
                 "expected " + size + " for " + TypeAndShape(tensor) + ", found " + std::to_string(bytes) + " bytes");
 }
 
-// The data, and with it the file, ends where the last tensor does.
+// The file must end where the last tensor ends.
 void SafetensorsReader::CheckEnd(uint64_t end) {
   const uint64_t data_bytes = file_bytes_ - header_.data_start;
   const std::string message = "expected " + std::to_string(end) + " bytes of data, found " + std::to_string(data_bytes);
@@ -276,7 +277,7 @@ void SafetensorsReader::CheckEnd(uint64_t end) {
   if (end < data_bytes) json_.Refuse("ERR_WEIGHTS_TRAILING", header_.data_start + end, message);
 }
 
-// Whether a file of that name lies beside the index, on any system.
+// Whether a file of that name lies in the folder of the index, on any system.
 bool IsPlainName(std::string_view name) {
   constexpr std::string_view kForbidden("/\\:\0", 4);  // a colon: a drive, or another stream of a file
   return !name.empty() && name != "." && name != ".." && name.find_first_of(kForbidden) == std::string_view::npos;
@@ -331,7 +332,7 @@ Parsed<SafetensorsHeader> ParseSafetensors(std::span<const std::byte> head, uint
   if (const auto* const refusal = std::get_if<Refusal>(&length)) return *refusal;
   const uint64_t header_bytes = std::get<uint64_t>(length);
   const std::span<const std::byte> behind = head.subspan(kSafetensorsLengthBytes);
-  if (behind.size() < header_bytes) {  // a file that was cut while it was read
+  if (behind.size() < header_bytes) {  // the file was cut while it was read
     return Refusal{
         "ERR_WEIGHTS_TRUNCATED",
         "expected a header of " + std::to_string(header_bytes) + " bytes, could read " + std::to_string(behind.size()),

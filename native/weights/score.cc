@@ -13,11 +13,11 @@ namespace zerohop {
 namespace plain_score {
 namespace {
 
-// Vectors that the compiler maps to what every processor of the kind has.
+// Vectors that the compiler maps to the instructions that every processor of this architecture has.
 using Four = float __attribute__((vector_size(16)));
 
 struct Sixteen {
-  // Arm has 32 registers, and x86 without AVX2 but 16.
+  // Arm has 32 registers, x86 without AVX2 has 16.
 #if defined(__aarch64__)
   static constexpr size_t kRowsAtOnce = 4;
 #else
@@ -35,7 +35,7 @@ struct Sixteen {
   static Sixteen I8(const void* at) {
     return Widened<int8_t>(at, [](int8_t byte) { return static_cast<float>(byte); });
   }
-  // In one expression: where every processor of the kind fuses, as on arm64, it is what AVX2 does.
+  // In one expression, so that the compiler fuses it where every processor can, as on arm64.  AVX2 fuses too.
   void AddProduct(const Sixteen& a, const Sixteen& b) {
     first += a.first * b.first;
     second += a.second * b.second;
@@ -81,12 +81,12 @@ const ScoreWay& ChooseScores([[maybe_unused]] int vector_bytes) {
   return kPlainScores;
 }
 
-// The best rows so far, the worst of them in front (a heap) once there are as many as wanted.
+// The best rows so far.  Once there are as many as wanted they form a heap, with the worst in front.
 class BestRows {
  public:
   explicit BestRows(std::span<ScoredRow> room) : room_(room) {}
 
-  // Rows come in the order of their indices: one that only equals the worst is none of the best.
+  // Rows come in the order of their indices, so a row that only equals the worst is not among the best.
   void Offer(const ScoredRow& row) {
     if (filled_ == room_.size() && row.score <= room_.front().score) return;
     if (!std::isfinite(row.score)) return;

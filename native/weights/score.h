@@ -1,19 +1,19 @@
 // score.h: dot products of a query with many rows, and the rows that score highest.
 //
-// A row is so many elements side by side; it may begin anywhere:
+// The elements of a row lie side by side.  A row may begin anywhere:
 //
-//   kF32 kF16 kBf16   the elements, little-endian
-//   kI8               signed bytes; what a row of them is to be multiplied by is in a list beside them
+//   kF32 kF16 kBf16   elements, little-endian
+//   kI8               signed bytes; a list beside them has the scale of each row
 //
-// Order     Element i is added to sum i mod 16, in order; then the sums j and j + 8 are added, j and j + 4, and so on.
-//           So a row's score depends on nothing but the row and the query: not on its neighbours, nor on whether it was
-//           scored alone, and it is the same with AVX2 as with AVX-512.  Without FMA each product is rounded too, and
-//           the last bits may differ.
+// Order     Element i is added to sum i mod 16, in order.  Then the sums j and j + 8 are added, then j and j + 4, and
+// so on.
+//           So the score of a row depends only on the row and the query, not on other rows.  It is the same with AVX2
+//           as with AVX-512.  Without FMA each product is rounded too, and the last bits may differ.
 // Accuracy  |score - exact| <= g * sum |query[i] * row[i]| with g = n u / (1 - n u), u = 2^-24 and
-//           n = ceil(dimensions / 16) + 6: at 768 dimensions 54 roundings on the longest way, a relative 3.2e-6, where
-//           a plain loop has 768.  As long as nothing overflows, nor a product is below 2^-126.
-// Cost      memory's: rows are scored four at a time, and those to come are fetched.
-// Threads   none of its own.  No room is allocated.
+//           n = ceil(dimensions / 16) + 6, if nothing overflows and no product is below 2^-126.  At 768 dimensions
+//           there are 54 roundings on the longest way, a relative 3.2e-6.  A plain loop has 768.
+// Cost      that of reading memory: rows are scored four at a time, and the next ones are prefetched.
+// Threads   none of its own.  It allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -63,14 +63,14 @@ struct ScoredRow {
   float score;
 };
 
-// Of equal scores the lower index is better.
+// Of two rows with equal scores, the one with the lower index is better.
 bool IsBetterRow(const ScoredRow& a, const ScoredRow& b);
 
-// A score, or NaN where it is no finite number: of such vectors nobody knows how near they are.
+// The score, or NaN if it is not finite: such a score says nothing.
 float FiniteOrNan(float score);
 
-// The best.size() rows of the highest scores, best first; all of them where there are fewer.  Rows whose score is no
-// finite number are none of them.  Returns how many were written.
+// The best.size() rows with the highest scores, best first; all rows if there are fewer.  Rows whose score is not
+// finite are left out.  Returns how many were written.
 size_t TopK(const float* query, const RowMatrix& rows, std::span<ScoredRow> best);
 
 }  // namespace zerohop

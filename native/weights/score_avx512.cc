@@ -7,7 +7,7 @@
 
 #if defined(ZEROHOP_WEIGHTS_X86)
 #if defined(__GNUC__) && !defined(__clang__)
-// GCC 12's own header leaves a register undefined on purpose, and warns of it.
+// A header of GCC 12 leaves a register undefined on purpose, and warns of it.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif

@@ -1,4 +1,4 @@
-// score_ways.h: the ways to score rows, written out once (score_rows.inc), for vectors of each width.
+// score_ways.h: the ways to score rows, one for each width of vectors.  score_rows.inc is their common text.
 #pragma once
 
 #include <cstddef>
@@ -7,13 +7,13 @@
 
 namespace zerohop {
 
-// How far ahead rows are fetched, in bytes of them.
+// Bytes ahead at which rows are prefetched.  1 to 64 KiB made no difference (D63 in docs/DECISIONS.md).
 inline constexpr size_t kScoreAheadBytes = 4096;
 
 using ScoreRows = void (*)(const float* query, size_t dimensions, const std::byte* const* rows, size_t count,
                            float* out);
 
-// One for each RowType, in its order.
+// One function for each RowType, in its order.
 struct ScoreWay {
   ScoreRows of_type[4];
 };

@@ -9,7 +9,7 @@
 namespace zerohop {
 namespace {
 
-// Of one piece, where there are several threads: enough to be worth handing out.
+// Bytes of one piece, if there are several threads.  A choice: enough to be worth handing out.
 constexpr size_t kSearchedAtOnce = size_t{2} << 20;
 
 }  // namespace

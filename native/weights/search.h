@@ -10,7 +10,7 @@
 
 namespace zerohop {
 
-// The best `wanted` of `rows`, which lie in `file`: what TopK finds, in its order, however many threads find them (at
+// The best `wanted` of `rows`, which lie in `file`.  The result is that of TopK, whatever the number of threads (at
 // least 1).  kChanged: the file was cut.
 Result<std::vector<ScoredRow>> BestRowsOf(const MappedFile& file, const float* query, const RowMatrix& rows,
                                           size_t wanted, unsigned threads);

@@ -1,7 +1,7 @@
 // tensor.h: what the checked header of a file of weights says: names, types, shapes, places.
 //
-// Both readers (safetensors.h, gguf.h) give the same; what they refuse is a Refusal, with the byte at which the file is
-// wrong.  Nothing here refers to the file's memory.
+// Both readers (safetensors.h, gguf.h) give these types.  A Refusal says why a file was refused, and at which byte it
+// is wrong.  Nothing here refers to the file's memory.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace zerohop {
 
-// How elements lie in memory: in blocks of so many, of so many bits.
+// How elements lie in memory: in blocks of so many elements and so many bits.
 struct DType {
   const char* name;         // as safetensors or ggml write it: "F32", "BF16", "Q4_K"
   uint32_t block_elements;  // 1 but for quantised types
@@ -27,8 +27,9 @@ struct Tensor {
   uint64_t begin = 0, end = 0;  // bytes in the file
 };
 
-// Of one file, or of the index of several.  Each costs some hundred bytes until JavaScript has it: without a limit, 100
-// MB of header make gigabytes.  The largest models known have 100 000 tensors, in many files, and some hundred values.
+// Limits of one file, or of the index of several.  Choices: each item costs some hundred bytes until JavaScript has it,
+// so without a limit 100 MB of header would make gigabytes.  The largest models known have 100 000 tensors, in many
+// files, and some hundred values.
 inline constexpr uint64_t kTensorsMax = uint64_t{1} << 20;
 inline constexpr uint64_t kMetadataMax = uint64_t{1} << 16;
 

@@ -1,9 +1,10 @@
-// text_slots.h: a row by a text id: the index of lib/weights/id-index.ts, which makes it.
+// text_slots.h: finds the row of a text id, in the index that lib/weights/id-index.ts makes.
 //
-// A slot is two words: a hash of the id's UTF-8, and its row + 1, or 0 where there is none.  The ids lie back to back,
-// with the end of each.  A key chooses the hashes, so that nobody who chooses ids can make them collide.  All of this
-// may lie in a mapped file that somebody writes to: any content gives a row of the table or none, within kProbesMax
-// steps.  A file that is cut faults (fault_guard.h).
+// A slot is two words: a hash of the id's UTF-8, and its row + 1; or 0, 0 if the slot is empty.  The ids lie back to
+// back; a list has the end of each.  The hash has a key, so nobody who chooses ids can make them collide.
+//
+// All of this may lie in a mapped file to which somebody writes.  Whatever it contains, a search gives a row of the
+// table or none, within kProbesMax steps.  A file that is cut faults (fault_guard.h).
 #pragma once
 
 #include <cstddef>

@@ -57,7 +57,7 @@ struct KnownType {
 #define ZEROHOP_AVX2(function) nullptr
 #endif
 
-// The commonest first.
+// The most common types first.
 constexpr std::array kKnownTypes = {
     KnownType{"F32", 1, 4, FromF32},
     KnownType{"F16", 1, 2, From16Bits<HalfToFloat>, ZEROHOP_AVX2(FromF16)},

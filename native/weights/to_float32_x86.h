@@ -1,4 +1,4 @@
-// to_float32_x86.h: the conversions that vectors are faster at than what a compiler makes of plain code.
+// to_float32_x86.h: the conversions that are faster with AVX2 than what a compiler makes of plain code.
 #pragma once
 
 #include <cstddef>
