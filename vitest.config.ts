@@ -12,21 +12,32 @@ const VERSION_DEPENDENT = [
   'test/workers/!(near-coherence).test.ts',
 ];
 
-// What test/fixtures/child.ts says of ZEROHOP_PART: the files that have a long part are those that ask it for cases.
-const HAS_LONG_PART = /\b(alike|backends|viewBackends)\b.*from '.*\/fixtures\/child\.js'/;
-const withLongPart = () =>
-  readdirSync(join(__dirname, 'test'), { recursive: true, encoding: 'utf8' })
-    .map((file) => join('test', file))
-    .filter((file) => file.endsWith('.test.ts') && HAS_LONG_PART.test(readFileSync(join(__dirname, file), 'utf8')));
+// Who asks test/fixtures/child.ts for cases or rounds has less to do in the short part; the long part is these files.
+const ASKS = /\b(alike|backends|rounds|similar|viewBackends|whole)\b.*from '.*\/fixtures\/child\.js'/;
+const files = readdirSync(join(__dirname, 'test'), { recursive: true, encoding: 'utf8' })
+  .map((file) => join('test', file))
+  .filter((file) => file.endsWith('.test.ts'));
+const withLongPart = () => files.filter((file) => ASKS.test(readFileSync(join(__dirname, file), 'utf8')));
 
 function include(): string[] {
   if (process.env['ZEROHOP_BRIEF'] === '1') return VERSION_DEPENDENT;
-  return process.env['ZEROHOP_PART'] === 'long' ? withLongPart() : ['test/**/*.test.ts'];
+  return process.env['ZEROHOP_PART'] === 'long' ? withLongPart() : files;
 }
+
+// Files that look at nothing but what they make themselves share a process: to start one costs more than most of them
+// do. The others start processes, count bytes, garbage or warnings of their own, or change what all of it sees.
+const ALONE = [
+  /^test\/(cli|docs|examples|loading|package|resp|workers)\//,
+  /^test\/cache\/(address-space|backends|detach|events|exits|history|memory|near-cache|opening|policy)\./,
+  /^test\/cache\/(reclaim|small-caches|views|writes)\./,
+  /^test\/fingerprint\/hostile\./,
+  /^test\/model\/(attack|forgetting)\./,
+  /^test\/weights\/(beyond-4gib|blobs|checkpoints|close|ends|external-data|file-system|shared-folder|weights|windows)\./,
+];
+const isAlone = (file: string) => ALONE.some((one) => one.test(file));
 
 export default defineConfig({
   test: {
-    include: include(),
     pool: 'forks',
     execArgv: ['--expose-gc'],
     maxWorkers: 2,
@@ -34,5 +45,15 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     server: { deps: { external: [/\/dist\//] } },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'alone', include: include(), exclude: files.filter((file) => !isAlone(file)) },
+      },
+      {
+        extends: true,
+        test: { name: 'together', include: include(), exclude: files.filter(isAlone), isolate: false },
+      },
+    ],
   },
 });

@@ -2,17 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bytes, type Cache, float32, json, type Keyspace, number, utf8 } from 'zerohop';
 import { native } from '../../dist/addon/native.js';
-import {
-  makeNear,
-  openCache,
-  spin,
-  spinUntil,
-  textOf,
-  turn,
-  uniqueName,
-  until,
-  utf8Of,
-} from '../fixtures/opened.js';
+import { makeNear, openCache, spin, spinUntil, textOf, turn, uniqueName, until, utf8Of } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 
 type Texts = Keyspace<string, string, string>;

@@ -1,11 +1,11 @@
 // A file of more than 4 GiB, which takes no disk but where something was written: places need more than 32 bits, and one
 // buffer may be too short.
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Weights } from 'zerohop';
 import { nodeMajor } from '../fixtures/child.js';
-import { ownFolder } from '../fixtures/folder.js';
 import { errorOf } from '../fixtures/opened.js';
 import { GgufFile, u32, u64 } from './reader/make-gguf.js';
 
@@ -84,9 +84,11 @@ describe.each([
 ] as const)('a file of 8 GiB, %s', (format, make) => {
   let weights: Weights;
   beforeAll(async () => {
-    const path = join(ownFolder(), `long.${format}`);
+    const folder = mkdtempSync(join(tmpdir(), 'zerohop-'));
+    const path = join(folder, `long.${format}`);
     make(path);
-    weights = await Weights.open(path); // it is gone after the first test, but not for who has it open
+    weights = await Weights.open(path);
+    rmSync(folder, { recursive: true }); // who has it open keeps it
   });
   afterAll(() => weights.close());
 
