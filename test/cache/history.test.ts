@@ -1,7 +1,7 @@
 // Long random histories of every operation, against a Map that knows what must be. A failure tells seed and step.
 import { describe, expect, test } from 'vitest';
 import { type Cache, json, type Keyspace, number, utf8 } from 'zerohop';
-import { alike } from '../fixtures/child.js';
+import { alike, rounds } from '../fixtures/child.js';
 import { nowMs, openCache, turn } from '../fixtures/opened.js';
 import { randomFrom } from '../fixtures/values.mjs';
 
@@ -214,9 +214,9 @@ describe('a random history', () => {
     'where everything has room tells what was stored, and nothing else (seed %i)',
     async (seed) => {
       const history = new History(seed, [10, 80, 400][seed % 3]!, '32MB', false);
-      await history.run(40_000);
-      expect(history.found).toBeGreaterThan(5000);
-      expect(history.absent).toBeGreaterThan(1000);
+      await history.run(rounds(10_000, 40_000));
+      expect(history.found).toBeGreaterThan(rounds(1250, 5000));
+      expect(history.absent).toBeGreaterThan(rounds(250, 1000));
       expect(history.stats()).toMatchObject({ evictions: 0, refusals: 0, corrupted: 0 });
     },
   );
@@ -225,10 +225,10 @@ describe('a random history', () => {
     'where not everything has room never answers with what is gone (seed %i)',
     async (seed) => {
       const history = new History(seed, 3000, '4MB', true);
-      await history.run(60_000);
-      expect(history.found).toBeGreaterThan(3000);
+      await history.run(rounds(30_000, 60_000));
+      expect(history.found).toBeGreaterThan(rounds(1500, 3000));
       expect(history.stats()).toMatchObject({ refusals: 0, corrupted: 0 });
-      expect(history.stats().evictions).toBeGreaterThan(300);
+      expect(history.stats().evictions).toBeGreaterThan(rounds(100, 300));
     },
   );
 });
