@@ -1,8 +1,8 @@
-// addon.ts: finds the native addon: in a checkout the one that was built there, else that of the package for this
-// platform (@zerohop/<platform>), which npm installs as an optional dependency, without a script.
+// addon.ts: finds the native addon. In a checkout it is the one that was built there. Otherwise it is that of the
+// package for this platform (@zerohop/<platform>), which npm installs as an optional dependency, without a script.
 //
-// This file imports none of Node's modules: in a bundle of ES modules the first `require` fails, with a message of the
-// bundler's, and ours is to be the first.
+// This file imports no module of Node. In a bundle of ES modules the first `require` fails with a message of the
+// bundler, and our own message should come first.
 import { CacheError } from '../base/errors.js';
 
 const BUNDLED = "it was bundled; tell the bundler that 'zerohop' is external";
@@ -13,13 +13,13 @@ interface Manifest {
   readonly optionalDependencies?: Record<string, string>;
 }
 
-/** `linux-x64`, `linux-x64-musl` and so on: what the packages are named after. */
+/** `linux-x64`, `linux-x64-musl` and so on, as in the names of the packages. */
 function platformName(): string {
   const name = `${process.platform}-${process.arch}`;
   return process.platform === 'linux' && !usesGlibc() ? `${name}-musl` : name;
 }
 
-/** The report takes some 20 ms: asked only where it matters. */
+/** Whether the C library is glibc. The report takes some 20 ms, so it is made only on Linux. */
 function usesGlibc(): boolean {
   const { report } = process as { report?: NodeJS.ProcessReport & { excludeNetwork?: boolean } };
   if (report === undefined) return true;
@@ -33,8 +33,8 @@ function usesGlibc(): boolean {
 /**
  * The addon's exports.
  *
- * @throws {CacheError} `ERR_CACHE_ADDON`: there is none for this platform, its package is not installed or is another
- *   version's, or the system refuses to load it; the message says which, and what to type.
+ * @throws {CacheError} `ERR_CACHE_ADDON`: there is none for this platform, its package is not installed or has another
+ *   version, or the system refuses to load it. The message says which of these, and what to type.
  */
 export function loadAddon(): unknown {
   // A bundle of ES modules has no folder.
@@ -68,7 +68,7 @@ export function loadAddon(): unknown {
   return load(require, `${name}/zerohop.node`, `${name}@${version}`);
 }
 
-/** The one package for this system and processor that is there; none if there are two, for two C libraries. */
+/** The installed package for this system and processor; none if there are two, for two C libraries. */
 function installedPackage(require: NodeJS.Require, known: readonly string[]): string | undefined {
   const name = `@zerohop/${process.platform}-${process.arch}`;
   const there = [name, `${name}-musl`].filter((one) => known.includes(one) && resolves(require, `${one}/package.json`));
@@ -84,10 +84,10 @@ function resolves(require: NodeJS.Require, file: string): boolean {
   }
 }
 
-/** Node's permission model; undefined where it is not in force. */
+/** Node's permission model; undefined if it is not in force. */
 const { permission } = process as { permission?: { has(scope: string, path?: string): boolean } };
 
-/** Of the folder that this file was installed in; in a bundle it is another's, or there is none. */
+/** The manifest of the folder in which this file was installed. In a bundle it is another one's, or there is none. */
 function manifestIn(require: NodeJS.Require): Partial<Manifest> {
   return resolves(require, './package.json') ? (require('./package.json') as Manifest) : {};
 }

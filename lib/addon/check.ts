@@ -3,9 +3,9 @@
 import { CacheError } from '../base/errors.js';
 
 /**
- * Whether `library` has exactly these members.
+ * Checks that `library` has exactly these members.
  *
- * @throws {CacheError} `ERR_CACHE_ADDON`: one is missing, or there is one more.
+ * @throws {CacheError} `ERR_CACHE_ADDON`: one is missing, or there is another one.
  */
 export function checkFunctions(library: object, expected: readonly string[]): void {
   const there = new Set(Object.keys(library));
@@ -14,7 +14,7 @@ export function checkFunctions(library: object, expected: readonly string[]): vo
 }
 
 /**
- * Whether both languages know the same numbers.
+ * Checks that both languages have the same numbers.
  *
  * @throws {CacheError} `ERR_CACHE_ADDON`: one is missing, or differs.
  */

@@ -1,13 +1,13 @@
 // collect.ts: a collection of V8's young generation, on demand.
 //
-// While a cache evicts, buffers over its segments come back when the young generation is collected. V8 does that when
-// it is full; filling it on purpose costs more (1 to 2 ms of writing zeros) than collecting it (0.2 ms where little
-// lives). So the collector is asked directly: a context made while V8 has `--expose-gc` has the function, others do
-// not.
+// While a cache evicts, buffers over its segments come back when the young generation is collected. V8 collects it when
+// it is full. Filling it on purpose costs more (1 to 2 ms of writing zeros) than collecting it (0.2 ms if little
+// lives). So the collector is called directly: a context that is made while V8 has `--expose-gc` has its function (D21
+// in docs/DECISIONS.md).
 
 type Collector = (options: { type: 'minor' }) => void;
 
-/** Where there is no such function, this much garbage fills any young generation of default size. */
+/** If there is no such function, this much garbage fills any young generation of default size. */
 const GARBAGE_ARRAYS = 800;
 const GARBAGE_LENGTH = 8000;
 

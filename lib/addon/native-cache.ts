@@ -1,4 +1,5 @@
-// native-cache.ts: the functions behind lib/cache.
+// native-cache.ts: the functions behind lib/cache. native/binding/cache_binding.cc, read_binding.cc and
+// write_binding.cc say what each does.
 
 export interface NativeCounts {
   hits: number;
@@ -53,35 +54,22 @@ export type NativeKey = string | Uint8Array | number;
 export type NativeKeys = readonly NativeKey[] | Int32Array | Uint32Array | Float64Array;
 
 export interface NativeCache {
-  /** `terms`: whatever else must be the same when the name is opened again. */
   open(
     name: string,
     maxBytes: number,
     verify: number,
     maxEntries: number,
-    terms: string,
+    bindingOptions: string,
     policy: number,
     aging: boolean,
     admission: boolean,
   ): number;
   keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
-  /**
-   * The words that a near cache watches, the place of its hit count, the notice; undefined where there can be none now.
-   */
   near(handle: number): [ArrayBufferLike, number, number] | undefined;
-  /** A buffer over the word that counts ticks of time; undefined where there are no such buffers. */
   clock(): ArrayBufferLike | undefined;
-  /** The external buffer over the value's segment, or an answer without one. */
   find(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /** The same; registers tell what a near cache must know of the answer. */
   findNear(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /** The same as `find`, uncounted. */
   peek(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;
-  /**
-   * Keys of a batch: a list; or `count` strings as one, and where each of them ends.
-   *
-   * Three numbers a key: the segment or an answer without a buffer; offset; length. `buffers` is filled by segment.
-   */
   findMany(
     handle: number,
     keys: NativeKeys | string,
@@ -91,7 +79,6 @@ export interface NativeCache {
     ends: Int32Array | undefined,
     count: number,
   ): number;
-  /** How many keys are missing; their places are written to `missing`. */
   gather(
     handle: number,
     keys: NativeKeys | string,
@@ -102,18 +89,13 @@ export interface NativeCache {
     count: number,
   ): number;
   copy(handle: number, key: NativeKey, peek: boolean): ArrayBuffer | undefined;
-  /** Throws if one of them is no key. */
   check(handle: number, keys: NativeKeys | string, ends: Int32Array | undefined, count: number): void;
   has(handle: number, key: NativeKey): boolean;
-  /** Facts in the wide registers. */
   describe(handle: number, key: NativeKey): boolean;
-  /** 0: not remembered. 1, 2, 3: evicted, for maxEntries, refused; facts in the wide registers. */
   lastEviction(handle: number, key: NativeKey): 0 | 1 | 2 | 3;
   scan(handle: number, part: number): NativeKey[];
-  /** Time to live and cost are taken from the wide registers. */
   set(handle: number, key: NativeKey, value: ArrayBufferView): 0 | 1;
   setTagged(handle: number, key: NativeKey, value: ArrayBufferView, tags: readonly string[]): 0 | 1;
-  /** `ttlUs` NaN: the end stays as it is. */
   touch(handle: number, key: NativeKey, ttlUs: number): 0 | 1 | 2;
   delete(handle: number, key: NativeKey): boolean;
   deleteByTag(handle: number, tag: string): number;

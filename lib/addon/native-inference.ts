@@ -1,7 +1,6 @@
 // native-inference.ts: the lookups behind lib/model. native/binding/inference_binding.cc says what each does.
 
 export interface NativeInference {
-  /** `undefined`, or -1 - its place: a text has a lone surrogate. */
   findText(
     handle: number,
     state: Uint8Array,

@@ -1,14 +1,14 @@
 // native-weights.ts: the functions behind lib/weights. native/binding/weights_binding.cc, weights_header_binding.cc and
 // tensors_binding.cc say what each does.
 
-/** What the system says of a file of weights. */
+/** What the system knows of a file of weights. */
 export interface NativeFileFacts {
   size: number;
-  /** False: it is to be read into memory of its own. */
+  /** False: it must be read into memory of its own. */
   mapped: boolean;
-  /** Since it was opened. */
+  /** Whether it changed since it was opened. */
   changed: boolean;
-  /** Another one after each write, whatever time a program set. */
+  /** Changes with each write, whatever time a program set. */
   identity: string;
   /** The user's number, and the permission bits. */
   owner: number;
@@ -17,20 +17,20 @@ export interface NativeFileFacts {
   changedMs: number;
 }
 
-/** What a header of weights says. */
+/** The header of a file of weights. */
 export interface NativeHeader {
   names: string[];
   dtypes: string[];
-  /** Elements and bits of each one's blocks. */
+  /** Of each tensor, how many elements and bits a block has. */
   blocks: Float64Array;
   shapes: number[][];
-  /** Begin and end of each, in the file. */
+  /** Begin and end of each tensor, in the file. */
   places: Float64Array;
-  /** Texts; of GGUF the places of values: type, element type, count, begin and end. */
+  /** Texts. For GGUF the places of values: type, element type, count, begin and end. */
   metadata: ([string, string] | [string, number, number, number, number, number])[];
 }
 
-/** Type: 0 F32, 1 F16, 2 BF16, 3 I8; 0 where there are no scales. */
+/** `type`: the place in ROW_TYPES. `scalesBegin`: 0 if there are no scales. */
 export type NativeVectors = [
   file: unknown,
   begin: number,
@@ -40,18 +40,16 @@ export type NativeVectors = [
   scalesBegin: number,
 ];
 
-/** What native code tells of a file that it refused. */
+/** Why native code refused a file, and at which byte. */
 export type NativeRefusal = [code: string, message: string, offset: number];
 
 export interface NativeWeights {
-  /** The file, or a refusal. */
   weightsOpen(path: string, strategy: number, follow: boolean): unknown;
   weightsFacts(file: unknown): NativeFileFacts;
   weightsParse(file: unknown): NativeHeader | NativeRefusal;
   weightsParseIndex(text: Uint8Array): [string, string][] | NativeRefusal;
   weightsSplitNames(name: string): string[] | undefined;
   weightsWindow(file: unknown, from: number, bytes: number): ArrayBuffer;
-  /** Tells V8 of so many bytes more, or fewer: only what was told before. */
   accountExternal(bytes: number): void;
   weightsDetach(buffer: ArrayBuffer): boolean;
   weightsRelease(file: unknown, discard: boolean): void;
@@ -60,7 +58,6 @@ export interface NativeWeights {
   weightsResident(file: unknown): number;
   weightsAdvise(file: unknown, from: number, bytes: number): boolean;
   weightsLock(file: unknown): string | undefined;
-  /** `control`: set the first word to give up; the second counts KiB. */
   weightsDigest(
     file: unknown,
     begin: number,
@@ -93,7 +90,6 @@ export interface NativeWeights {
     ids: readonly string[],
     places: Int32Array,
   ): void;
-  /** Of these the first six are a table's vectors. Throw, with code ERR_WEIGHTS_CHANGED: the file was cut. */
   tableGather(...vectors: [...NativeVectors, places: Int32Array, out: ArrayBufferView]): void;
   tableDot(...vectors: [...NativeVectors, query: Float32Array, places: Int32Array, out: Float32Array]): void;
   tableTopK(

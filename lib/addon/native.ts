@@ -1,5 +1,7 @@
-// native.ts: starts the addon, and checks that it is the one that this JavaScript was made for. What its functions take
-// and give is said in native-*.ts, by room. As in addon.ts, and for its reason, none of Node's modules are imported.
+// native.ts: starts the addon, and checks that it is the one that this JavaScript was made for.
+//
+// native-*.ts have the types of its functions, a file for each room. native/binding/*_binding.cc say what the functions
+// do. For the reason that addon.ts gives, no module of Node is imported here.
 
 import { CacheError, type CacheErrorCode } from '../base/errors.js';
 import { NAN_KINDS } from '../base/nans.js';
@@ -16,20 +18,20 @@ import { type NativeWeights, WEIGHTS_FUNCTIONS } from './native-weights.js';
 export type { NativeCounts, NativeKey, NativeKeys, NativeStats } from './native-cache.js';
 export type { NativeFileFacts, NativeHeader, NativeRefusal, NativeVectors } from './native-weights.js';
 
-/** Answers of a lookup that has no buffer to make a view from. */
+/** Answers of a lookup that has no buffer for a view. */
 export const MISS = -1;
 export const COPIED = -2; // into the slab, at registers[OFFSET]
 export const NEED_SLAB = -3; // a copy is due, and the slab has no room for registers[LENGTH] bytes
 
-/** Places in the registers, where native code leaves the rest of an answer. */
+/** Places in the registers, where native code writes the rest of an answer. */
 export const OFFSET = 0; // of the value in its buffer, in bytes
 export const LENGTH = 1; // of the value, in bytes
-export const SEGMENT = 2; // that the buffer shows
-export const NEAR_WORD = 3; // of the words of a near cache, the one that is the key's version
-export const NEAR_VERSION = 4; // what it was before the lookup
+export const SEGMENT = 2; // the one that the buffer shows
+export const NEAR_WORD = 3; // the place of the key's version among the words of a near cache
+export const NEAR_VERSION = 4; // the version before the lookup
 export const VERIFY_NOW = 5; // set by us: the next `findNear` compares the checksum
-export const NEAR_ENDS = 6; // the tick from which on native code is to be asked about the entry
-export const EVICTED = 7; // entries that the last set pushed out
+export const NEAR_ENDS = 6; // the tick from which on native code must be asked about the entry
+export const EVICTED = 7; // entries that the last set evicted
 
 /** Places in the wide registers. */
 export const EXPIRES = 8; // ms left
@@ -37,7 +39,7 @@ export const AGE = 9; // in ms
 export const FREQUENCY = 10;
 export const COST = 11; // in ms
 export const SIZE = 12; // of the value, in bytes
-export const STORE_TTL = 13; // set by us: what the next value is stored with, in us; Infinity: it has no end
+export const STORE_TTL = 13; // set by us: the time to live of the next value, in us; Infinity: it has no end
 export const STORE_COST = 14; // likewise, in ms
 export const GAP = 15; // in capacities
 export const WORTH = 16;
@@ -48,38 +50,38 @@ export const IDLE = 18; // in capacities
 export const STORED = 1;
 export const ABSENT = 2; // touch: there is no such key
 
-/** The index is scanned in so many parts. */
+/** Parts of the index that are scanned one by one. */
 export const SCAN_PARTS = 64;
 
-/** Of each key of a batch: a lookup's answer, OFFSET and LENGTH. */
+/** Numbers of one key in the answers of a batch: the answer of its lookup, OFFSET and LENGTH. */
 export const LOCATION_WORDS = 3;
-/** What a slab begins with. */
+/** Bytes of the header of a slab. */
 export const SLAB_HEADER_BYTES = 64;
 
-/** Of the words of a near cache, the one for all keys. */
+/** The place of the word for all keys among the words of a near cache. */
 export const NOTICE = 0;
-/** The clock while nobody counts: beyond every end. */
+/** The clock word while no thread counts: beyond every end. */
 export const ASLEEP = 2 ** 31 - 2;
 
-/** What whole blocks leave behind when they are hashed. */
+/** Bytes of the state of a hash after whole blocks. */
 export const HASH_STATE_BYTES = 200;
 
-/** An id lies at most so many slots behind its first one (native/weights/id_slots.h). */
+/** An id lies at most so many slots from its first one (native/weights/id_slots.h). */
 export const PROBES_MAX = 128;
 
-/** Places in the words of work beside the event loop. */
+/** The words that work beside the event loop shares with us (native/binding/job.h): how many, and their places. */
 export const CONTROL_WORDS = 2;
 export const GIVE_UP = 0; // set by us
 export const DONE_KIB = 1;
 
-/** Lists of names: native code knows each by its place. */
+/** Lists of names. Native code knows each name by its place. */
 export const VERIFY = ['off', 'sample', 'trap'] as const;
 export const POLICIES = ['learned', 'score'] as const;
 export const STRATEGIES = ['auto', 'mmap', 'read', 'direct'] as const;
 export const EVICTION_REASONS = ['none', 'capacity', 'maxEntries', 'worth'] as const;
 export const ROW_TYPES = ['F32', 'F16', 'BF16', 'I8'] as const;
 
-/** What must be the same in native/binding/numbers.cc. @internal */
+/** The numbers that must be the same in native/binding/numbers.cc. @internal */
 export const NUMBERS: Record<string, number> = {
   ...{ MISS, COPIED, NEED_SLAB },
   ...{ OFFSET, LENGTH, SEGMENT, NEAR_WORD, NEAR_VERSION, VERIFY_NOW, NEAR_ENDS, EVICTED },
@@ -95,7 +97,7 @@ function placesIn(lists: Record<string, readonly string[]>): Record<string, numb
   );
 }
 
-/** What native code calls of ours. */
+/** The functions of ours that native code calls. */
 interface Hooks {
   newError(code: string, message: string): Error;
   /** Collects the young generation. */
@@ -106,18 +108,18 @@ interface Hooks {
 
 interface Addon {
   /**
-   * Adds everything else to `library`, and gives it back. Once for each evaluation of this file, of which there may be
-   * many over one addon (native/binding/evaluation.h). Native code calls the hooks for as long as the object is there.
+   * Adds everything else to `library`, and returns it. Each evaluation of this file calls it once; one addon may have
+   * many (native/binding/evaluation.h). Native code calls the hooks for as long as the object is there.
    */
   start(library: Hooks): Native;
-  /** What native code takes the numbers above for. */
+  /** The numbers above, as native code has them. */
   readonly numbers?: Record<string, number>;
 }
 
 export interface Native extends NativeCache, NativeFingerprint, NativeInference, NativeWeights, NativeResp {
-  /** Where native code leaves the rest of an answer; the same array for every evaluation. */
+  /** Where native code writes the rest of an answer. The same array for every evaluation. */
   readonly registers: Uint32Array;
-  /** Hits of near caches, one number a keyspace, counted here and read by native code; later ones do without. */
+  /** Hits of near caches, one number for each keyspace. They are counted here, and native code reads them. */
   readonly nearHits: Float64Array;
 }
 
@@ -125,12 +127,12 @@ const FUNCTIONS = [CACHE_FUNCTIONS, FINGERPRINT_FUNCTIONS, INFERENCE_FUNCTIONS, 
 
 let tidyNear = (): void => {};
 
-/** `tidy` has all near caches drop what they must not keep. Native code asks for it when eviction begins. */
+/** Sets what `tidyNear` calls. Native code asks for it when pressure begins. */
 export function onTidy(tidy: () => void): void {
   tidyNear = tidy;
 }
 
-// Errors are made here for native code, so that they are of the classes of this evaluation, and of its realm.
+// Errors of native code are made here, so that they have the classes of this evaluation and its realm.
 const hooks: Hooks = {
   newError(code, message) {
     if (code === 'ERR_INVALID_ARG_TYPE') return Object.assign(new TypeError(message), { code });
@@ -144,7 +146,7 @@ const hooks: Hooks = {
 const others = [...Object.keys(hooks), 'registers', 'nearHits'];
 
 const addon = loadAddon() as Addon;
-/** What native code says. @internal */
+/** The numbers of native code. @internal */
 export const nativeNumbers = addon.numbers ?? {};
 checkNumbers(nativeNumbers, NUMBERS);
 export const native = addon.start(hooks);
@@ -153,14 +155,14 @@ checkFunctions(native, [...FUNCTIONS.flatMap((room) => Object.keys(room)), ...ot
 export const { registers, nearHits } = native;
 export const wideRegisters = new Float64Array(registers.buffer);
 
-/** Ticks of 4 ms, as native code counts them: at most some ms ago; beyond every end while nobody counts. */
+/** The clock word: ticks of 4 ms, some ms late at most. While no thread counts, it lies beyond every end. */
 export const clock = clockOver(native.clock());
 
 function clockOver(buffer: ArrayBufferLike | undefined): Int32Array {
   return buffer === undefined ? new Int32Array(1) : new Int32Array(buffer);
 }
 
-/** Tells native code how large the heap is: what a collection costs, and so what an exposure costs, follows from it. */
+/** Tells native code how large the heap is. The cost of a collection, and so that of an exposure, follows from it. */
 export function reportHeap(): void {
   native.heap(process.getBuiltinModule('node:v8').getHeapStatistics().used_heap_size);
 }

@@ -1,8 +1,8 @@
-// addon.cc: what the module exports, and one Isolate for each environment that loads it, gone before the environment
-// is.
+// addon.cc: what the module exports.  Each environment that loads it has one Isolate, which is gone before the
+// environment is.
 //
 //   start(library)   adds every function of the binding to the object of an evaluation of the library (evaluation.h)
-//   numbers          what both languages know (numbers.h)
+//   numbers          the numbers that both languages know (numbers.h)
 #include <new>
 
 #include "binding/function_table.h"
@@ -36,7 +36,7 @@ bool AddArray(napi_env env, const char* name, napi_ref array, napi_value library
          napi_set_named_property(env, library, name, value) == napi_ok;
 }
 
-// start(library): once for each evaluation, by lib/addon/native.ts.
+// start(library): called once for each evaluation, by lib/addon/native.ts.
 napi_value StartEvaluation(napi_env env, napi_callback_info info) {
   Isolate& isolate = *Isolate::Of(env);
   size_t count = 1;
@@ -52,7 +52,7 @@ napi_value StartEvaluation(napi_env env, napi_callback_info info) {
   return library;
 }
 
-// Not Guarded: there may be no evaluation yet to make the error.
+// Not Guarded: there may be no evaluation yet that could make the error.
 napi_value Start(napi_env env, napi_callback_info info) {
   try {
     return StartEvaluation(env, info);
@@ -68,8 +68,8 @@ bool Export(napi_env env, napi_value exports) {
          napi_set_named_property(env, exports, "start", start) == napi_ok && ExportNumbers(env, exports);
 }
 
-// Runs while JavaScript can no longer, before Node frees buffers and message queues.  Tickets still on their way do
-// not need the Isolate.
+// Runs when JavaScript cannot run any more, before Node frees buffers and message queues.  Tickets still on their way
+// do not need the Isolate.
 void End(void* env) {
   Isolate* isolate = Isolate::Of(static_cast<napi_env>(env));
   napi_set_instance_data(static_cast<napi_env>(env), nullptr, nullptr, nullptr);

@@ -1,4 +1,4 @@
-// Opening and closing caches and keyspaces, and what is known of one as a whole.
+// cache_binding.cc: opening and closing caches and keyspaces; near caches, upkeep and figures.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -25,7 +25,8 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// open(name, maxBytes, verify, maxEntries, bindingOptions, policy, aging, admission): handle.
+// open(name, maxBytes, verify, maxEntries, bindingOptions, policy, aging, admission): handle.  `bindingOptions`: a text
+// of whatever else must be the same when the name is opened again.
 napi_value Open(napi_env env, napi_callback_info info) {
   const Arguments<8> args(env, info);
   Isolate& isolate = *args.isolate;
@@ -69,7 +70,7 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
       napi_get_value_bool(env, args[4], &integers) != napi_ok) {
     return ThrowType(env, "keyspace: expected (handle, string, string, string, boolean)");
   }
-  // The kind of key is part of what must be the same when the keyspace is opened again.
+  // The kind of key is part of the codec's name, because it must be the same when the keyspace is opened again.
   if (integers) codec = "integer keys, " + codec;
   Result<uint16_t> space = call.cache().OpenSpace(name, scope, codec);
   if (!space.ok()) return Throw(env, space.status());
@@ -78,12 +79,13 @@ napi_value Keyspace(napi_env env, napi_callback_info info) {
 }
 
 // near(handle): [a buffer over the words that a near cache watches (cache/version_words.h), the place of its hit count,
-// the notice]; undefined where there can be none just now.
+// the notice]; undefined if there can be no near cache now.
 napi_value Near(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);
   if (!call) return nullptr;
-  // Before it is asked whether the cache evicts: if that begins in between, the notice has changed by then.
+  // The notice is read before the cache is asked whether it is under pressure.  If pressure begins in between, the
+  // notice changes, and the near cache sees that.
   const uint32_t notice = call.cache().version_words()->notice();
   if (call.cache().exposure().under_pressure() || call.cache().options().verify == Verify::kTrap) return nullptr;
   const std::optional<uint32_t> number = call.membership().NearNumber(call.space());
@@ -99,12 +101,12 @@ napi_value Near(napi_env env, napi_callback_info info) {
   return pair;
 }
 
-// clock(): a buffer over the word that tells the time (base/ticker.h); undefined where there are no such buffers.
+// clock(): a buffer over the word that tells the time (base/ticker.h); undefined if this Node has no such buffers.
 napi_value Clock(napi_env env, napi_callback_info) {
   return MakeSharedBuffer(env, Isolate::Of(env)->backend(), Ticker::Process().word(), Ticker::kWordBytes, nullptr);
 }
 
-// detached(handle, segment): the buffer over the segment can not be used any more.
+// detached(handle, segment): the buffer over the segment was detached, so it cannot be used any more.
 napi_value Detached(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);
@@ -114,7 +116,7 @@ napi_value Detached(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// heap(usedBytes): what the isolate's heap holds now; the price of an exposure follows from it.
+// heap(usedBytes): tells how many bytes the isolate's heap holds.  The price of an exposure follows from that.
 napi_value Heap(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   double bytes = 0;
@@ -129,7 +131,7 @@ napi_value Maintain(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// collect(): the young generation, where copies are not counted by V8.
+// collect(): collects the young generation, if V8 does not count copies (Backend::kShared).
 napi_value Collect(napi_env env, napi_callback_info) {
   Isolate::Of(env)->collector().CollectYoung();
   return nullptr;
@@ -166,7 +168,7 @@ void PutCounts(napi_env env, Napi::Object& into, const CountTotals& counts) {
   }
 }
 
-// spaceStats(handle): the counts of one keyspace.
+// spaceStats(handle): the counts of the keyspace.
 napi_value SpaceStats(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);
@@ -216,7 +218,7 @@ napi_value Environment(napi_env env, napi_callback_info) {
   const Isolate& isolate = *Isolate::Of(env);
   Napi::Object environment = Napi::Object::New(env);
   environment.Set("backend", Napi::String::New(env, BackendName(isolate.backend())));
-  // As it was at first, before there were caches: every thread must come to the same default size.
+  // Asked once, before there are caches, so that every thread computes the same default size.
   static const uint64_t address_space = AddressSpaceLeftBytes();
   const uint64_t memory = std::min(MemoryLimitBytes(PhysicalMemoryBytes()), address_space);
   environment.Set("memoryLimitBytes", Napi::Number::New(env, static_cast<double>(memory)));

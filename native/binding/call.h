@@ -1,4 +1,4 @@
-// call.h: what nearly every function of the binding starts with: the open handle that its first argument names.
+// call.h: nearly every function of the binding starts with a Call: the open handle that its first argument names.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace zerohop::binding {
 
-// What is left until then, as JavaScript is told it.
+// The time left until then, in ms, for JavaScript; infinity for kNever.
 inline double MsLeft(uint64_t expires_us) {
   if (expires_us == kNever) return std::numeric_limits<double>::infinity();
   const uint64_t now = NowUs();
   return static_cast<double>(expires_us > now ? expires_us - now : 0) / 1000;
 }
 
-// The open handle that the first argument names, or null with ERR_CACHE_CLOSED pending.
+// The open handle that the first argument names.  False: there is none, and ERR_CACHE_CLOSED is pending.
 struct Call {
   Isolate* isolate;
   Handle* handle = nullptr;

@@ -8,16 +8,17 @@
 namespace zerohop::binding {
 namespace {
 
-// Enough to put V8 over any limit of external memory that it may have set itself, so that it collects at once.
+// Bytes.  More than any limit of external memory that V8 may have set itself, so that it collects at once.
 constexpr int64_t kForceBytes = int64_t{64} << 30;
 
-// A collection of everything is forced again after 100 times what the last one took: at most 1 % of the time.
+// The whole heap is collected again after 100 times what the last collection took: at most 1 % of the time.  A choice.
 constexpr int kWholeShare = 100;
 
-// A collection of the young generation that freed no buffer is tried again after 10 times what it took.
+// After a collection of the young generation that freed no buffer, the next one waits 10 times what it took.  A choice.
 constexpr int kYoungShare = 10;
 
-// What views are given to go before a planned collection: so many hits, or, where there are few, so many calls.
+// Before a planned collection so many hits are copies, or, if there are few hits, so many calls pass (D4 in
+// docs/DECISIONS.md).
 constexpr uint32_t kQuietHits = 256;
 constexpr uint32_t kQuietCalls = 8192;
 static_assert(kQuietHits < kQuietCalls, "every hit is a call");
@@ -60,11 +61,11 @@ bool Collector::CollectWhole() {
   const auto before = Clock::now();
   if (before < next_whole_) return false;
   int64_t total;
-  // Up, then down by the same amount: V8's own account is the same as before.
+  // Up, then down by the same amount, so V8's own account is the same as before.
   if (napi_adjust_external_memory(isolate_.env(), kForceBytes, &total) != napi_ok) return false;
   napi_adjust_external_memory(isolate_.env(), -kForceBytes, &total);
   const auto after = Clock::now();
-  // Whether it freed anything is not known yet: buffers of the old generation are swept by helper threads.
+  // Nobody knows yet whether it freed anything: helper threads sweep the old generation.
   next_whole_ = after + kWholeShare * (after - before);
   HeedCollection();
   for (const auto& one : isolate_.memberships()) one->session().counters.Add(Count::kForcedGcs);
@@ -73,7 +74,7 @@ bool Collector::CollectWhole() {
 }
 
 void Collector::Plan(Membership& membership) {
-  if (quiet() || membership.seen() == 0) return;  // others' buffers; they have been told
+  if (quiet() || membership.seen() == 0) return;  // the buffers are other isolates', which have been told
   const auto now = Clock::now();
   const bool whole = membership.cache().exposure().collection_need() == CollectionNeed::kWhole && now >= next_whole_;
   if (!whole && now < next_young_) return;
@@ -98,14 +99,14 @@ void Collector::Ask(CollectionNeed need) {
 void Collector::CollectAsAsked() {
   if (asked_.load(std::memory_order_relaxed) == CollectionNeed::kNothing) return;
   const CollectionNeed need = asked_.exchange(CollectionNeed::kNothing, std::memory_order_relaxed);
-  // The whole heap includes the young generation; but it may have been collected too lately.
+  // The whole heap includes the young generation.  But it may have been collected too recently.
   if (need != CollectionNeed::kWhole || !CollectWhole()) CollectYoung();
 }
 
 uint64_t Collector::PendingBytes() {
   uint64_t bytes = 0;
   for (const auto& one : isolate_.memberships()) {
-    // Where buffers come back with the young generation, an evicting cache sees to that itself.
+    // A cache under pressure has the young generation collected itself, where buffers come back with it.
     if (isolate_.prompt() && one->cache().exposure().under_pressure()) continue;
     bytes += uint64_t{one->pending()} * one->cache().arena().segment_bytes();
   }

@@ -1,13 +1,16 @@
 // collector.h: when an isolate's garbage is collected, so that unused buffers give their segments back.
 //
-//   young    the young generation: where buffers come back with it (Backend::kShared).  Cheap, so it is refused only
-//            for a while after one that freed no buffer.
-//   whole    everything: V8 is made to believe that it holds too much external memory.  At most 1 % of the time.
+//   young    a collection of the young generation, where buffers come back with it (Backend::kShared).  It is cheap, so
+//   it
+//            is refused only for a while after one that freed no buffer.
+//   whole    a collection of the whole heap: V8 is told of so much external memory that it collects at once.  It takes
+//   at
+//            most 1 % of the time.
 //   planned  evictions want a collection.  A buffer that a view uses at that moment would survive and grow old.  So
 //   some
-//            hits are copies first, and views that are held briefly go.
+//            hits are copies first, until views that are held briefly are gone (D4 in docs/DECISIONS.md).
 //   asked    a store of another thread waits for memory (cache/collection_ladder.h)
-//   account  what V8 is told of external memory: what let-go buffers hold.  Never below zero of our own.
+//   account  the external memory that V8 is told of: what released buffers hold.  No more is taken off than was added.
 //
 // Threads  the environment's, except Ask.  Collections run in here: under no lock, and under no ReadGuard.
 #pragma once
@@ -36,7 +39,7 @@ class Collector {
   // Once, when the isolate's backend is known.
   void Watch();
 
-  // At the start of every call: one load each when there is nothing to do.
+  // Called at the start of every call.  Each takes one load if there is nothing to do.
   void HeedCollection() {
     if (collections_->load(std::memory_order_relaxed) != seen_collections_) [[unlikely]]
       Collected();
@@ -46,7 +49,7 @@ class Collector {
       return;
     if (--quiet_calls_ == 0 || quiet_hits_ == 0) CollectAsPlanned();
   }
-  // Hits are copies, because a collection is planned.
+  // Whether hits are copies, because a collection is planned.
   bool quiet() const { return quiet_calls_ != 0; }
   void CountQuietHit() {
     if (quiet_hits_ > 0) --quiet_hits_;
@@ -59,14 +62,15 @@ class Collector {
   // Plans the collection that evictions want, where this membership's buffers are concerned.
   void Plan(Membership& membership);
 
-  // A store of another thread waits.  Any thread, while a membership of this isolate is in its cache's list.
+  // A store of another thread waits for a collection.  Any thread, while a membership of this isolate is in its cache's
+  // list.
   void Ask(CollectionNeed need);
   void CollectAsAsked();
 
-  // Tells V8 what let-go buffers hold now.  May collect garbage.
+  // Tells V8 how many bytes released buffers hold now.  V8 may collect garbage.
   void Account();
   bool accounted() const { return accounted_bytes_ > 0; }
-  // A membership ends whose buffers V8 has not freed yet.
+  // Keeps counting the buffers of a membership that ends, until V8 has freed them.
   void KeepAccountOf(std::shared_ptr<ExposureTally> tally, size_t segment_bytes);
 
  private:

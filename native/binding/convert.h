@@ -1,4 +1,4 @@
-// convert.h: JavaScript arguments to core types.  Each function throws the caller's mistake itself and says false.
+// convert.h: from JavaScript arguments to core types.  On a caller's mistake, a function throws it and returns false.
 #pragma once
 
 #include <array>
@@ -12,11 +12,11 @@
 
 namespace zerohop::binding {
 
-// Arguments of a call; missing ones are undefined.
+// The arguments of a call.  Missing ones are undefined.
 template <size_t N>
 struct Arguments {
   std::array<napi_value, N> values;
-  Isolate* isolate;  // of the environment
+  Isolate* isolate;  // the environment's
   Arguments(napi_env env, napi_callback_info info) {
     size_t count = N;
     void* data = nullptr;
@@ -29,7 +29,7 @@ struct Arguments {
   napi_value operator[](size_t i) const { return values[i]; }
 };
 
-// Closed whatever happens: Node ends the process over one that is not.
+// A handle scope that is closed in any case: Node ends the process if one stays open.
 class HandleScope {
  public:
   explicit HandleScope(napi_env env) : env_(env) { napi_open_handle_scope(env, &scope_); }
@@ -42,10 +42,12 @@ class HandleScope {
   napi_handle_scope scope_ = nullptr;
 };
 
-// The memory of a typed array, valid during the call.  False, and an exception pending, if it is none or detached.
+// The memory of a typed array, valid during the call.  False, and an exception is pending, if the value is not a typed
+// array, or is detached.
 bool ReadView(napi_env env, napi_value value, const char* what, Bytes* bytes);
 
-// The typed array's memory, of exactly this type and at least `length` elements; null, and an exception pending, else.
+// The memory of a typed array of exactly this type and at least `length` elements.  Otherwise null, and an exception is
+// pending.
 void* ReadArrayOf(napi_env env, napi_value value, napi_typedarray_type type, size_t length, const char* what);
 
 bool ReadString(napi_env env, napi_value value, std::string* text);

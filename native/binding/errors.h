@@ -1,7 +1,7 @@
-// errors.h: the one door from a core Status, or a caller's mistake, to a JavaScript exception.
+// errors.h: the one place where a core Status, or a caller's mistake, becomes a JavaScript exception.
 //
-// The evaluation that called makes the error (`newError` of lib/addon/native.ts): it is of the CacheError class that
-// its users import, and a TypeError of their realm.
+// The evaluation that called makes the error (`newError` of lib/addon/native.ts).  So its class is the CacheError that
+// its users import, or the TypeError of their realm.
 #pragma once
 
 #include <string>

@@ -1,15 +1,14 @@
 // evaluation.h: one evaluation of the library's JavaScript over the addon.
 //
-// The JavaScript is evaluated again in the same environment by Jest for each test file and at `resetModules`, by
-// the VM pools of other test runners, by a hot reload, and where two bundles use one addon.  Evaluations share their
-// environment's Isolate, and so its registers, handles and version words: to native code they are callers like any
-// other. What belongs to an evaluation is made of its own classes, in its own realm: the errors it catches, and the
-// hooks.
+// One environment may evaluate the JavaScript several times.  Jest does so for each test file and at `resetModules`, as
+// do the VM pools of other test runners, a hot reload, and two bundles that use one addon.  Evaluations share the
+// Isolate of their environment, and so its registers, handles and version words.  Errors and hooks belong to an
+// evaluation: they are made of its own classes, in its own realm.
 //
-//   library   lib/addon/native.ts's object: its hooks on the way in, the addon's functions added on the way out
+//   library   the object of lib/addon/native.ts.  It comes with hooks, and gets the addon's functions.
 //
-// The library is held weakly: an evaluation that nobody uses any more is collected, with its realm.  Its functions may
-// outlive it in the hands of a caller, so the Evaluation itself, some dozen bytes, stays to the environment's end.
+// The library is held weakly, so an evaluation that nobody uses any more is collected, with its realm.  A caller may
+// still hold its functions, so the Evaluation itself, some dozen bytes, stays until the environment ends.
 //
 // Threads  the environment's.
 #pragma once
@@ -34,12 +33,14 @@ class Evaluation {
   bool Hold(napi_env env, napi_value library) { return napi_create_reference(env, library, 0, &library_) == napi_ok; }
   void Drop(napi_env env);
 
-  // False: the evaluation was collected, or the hook threw.  Runs JavaScript, ours.  In the caller's handle scope.
+  // Calls a hook.  False: the evaluation was collected, or the hook threw.  Runs JavaScript of ours, in the caller's
+  // handle scope.
   bool Call(napi_env env, const char* hook, std::span<const napi_value> arguments, napi_value* result);
 
   Isolate* const isolate;
 
-  // Of its own timer, which ticks once a second; the isolate's counts then, and ticks since they last changed.
+  // For the evaluation's timer, which ticks once a second: the isolate's activity at the last tick, and how many ticks
+  // it has been the same.
   uint64_t activity = 0;
   int quiet_ticks = 0;
 

@@ -21,7 +21,7 @@ CreateShared FindCreateShared(napi_env env) {
   return found;
 }
 
-// Any thread, possibly within a collection, possibly after the environment is gone.
+// Runs on any thread, maybe within a collection, maybe after the environment has ended.
 void Redeem(Ticket* ticket) {
   ticket->tally->segments.fetch_sub(ticket->segments, std::memory_order_relaxed);
   ticket->arena->Unexpose(ticket->segment);

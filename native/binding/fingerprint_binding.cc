@@ -1,5 +1,6 @@
-// Fingerprints: texts, tensors and other bytes to digests.  The state of what all inputs of a call begin with is kept
-// by JavaScript, as 200 bytes.
+// fingerprint_binding.cc: from texts, tensors and other bytes to digests.
+//
+// JavaScript keeps the state of the start that all inputs of a call share, as 200 bytes.
 #include <cstring>
 
 #include "binding/convert.h"
@@ -9,7 +10,7 @@
 namespace zerohop::binding {
 namespace {
 
-// hashStart(blocks, state): the state after whole blocks of 136 bytes, as 200 bytes.
+// hashStart(blocks, state): writes the state after whole blocks of 136 bytes, as 200 bytes.
 napi_value HashStart(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   Bytes blocks;
@@ -22,7 +23,7 @@ napi_value HashStart(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// hashText(state, kind, text, out): the digest of what `state` began with and the framed text; false: it has a lone
+// hashText(state, kind, text, out): writes the digest of the start and the framed text.  False: the text has a lone
 // surrogate.
 napi_value HashText(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
@@ -37,7 +38,8 @@ napi_value HashText(napi_env env, napi_callback_info info) {
   return Bool(env, true);
 }
 
-// hashData(state, head, data, nans, out): the same of two parts (fingerprint/nans.h).
+// hashData(state, head, data, nans, out): writes the digest of the start, the head and the data.  `nans`: the element
+// type (fingerprint/nans.h).
 napi_value HashData(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   KeccakState state;
@@ -53,7 +55,8 @@ napi_value HashData(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// hashTexts(state, texts, ends, out): the same of many texts, back to back; the first that has a lone surrogate, or -1.
+// hashTexts(state, texts, ends, out): the same for many texts, back to back in one string.  Returns the place of the
+// first that has a lone surrogate, or -1.
 napi_value HashTexts(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   KeccakState state;
@@ -66,7 +69,7 @@ napi_value HashTexts(napi_env env, napi_callback_info info) {
   return Int(env, -1);
 }
 
-// hashManyData(state, heads, data, nans, out): one head for all, or one each.
+// hashManyData(state, heads, data, nans, out): the same for many data.  `heads`: one head for all, or one for each.
 napi_value HashManyData(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   KeccakState state;

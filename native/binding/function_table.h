@@ -17,7 +17,7 @@ struct Function {
   napi_callback call;
 };
 
-// The core throws where memory runs out.  Here, at the last door before JavaScript, that becomes an error.
+// The core throws only when memory runs out.  Here, at the last step before JavaScript, that becomes an error.
 template <napi_callback Call>
 napi_value Guarded(napi_env env, napi_callback_info info) {
   try {

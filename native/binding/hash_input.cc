@@ -129,7 +129,7 @@ bool DataInputs::Read(napi_env env, napi_value heads, napi_value data, napi_valu
   if (napi_is_typedarray(env, heads, &one_head) != napi_ok || (one_head && !ReadView(env, heads, "head", &head))) {
     return false;
   }
-  // Reading an array of ours runs no JavaScript, so what was read stays where it is.
+  // The array is ours, so reading it runs no JavaScript, and what was read before stays valid.
   data_.resize(count);
   inputs_.resize(count);
   for (uint32_t i = 0; i < count; ++i) {

@@ -1,8 +1,7 @@
-// hash_input.h: what is hashed, as JavaScript hands it over: the state that all inputs begin with, texts, tensors,
-// bytes.
+// hash_input.h: reads what JavaScript hands over to be hashed: the state after the start, texts, tensors, bytes.
 //
-// Nothing is copied but text (to UTF-8) and data whose NaNs differ: the memory stays the caller's, valid during the
-// call. Reading runs no JavaScript.
+// Text is copied (to UTF-8), and so is data whose NaNs must be replaced.  All other memory stays the caller's, and is
+// valid during the call.  Reading runs no JavaScript.
 #pragma once
 
 #include <cstddef>
@@ -19,22 +18,22 @@
 
 namespace zerohop::binding {
 
-// Each of these throws the caller's mistake itself and says false.
+// Each of these throws the caller's mistake and returns false.
 bool ReadState(napi_env env, napi_value value, KeccakState* state);
 bool ReadNans(napi_env env, napi_value value, Nans* nans);
 
-// Room for `count` digests in a Uint8Array of ours; null, and an exception pending, else.
+// The memory of a Uint8Array with room for `count` digests.  Otherwise null, and an exception is pending.
 std::byte* ReadDigests(napi_env env, napi_value value, size_t count);
 
 // A text behind its kind and length.
 class TextInput {
  public:
-  // False: it has a lone surrogate, or (an exception is pending) is none.
+  // False: the text has a lone surrogate; or it is not a text, and an exception is pending.
   bool Read(napi_env env, napi_value kind, napi_value text);
   HashInput input() const { return {{head_, head_bytes_}, data_}; }
 
  private:
-  static constexpr size_t kInlineUnits = 512;
+  static constexpr size_t kInlineUnits = 512;  // a choice: a longer text costs an allocation
 
   char16_t units_[kInlineUnits + 1];
   char bytes_[kInlineUnits * kUtf8BytesPerUnit + 4];
@@ -45,7 +44,7 @@ class TextInput {
   Bytes data_;
 };
 
-// Data, with NaNs made one in a copy if there are others.
+// Data.  If it has different NaNs, a copy with one kind of NaN.
 class DataInput {
  public:
   bool Read(napi_env env, Bytes head, napi_value data, Nans nans);
@@ -61,7 +60,7 @@ class DataInput {
 class TextInputs {
  public:
   bool Read(napi_env env, napi_value texts, napi_value ends);
-  // The first that has a lone surrogate, or -1.
+  // The place of the first text that has a lone surrogate, or -1.
   int32_t malformed() const { return malformed_; }
   const std::vector<HashInput>& inputs() const { return inputs_; }
 
@@ -73,7 +72,7 @@ class TextInputs {
   int32_t malformed_ = -1;
 };
 
-// Many data: with one head, or one each.
+// Many data, with one head for all or one for each.
 class DataInputs {
  public:
   bool Read(napi_env env, napi_value heads, napi_value data, napi_value nans);

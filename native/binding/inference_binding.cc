@@ -1,4 +1,4 @@
-// Memoised inference: from inputs to what is stored under their fingerprints, in one call.
+// inference_binding.cc: memoised inference: from inputs to what is stored under their fingerprints, in one call (D53).
 #include <cstring>
 
 #include "binding/call.h"
@@ -9,7 +9,7 @@
 namespace zerohop::binding {
 namespace {
 
-// The digest goes to JavaScript, too: it is the key to store a result under.
+// The digest goes to JavaScript too: a result will be stored under it.
 napi_value FindInput(napi_env env, const Call& call, const KeccakState& state, const HashInput& input, napi_value slab,
                      napi_value out) {
   std::byte* const key = ReadDigests(env, out, 1);
@@ -31,8 +31,9 @@ napi_value FindInputs(napi_env env, const Call& call, const KeccakState& state, 
   return Lookup(env, call, args[6]).All(inputs.size(), key_at, args[7], args[8]);
 }
 
-// findText(handle, state, kind, text, slab, digest): as find, of what is stored under the input's digest, which is
-// written to `digest`; what is left of its time in the wide registers.  Undefined: the text has a lone surrogate.
+// findText(handle, state, kind, text, slab, digest): as `find`, with the digest of the input for a key.  Writes the
+// digest to `digest`, and the time that the entry has left to the wide registers.  Undefined: the text has a lone
+// surrogate.
 napi_value FindText(napi_env env, napi_callback_info info) {
   const Arguments<6> args(env, info);
   const Call call(env, args);
@@ -42,7 +43,7 @@ napi_value FindText(napi_env env, napi_callback_info info) {
   return FindInput(env, call, state, text.input(), args[4], args[5]);
 }
 
-// findData(handle, state, head, data, nans, slab, digest): the same.
+// findData(handle, state, head, data, nans, slab, digest): the same for data.
 napi_value FindData(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   const Call call(env, args);
@@ -56,10 +57,10 @@ napi_value FindData(napi_env env, napi_callback_info info) {
   return FindInput(env, call, state, data.input(), args[5], args[6]);
 }
 
-// findTexts(handle, state, texts, ends, undefined, digests, slab, locations, buffers): as findMany; -1 - the place of
-// the first text that has a lone surrogate.
+// findTexts(handle, state, texts, ends, undefined, digests, slab, locations, buffers): as `findMany`, for many texts.
+// If a text has a lone surrogate, returns -1 - the place of the first such text.
 napi_value FindTexts(napi_env env, napi_callback_info info) {
-  // Places of what is not used here are kept free, so that both kinds have the rest at the same ones.
+  // The fifth argument is not used, so that the other arguments have the same places as those of findManyData.
   const Arguments<9> args(env, info);
   const Call call(env, args);
   KeccakState state;
@@ -69,7 +70,7 @@ napi_value FindTexts(napi_env env, napi_callback_info info) {
   return FindInputs(env, call, state, texts.inputs(), args);
 }
 
-// findManyData(handle, state, heads, data, nans, digests, slab, locations, buffers): the same.
+// findManyData(handle, state, heads, data, nans, digests, slab, locations, buffers): the same for many data.
 napi_value FindManyData(napi_env env, napi_callback_info info) {
   const Arguments<9> args(env, info);
   const Call call(env, args);

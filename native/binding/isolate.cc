@@ -31,7 +31,8 @@ bool Isolate::CallHook(Evaluation& evaluation, const char* hook) {
   napi_value result;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return false;
   const bool ran = evaluation.Call(env_, hook, {}, &result);
-  // The hook may be another evaluation's, whose realm was torn down: what it throws is nothing to the caller of now.
+  // The hook may be another evaluation's, whose realm was torn down.  What it throws does not concern the present
+  // caller.
   bool pending = false;
   if (!ran && napi_is_exception_pending(env_, &pending) == napi_ok && pending) {
     napi_get_and_clear_last_exception(env_, &result);
@@ -154,8 +155,8 @@ void Isolate::Maintain() {
   totals[static_cast<size_t>(Count::kForcedGcs)] = 0;
   uint64_t activity = memberships_.size();
   for (const uint64_t value : totals) activity += value;
-  // By evaluation: each has a timer of its own, and their ticks together would make a pause of a moment an idle
-  // process.
+  // Counted by evaluation: each has a timer of its own.  If their ticks were added up, a short pause would look like an
+  // idle process.
   int& quiet_ticks = evaluation_->quiet_ticks;
   quiet_ticks = activity == std::exchange(evaluation_->activity, activity) ? quiet_ticks + 1 : 0;
   const bool idle = quiet_ticks >= kQuietTicks;
@@ -176,7 +177,7 @@ void Isolate::PostNotice() {
 }
 
 void Isolate::OnPosted() {
-  posted_.exchange(false, std::memory_order_acq_rel);  // what was asked for before a post is seen after it
+  posted_.exchange(false, std::memory_order_acq_rel);  // so that what was asked for before the post is seen below
   exposed_this_turn_ = 0;
   for (const auto& one : memberships_) {
     one->HeedNotice(env_);

@@ -31,23 +31,23 @@ namespace zerohop::binding {
 struct Handle {
   Membership* membership = nullptr;  // null: closed
   uint16_t space = 0;
-  uint16_t generation = 0;  // part of the handle's number: a closed one's is not another's soon
+  uint16_t generation = 0;  // part of the handle's number, so that a closed handle's number is not used again soon
   KeyKind keys = KeyKind::kText;
   Counters* counters = nullptr;  // the membership's, of the keyspace
 };
 
 class Isolate {
  public:
-  // Registers, in memory that JavaScript shares: results of the last call, beyond the one it returned.
+  // Registers, in memory shared with JavaScript: what the last call answers beside its result.
   enum Register : size_t {
     kOffset,
     kLength,
     kSegment,
-    kNearWord,     // where the version of the key lies (cache/version_words.h)
-    kNearVersion,  // what it was before the lookup
+    kNearWord,     // the word that holds the key's version (cache/version_words.h)
+    kNearVersion,  // the version before the lookup
     kVerifyNow,    // set by JavaScript: the next lookup compares the checksum
-    kNearEnds,     // the tick from which on JavaScript must ask (base/ticker.h)
-    kEvicted,      // entries that the last `set` pushed out
+    kNearEnds,     // the tick from which on JavaScript must ask native code (base/ticker.h)
+    kEvicted,      // entries that the last `set` evicted
     kRegisters = 48
   };
   static constexpr uint32_t kNearNumbers = 1024;
@@ -58,7 +58,7 @@ class Isolate {
     kFrequency,
     kCost,
     kSize,
-    kStoreTtl,   // set by JavaScript: what the next value is stored with, in us; infinity: it has no end
+    kStoreTtl,   // set by JavaScript: the time to live of the next value, in us; infinity: it has no end
     kStoreCost,  // likewise, in ms
     kGap,        // in capacities
     kWorth,
@@ -79,9 +79,9 @@ class Isolate {
 
   // At module init: makes the registers, and the queue to the event loop.
   Status Prepare();
-  // Another evaluation of the library; null: `library` is no object.
+  // Adds an evaluation of the library; null: `library` is not an object.
   Evaluation* Join(napi_value library);
-  // The evaluation whose call this is.  At the start of every call, so that an error is of its classes.
+  // Notes whose call this is, at the start of every call, so that an error has the classes of that evaluation.
   void Enter(Evaluation* evaluation) { evaluation_ = evaluation; }
   Evaluation& evaluation() { return *evaluation_; }
 
@@ -93,44 +93,43 @@ class Isolate {
   napi_ref near_hits_array() const { return near_hits_ref_; }
   double* wide_registers() { return reinterpret_cast<double*>(registers_); }
 
-  // Of all its models.
+  // Shared by all models of the environment.
   KnownInputs& known_inputs() { return known_inputs_; }
 
-  // A number for a keyspace's near hits, in memory that JavaScript shares; none if there are no more.
+  // Takes a place for counting a keyspace's near hits, in memory shared with JavaScript; none if all are taken.
   std::optional<uint32_t> TakeNearNumber();
   void GiveNearNumber(uint32_t number);
   double* near_hits() { return near_hits_; }
-  // Has near caches drop what is stale: their views keep segments.  Runs JavaScript, ours.
+  // Has near caches drop what they must not keep: their views pin segments.  Runs JavaScript of ours.
   void TidyNear();
 
-  // The number of a new handle: its place, and how often the place was used before.
+  // Opens a handle, and returns its number: its place, and a count of how often the place was used before.
   int32_t Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys);
   Handle* Find(int32_t number) {
     const size_t place = PlaceOf(number);
-    // No generation is as negative as that of a negative number.
+    // The generation of a negative number is negative, so no handle has it.
     if (place >= handles_.size() || handles_[place].membership == nullptr) return nullptr;
     return handles_[place].generation == number >> kPlaceBits ? &handles_[place] : nullptr;
   }
   void Close(int32_t handle);
 
   void set_heap_used_bytes(uint64_t bytes) { heap_used_bytes_ = bytes; }
-  // What copies out of a segment must have cost before it is shown.
+  // What copies out of a segment must have cost before it is exposed.
   uint64_t PriceNs(const Cache& cache) const;
-  // Buffers come back at a collection, wherever it happens; not only when the event loop turns.
+  // Whether buffers come back at a collection, at whatever moment, and not only when the event loop turns.
   bool prompt() const { return backend_ == Backend::kShared; }
   // Finalizers of external ArrayBuffers run when the event loop turns.  A loop that never lets it turn must not expose
-  // the whole cache: this many segments of a cache between two turns.
+  // the whole cache, so the number of segments that are exposed between two turns is limited (D3).
   bool MayExposeNow(const Cache& cache);
   void CountExposed(uint32_t segments) { exposed_this_turn_ += segments; }
 
   Collector& collector() { return collector_; }
-  // Runs the library's hook, of any evaluation that is still there: the young generation is everybody's.  False: it did
-  // not run.
+  // Runs the hook of any evaluation that is still there: they share the young generation.  False: no hook ran.
   bool RunYoungCollection();
-  // Hits are views where they can be; else copies.
+  // Whether hits may be views now.
   bool shows() const { return backend_ != Backend::kCopy && !collector_.quiet(); }
 
-  // Once a second from an unreferenced timer: frees, gives back, and collects for an idle process.
+  // Called once a second from an unreferenced timer: frees memory, and for an idle process gives it back and collects.
   void Maintain();
 
   // Posts to this isolate's event loop.  Any thread, while a Membership of this isolate is in its cache's list.
@@ -152,9 +151,9 @@ class Isolate {
   uint32_t* registers_ = nullptr;
   napi_ref near_hits_ref_ = nullptr;
   double* near_hits_ = nullptr;
-  std::vector<uint32_t> near_numbers_;  // not taken
+  std::vector<uint32_t> near_numbers_;  // those that are not taken
   std::vector<std::unique_ptr<Evaluation>> evaluations_;
-  Evaluation* evaluation_ = nullptr;  // that called last
+  Evaluation* evaluation_ = nullptr;  // the one that called last
   napi_threadsafe_function post_ = nullptr;
   std::atomic<bool> posted_{false};
 

@@ -25,7 +25,8 @@ napi_value Job::Start(napi_env env, napi_value control, const char* name, Work w
     return nullptr;
   }
   Job* const running = job.release();  // Finish deletes it
-  // After the function to the event loop: hooks run in the reverse order, and that one has to be there until this ran.
+  // Added after the function to the event loop was made: hooks run in reverse order, and that function must be there
+  // until this hook has run.
   napi_add_env_cleanup_hook(env, GiveUpAndWait, running);
   try {
     running->thread_ = std::thread([running] { running->Run(); });
@@ -55,7 +56,7 @@ void Job::Deliver(napi_env env, napi_value, void* context, void*) {
   napi_delete_reference(env, job.kept_);
 }
 
-// Once the thread has let go, or the environment has ended; on the environment's thread.
+// Runs on the environment's thread, when the job's thread has released its function, or the environment has ended.
 void Job::Finish(napi_env env, void*, void* context) {
   const std::unique_ptr<Job> job(static_cast<Job*>(context));
   if (!job->thread_.joinable()) return;

@@ -1,10 +1,11 @@
-// job.h: work beside the event loop, on a thread of its own, whose end settles a promise.
+// job.h: work beside the event loop, on a thread of its own.  Its end settles a promise.
 //
-// Not on libuv's threads: an environment that ends waits for what is queued there before it says that it ends, and the
-// work of a terminated worker would hold it up until it is done.  Here a cleanup hook has it give up.
+// It does not use libuv's threads: an environment that ends waits for work there before any hook of ours runs, so the
+// work of a terminated worker would hold it up.  Here a cleanup hook tells the work to give up (D66 in
+// docs/DECISIONS.md).
 //
-// Lifetime  the job's own: until its promise is settled, or its environment has ended.
-// Threads   Start on the environment's; the work on another, without JavaScript.
+// Lifetime  a job lives until its promise is settled, or its environment has ended.
+// Threads   Start runs on the environment's thread, the work on another one, without JavaScript.
 #pragma once
 
 #include <atomic>
@@ -17,7 +18,7 @@
 
 namespace zerohop::binding {
 
-// Two words that JavaScript shares with a job: whether to give up, and the KiB that are done.
+// Two words that JavaScript shares with a job: whether to give up, and how many KiB are done.
 struct Control {
   static constexpr size_t kWords = 2, kGiveUp = 0, kDoneKib = 1;
 
@@ -34,8 +35,9 @@ class Job {
   using Work = std::function<Status(const Control&)>;
   using Answer = std::function<napi_value(napi_env)>;
 
-  // A promise of what `answer` makes, or of a refusal (weights_file.h).  `control`: an Int32Array of kWords over memory
-  // that does not move; kept until the job is done.  Null, and an exception pending, if it can not be begun.
+  // Starts a job, and returns a promise of what `answer` makes, or of a refusal (weights_file.h).  `control`: an
+  // Int32Array of kWords over memory that does not move; it is kept until the job is done.  Null, and an exception is
+  // pending, if the job cannot be started.
   static napi_value Start(napi_env env, napi_value control, const char* name, Work work, Answer answer);
 
  private:

@@ -24,7 +24,7 @@ bool ThrowNoInteger(napi_env env) {
   return false;
 }
 
-// The length of a key, or kMalformed; throws if it is neither.
+// Whether a key may have this length.  If not, or if it is kMalformed, an exception is pending.
 bool CheckLength(napi_env env, size_t bytes) {
   if (bytes - 1 < kKeyBytesMax) [[likely]]
     return true;
@@ -42,8 +42,8 @@ bool KeyReader::Read(napi_env env, napi_value value, KeyKind kind) {
   return kind == KeyKind::kText ? ReadText(env, value) : ReadInteger(env, value);
 }
 
-// As UTF-16, not as UTF-8: Node would write U+FFFD for every lone surrogate, so two different strings would be one key;
-// and it is quicker.
+// Strings are read as UTF-16, not as UTF-8: Node would write U+FFFD for every lone surrogate, so two different strings
+// would be one key.  Reading UTF-16 is also quicker (D29 in docs/DECISIONS.md).
 bool KeyReader::ReadText(napi_env env, napi_value value) {
   size_t count = 0;
   const napi_status status = napi_get_value_string_utf16(env, value, inline_units_, kInlineUnits + 1, &count);

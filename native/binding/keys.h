@@ -1,6 +1,6 @@
-// keys.h: keys as the engine has them, from strings, byte arrays and integers.
+// keys.h: from strings, byte arrays and integers to the bytes of keys.
 //
-//   text      a string's UTF-8, or a Uint8Array's own bytes: 1 to 65 535 of them
+//   text      a string's UTF-8, or a Uint8Array's own bytes: 1 to 65 535 bytes
 //   integer   a safe integer, as eight bytes of two's complement, little-endian; -0 is 0
 #pragma once
 
@@ -19,16 +19,17 @@ namespace zerohop::binding {
 
 enum class KeyKind : uint8_t { kText, kInteger };
 
-// One key; short ones are copied to the stack, a Uint8Array's bytes are its own, valid during the call.
+// One key.  A short string is copied to the stack.  The bytes of a Uint8Array stay its own, and are valid during the
+// call.
 class KeyReader {
  public:
-  // False, and an exception pending, for anything that is no key of the kind.
+  // False, and an exception is pending: the value is not a key of this kind.
   bool Read(napi_env env, napi_value value, KeyKind kind);
   Bytes bytes() const { return bytes_; }
   bool is_bytes() const { return is_bytes_; }  // given as a Uint8Array
 
  private:
-  // Longer than any id or fingerprint in hex; longer keys cost an allocation.
+  // A choice: longer than any id or fingerprint in hex.  A longer key costs an allocation.
   static constexpr size_t kInlineUnits = 256;
 
   bool ReadText(napi_env env, napi_value value);
@@ -47,15 +48,15 @@ class KeyReader {
 // The keys of a batch, back to back.
 class KeyBatch {
  public:
-  // What lib/cache/batch.ts makes of a batch.
+  // A batch, as lib/cache/batch.ts makes it.
   struct Source {
-    napi_value
-        keys;  // an array; of integers also an Int32Array, Uint32Array or Float64Array; or, with `ends`, a string
+    // An array.  For integers also an Int32Array, Uint32Array or Float64Array.  With `ends`, a string.
+    napi_value keys;
     napi_value ends;   // undefined; or an Int32Array: where each key ends in the string, in UTF-16 units
-    napi_value count;  // of them
+    napi_value count;  // how many keys there are
   };
-  // Reads all keys before the first lookup: reading an array may run JavaScript (getters, proxies), which may close the
-  // cache or open others.
+  // Reads all keys before the first lookup, because reading an array may run JavaScript (getters, proxies), which may
+  // close the cache or open others.
   bool Read(napi_env env, const Source& source, KeyKind kind);
 
   size_t size() const { return ends_.size(); }
@@ -74,12 +75,12 @@ class KeyBatch {
   }
 
   std::vector<std::byte> bytes_;
-  std::unique_ptr<char[]> text_;  // or here
+  std::unique_ptr<char[]> text_;  // the keys lie here or in bytes_
   const std::byte* data_ = nullptr;
   std::vector<size_t> ends_;
 };
 
-// A stored key of an integer keyspace; 0 if its bytes are none.
+// The integer of a stored key of an integer keyspace; 0 if the bytes are not an integer.
 int64_t IntegerOf(const std::vector<std::byte>& key);
 
 }  // namespace zerohop::binding

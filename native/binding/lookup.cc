@@ -58,7 +58,8 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
   if (isolate.shows()) {
     napi_value buffer = membership.Buffer(env_, hit->segment);
     if (buffer == nullptr && hit->cooling) [[unlikely]] {
-      // Its segment is about to be emptied, and the entry is in use: it would be copied forward then.  Now is better.
+      // The segment will be emptied soon, and would then copy this entry forward.  Copying it now makes the hit a view
+      // (D5).
       if (const Hit rescued = cache.Rescue(guard, call_.space(), key, *hit)) {
         *hit = rescued;
         buffer = membership.Buffer(env_, hit->segment);
@@ -81,7 +82,7 @@ bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use,
     isolate.collector().CountQuietHit();
     *answer = {kCopied, *at, hit->bytes};
   } else {
-    *answer = {kNeedSlab, 0, hit->bytes};  // counted when it is asked for again
+    *answer = {kNeedSlab, 0, hit->bytes};  // the hit is counted when the caller asks again
   }
   return true;
 }
@@ -101,7 +102,7 @@ Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64
     hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use, mark);
     if (!hit) return answer;
     if (expires_us != nullptr) *expires_us = hit.expires_us;
-    // The usual case, which Answer would find too: 4 % of a get's instructions are its call.
+    // The usual case.  Answer would find it too, but its call is 4 % of a get's instructions.
     if (call_.isolate->shows()) [[likely]] {
       if (napi_value buffer = call_.membership().Buffer(env_, hit.segment)) return Shown(hit, buffer, use);
     }
@@ -121,7 +122,7 @@ void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
     for (size_t i = 0; i < keys.size(); ++i) {
       locations[i] = {};
       if (!hits[i]) continue;
-      // One exposure of a segment is enough for all who wait for it.
+      // One exposure of a segment is enough for all keys in it.
       for (size_t j = 0; j < i && !waits[i]; ++j) waits[i] = waits[j] && hits[j].segment == hits[i].segment;
       if (!waits[i]) waits[i] = !Answer(guard, keys[i], &hits[i], kUse, &locations[i]);
     }

@@ -1,4 +1,4 @@
-// lookup.h: from a key to a view or a copy: where a hit meets the question whether its segment may be shown.
+// lookup.h: from a key to a view or a copy.  Here a hit is answered according to whether its segment may be exposed.
 #pragma once
 
 #include <cstddef>
@@ -13,29 +13,29 @@
 
 namespace zerohop::binding {
 
-// What a lookup answers where it has no buffer to make a view from.  Compared with lib/addon/native.ts (numbers.h).
+// Answers of a lookup that has no buffer for a view.  Compared with lib/addon/native.ts (numbers.h).
 inline constexpr int32_t kMiss = -1;
 inline constexpr int32_t kCopied = -2;    // into the slab, at the offset in the registers
-inline constexpr int32_t kNeedSlab = -3;  // a copy is due and the slab has no room for it; nothing was counted
+inline constexpr int32_t kNeedSlab = -3;  // a copy is due, and the slab has no room for it.  Nothing was counted
 inline constexpr int32_t kFailed = -4;    // an exception is pending
 
-// In the answers of a batch, each key has so many words: result, offset, length.
+// Words of one key in the answers of a batch: result, offset, length.
 inline constexpr size_t kLocationWords = 3;
 
-// The caller's memory for copies begins with a header.
+// The caller's memory for copies begins with a header of so many bytes.
 inline constexpr size_t kSlabHeaderBytes = kCacheLineBytes;
 
-// The caller's memory for copies: a cursor in the first four bytes, copies behind the header.  JavaScript can
-// write to all of it, so the cursor is checked like any other input.
+// The caller's memory for copies.  The first four bytes are a cursor; copies lie behind the header.  JavaScript can
+// write to all of it, so the cursor is checked as any other input.
 struct Slab {
   std::byte* data = nullptr;
   size_t bytes = 0;
   bool known = false;
 
-  // `value` is undefined before the first copy; a slab whose buffer was detached has no room.
+  // Reads the slab.  `value` is undefined before the first copy.  A slab whose buffer was detached has no room.
   void Learn(napi_env env, napi_value value);
 
-  // Offset of the copy, or none without room.
+  // Copies, and returns the offset of the copy; none: there is no room.
   std::optional<uint32_t> Put(const std::byte* from, size_t length);
 };
 
@@ -46,39 +46,40 @@ struct Location {
   napi_value buffer = nullptr;
 };
 
-// The buffer, or the result as a number; offset, length and segment in the registers.
+// The buffer, or the result as a number.  Writes offset, length and segment to the registers.
 napi_value AnswerOf(napi_env env, const Call& call, const Location& found);
 
-// Answers lookups of one call: a view where this isolate has, or may have, a buffer over the segment; else a copy.
+// Answers the lookups of one call: a view if this isolate has, or may have, a buffer over the segment; otherwise a
+// copy.
 class Lookup {
  public:
-  // `slab` is only looked at when a copy is due.
+  // `slab` is read only when a copy is due.
   Lookup(napi_env env, const Call& call, napi_value slab) : env_(env), call_(call), slab_value_(slab) {}
 
   Location One(Bytes key, Cache::Use use = Cache::Use::kCountMiss) { return One(key, use, nullptr, nullptr); }
-  // And tells what a near cache must know: `mark`, and when the entry expires (untouched on a miss).
+  // The same, and tells what a near cache must know: `mark`, and when the entry expires (unchanged on a miss).
   Location OneMarked(Bytes key, Cache::VersionMark* mark, uint64_t* expires_us) {
     return One(key, Cache::Use::kCountMiss, mark, expires_us);
   }
 
-  // And tells when the entry expires (untouched on a miss).
+  // The same, and tells when the entry expires (unchanged on a miss).
   Location OneEnding(Bytes key, uint64_t* expires_us) { return One(key, Cache::Use::kCountMiss, nullptr, expires_us); }
 
-  // Any number of keys: `locations` (an Int32Array) gets result, offset and length of each, `buffers` (an array) the
-  // buffer of each segment among the results.  The number of hits; null, and an exception pending, on failure.
-  // REQUIRES: key_at runs no JavaScript.
+  // Any number of keys.  Writes result, offset and length of each to `locations` (an Int32Array), and the buffer of
+  // each segment among the results to `buffers` (an array).  Returns the number of hits; null, and an exception is
+  // pending, on failure.  REQUIRES: key_at runs no JavaScript.
   napi_value All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations, napi_value buffers);
 
-  // At most Cache::kBatchMax keys.  A buffer is given with one location at least of each segment among them.
+  // At most Cache::kBatchMax keys.  Of each segment among the locations, at least one location has the buffer.
   void Many(std::span<const Bytes> keys, std::span<Location> locations);
 
  private:
   Location One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us);
-  // Under a ReadGuard: answers, or says false if the segment is to be exposed, which has been granted.
+  // Under a ReadGuard.  Answers; or returns false if the segment must be exposed first, which has been granted.
   bool Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer);
-  // Outside the guard.
+  // Outside the ReadGuard, because it makes a buffer.
   Location Expose(const Hit& hit, Cache::Use use);
-  // Counts the hit, unless it was only peeked at.
+  // Counts the hit, unless `use` is kPeek.
   Location Shown(const Hit& hit, napi_value buffer, Cache::Use use) const;
   void CountHit(Cache::Use use) const {
     if (use != Cache::Use::kPeek) call_.counters().Add(Count::kHits);

@@ -53,7 +53,7 @@ napi_value Membership::Expose(napi_env env, uint32_t index) {
   Slot& slot = slots_[index];
   if (slot.ref != nullptr) Drop(env, index);
   const bool strong = !isolate_.prompt() || !cache_->exposure().under_pressure();
-  // Without a reference the buffer serves this one hit.
+  // If there is no reference, the buffer serves this one hit only.
   if (napi_create_reference(env, buffer, strong ? 1 : 0, &slot.ref) != napi_ok) slot.ref = nullptr;
   slot.strong = strong && slot.ref != nullptr;
   if (slot.strong) strong_ += LengthOf(index);

@@ -17,7 +17,7 @@
 namespace zerohop::binding {
 namespace {
 
-// Lists of names have a dot: the list, and the name whose place the number is.
+// A name with a dot is that of a list and a name in it.  The number is the place of the name in the list.
 constexpr struct {
   const char* name;
   double number;

@@ -1,4 +1,4 @@
-// Lookups: find, findNear, peek, findMany, gather, copy, has, entry, scan.
+// read_binding.cc: lookups.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -15,8 +15,8 @@
 namespace zerohop::binding {
 namespace {
 
-// The work of `gather`: batches are found one ahead of the one whose rows are copied, so that memory is never waited
-// for alone.
+// The work of `gather`.  While the rows of one batch are copied, the next batch is looked up already, so that waits for
+// memory overlap.
 class Gathering {
  public:
   Gathering(Cache& cache, Session& session, uint16_t space, const KeyBatch& keys, std::byte* rows, size_t row_bytes,
@@ -31,7 +31,7 @@ class Gathering {
 
   // Returns how many rows are missing.
   uint32_t Run() {
-    // While a guard lives nobody's memory is used again: not for longer than copying this much takes.
+    // While a guard lives, no memory is used again.  So it lives only as long as copying this much takes.
     const size_t window = std::max(kBatch, kGuardedBytes / std::max<size_t>(row_bytes_, 1) / kBatch * kBatch);
     for (size_t first = 0; first < keys_.size(); first += window) {
       const size_t end = std::min(keys_.size(), first + window);
@@ -48,8 +48,8 @@ class Gathering {
  private:
   static constexpr size_t kBatch = Cache::kBatchMax;
   static constexpr size_t kRing = 2 * kBatch;
-  static constexpr size_t kGuardedBytes = size_t{1} << 20;
-  static constexpr size_t kRowsAhead = 1;
+  static constexpr size_t kGuardedBytes = size_t{1} << 20;  // under one guard.  A choice
+  static constexpr size_t kRowsAhead = 1;                   // rows that are prefetched ahead
 
   void FindBatch(const ReadGuard& guard, size_t first, size_t end) {
     if (first >= end) return;
@@ -60,7 +60,7 @@ class Gathering {
                     std::span(hits_).subspan(first % kRing, count));
   }
 
-  // What a codec stored has the length of its rows; another length was not stored by this codec.
+  // A value of another length was not stored by this codec.
   bool HasRow(const Hit& hit) const { return hit && hit.bytes == row_bytes_; }
 
   void CopyOrMiss(size_t i, size_t end) {
@@ -85,7 +85,7 @@ class Gathering {
   std::array<Hit, kRing> hits_;
 };
 
-// find(handle, key, slab): buffer | kMiss | kCopied | kNeedSlab; offset, length and segment in the registers.
+// find(handle, key, slab): buffer | kMiss | kCopied | kNeedSlab.  Writes offset, length and segment to the registers.
 napi_value Find(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -94,7 +94,7 @@ napi_value Find(napi_env env, napi_callback_info info) {
   return AnswerOf(env, call, Lookup(env, call, args[2]).One(key.bytes()));
 }
 
-// findNear(handle, key, slab): the same, and in the registers what a near cache must know of the answer.
+// findNear(handle, key, slab): the same.  It also writes to the registers what a near cache must know of the answer.
 napi_value FindNear(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -113,7 +113,7 @@ napi_value FindNear(napi_env env, napi_callback_info info) {
   return AnswerOf(env, call, found);
 }
 
-// peek(handle, key, slab): the same as find, uncounted.
+// peek(handle, key, slab): as `find`, but counts nothing.
 napi_value Peek(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -122,8 +122,9 @@ napi_value Peek(napi_env env, napi_callback_info info) {
   return AnswerOf(env, call, Lookup(env, call, args[2]).One(key.bytes(), Cache::Use::kPeek));
 }
 
-// findMany(handle, keys, slab, locations, buffers, ends, count): hits; locations[3i..] = result, offset, length of
-// keys[i], and buffers[segment] for each segment among the results.
+// findMany(handle, keys, slab, locations, buffers, ends, count): how many hits there are.  `keys`: a list; or, with
+// `ends`, `count` strings as one, and where each of them ends.  Writes result, offset and length of keys[i] to
+// locations[3i..], and a buffer to buffers[segment] for each segment among the results.
 napi_value FindMany(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   const Call call(env, args);
@@ -131,15 +132,15 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
   const KeyKind kind = call.keys();
   KeyBatch keys;
   if (!keys.Read(env, {args[1], args[5], args[6]}, kind)) return nullptr;
-  const Call still(env, args);  // reading the keys may have run JavaScript, which may have closed the cache
+  const Call still(env, args);  // reading the keys may have run JavaScript that closed the cache
   if (!still) return nullptr;
   return Lookup(env, still, args[2])
       .All(
           keys.size(), [&keys](size_t i) { return keys[i]; }, args[3], args[4]);
 }
 
-// gather(handle, keys, out, rowBytes, missing, ends, count): how many are missing; missing[..] = their places among the
-// keys.
+// gather(handle, keys, out, rowBytes, missing, ends, count): how many keys are missing.  Writes their places among the
+// keys to `missing`.  Keys as for findMany.
 napi_value Gather(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   const Call call(env, args);
@@ -162,13 +163,13 @@ napi_value Gather(napi_env env, napi_callback_info info) {
   return Int(env, static_cast<int32_t>(gathering.Run()));
 }
 
-// copy(handle, key, peek): ArrayBuffer | undefined; uncounted if `peek`.
+// copy(handle, key, peek): ArrayBuffer | undefined.  Counts nothing if `peek`.
 napi_value Copy(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
   KeyReader key;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
-  // The buffer is made outside the guard, so the value may be another one by then: start over if its length changed.
+  // The buffer is made outside the guard.  If the value has another length by then, it starts over.
   bool peeks = false;
   napi_get_value_bool(env, args[2], &peeks);
   Cache::Use use = peeks ? Cache::Use::kPeek : Cache::Use::kCountMiss;
@@ -179,7 +180,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
       hit = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
     }
     if (!hit) {
-      // The first lookup counts its miss itself; a later one finds that the value went since.
+      // The first lookup counts its own miss.  A later one finds that the value has gone since.
       if (!peeks && use == Cache::Use::kPeek) call.counters().Add(Count::kMisses);
       return nullptr;
     }
@@ -189,7 +190,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
     if (napi_create_arraybuffer(env, hit.bytes, &data, &buffer) != napi_ok) return nullptr;
     ReadGuard guard(call.cache().epochs(), call.session());
     const auto again = call.cache().Find(guard, call.session(), call.space(), key.bytes(), use);
-    if (!again) {  // gone between the two lookups: a miss after all
+    if (!again) {  // the value has gone between the two lookups: a miss
       if (!peeks) call.counters().Add(Count::kMisses);
       return nullptr;
     }
@@ -200,7 +201,7 @@ napi_value Copy(napi_env env, napi_callback_info info) {
   }
 }
 
-// check(handle, keys, ends, count): throws if one of them is no key, or the handle was closed.
+// check(handle, keys, ends, count): throws if one of them is not a key, or the handle was closed.
 napi_value Check(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   const Call call(env, args);
@@ -218,7 +219,7 @@ napi_value Has(napi_env env, napi_callback_info info) {
   return Bool(env, call.cache().Has(guard, call.session(), call.space(), key.bytes()));
 }
 
-// describe(handle, key): whether there is such an entry; its facts in the wide registers.
+// describe(handle, key): whether there is such an entry.  Writes its facts to the wide registers.
 napi_value Describe(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);
@@ -243,8 +244,8 @@ napi_value Describe(napi_env env, napi_callback_info info) {
   return Bool(env, true);
 }
 
-// lastEviction(handle, key): how it was last evicted: 0 not remembered, 1 with its segment, 2 for maxEntries, 3
-// refused; what was known then, in the wide registers.
+// lastEviction(handle, key): how the key was last evicted: 0 not remembered, 1 with its segment, 2 by maxEntries, 3
+// refused by admission.  Writes what was known then to the wide registers.
 napi_value LastEviction(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   const Call call(env, args);

@@ -8,8 +8,8 @@
 namespace zerohop::binding {
 namespace {
 
-// v8::BackingStore, of which nothing is known but how it is destroyed; v8::Isolate and v8::Local as what they are to a
-// caller: pointers.
+// v8::BackingStore, of which nothing is known but how it is destroyed.  v8::Isolate and v8::Local are pointers to a
+// caller.
 struct BackingStore;
 using Deleter = void (*)(void* data, size_t bytes, void* hint);
 
@@ -68,7 +68,7 @@ napi_status Create(napi_env, void* data, size_t bytes, SharedFinalize finalize, 
   auto finalizer = std::make_unique<Finalizer>(Finalizer{finalize, hint});
   OwnedStore store = V8().new_store(data, bytes, Finalize, finalizer.get());
   if (store == nullptr) return napi_generic_failure;
-  static_cast<void>(finalizer.release());  // the store's now
+  static_cast<void>(finalizer.release());  // the backing store owns it now
   *buffer = V8().new_buffer(isolate, std::shared_ptr<BackingStore>(std::move(store)));
   return *buffer == nullptr ? napi_generic_failure : napi_ok;
 }

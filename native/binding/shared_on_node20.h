@@ -1,8 +1,8 @@
 // shared_on_node20.h: external SharedArrayBuffers on Node 20, which has no Node-API function for them.
 //
-// V8 11.3, which every Node 20 has, can make them; its C++ functions are exported by the node executable, and their ABI
-// is frozen with that line (NODE_MODULE_VERSION 115). They are looked up by name at run time, so the same addon loads
-// everywhere; where one is missing, external ArrayBuffers are used as before.
+// V8 11.3, which every Node 20 has, can make them.  The node executable exports its C++ functions, and their ABI is
+// frozen with that line (NODE_MODULE_VERSION 115).  They are looked up by name at run time, so the same addon loads
+// everywhere. Where one is missing, external ArrayBuffers are used (D20 in docs/DECISIONS.md).
 #pragma once
 
 #include "binding/napi_setup.h"
@@ -13,7 +13,7 @@ namespace zerohop::binding {
 using SharedFinalize = void (*)(void* data, void* hint);
 using CreateShared = napi_status (*)(napi_env, void* data, size_t bytes, SharedFinalize, void* hint, napi_value*);
 
-// Null on any other Node, and where a function is missing.
+// Null on any other Node, or if a function is missing.
 CreateShared FindCreateSharedOnNode20(napi_env env);
 
 }  // namespace zerohop::binding

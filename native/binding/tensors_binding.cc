@@ -1,4 +1,4 @@
-// Tensors and tables: elements as float32, rows side by side, dot products, the rows that score highest.
+// tensors_binding.cc: tensors and tables: elements as float32, rows side by side, dot products, the best rows.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -24,7 +24,7 @@
 namespace zerohop::binding {
 namespace {
 
-// Converted by so many bytes: what is read stays in a processor's cache.  A multiple of every block.
+// Bytes that are read and converted at a time, rounded down to whole blocks: they stay in a processor's cache.
 constexpr uint64_t kConvertedAtOnce = uint64_t{1} << 18;
 
 const DType* TypeNamed(const std::string& name) {
@@ -54,7 +54,7 @@ struct Elements {
   }
 };
 
-// A table's vectors: where they lie, and how.
+// A table's vectors: where they lie, and what they are.
 struct Vectors {
   std::shared_ptr<MappedFile> file;
   uint64_t begin = 0;
@@ -66,13 +66,15 @@ struct Vectors {
   size_t row_bytes() const { return RowBytes(type, dimensions); }
   const std::byte* row(uint64_t i) const { return file->bytes() + begin + i * row_bytes(); }
 
-  // Runs `read`, which looks at nothing of the file but rows and scales; an exception, and false, if the file was cut.
+  // Runs `read`, which reads nothing of the file but rows and scales.  False, and an exception is pending: the file was
+  // cut.
   template <class Work>
   bool Watch(napi_env env, const Work& read) const {
     return ReadGuarded(file->bytes(), file->size(), read) || ThrowCut(env);
   }
 
-  // From six arguments: file, begin, type (0 F32, 1 F16, 2 BF16, 3 I8), dimensions, rows, where the scales begin or 0.
+  // Reads six arguments: file, begin, type (0 F32, 1 F16, 2 BF16, 3 I8), dimensions, rows, and where the scales begin,
+  // or 0 if there are none.
   bool Read(napi_env env, const napi_value* values) {
     File* const owner = ReadFile(env, values[0]);
     uint64_t kind = 0, wide = 0, scaled = 0;
@@ -101,8 +103,8 @@ bool ReadFloats(napi_env env, napi_value value, size_t least, const char* what, 
   return *floats != nullptr || least == 0;
 }
 
-// tensorFloat32(file, begin, end, dtype, out?): how many elements there are, converted to `out` if that is given; -1:
-// they cannot be converted; or a refusal.
+// tensorFloat32(file, begin, end, dtype, out?): how many elements there are; -1: they cannot be converted; or a
+// refusal. Converts them to `out` if that is given.
 napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   const Arguments<5> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -121,7 +123,7 @@ napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   if (napi_is_typedarray(env, args[4], &wants) != napi_ok || !wants) return Double(env, static_cast<double>(*count));
   float* out = nullptr;
   if (!ReadFloats(env, args[4], *count, "out", &out)) return nullptr;
-  // From the file, not from its pages: what was cut is an error.
+  // Reads the file, not its pages, so a file that was cut is an error.
   const uint64_t block = std::max<uint64_t>(1, type->block_bits / 8);
   const uint64_t piece = kConvertedAtOnce / block * block;
   const std::unique_ptr<std::byte[]> memory(new std::byte[piece]);
@@ -136,8 +138,8 @@ napi_value TensorFloat32(napi_env env, napi_callback_info info) {
   return Double(env, static_cast<double>(*count));
 }
 
-// tableFind(slots, words, rows, wide, key0, key1, ids, places): for each of the ids, an Int32Array, Uint32Array or
-// Float64Array, its row or -1; slots and words are lib/weights/id-index.ts's.
+// tableFind(slots, words, rows, wide, key0, key1, ids, places): writes the row of each id, or -1, to `places`.  `ids`:
+// an Int32Array, Uint32Array or Float64Array.  Slots and words are those of lib/weights/id-index.ts.
 napi_value TableFind(napi_env env, napi_callback_info info) {
   const Arguments<8> args(env, info);
   Elements slots, words, ids;
@@ -179,7 +181,7 @@ napi_value TableFind(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// A text's UTF-8 during a call: short ones without memory from the heap.
+// The UTF-8 of a text, during a call.  A short text takes no memory from the heap.
 class Utf8 {
  public:
   bool Read(napi_env env, napi_value value) {
@@ -192,7 +194,7 @@ class Utf8 {
       bytes_ = std::as_bytes(std::span(short_).first(length));
       return true;
     }
-    // It may have been cut.
+    // The text may have been cut off.
     if (!ReadString(env, value, &long_)) return false;
     bytes_ = std::as_bytes(std::span(long_));
     return true;
@@ -206,8 +208,8 @@ class Utf8 {
   std::span<const std::byte> bytes_;
 };
 
-// tableFindTexts(slots, texts, ends, key0, key1, ids, places): for each text of the array `ids` its row or -1; slots,
-// texts and ends are lib/weights/id-index.ts's.
+// tableFindTexts(slots, texts, ends, key0, key1, ids, places): writes the row of each text of the array `ids`, or -1,
+// to `places`.  Slots, texts and ends are those of lib/weights/id-index.ts.
 napi_value TableFindTexts(napi_env env, napi_callback_info info) {
   const Arguments<7> args(env, info);
   Elements slots, texts, ends;
@@ -249,7 +251,10 @@ napi_value TableFindTexts(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tableGather(vectors, places, out): rows side by side; those of a place below 0 are left as they are.
+// tableGather, tableDot and tableTopK begin with the six arguments of Vectors::Read.  They throw ERR_WEIGHTS_CHANGED if
+// the file was cut.
+
+// tableGather(vectors, places, out): copies rows side by side.  A row whose place is below 0 is left out.
 napi_value TableGather(napi_env env, napi_callback_info info) {
   const Arguments<8> args(env, info);
   Vectors vectors;
@@ -282,7 +287,7 @@ napi_value TableGather(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tableDot(vectors, query, places, out): dot products.
+// tableDot(vectors, query, places, out): writes dot products.
 napi_value TableDot(napi_env env, napi_callback_info info) {
   const Arguments<9> args(env, info);
   Vectors vectors;
@@ -314,7 +319,7 @@ napi_value TableDot(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tableTopK(vectors, query, places, scores, threads): how many were found, best first.
+// tableTopK(vectors, query, places, scores, threads): how many rows were found.  Writes them, the best first.
 napi_value TableTopK(napi_env env, napi_callback_info info) {
   const Arguments<10> args(env, info);
   Vectors vectors;

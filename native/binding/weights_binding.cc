@@ -1,6 +1,8 @@
-// Weights: files in the address space, windows over them, their digests, and native work beside the event loop.
+// weights_binding.cc: files in the address space, windows over them, their digests, and native work beside the event
+// loop.
 //
-// What a file did wrong is no exception here but an answer, its message.  lib/weights/ throws it with the file's name.
+// If something is wrong with a file, a function does not throw.  It answers with a refusal, [code, message, offset],
+// which lib/weights/ throws with the file's name.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -23,7 +25,7 @@
 namespace zerohop::binding {
 namespace {
 
-// Asked by native work how it goes, on whatever thread.
+// Native work calls this on any thread: it counts what is done, and tells whether to go on.
 GoOn TellTo(const Control& control) {
   return [control](uint64_t bytes) {
     control.Done(bytes >> 10);
@@ -85,8 +87,8 @@ napi_value WeightsFacts(napi_env env, napi_callback_info info) {
   return facts;
 }
 
-// weightsWindow(file, from, bytes): an ArrayBuffer over the mapping, which stays as long as the buffer's memory is
-// used.
+// weightsWindow(file, from, bytes): an ArrayBuffer over the mapping.  The mapping stays as long as the buffer's memory
+// is used.
 napi_value WeightsWindow(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -95,23 +97,23 @@ napi_value WeightsWindow(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   if (from > (*file)->size() || bytes > (*file)->size() - from) return ThrowRange(env, "window: beyond the file");
-  // The pages and not the file: the buffer may outlive it, and holds no descriptor then.
+  // The buffer keeps the pages, not the file: it may outlive the file, and holds no descriptor then.
   using Owner = std::shared_ptr<FilePages>;
   auto owner = std::make_unique<Owner>((*file)->pages());
   napi_value buffer;
-  // On this environment's thread, and touching nothing of it.
+  // Runs on this environment's thread, and touches nothing of the environment.
   const auto drop = [](napi_env, void*, void* hint) { delete static_cast<Owner*>(hint); };
   if (napi_create_external_arraybuffer(env, (*file)->bytes() + from, bytes, drop, owner.get(), &buffer) != napi_ok) {
     bool pending = false;
     napi_is_exception_pending(env, &pending);
-    if (pending) return nullptr;  // too long for this Node: its own error says so
+    if (pending) return nullptr;  // too long for this Node, which has thrown its own error
     return ThrowRange(env, "window: this runtime allows no memory from outside");
   }
   static_cast<void>(owner.release());  // the buffer has it
   return buffer;
 }
 
-// accountExternal(bytes): tells V8 of so many bytes more that this holds, or fewer.
+// accountExternal(bytes): tells V8 that so many more bytes, or fewer, are held here.  Take off only what was added.
 napi_value AccountExternal(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   int64_t bytes = 0, total = 0;
@@ -119,14 +121,14 @@ napi_value AccountExternal(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// weightsDetach(buffer): empties it and all views of it.
+// weightsDetach(buffer): whether the buffer could be detached, which empties it and all its views.
 napi_value WeightsDetach(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   return Bool(env, napi_detach_arraybuffer(env, args[0]) == napi_ok);
 }
 
-// weightsRelease(file, discard): the external value keeps the file no more.  `discard`: of the pages nothing but zeros
-// is left, and their range is not given to others while the value lives.
+// weightsRelease(file, discard): the external value does not keep the file any more.  `discard`: the pages become
+// zeros, and their range stays taken while the value lives.
 napi_value WeightsRelease(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   bool discard = false;
@@ -159,7 +161,8 @@ napi_value WeightsRead(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : RefusalOf(env, status, from);
 }
 
-// weightsCopy(file, from, out): as weightsRead, from the pages: what a program wrote to them, or was read into them.
+// weightsCopy(file, from, out): as weightsRead, but from the pages: with what a program wrote to them, or with what was
+// read into them.
 napi_value WeightsCopy(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -181,7 +184,7 @@ napi_value WeightsResident(napi_env env, napi_callback_info info) {
   return file == nullptr || *file == nullptr ? nullptr : Double(env, static_cast<double>((*file)->ResidentBytes()));
 }
 
-// weightsAdvise(file, from, bytes): whether the system could be told.
+// weightsAdvise(file, from, bytes): whether the system takes the advice that these bytes are used next.
 napi_value WeightsAdvise(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -192,7 +195,7 @@ napi_value WeightsAdvise(napi_env env, napi_callback_info info) {
   return Bool(env, (*file)->WillNeed(from, bytes));
 }
 
-// weightsLock(file): undefined, or what is wrong.
+// weightsLock(file): undefined, or a text that says what is wrong.
 napi_value WeightsLock(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -201,7 +204,8 @@ napi_value WeightsLock(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Text(env, status.detail());
 }
 
-// weightsLoad(file, threads, control): reads a file that is not mapped; a promise of true, or of a refusal.
+// weightsLoad(file, threads, control): reads a file that is not mapped.  A promise of true, or of a refusal. `control`:
+// the words of job.h, here and below.
 napi_value WeightsLoad(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -244,7 +248,7 @@ napi_value WeightsDigest(napi_env env, napi_callback_info info) {
       [digest](napi_env env) { return BufferOf(env, *digest); });
 }
 
-// weightsWarm(file, ranges, threads, control): a promise of true, or of a refusal.
+// weightsWarm(file, ranges, threads, control): reads ranges into the page cache.  A promise of true, or of a refusal.
 napi_value WeightsWarm(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -272,8 +276,8 @@ napi_value WeightsWarm(napi_env env, napi_callback_info info) {
       [](napi_env env) { return Bool(env, true); });
 }
 
-// lockTake(path, shared): a lock for one process; undefined while another has it, a text if it can not be had.
-// `shared`: its file is for other users, too.
+// lockTake(path, shared): a lock for one process; undefined if another one has it; a text that says why it cannot be
+// had. `shared`: other users may take it too.
 napi_value LockTake(napi_env env, napi_callback_info info) {
   const Arguments<2> args(env, info);
   std::string path;
@@ -291,7 +295,7 @@ napi_value LockTake(napi_env env, napi_callback_info info) {
   return value;
 }
 
-// lockRelease(lock).  It is also given back when the value is collected, and when the process ends.
+// lockRelease(lock): releases it.  It is also released when the value is collected, and when the process ends.
 napi_value LockRelease(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   void* lock = nullptr;

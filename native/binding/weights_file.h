@@ -1,4 +1,4 @@
-// weights_file.h: the file that an external value of weightsOpen holds, and how its refusals reach JavaScript.
+// weights_file.h: the file that the external value of weightsOpen holds, and how refusals reach JavaScript.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ using File = std::shared_ptr<MappedFile>;
 
 struct OpenedFile {
   File file;                        // null once it was released
-  std::shared_ptr<FilePages> kept;  // of a file that was discarded: its range, for as long as the value lives
+  std::shared_ptr<FilePages> kept;  // the pages of a discarded file: their range stays taken while the value lives
 };
 
 inline napi_value Text(napi_env env, const std::string& text) {
@@ -55,7 +55,7 @@ inline napi_value RefusalOf(napi_env env, const Status& status, uint64_t offset 
   return RefusalOf(env, Refusal{WeightsCode(status.code()), status.detail(), offset});
 }
 
-// Null, and an exception pending, for anything else.
+// The file of an external value.  Null, and an exception is pending: the value is something else.
 inline OpenedFile* ReadOpenedFile(napi_env env, napi_value value) {
   void* file = nullptr;
   napi_valuetype type = napi_undefined;
@@ -67,7 +67,7 @@ inline OpenedFile* ReadOpenedFile(napi_env env, napi_value value) {
   return nullptr;
 }
 
-// Likewise.  What it holds is null once it was released.
+// The same.  `*file` is null once the file was released.
 inline File* ReadFile(napi_env env, napi_value value) {
   OpenedFile* const opened = ReadOpenedFile(env, value);
   return opened == nullptr ? nullptr : &opened->file;

@@ -1,7 +1,7 @@
-// Headers of weights: what safetensors, GGUF and indices of shards say that they hold.
+// weights_header_binding.cc: reads the headers of safetensors and GGUF files, and indices of shards.
 //
-// What is wrong with a header is no exception here but an answer: [code, message, offset].  lib/weights/ throws it with
-// the file's name.
+// If something is wrong with a header, a function does not throw.  It answers with a refusal, [code, message, offset],
+// which lib/weights/ throws with the file's name.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -22,7 +22,7 @@
 namespace zerohop::binding {
 namespace {
 
-// Lists filled from within handle scopes of their own: there may be millions of items.
+// Lists are filled within handle scopes of their own, because there may be millions of items.
 template <class Item>
 napi_value ListOf(napi_env env, const std::vector<Item>& items, const std::function<napi_value(const Item&)>& make) {
   napi_value list = nullptr;
@@ -58,7 +58,7 @@ napi_value PairsOf(napi_env env, const NamedTexts& pairs) {
   });
 }
 
-// { names, dtypes, blocks, shapes, places, metadata }; of blocks and places two numbers a tensor.
+// { names, dtypes, blocks, shapes, places, metadata }.  Blocks and places have two numbers for each tensor.
 napi_value HeaderOf(napi_env env, const std::vector<Tensor>& tensors, napi_value metadata) {
   std::vector<double> places, blocks;
   places.reserve(2 * tensors.size());
@@ -93,7 +93,7 @@ napi_value ParseSafetensorsFile(napi_env env, const MappedFile& file, std::span<
   const Parsed<uint64_t> length = SafetensorsHeaderBytes(first, file.size());
   if (const auto* refusal = std::get_if<Refusal>(&length)) return RefusalOf(env, *refusal);
   std::vector<std::byte> head(kSafetensorsLengthBytes + std::get<uint64_t>(length));
-  // Of the file and not of its pages: what is checked is what is believed.
+  // Reads the file, not its pages, so the bytes that are checked are the bytes that count (D60).
   const Status status = file.Read(0, head);
   if (!status.ok()) return RefusalOf(env, status);
   const Parsed<SafetensorsHeader> parsed = ParseSafetensors(head, file.size());
@@ -102,7 +102,7 @@ napi_value ParseSafetensorsFile(napi_env env, const MappedFile& file, std::span<
   return HeaderOf(env, header.tensors, PairsOf(env, header.metadata));
 }
 
-// Values are told by their places: [key, type, element type, count, begin, end].
+// Metadata values are given by their places: [key, type, element type, count, begin, end].
 napi_value ValuesOf(napi_env env, const std::vector<GgufValue>& values) {
   return ListOf<GgufValue>(env, values, [env](const GgufValue& value) -> napi_value {
     napi_value list = nullptr;
@@ -137,7 +137,7 @@ napi_value ParseGgufFile(napi_env env, const MappedFile& file) {
   }
 }
 
-// weightsParse(file): { names, dtypes, shapes, places, metadata }; or [code, message, offset].
+// weightsParse(file): { names, dtypes, blocks, shapes, places, metadata }; or a refusal.
 napi_value WeightsParse(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   File* const file = ReadFile(env, args[0]);
@@ -151,7 +151,7 @@ napi_value WeightsParse(napi_env env, napi_callback_info info) {
   return is_gguf ? ParseGgufFile(env, **file) : ParseSafetensorsFile(env, **file, bytes);
 }
 
-// weightsParseIndex(text): pairs of tensor and shard; or [code, message, offset].
+// weightsParseIndex(text): pairs of tensor and shard; or a refusal.
 napi_value WeightsParseIndex(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   Bytes text;
@@ -161,7 +161,8 @@ napi_value WeightsParseIndex(napi_env env, napi_callback_info info) {
   return PairsOf(env, std::get<NamedTexts>(parsed));
 }
 
-// weightsSplitNames(name): all files of a split GGUF, by the name of one; undefined: it is the name of none.
+// weightsSplitNames(name): the names of all files of a split model, from the name of one; undefined: the name is not of
+// the form of such a file.
 napi_value WeightsSplitNames(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   std::string name;

@@ -1,4 +1,4 @@
-// Stores: set, setTagged, delete, deleteByTag, touch, clear.
+// write_binding.cc: stores, deletions, touches and clearings.
 #include <array>
 #include <string>
 #include <vector>
@@ -13,12 +13,12 @@
 namespace zerohop::binding {
 namespace {
 
-// Microseconds from now, as JavaScript says them: infinity is for ever.
+// The end of an entry, from JavaScript's microseconds from now; infinity: kNever.
 uint64_t EndOf(double from_now_us) {
   return from_now_us < 1e18 ? NowUs() + static_cast<uint64_t>(from_now_us) : kNever;
 }
 
-// After a store: tells how many entries it pushed out, and plans the collection that evictions want.
+// After a store: writes how many entries it evicted to the registers, and plans the collection that evictions want.
 class StoreReport {
  public:
   explicit StoreReport(const Call& call) : call_(call), evicted_before_(call.session().evicted) {}
@@ -51,8 +51,8 @@ napi_value StoreValue(napi_env env, const Call& call, const KeyReader& key, napi
   return Int(env, outcome == SetOutcome::kStored ? kStored : kRefused);
 }
 
-// set(handle, key, value): kStored | kRefused; its time to live and cost from the wide registers; how many entries it
-// pushed out in the registers.
+// set(handle, key, value): kStored | kRefused.  Takes time to live and cost from the wide registers.  Writes how many
+// entries it evicted to the registers.
 napi_value Set(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
@@ -61,7 +61,7 @@ napi_value Set(napi_env env, napi_callback_info info) {
   return StoreValue(env, call, key, args[2], {});
 }
 
-// setTagged(handle, key, value, tags): the same.
+// setTagged(handle, key, value, tags): the same, with tags.
 napi_value SetTagged(napi_env env, napi_callback_info info) {
   const Arguments<4> args(env, info);
   const Call call(env, args);
@@ -81,14 +81,13 @@ napi_value SetTagged(napi_env env, napi_callback_info info) {
   return StoreValue(env, call, key, args[2], std::span(tags).first(count));
 }
 
-// touch(handle, key, ttlUs): kStored | kRefused | kAbsent; ttlUs NaN: the entry's end stays.
+// touch(handle, key, ttlUs): kStored | kRefused | kAbsent.  `ttlUs` NaN: the end of the entry stays.
 napi_value Touch(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
   const Call call(env, args);
   KeyReader key;
   double ttl_us = 0;
   if (!call || !key.Read(env, args[1], call.keys())) return nullptr;
-  // NaN: the entry's end stays as it is.
   if (napi_get_value_double(env, args[2], &ttl_us) != napi_ok) return nullptr;
   const auto end = ttl_us == ttl_us ? std::optional(EndOf(ttl_us)) : std::nullopt;
   const StoreReport report(call);
@@ -113,7 +112,7 @@ napi_value DeleteByTag(napi_env env, napi_callback_info info) {
   return Double(env, static_cast<double>(call.cache().DeleteByTag(call.session(), call.space(), tag)));
 }
 
-// clear(handle): the keyspace; of space 0, everything.
+// clear(handle): clears the keyspace; if it is the cache itself, everything.
 napi_value Clear(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
   const Call call(env, args);
