@@ -93,7 +93,8 @@ struct Client {
   size_t lately_read = 0;  // the most that a turn read at once, fading
   size_t query_bytes = 0;  // that arrived and were not dealt with yet, with the running command's
   PendingOutput pending;
-  size_t held_bytes = 0;       // in `input` and `pending`, as far as Server::held_bytes counts it
+  size_t queued_bytes = 0;     // of commands between MULTI and EXEC
+  size_t held_bytes = 0;       // of the heap, by all of these, as far as Server::held_bytes counts it
   uint64_t soft_limit_us = 0;  // since when `pending` is above the soft limit; 0: it is not
 
   Parked parked = Parked::kNot;
@@ -108,8 +109,11 @@ struct Client {
 
   // The worker's.
   uint32_t events = 0;    // that epoll watches
-  bool in_ready = false;  // has requests left that the last turn did not come to
-  bool in_flush = false;  // was pushed something in this wake-up
+  uint32_t due = 0;       // that epoll told, and its turn has not come
+  bool heavy = false;     // its last turn took its whole share: it is served after those that ask for little
+  bool in_ready = false;  // waits for its turn in Worker::ready_
+  bool goes_on = false;   // has requests that the last turn did not come to
+  bool in_flush = false;  // was pushed something that was not sent yet
 };
 
 }  // namespace zerohop::resp

@@ -27,6 +27,7 @@ void Queue(Client& client, const Command& command, const Args& args) {
   transaction.any_flags |= command.flags;
   transaction.commands.push_back(std::move(queued));
   client.queued = static_cast<int>(transaction.commands.size());
+  client.queued_bytes = transaction.bytes + transaction.commands.size() * sizeof(QueuedCommand);
 }
 
 uint32_t FlagsOfQueued(const Client& client) {
@@ -37,6 +38,7 @@ void Discard(Client& client) {
   client.transaction.reset();
   client.watches.reset();
   client.queued = -1;
+  client.queued_bytes = 0;
   client.Put(kClientTransaction | kClientTransactionFailed, false);
 }
 

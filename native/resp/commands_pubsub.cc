@@ -10,6 +10,7 @@
 #include "resp/help.h"
 #include "resp/pubsub.h"
 #include "resp/server.h"
+#include "resp/shared_text.h"
 #include "resp/worker.h"
 
 namespace zerohop::resp {
@@ -84,6 +85,9 @@ void UnsubscribeFrom(Context& context) {
   if (all.channels.empty() && all.patterns.empty()) context.client.Put(kClientSubscribed, false);
 }
 
+constexpr size_t kListenersAMicrosecond = 8;
+constexpr size_t kWaitingMax = 256;  // messages to another worker: more, and who publishes waits for it
+
 void AppendBulkTo(std::string_view bytes, std::string* text) {
   text->append("$").append(std::to_string(bytes.size())).append("\r\n").append(bytes).append("\r\n");
 }
@@ -93,27 +97,32 @@ void Publish(Context& context) {
   // Who is told it would be over its limit: it is closed before that costs memory.
   const uint64_t limit = context.server.config().output_pubsub.hard_bytes;
   const bool too_long = limit != 0 && message.size() >= limit;
-  std::string plain;  // without the first byte, which the listener's protocol decides
-  const size_t count = context.server.pubsub().Publish(channel, [&](uint64_t listener, const std::string* pattern) {
+  Worker& worker = context.worker;
+  size_t waiting = 0;
+  const auto deliver = [&](std::span<const uint64_t> listeners, const std::string* pattern) {
     if (too_long) {
-      ++context.worker.counts().output_limit_disconnections;
-      return static_cast<void>(context.server.Post(listener, {.kind = Message::Kind::kClose}));
+      worker.counts().output_limit_disconnections += listeners.size();
+      for (const uint64_t listener : listeners) context.server.Post(listener, {.kind = Message::Kind::kClose});
+      return;
     }
-    std::string text;
-    if (pattern == nullptr && !plain.empty()) {
-      text = plain;
-    } else {
-      text = pattern == nullptr ? "3\r\n$7\r\nmessage\r\n" : "4\r\n$8\r\npmessage\r\n";
-      if (pattern != nullptr) AppendBulkTo(*pattern, &text);
-      AppendBulkTo(channel, &text);
-      AppendBulkTo(message, &text);
-      if (pattern == nullptr) plain = text;
+    // Without the first byte, which the listener's protocol decides.  Held once, for all of them.
+    std::string text = pattern == nullptr ? "3\r\n$7\r\nmessage\r\n" : "4\r\n$8\r\npmessage\r\n";
+    if (pattern != nullptr) AppendBulkTo(*pattern, &text);
+    AppendBulkTo(channel, &text);
+    AppendBulkTo(message, &text);
+    const auto shared = std::make_shared<const SharedText>(std::move(text), context.server.held_bytes);
+    std::vector<uint64_t> others;
+    for (const uint64_t listener : listeners) {
+      if (Client* const own = worker.Find(listener))
+        worker.PushMessage(*own, shared);
+      else
+        others.push_back(listener);
     }
-    if (Client* const own = context.worker.Find(listener))
-      context.worker.PushMessage(*own, text);
-    else
-      context.server.Post(listener, {.kind = Message::Kind::kMessage, .bytes = std::move(text)});
-  });
+    if (!others.empty()) waiting = std::max(waiting, context.server.PostToAll(others, shared));
+  };
+  const size_t count = context.server.pubsub().Publish(channel, deliver);
+  worker.Spent(count / kListenersAMicrosecond);
+  if (waiting > kWaitingMax) worker.SpentAll();
   context.reply.Integer(static_cast<int64_t>(count));
 }
 

@@ -59,6 +59,7 @@ struct Config {
   uint64_t tcp_keepalive_seconds = 300;  // 0: not at all
   uint64_t proto_max_bulk_bytes = uint64_t{512} << 20;
   uint64_t query_buffer_limit = uint64_t{1} << 30;
+  uint64_t clients_bytes_max = 0;  // maxmemory-clients: what all hold together; 0: Server::held_bytes_max
   OutputLimit output_normal{};
   OutputLimit output_pubsub{uint64_t{32} << 20, uint64_t{8} << 20, 60};
   OutputLimit output_replica{uint64_t{256} << 20, uint64_t{64} << 20, 60};  // there are none: kept

@@ -16,6 +16,7 @@
 namespace zerohop::resp {
 namespace {
 
+constexpr size_t kTimedWords = 16;     // more, and no command is fast
 constexpr size_t kNameShownMax = 128;  // of a command that nobody knows
 
 // A wrong name, and its first words, as Redis shows them.
@@ -64,7 +65,7 @@ void RememberKeys(Context& context) {
 
 void Run(Context& context) {
   const uint64_t errors = context.reply.errors();
-  const bool timed = (context.command.flags & kFast) == 0;
+  const bool timed = (context.command.flags & kFast) == 0 || context.args.size() > kTimedWords;
   const uint64_t from = timed ? NowUs() : 0;
   Client& client = context.client;
   // Noted before it is looked up: no change comes between.
@@ -74,7 +75,11 @@ void Run(Context& context) {
   // Looked up now: CONFIG RESETSTAT makes new ones, and EXEC may run it.
   CommandCounts& counts = context.worker.counts().by_command[context.command.index];
   ++counts.calls;
-  if (timed) counts.micros += NowUs() - from;
+  if (timed) {
+    const uint64_t took = NowUs() - from;
+    counts.micros += took;
+    context.worker.Spent(took);
+  }
   if (context.reply.errors() != errors) ++counts.failed;
 }
 

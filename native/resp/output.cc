@@ -39,56 +39,55 @@ void Output::Clear() {
   }
 }
 
-// Calls `visit(data, bytes)` for what follows the first `skip` bytes, in order, until it says false.
-template <class Visit>
-void Output::Each(size_t skip, Visit visit) const {
-  const auto part = [&](const char* data, size_t bytes) {
-    if (skip >= bytes) {
-      skip -= bytes;
-      return true;
-    }
-    const size_t from = skip;
-    skip = 0;
-    return visit(data + from, bytes - from);
-  };
-  size_t own = 0;
-  for (const Piece& piece : pieces_) {
-    if (!part(text_.get() + own, piece.after - own)) return;
-    own = piece.after;
-    if (!part(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size())) return;
-  }
-  part(text_.get() + own, size_ - own);
-}
-
-size_t Output::Pieces(size_t skip, iovec* out, size_t max) const {
+size_t Output::Pieces(size_t skip, size_t bytes, iovec* out, size_t max) const {
   size_t count = 0;
-  Each(skip, [&](const char* data, size_t bytes) {
-    out[count++] = {const_cast<char*>(data), bytes};
-    return count < max;
+  EachOf(*this, skip, [&](const char* data, size_t there, const Pin*) {
+    const size_t some = std::min(there, bytes);
+    out[count++] = {const_cast<char*>(data), some};
+    bytes -= some;
+    return count < max && bytes > 0;
   });
   return count;
 }
 
-void Output::CopyTo(size_t skip, char* to) const {
-  Each(skip, [&](const char* data, size_t bytes) {
-    std::memcpy(to, data, bytes);
-    to += bytes;
-    return true;
-  });
+void Output::PinRest(size_t skip) {
+  if (cache_ == nullptr || bytes() - skip < kPinnedBytesMin) return;
+  size_t borrowed = 0;
+  for (Piece& piece : pieces_) {
+    borrowed += piece.bytes.size();
+    if (!piece.pin && piece.after + borrowed > skip) piece.pin = Pin::Of(*cache_, piece.bytes);
+  }
 }
 
 void Output::Keep() {
-  if (pieces_.empty()) return;
-  const size_t total = bytes();
-  if (total > limit_) return Lose();
-  const size_t capacity = std::max(capacity_, total);
+  PinRest(0);
+  size_t copied = 0;
+  for (const Piece& piece : pieces_) copied += piece.pin ? 0 : piece.bytes.size();
+  if (copied == 0) return;
+  if (size_ + copied > limit_) return Lose();
+  const size_t capacity = std::max(capacity_, size_ + copied);
   std::unique_ptr<char[]> kept(new char[capacity]);
-  CopyTo(0, kept.get());
+  std::vector<Piece> pinned;
+  size_t from = 0, to = 0;
+  const auto copy = [&](const void* data, size_t bytes) {
+    std::memcpy(kept.get() + to, data, bytes);
+    to += bytes;
+  };
+  for (Piece& piece : pieces_) {
+    copy(text_.get() + from, piece.after - from);
+    from = piece.after;
+    if (piece.pin) {
+      pinned.push_back({to, piece.bytes, std::move(piece.pin)});
+    } else {
+      copy(piece.bytes.data(), piece.bytes.size());
+    }
+  }
+  copy(text_.get() + from, size_ - from);
   text_ = std::move(kept);
   capacity_ = capacity;
-  size_ = total;
-  borrowed_bytes_ = 0;
-  pieces_.clear();
+  size_ = to;
+  borrowed_bytes_ -= copied;
+  pieces_ = std::move(pinned);
 }
 
 }  // namespace zerohop::resp

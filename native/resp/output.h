@@ -1,4 +1,4 @@
-// output.h: the bytes that go out to one client in one pass: own ones, and borrowed ones between them.
+// output.h: the bytes that go out to one client in one turn: own ones, and borrowed ones between them.
 //
 // A worker has one Output and uses it for one client after the other.  Own bytes are appended to one buffer that is
 // never given back; a large value is not copied there, but noted as a *borrowed* piece of the cache's memory, and sent
@@ -6,8 +6,8 @@
 //
 // Limit     a reply of more than `limit` bytes of its own is *lost*: what was put is forgotten, and the client is to be
 //           closed.  So no request makes us take memory without end.
-// Lifetime  borrowed pieces are valid while the pass's ReadGuard lives (worker.h): before it ends they are sent or
-//           copied (`Keep`).
+// Lifetime  borrowed pieces are valid while the turn's ReadGuard lives (worker.h): before it ends they are sent, pinned
+//           (pin.h) or copied.
 // Threads   the worker's.
 #pragma once
 
@@ -20,13 +20,15 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/cache.h"
+#include "resp/pin.h"
 
 namespace zerohop::resp {
 
 class Output {
  public:
-  explicit Output(size_t limit = SIZE_MAX) : limit_(limit), text_(new char[kFirstBytes]), capacity_(kFirstBytes) {}
+  // Without a cache nothing is pinned.
+  explicit Output(size_t limit = SIZE_MAX, const Cache* cache = nullptr)
+      : cache_(cache), limit_(limit), text_(new char[kFirstBytes]), capacity_(kFirstBytes) {}
 
   // Room for `bytes`; call `Advance` with how many were written.
   char* Room(size_t bytes) {
@@ -40,7 +42,7 @@ class Output {
     size_ += bytes.size();
   }
   void Borrow(Bytes bytes) {
-    pieces_.push_back({size_, bytes});
+    pieces_.push_back({size_, bytes, {}});
     borrowed_bytes_ += bytes.size();
   }
 
@@ -56,25 +58,37 @@ class Output {
   bool lost() const { return lost_; }
   void Lose();
 
-  // Borrowed pieces become own ones.
+  // Borrowed pieces become pinned or own ones.  REQUIRES: the guard that they were found under.
   void Keep();
-  // What is left after the first `skip` bytes, for sendmsg; at most `max` pieces.  Returns how many.
-  size_t Pieces(size_t skip, iovec* out, size_t max) const;
-  // The same as one string.  `to` has room for bytes() - skip.
-  void CopyTo(size_t skip, char* to) const;
+  // What is left after the first `skip` bytes, for sendmsg: at most `max` pieces of at most `bytes` in all.  Returns
+  // how many pieces.
+  size_t Pieces(size_t skip, size_t bytes, iovec* out, size_t max) const;
+
+  // Pins what is borrowed of that which follows the first `skip` bytes, unless that is little, or cannot be.
+  // REQUIRES: as Keep.
+  void PinRest(size_t skip);
+  // Calls `visit(data, bytes, pin)` for what follows the first `skip` bytes, in order, until it says false.  `pin` may
+  // be taken; it is null for own bytes, and empty for what was not pinned.
+  template <class Visit>
+  void Each(size_t skip, Visit visit) {
+    EachOf(*this, skip, visit);
+  }
 
  private:
   static constexpr size_t kFirstBytes = size_t{64} << 10;
   static constexpr size_t kKeptBytes = size_t{1} << 20;
+  static constexpr size_t kPinnedBytesMin = size_t{64} << 10;  // less is copied sooner
   struct Piece {
     size_t after;  // so many own bytes
     Bytes bytes;
+    Pin pin;
   };
 
   void Grow(size_t bytes);
-  template <class Visit>
-  void Each(size_t skip, Visit visit) const;
+  template <class Self, class Visit>
+  static void EachOf(Self& self, size_t skip, Visit visit);
 
+  const Cache* const cache_;
   const size_t limit_;
   std::unique_ptr<char[]> text_;
   size_t size_ = 0, capacity_;
@@ -82,5 +96,26 @@ class Output {
   std::vector<Piece> pieces_;
   bool lost_ = false;
 };
+
+template <class Self, class Visit>
+void Output::EachOf(Self& self, size_t skip, Visit visit) {
+  const auto part = [&](const char* data, size_t bytes, auto* pin) {
+    if (skip >= bytes) {
+      skip -= bytes;
+      return true;
+    }
+    const size_t from = skip;
+    skip = 0;
+    return visit(data + from, bytes - from, pin);
+  };
+  size_t own = 0;
+  decltype(&self.pieces_[0].pin) none = nullptr;
+  for (auto& piece : self.pieces_) {
+    if (!part(self.text_.get() + own, piece.after - own, none)) return;
+    own = piece.after;
+    if (!part(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size(), &piece.pin)) return;
+  }
+  part(self.text_.get() + own, self.size_ - own, none);
+}
 
 }  // namespace zerohop::resp

@@ -10,11 +10,15 @@ char* PendingOutput::Room(size_t bytes) {
   if (chunks_.empty() || chunks_.back().capacity - chunks_.back().size < bytes) {
     const size_t capacity = std::max(kChunkBytes, bytes);
     chunks_.push_back({std::unique_ptr<char[]>(new char[capacity]), 0, capacity});
-    memory_ += capacity;
+    own_bytes_ += capacity;
   }
-  Chunk& last = chunks_.back();
-  char* const room = last.data.get() + last.size;
-  last.size += bytes;
+  Chunk& chunk = chunks_.back();
+  char* const room = chunk.data.get() + chunk.size;
+  if (chunk.size > 0 && !pieces_.empty() && pieces_.back().own)
+    pieces_.back().size += bytes;
+  else
+    pieces_.push_back({room, bytes, true, {}, {}});
+  chunk.size += bytes;
   bytes_ += bytes;
   return room;
 }
@@ -23,17 +27,39 @@ void PendingOutput::Append(std::string_view bytes) {
   if (!bytes.empty()) std::memcpy(Room(bytes.size()), bytes.data(), bytes.size());
 }
 
-void PendingOutput::Append(const Output& out, size_t skip) {
-  const size_t bytes = out.bytes() - skip;
-  if (bytes > 0) out.CopyTo(skip, Room(bytes));
+void PendingOutput::Append(const SharedTextRef& text) {
+  const std::string& bytes = text->text();
+  if (bytes.size() < kSharedBytesMin) return Append(std::string_view(bytes));
+  pieces_.push_back({bytes.data(), bytes.size(), false, text, {}});
+  bytes_ += bytes.size();
+  shared_bytes_ += bytes.size();
 }
 
-size_t PendingOutput::Pieces(iovec* out, size_t max) const {
+bool PendingOutput::Append(Output& out, size_t skip) {
+  out.PinRest(skip);
+  size_t copied = 0;
+  out.Each(skip, [&](const char* data, size_t bytes, Pin* pin) {
+    if (pin != nullptr && *pin) {
+      pieces_.push_back({data, bytes, false, {}, std::move(*pin)});
+      bytes_ += bytes;
+      return true;
+    }
+    if (pin != nullptr) copied += bytes;
+    if (copied > kCopiedBytesMax) return false;
+    Append(std::string_view(data, bytes));
+    return true;
+  });
+  return copied <= kCopiedBytesMax;
+}
+
+size_t PendingOutput::Pieces(size_t bytes, iovec* out, size_t max) const {
   size_t count = 0;
   size_t skip = sent_;
-  for (const Chunk& chunk : chunks_) {
-    if (count == max) break;
-    out[count++] = {chunk.data.get() + skip, chunk.size - skip};
+  for (const Piece& piece : pieces_) {
+    if (count == max || bytes == 0) break;
+    const size_t some = std::min(piece.size - skip, bytes);
+    out[count++] = {const_cast<char*>(piece.data) + skip, some};
+    bytes -= some;
     skip = 0;
   }
   return count;
@@ -42,16 +68,25 @@ size_t PendingOutput::Pieces(iovec* out, size_t max) const {
 void PendingOutput::Drop(size_t bytes) {
   bytes_ -= bytes;
   sent_ += bytes;
-  while (!chunks_.empty() && sent_ >= chunks_.front().size) {
-    sent_ -= chunks_.front().size;
-    memory_ -= chunks_.front().capacity;
+  while (!pieces_.empty() && sent_ >= pieces_.front().size) {
+    const Piece& first = pieces_.front();
+    sent_ -= first.size;
+    if (first.shared) shared_bytes_ -= first.size;
+    if (first.own) chunk_sent_ += first.size;
+    pieces_.pop_front();
+  }
+  // More may be put into the last chunk.
+  while (!chunks_.empty() && chunk_sent_ >= chunks_.front().size && (chunks_.size() > 1 || pieces_.empty())) {
+    chunk_sent_ -= chunks_.front().size;
+    own_bytes_ -= chunks_.front().capacity;
     chunks_.pop_front();
   }
 }
 
 void PendingOutput::Clear() {
+  pieces_.clear();
   chunks_.clear();
-  sent_ = bytes_ = memory_ = 0;
+  sent_ = chunk_sent_ = bytes_ = own_bytes_ = shared_bytes_ = 0;
 }
 
 }  // namespace zerohop::resp

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,19 +29,19 @@ class PubSub {
   void Unsubscribe(std::string_view channel, uint64_t client) { Remove(&channels_, channel, client); }
   void UnsubscribePattern(std::string_view pattern, uint64_t client) { Remove(&patterns_, pattern, client); }
 
-  // Calls `deliver(client, pattern)` for every listener, first those of the channel (`pattern` is null).  Returns how
-  // many there were: a client that listens to several patterns hears the message several times.
+  // Calls `deliver(clients, pattern)` for the listeners of the channel (`pattern` is null), and of each pattern that it
+  // matches.  Returns how many there were: a client that listens to several patterns hears the message several times.
   template <class Deliver>
   size_t Publish(std::string_view channel, Deliver deliver) {
     MutexLock lock(mutex_);
     size_t count = 0;
     if (const auto found = channels_.find(channel); found != channels_.end()) {
-      for (const uint64_t client : found->second) deliver(client, static_cast<const std::string*>(nullptr));
+      deliver(std::span<const uint64_t>(found->second), static_cast<const std::string*>(nullptr));
       count += found->second.size();
     }
     for (const auto& [pattern, clients] : patterns_) {
       if (!GlobMatches(pattern, channel)) continue;
-      for (const uint64_t client : clients) deliver(client, &pattern);
+      deliver(std::span<const uint64_t>(clients), &pattern);
       count += clients.size();
     }
     return count;

@@ -36,7 +36,7 @@ std::string RandomDigits() {
 
 Server::Server(std::shared_ptr<Cache> cache, Config config)
     : cache_(std::move(cache)),
-      held_bytes_max_(std::max<uint64_t>(cache_->options().max_bytes, kHeldBytesMin)),
+      held_bytes_unless_set_(std::max<uint64_t>(cache_->options().max_bytes, kHeldBytesMin)),
       config_(std::move(config)),
       lock_(std::max<size_t>(config_.threads, 1)),
       started_us_(NowUs()),
@@ -186,6 +186,28 @@ void Server::EachClient(const std::function<void(Client&)>& visit) {
   }
 }
 
+void Server::DisconnectWhoHoldsMost() {
+  if (!HoldsTooMuch()) return;
+  struct Holder {
+    bool spared;
+    size_t bytes;
+    Client* client;
+    bool operator<(const Holder& other) const { return spared != other.spared ? spared : bytes < other.bytes; }
+  };
+  std::vector<Holder> holders;
+  EachClient([&](Client& client) {
+    const size_t bytes = client.held_bytes + client.pending.shared_bytes();
+    if (bytes > 0) holders.push_back({client.Has(kClientNoEvict), bytes, &client});
+  });
+  std::make_heap(holders.begin(), holders.end());
+  while (!holders.empty() && HoldsTooMuch()) {
+    std::pop_heap(holders.begin(), holders.end());
+    Client& most = *holders.back().client;
+    most.worker.GiveUp(most);
+    holders.pop_back();
+  }
+}
+
 WorkerCounts Server::TotalCounts() const {
   WorkerCounts total;
   total.by_command.resize(CommandTable::Process().all().size());
@@ -240,6 +262,23 @@ bool Server::Post(uint64_t client, Message message) {
   if (found == directory_.end()) return false;
   found->second->Post(std::move(message));
   return true;
+}
+
+size_t Server::PostToAll(std::span<const uint64_t> clients, const SharedTextRef& text) {
+  std::vector<std::vector<uint64_t>> of_worker(workers_.size());
+  size_t fullest = 0;
+  // The lock keeps the messages of a channel in one order everywhere.
+  MutexLock lock(directory_mutex_);
+  for (const uint64_t client : clients) {
+    if (const auto found = directory_.find(client); found != directory_.end())
+      of_worker[found->second->index()].push_back(client);
+  }
+  for (size_t i = 0; i < of_worker.size(); ++i) {
+    if (of_worker[i].empty()) continue;
+    Message message{.kind = Message::Kind::kMessage, .shared = text, .clients = std::move(of_worker[i])};
+    fullest = std::max(fullest, workers_[i]->Post(std::move(message)));
+  }
+  return fullest;
 }
 
 bool Server::HasClient(uint64_t client) {

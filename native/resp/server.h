@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,6 +28,7 @@
 #include "resp/config.h"
 #include "resp/counts.h"
 #include "resp/server_lock.h"
+#include "resp/shared_text.h"
 #include "resp/stream_end.h"
 
 namespace zerohop::resp {
@@ -110,6 +112,8 @@ class Server {
   // To the worker that has the client; any thread, whatever it holds.  False: there is no such client any more; one
   // that goes meanwhile gets nothing.
   bool Post(uint64_t client, Message message) EXCLUDES(directory_mutex_);
+  // A message of a channel to several; one message a worker.  Returns how many the fullest mailbox has.
+  size_t PostToAll(std::span<const uint64_t> clients, const SharedTextRef& text) EXCLUDES(directory_mutex_);
   bool HasClient(uint64_t client) EXCLUDES(directory_mutex_);  // any thread
   // Whether the keyspace is one of the server's databases.
   bool IsDatabase(uint16_t space) const;
@@ -134,10 +138,16 @@ class Server {
   // `maxmemory` is below what the cache takes, which cannot shrink: commands that take memory are refused.
   std::atomic<bool> out_of_memory{false};
 
-  // What clients hold together: requests that are not complete, and replies that they do not read.
+  // What clients hold of the heap together: requests that are not complete or not run, and replies and messages that
+  // they do not read.
   std::atomic<uint64_t> held_bytes{0};
-  // Its limit: as much as the cache, and at least 1 GiB, so that a value fits.
-  uint64_t held_bytes_max() const { return held_bytes_max_; }
+  // Its limit: `maxmemory-clients`; without one as much as the cache, and at least 1 GiB, so that a value fits.
+  uint64_t held_bytes_max() const {
+    return config_.clients_bytes_max != 0 ? config_.clients_bytes_max : held_bytes_unless_set_;
+  }
+  bool HoldsTooMuch() const { return held_bytes.load(std::memory_order_relaxed) > held_bytes_max(); }
+  // Until they hold no more than that; those with CLIENT NO-EVICT last.  REQUIRES: the lock, exclusively.
+  void DisconnectWhoHoldsMost();
 
   // For workers.
   uint64_t NextClientId() { return next_client_id_.fetch_add(1, std::memory_order_relaxed); }
@@ -160,7 +170,7 @@ class Server {
   static constexpr uint64_t kHeldBytesMin = uint64_t{1} << 30;
 
   const std::shared_ptr<Cache> cache_;
-  const uint64_t held_bytes_max_;
+  const uint64_t held_bytes_unless_set_;
   Config config_;
   ServerLock lock_;
   int port_ = 0;

@@ -100,6 +100,8 @@ std::string WriteNumber(Config* config, const Setting& setting, std::string_view
     if (const auto share = ParseInteger(value.substr(0, value.size() - 1)); share && *share >= 0) {
       if (*share > 100) return "percentage argument must be less or equal to 100";
       config->kept[setting.name] = value;
+      const auto whole = ParseMemory(config->kept["maxmemory"]);
+      if (setting.number != nullptr) config->*setting.number = whole.value_or(0) / 100 * static_cast<uint64_t>(*share);
       return {};
     }
   }
@@ -123,9 +125,9 @@ std::string WriteNumber(Config* config, const Setting& setting, std::string_view
     number = static_cast<int64_t>(*bytes);
   }
   if (*number < setting.min || *number > setting.max) return Range(setting);
-  if (setting.number != nullptr)
-    config->*setting.number = static_cast<uint64_t>(*number);
-  else
+  if (setting.number != nullptr) config->*setting.number = static_cast<uint64_t>(*number);
+  // A number, where it may be told as a share too.
+  if (setting.number == nullptr || setting.kind == Kind::kPercent)
     config->kept[setting.name] = setting.kind == Kind::kOctal ? std::string(value) : std::to_string(*number);
   return {};
 }
@@ -165,7 +167,8 @@ const Setting* FindSetting(std::string_view name) {
 }
 
 std::string ReadSetting(const Config& config, const Setting& setting) {
-  if (setting.number != nullptr) return std::to_string(config.*setting.number);
+  if (setting.number != nullptr && setting.kind != Setting::Kind::kPercent)
+    return std::to_string(config.*setting.number);
   if (setting.flag != nullptr) return config.*setting.flag ? "yes" : "no";
   if (setting.text != nullptr) return config.*setting.text;
   if (setting.kind == Setting::Kind::kLimits) return ReadLimits(config);

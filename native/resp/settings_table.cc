@@ -43,6 +43,7 @@ constexpr Setting kSettings[] = {
     {.name = "client-output-buffer-limit", .kind = SettingKind::kLimits},
     Live(Memory("client-query-buffer-limit", "", kMiB), &Config::query_buffer_limit),
     Live(Number("maxclients", "", 1, UINT32_MAX), &Config::maxclients),
+    Live({.name = "maxmemory-clients", .kind = SettingKind::kPercent, .first = "0"}, &Config::clients_bytes_max),
     Live(Memory("proto-max-bulk-len", "", kMiB), &Config::proto_max_bulk_bytes),
     {.name = "protected-mode", .kind = SettingKind::kFlag, .flag = &Config::protected_mode},
     {.name = "requirepass", .kind = SettingKind::kText, .text = &Config::requirepass},
@@ -112,7 +113,6 @@ constexpr Setting kSettings[] = {
     Text("masterauth"),
     Text("masteruser"),
     Memory("maxmemory", "0"),
-    {.name = "maxmemory-clients", .kind = SettingKind::kPercent, .first = "0"},
     Number("maxmemory-eviction-tenacity", "10", 0, 100),
     Choice("maxmemory-policy", "allkeys-lfu",
            "volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, "

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "base/clock.h"
 #include "resp/command_table.h"
@@ -28,7 +29,10 @@ thread_local Worker* running_worker = nullptr;
 }  // namespace
 
 Worker::Worker(Server& server, size_t index)
-    : server_(server), index_(index), read_buffer_(new char[kReadBytes]), out_(server.held_bytes_max()) {
+    : server_(server),
+      index_(index),
+      read_buffer_(new char[kReadBytes]),
+      out_(server.held_bytes_max(), &server.cache()) {
   counts_.by_command.resize(CommandTable::Process().all().size());
   get_index_ = CommandTable::Process().Find("get")->index;
   gets_.reserve(Cache::kBatchMax);
@@ -106,15 +110,16 @@ Client* Worker::Find(uint64_t client) {
   return found == clients_.end() || found->second->Has(kClientClosing) ? nullptr : found->second.get();
 }
 
-void Worker::Post(Message message) {
-  bool first;
+size_t Worker::Post(Message message) {
+  size_t waiting;
   {
     MutexLock lock(mailbox_mutex_);
-    first = mailbox_.empty();
     mailbox_.push_back(std::move(message));
+    waiting = mailbox_.size();
   }
   // Else it was woken already, and has not looked yet.
-  if (first) Wake();
+  if (waiting == 1) Wake();
+  return waiting;
 }
 
 void Worker::Wake() {
@@ -129,7 +134,7 @@ void Worker::WakeIfElsewhere() {
 }
 
 int Worker::WaitMs() const {
-  if (!ready_.empty()) return 0;
+  if (!ready_.empty() || !flush_.empty() || !closed_.empty() || !inbox_.empty()) return 0;
   if (next_cron_us_ == kNever) return -1;
   const uint64_t now = NowUs();
   return next_cron_us_ <= now ? 0 : static_cast<int>((next_cron_us_ - now) / 1000 + 1);
@@ -144,12 +149,12 @@ void Worker::Loop() {
     // Exactly where only a timer woke us: the coarse clock would say that its time has not come.
     now_us_ = std::max(now_us_, count > 0 ? CoarseNowUs() : NowUs());
     ++counts_.wakeups;
-    // Who had requests left goes on after those who come now.
-    left_.swap(ready_);
+    Share(ready_.size() + static_cast<size_t>(std::max(count, 0)));
     // First what was posted: it was said before what clients ask now.
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kWakeTag) ReadMailbox();
     }
+    ReadInbox();
     for (int i = 0; i < count; ++i) {
       const uint64_t tag = events[i].data.u64;
       if (tag == kWakeTag) {
@@ -158,27 +163,22 @@ void Worker::Loop() {
         // It may have been closed since epoll told of it.
         if (ListenerOf(tag) < listeners_.size()) Accept(*listeners_[ListenerOf(tag)]);
       } else {
-        OnEvents(*reinterpret_cast<Client*>(tag), events[i].events);
+        Client& client = *reinterpret_cast<Client*>(tag);
+        if (client.heavy || client.in_ready) {
+          client.due |= events[i].events;
+          Enqueue(client);
+        } else {
+          Serve(client, events[i].events);
+        }
       }
       LetOthers();
     }
-    for (Client* const client : left_) {
-      client->in_ready = false;
-      Turn(*client, /*may_read=*/false);
-      CountHeld(*client);
-      LetOthers();
-    }
-    left_.clear();
+    ServeHeavy();
     if (hand_out_) {
       hand_out_ = false;
       server_.changes().HandOut();
     }
-    for (Client* const client : flush_) {
-      client->in_flush = false;
-      SendPending(*client);
-      CountHeld(*client);
-    }
-    flush_.clear();
+    FlushPushed();
     if (next_cron_us_ == kNever && LooksForExpired()) next_cron_us_ = now_us_ + kCronUs;
     if (next_cron_us_ <= now_us_) Cron();
     LeaveGuard();
@@ -188,8 +188,56 @@ void Worker::Loop() {
   }
 }
 
+// So that everyone who is there now has had a turn soon.
+void Worker::Share(size_t clients) {
+  if (clients <= kWakeBytes / kTurnBytesMax) [[likely]] {
+    turn_commands_ = kTurnCommandsMax;
+    turn_bytes_ = kTurnBytesMax;
+    return;
+  }
+  turn_commands_ = std::clamp(kWakeCommands / clients, kTurnCommandsMin, kTurnCommandsMax);
+  turn_bytes_ = std::clamp(kWakeBytes / clients, kTurnBytesMin, kTurnBytesMax);
+}
+
+void Worker::Enqueue(Client& client) {
+  if (client.in_ready || client.Has(kClientClosing)) return;
+  client.in_ready = true;
+  ready_.push_back(&client);
+}
+
+// One turn each, as far as time allows; the rest in the next wake-up, which comes at once.
+void Worker::ServeHeavy() {
+  if (ready_.empty()) [[likely]]
+    return;
+  const uint64_t until_us = NowUs() + kHeavyUs;
+  for (size_t left = ready_.size(); left > 0; --left) {
+    Client& client = *ready_.front();
+    ready_.pop_front();
+    client.in_ready = false;
+    Serve(client, std::exchange(client.due, 0));
+    LetOthers();
+    if (NowUs() >= until_us) break;
+  }
+}
+
+void Worker::FlushPushed() {
+  if (flush_.empty()) [[likely]]
+    return;
+  const uint64_t until_us = NowUs() + kAsideUs;
+  for (size_t left = flush_.size(); left > 0; --left) {
+    Client& client = *flush_.front();
+    flush_.pop_front();
+    client.in_flush = false;
+    SendPending(client);
+    CountHeld(client);
+    if (NowUs() >= until_us) break;
+  }
+}
+
 // Between two turns: who waits for the lock exclusively need not wait for all turns.
 void Worker::LetOthers() {
+  if (over_limit_) [[unlikely]]
+    return HoldWithinLimit();
   if (!server_.lock().wanted()) [[likely]]
     return;
   LeaveGuard();
@@ -227,10 +275,22 @@ void Worker::ReadMailbox() {
     MutexLock lock(mailbox_mutex_);
     messages.swap(mailbox_);
   }
-  for (Message& message : messages) Receive(std::move(message));
+  for (Message& message : messages) inbox_.push_back(std::move(message));
 }
 
-void Worker::Receive(Message message) {
+// What time does not allow comes in the next wake-up, before anything else.
+void Worker::ReadInbox() {
+  if (inbox_.empty()) [[likely]]
+    return;
+  const uint64_t until_us = NowUs() + kHeavyUs;
+  do {
+    Message message = std::move(inbox_.front());
+    inbox_.pop_front();
+    Receive(message);
+  } while (!inbox_.empty() && NowUs() < until_us);
+}
+
+void Worker::Receive(Message& message) {
   if (message.kind == Message::Kind::kStop) {
     stopping_ = true;
     stop_at_us_ = message.until_us;
@@ -250,6 +310,12 @@ void Worker::Receive(Message message) {
     return;
   }
   if (message.kind == Message::Kind::kHandOut) return HandOutSoon();
+  if (message.kind == Message::Kind::kMessage) {
+    for (const uint64_t listener : message.clients) {
+      if (Client* const client = Find(listener)) PushMessage(*client, message.shared);
+    }
+    return;
+  }
   if (message.kind == Message::Kind::kResume && message.client == 0) {
     for (Client* const client : std::vector<Client*>(parked_)) {
       if (client->parked == Parked::kPaused) Resume(*client);
@@ -261,7 +327,6 @@ void Worker::Receive(Message message) {
   Client& client = *found;
   switch (message.kind) {
     case Message::Kind::kPush: Push(client, message.bytes); break;
-    case Message::Kind::kMessage: PushMessage(client, message.bytes); break;
     case Message::Kind::kClose: Close(client); break;
     case Message::Kind::kResume: Resume(client); break;
     case Message::Kind::kInvalidate: server_.changes().Deliver(client, message.invalidation); break;
@@ -339,24 +404,27 @@ void Worker::Cron() {
 
 // Whether the client sent something that it was not answered yet; half a request does not count.
 bool Worker::OwesReplies(const Client& client) const {
-  if (!client.pending.empty() || client.in_ready) return true;
+  if (!client.pending.empty() || client.goes_on) return true;
   if (client.stream != nullptr) return client.stream->unsent.load() > 0 || client.stream->unread.load() > 0;
   int unread = 0;
   return ::ioctl(client.fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
 void Worker::BuryClosed() {
-  while (!closed_.empty()) {
-    std::vector<Client*> dead;
-    dead.swap(closed_);
-    for (Client* const client : dead) Forget(*client);
-  }
+  if (closed_.empty()) [[likely]]
+    return;
+  const uint64_t until_us = NowUs() + kAsideUs;
+  do {
+    Client& dead = *closed_.front();
+    closed_.pop_front();
+    Forget(dead);
+  } while (!closed_.empty() && NowUs() < until_us);
 }
 
 void Worker::Forget(Client& client) {
-  std::erase(ready_, &client);
-  std::erase(flush_, &client);
-  std::erase(parked_, &client);
+  if (client.in_ready) std::erase(ready_, &client);
+  if (client.in_flush) std::erase(flush_, &client);
+  if (client.Has(kClientParked)) std::erase(parked_, &client);
   if (client.stream != nullptr) {
     client.stream->Give(client.id, {});
     server_.ForgetStream(client.id);

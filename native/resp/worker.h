@@ -7,11 +7,14 @@
 //
 // GETs that follow each other are looked up together.  Values are sent from the cache's memory: the *pass's guard*
 // keeps it from being reused until they were sent.  Before a command that may write, the guard is left: no writer waits
-// for us.
+// for us; what was not sent is pinned or copied.
 //
-// Fairness  a turn ends after kTurnCommands, or when kTurnOutputBytes wait for the client; what is left comes after the
-//           others' turns.  A client whose replies are not read is not served until it reads, but its requests are
-//           taken in, up to client-query-buffer-limit.
+// Fairness  a turn takes a share of a wake-up's commands and bytes (`Share`), and 0.5 ms of slow commands.  Who took a
+//           whole share is *heavy* and waits in `ready_`, where everyone else comes first: heavy clients are served one
+//           turn after the other for 4 ms of a wake-up, then whoever has spoken meanwhile is heard.  So are
+//           what was pushed sent, and closed clients buried: a part of each in a wake-up.
+//           A client whose replies are not read is not served until it reads, but its requests are taken in, up to
+//           client-query-buffer-limit.
 //   worker.cc         the loop, messages, timers, the end      worker_accept.cc  clients come
 //   worker_turn.cc    in: read, parse, run                     worker_send.cc    out
 //
@@ -22,6 +25,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,7 +51,8 @@ class Listener;
 struct Message {
   enum class Kind : uint8_t {
     kPush,        // bytes that are a whole reply of the client's protocol: after what it is being answered
-    kMessage,     // the same of a channel, without the first byte: `*` or `>`, as its protocol has it
+    kMessage,     // `shared`, of a channel, to all of `clients`, without the first byte: `*` or `>`, as their protocol
+                  // has it
     kClose,       // CLIENT KILL
     kResume,      // it waits no longer
     kInvalidate,  // changes.h
@@ -60,6 +65,8 @@ struct Message {
   Kind kind;
   uint64_t client = 0;
   std::string bytes = {};
+  SharedTextRef shared = {};
+  std::vector<uint64_t> clients = {};
   std::unique_ptr<Client> opened = {};
   uint64_t until_us = 0;
   Invalidation invalidation = {};
@@ -77,8 +84,8 @@ class Worker {
   Status Run();  // starts the thread
   void Join();
 
-  // Any thread, whatever it holds.
-  void Post(Message message);
+  // Any thread, whatever it holds.  Returns how many messages wait: who posts many of them slows down.
+  size_t Post(Message message);
 
   // Whose thread this is; null: of none.
   static Worker* Running();
@@ -101,11 +108,15 @@ class Worker {
   // command that runs, before that of the next.  Not taken back by CLIENT REPLY OFF.
   void Push(Client& client, std::string_view bytes);
   // The same of a message, without the first byte.
-  void PushMessage(Client& client, std::string_view bytes) {
-    Push(client, std::string(client.protocol == 2 ? "*" : ">").append(bytes));
-  }
+  void PushMessage(Client& client, const SharedTextRef& text);
+  // The running command has taken so long, which nobody measured.
+  void Spent(uint64_t us) { spent_us_ += us; }
+  // ... so long that its client's turn is over.
+  void SpentAll() { spent_us_ += kTurnUs; }
   // It is closed at the end of the wake-up; what it was answered so far still goes out, as far as its socket takes it.
   void Close(Client& client);
+  // It is closed because of what it holds.
+  void GiveUp(Client& client);
   // The running command waits: it is run again when `Resume` was called, or at `until_us`.  The handler answers
   // nothing.
   void Park(Client& client, Parked why, uint64_t until_us);
@@ -124,14 +135,20 @@ class Worker {
 
  private:
   static constexpr size_t kReadBytes = size_t{64} << 10;
-  static constexpr size_t kTurnCommands = 512;
   static constexpr size_t kFetchKeys = 16;       // stores whose memory is asked for together
   static constexpr size_t kFetchBytesMin = 128;  // of requests: less is hardly a pipeline
-  static constexpr size_t kTurnOutputBytes = size_t{1} << 20;
-  static constexpr size_t kEventsMax = 128;
+  // What a wake-up's clients share, and the bounds of a turn's share.
+  static constexpr size_t kWakeCommands = 32768, kTurnCommandsMin = 16, kTurnCommandsMax = 512;
+  static constexpr size_t kWakeBytes = size_t{32} << 20, kTurnBytesMin = size_t{64} << 10;
+  static constexpr size_t kTurnBytesMax = size_t{1} << 20;      // of replies
+  static constexpr size_t kTurnInputBytes = size_t{256} << 10;  // of requests: taken in, and run
+  static constexpr uint64_t kTurnUs = 500;                      // of slow commands
+  static constexpr uint64_t kHeavyUs = 4000;                    // of a wake-up
+  static constexpr uint64_t kAsideUs = 2000;                    // of a wake-up, for each of what is done beside turns
+  static constexpr size_t kHeldOutputBytes = size_t{1} << 20;   // more, unread, and no command of the client is run
+  static constexpr size_t kEventsMax = 1024;
   static constexpr size_t kAcceptsMax = 64;                   // a wake-up
   static constexpr size_t kOwnInputBytes = size_t{16} << 10;  // more of an incomplete request stays in place
-  static constexpr size_t kTurnInputBytes = size_t{1} << 20;  // taken in, of a long word
   static constexpr size_t kPiecesMax = 64;                    // of one sendmsg
   static constexpr uint64_t kCronUs = 100 * 1000;
   static constexpr uint64_t kExpiryUs = 1000;  // of each kCronUs, spent on looking for entries past their end
@@ -149,16 +166,24 @@ class Worker {
   void WakeIfElsewhere();
   bool WatchListener(size_t index);
   void ListenAgain(bool listen);
+  void Share(size_t clients);
   void LetOthers();
+  void ServeHeavy();
+  void FlushPushed();
+  void HoldWithinLimit();
+  size_t ShareOf(const Client& client) const;
+  void Pushed(Client& client);
   void Accept(Listener& listener);
   void PauseListening();
   void Welcome(std::unique_ptr<Client> client);
   bool IsHeld(const Client& client) const;
   void GoOnLater(Client& client);
+  void Enqueue(Client& client);
   void Admit(int fd, bool unix_socket, bool local);
   void ReadMailbox();
-  void Receive(Message message);
-  void OnEvents(Client& client, uint32_t events);
+  void ReadInbox();
+  void Receive(Message& message);
+  void Serve(Client& client, uint32_t events);
   void Turn(Client& client, bool may_read);
   bool ReadInto(Client& client, std::string_view* input, bool* in_place);
   bool KeepsQueryLimit(Client& client, size_t bytes);
@@ -200,9 +225,13 @@ class Worker {
   std::string after_reply_;    // pushed to it while its command ran
   bool in_command_ = false;
   bool hand_out_ = false;
-  std::vector<PlainGet> gets_;  // that were parsed and not run yet
+  bool over_limit_ = false;                                               // clients hold too much
+  size_t turn_commands_ = kTurnCommandsMax, turn_bytes_ = kTurnBytesMax;  // a share of the wake-up
+  uint64_t spent_us_ = 0;                                                 // of the turn, on slow commands
+  std::vector<PlainGet> gets_;                                            // that were parsed and not run yet
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
-  std::vector<Client*> ready_, left_, flush_, closed_, parked_;
+  std::deque<Client*> ready_, flush_, closed_;
+  std::vector<Client*> parked_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   uint64_t accept_again_us_ = 0;  // after the system had no descriptor left; 0: listening
   bool stopping_ = false;
@@ -210,6 +239,7 @@ class Worker {
 
   Mutex mailbox_mutex_;
   std::vector<Message> mailbox_ GUARDED_BY(mailbox_mutex_);
+  std::deque<Message> inbox_;  // taken from the mailbox, and not looked at yet
 };
 
 }  // namespace zerohop::resp

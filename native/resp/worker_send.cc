@@ -9,6 +9,10 @@
 
 namespace zerohop::resp {
 
+// How much of its replies a client is sent in one go.  A stream takes no more than its carrier passes on, and tells
+// nobody that it would take more.
+size_t Worker::ShareOf(const Client& client) const { return client.stream != nullptr ? SIZE_MAX : turn_bytes_; }
+
 // Sends what the turn answered.  What the socket does not take is copied, and goes when it can.
 void Worker::Flush(Client& client) {
   if (out_.lost()) [[unlikely]] {
@@ -20,8 +24,8 @@ void Worker::Flush(Client& client) {
     size_t sent = 0;
     if (client.pending.empty() && !client.Has(kClientClosing)) {
       iovec pieces[kPiecesMax];
-      while (sent < out_.bytes()) {
-        const size_t count = out_.Pieces(sent, pieces, kPiecesMax);
+      for (const size_t share = std::min(out_.bytes(), ShareOf(client)); sent < share;) {
+        const size_t count = out_.Pieces(sent, share - sent, pieces, kPiecesMax);
         size_t now = 0;
         const bool all = Send(client, pieces, count, &now);
         sent += now;
@@ -32,9 +36,13 @@ void Worker::Flush(Client& client) {
       ++counts_.output_limit_disconnections;
       Close(client);
     } else if (sent < out_.bytes() && !client.Has(kClientClosing)) {
-      client.pending.Append(out_, sent);
-      Watch(client);
-      CheckOutputLimits(client);
+      if (!client.pending.Append(out_, sent)) {
+        ++counts_.output_limit_disconnections;
+        Close(client);
+      } else {
+        Watch(client);
+        CheckOutputLimits(client);
+      }
     }
     out_.Clear();
   }
@@ -87,18 +95,21 @@ bool Worker::Send(Client& client, const iovec* pieces, size_t count, size_t* sen
 
 void Worker::SendPending(Client& client) {
   if (client.Has(kClientClosing)) return;
-  while (!client.pending.empty()) {
+  size_t share = ShareOf(client);
+  while (!client.pending.empty() && share > 0) {
     iovec pieces[kPiecesMax];
-    const size_t count = client.pending.Pieces(pieces, kPiecesMax);
+    const size_t count = client.pending.Pieces(share, pieces, kPiecesMax);
     size_t sent = 0;
     const bool all = Send(client, pieces, count, &sent);
     client.pending.Drop(sent);
+    share -= sent;
     if (!all) break;
   }
+  client.heavy = client.heavy || client.pending.bytes() > kTurnBytesMin;
   CheckOutputLimits(client);
   Watch(client);
   if (client.Has(kClientCloseAfterReply) && client.pending.empty()) Close(client);
-  if (client.pending.bytes() <= kTurnOutputBytes && !client.input.empty()) GoOnLater(client);
+  if (client.pending.bytes() <= kHeldOutputBytes && !client.input.empty()) GoOnLater(client);
 }
 
 // What epoll is to tell of the client: one call when that changes, none otherwise.
@@ -131,25 +142,30 @@ void Worker::CheckOutputLimits(Client& client) {
 
 // All clients of the server together hold no more than a limit: whoever holds most goes first.
 void Worker::CountHeld(Client& client) {
-  const size_t held = client.pending.memory() + client.input.bytes();
+  const size_t held = client.pending.memory() + client.input.bytes() + client.queued_bytes;
   if (held == client.held_bytes) [[likely]]
     return;
+  if (client.Has(kClientClosing)) return;  // it counts no more, or until it is buried
   server_.held_bytes.fetch_add(held - client.held_bytes, std::memory_order_relaxed);
   client.held_bytes = held;
-  while (server_.held_bytes.load(std::memory_order_relaxed) > server_.held_bytes_max()) {
-    Client* most = nullptr;
-    for (const auto& [id, each] : clients_) {
-      if (each->held_bytes > (most == nullptr ? 0 : most->held_bytes)) most = each.get();
-    }
-    // Another worker's clients hold all of it: that one frees it.
-    if (most == nullptr) return;
-    ++counts_.output_limit_disconnections;
-    most->pending.Clear();
-    most->input.Free();
-    Close(*most);
-    server_.held_bytes.fetch_sub(most->held_bytes, std::memory_order_relaxed);
-    most->held_bytes = 0;
-  }
+  over_limit_ = over_limit_ || server_.HoldsTooMuch();
+}
+
+// Clients of any worker may be those that hold most.
+void Worker::HoldWithinLimit() {
+  over_limit_ = false;
+  GoExclusive();
+  server_.DisconnectWhoHoldsMost();
+  GoShared();
+}
+
+// Its memory is freed when it is buried, but for what it shares with others, which counts until all let go of it.
+void Worker::GiveUp(Client& client) {
+  ++counts_.output_limit_disconnections;
+  server_.held_bytes.fetch_sub(client.held_bytes, std::memory_order_relaxed);
+  client.held_bytes = 0;
+  if (client.pending.shared_bytes() > 0) client.pending.Clear();
+  Close(client);
 }
 
 void Worker::Push(Client& client, std::string_view bytes) {
@@ -162,9 +178,24 @@ void Worker::Push(Client& client, std::string_view bytes) {
     return;
   }
   client.pending.Append(bytes);
-  // Much may come before the wake-up ends.
-  if (client.pending.bytes() > kTurnOutputBytes) CheckOutputLimits(client);
-  if (client.in_flush || client.Has(kClientClosing)) return;
+  Pushed(client);
+}
+
+void Worker::PushMessage(Client& client, const SharedTextRef& text) {
+  if (client.Has(kClientClosing | kClientCloseAfterReply)) return;
+  const std::string_view type = client.protocol == 2 ? "*" : ">";
+  if (&client == current_) return Push(client, std::string(type).append(text->text()));
+  client.pending.Append(type);
+  client.pending.Append(text);
+  Pushed(client);
+}
+
+// It is sent at the end of the wake-up; if its socket takes nothing now, epoll tells when it does.
+void Worker::Pushed(Client& client) {
+  CheckOutputLimits(client);
+  CountHeld(client);
+  over_limit_ = over_limit_ || server_.HoldsTooMuch();
+  if (client.in_flush || (client.events & EPOLLOUT) != 0 || client.Has(kClientClosing)) return;
   client.in_flush = true;
   flush_.push_back(&client);
   WakeIfElsewhere();

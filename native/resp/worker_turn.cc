@@ -13,28 +13,36 @@
 
 namespace zerohop::resp {
 
-void Worker::OnEvents(Client& client, uint32_t events) {
+void Worker::Serve(Client& client, uint32_t events) {
   if (client.Has(kClientClosing)) return;
   if ((events & EPOLLOUT) != 0) SendPending(client);
   // What it sent before comes first: the rest waits in its socket.
-  if (!client.in_ready && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) Turn(client, /*may_read=*/true);
+  if (client.goes_on)
+    Turn(client, /*may_read=*/false);
+  else if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+    Turn(client, /*may_read=*/true);
   CountHeld(client);
 }
 
 bool Worker::IsHeld(const Client& client) const {
-  return client.Has(kClientParked) || client.pending.bytes() > kTurnOutputBytes;
+  return client.Has(kClientParked) || client.pending.bytes() > kHeldOutputBytes;
 }
 
 void Worker::Turn(Client& client, bool may_read) {
+  client.goes_on = false;
   if (client.Has(kClientClosing)) return;
   std::string_view input = client.input.view();
   bool in_place = true;
   if (may_read && !ReadInto(client, &input, &in_place)) return;
   if (client.Has(kClientCloseAfterReply)) return client.input.Free();  // read so that its end is noticed
-  if (IsHeld(client)) return;
+  if (IsHeld(client)) {
+    client.heavy = true;
+    return;
+  }
   ++counts_.passes;
   client.lately_read = std::max(input.size(), client.lately_read / 4 * 3);
   current_ = &client;
+  spent_us_ = 0;
   const size_t done = RunRequests(client, input);
   if (in_place) {
     client.input.Drop(done);
@@ -48,6 +56,8 @@ void Worker::Turn(Client& client, bool may_read) {
   client.query_bytes = client.input.bytes();
   Flush(client);
   current_ = nullptr;
+  client.heavy = client.goes_on || input.size() >= kReadBytes || client.parser.BytesWanted() > kReadBytes ||
+                 client.pending.bytes() > kTurnBytesMin;
 }
 
 // One recv.  `in_place`: what arrived was put behind what the client's Input has; otherwise both lie in the worker's
@@ -104,7 +114,11 @@ void Worker::ReadStream(Client& client, std::string_view bytes) {
     return Close(client);
   counts_.bytes_in += bytes.size();
   client.last_spoke_us = now_us_;
-  if (KeepsQueryLimit(client, client.input.bytes())) Turn(client, /*may_read=*/false);
+  if (!KeepsQueryLimit(client, client.input.bytes())) return;
+  if (client.heavy || client.in_ready)
+    GoOnLater(client);
+  else
+    Turn(client, /*may_read=*/false);
   CountHeld(client);
 }
 
@@ -115,7 +129,8 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   Parser::Request request;
   for (size_t commands = 0; done < input.size(); ++commands) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
-    if (commands >= kTurnCommands || HasEnough(client)) return YieldTurn(client, RunGets(client, done));
+    if (commands >= turn_commands_ || done >= kTurnInputBytes || spent_us_ >= kTurnUs || HasEnough(client))
+      return YieldTurn(client, RunGets(client, done));
     if (done >= looked_at) looked_at = done + FetchAhead(client, input.substr(done));
     const Parser::Limits limits{static_cast<int64_t>(server_.config().proto_max_bulk_bytes), client.authenticated};
     const Parser::Outcome outcome = client.parser.Next(input.substr(done), limits, &request);
@@ -157,7 +172,7 @@ size_t Worker::YieldTurn(Client& client, size_t at) {
   return at;
 }
 
-bool Worker::HasEnough(const Client& client) const { return out_.bytes() + client.pending.bytes() > kTurnOutputBytes; }
+bool Worker::HasEnough(const Client& client) const { return out_.bytes() + client.pending.bytes() > kHeldOutputBytes; }
 
 // False: the client waits, and the request is run again later.
 bool Worker::RunOne(Client& client, const Args& args) {
@@ -211,9 +226,8 @@ void Worker::ProtocolError(Client& client, const std::string& text) {
 
 // Its turn comes again without anything arriving.
 void Worker::GoOnLater(Client& client) {
-  if (client.in_ready || client.Has(kClientClosing)) return;
-  client.in_ready = true;
-  ready_.push_back(&client);
+  client.goes_on = true;
+  Enqueue(client);
 }
 
 }  // namespace zerohop::resp

@@ -13,8 +13,8 @@ using Heard = std::vector<std::pair<uint64_t, std::string>>;
 
 Heard Publish(PubSub& pubsub, std::string_view channel) {
   Heard heard;
-  const size_t count = pubsub.Publish(channel, [&](uint64_t client, const std::string* pattern) {
-    heard.emplace_back(client, pattern ? *pattern : "");
+  const size_t count = pubsub.Publish(channel, [&](std::span<const uint64_t> clients, const std::string* pattern) {
+    for (const uint64_t client : clients) heard.emplace_back(client, pattern ? *pattern : "");
   });
   CHECK_EQ(count, heard.size());
   return heard;
