@@ -140,7 +140,8 @@ struct StoreOptions {
   // If given: end, cost and tags are those of this key's entry in the same keyspace, and the ones above do not count.
   // kChanged if there is no such entry.  REQUIRES: `expected` of that key, or an Exclusive section
   const Bytes* terms_of = nullptr;
-  bool edited = false;  // EntryFacts::edited
+  bool edited = false;    // EntryFacts::edited
+  bool keep_old = false;  // a refused store leaves the older value of the key, as it does with `expected`
 
   bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
@@ -213,7 +214,7 @@ class Cache {
   std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
 
   // Copies `value` in.  If it is refused, nothing is stored, and an older value of the key is removed, so that nobody
-  // reads what the caller meant to replace (D11).  With `expected`, the older value stays.  kTooLarge is the caller's
+  // reads what the caller meant to replace (D11).  With `expected` or `keep_old`, it stays.  kTooLarge is the caller's
   // mistake, and changes nothing.  If others write to `value` meanwhile, the copy may be torn.
   //
   // Before it refuses because of views, it has garbage collected (collection_ladder.h): a thread with an isolate may

@@ -59,7 +59,7 @@ uint32_t Cache::Ticks() const {
   }
   if (outcome != SetOutcome::kStored) {
     PayFromBudget();
-    if (options.expected == nullptr) RemoveKey(session, space, &mark, newcomer.hash, key, nullptr);
+    if (options.expected == nullptr && !options.keep_old) RemoveKey(session, space, &mark, newcomer.hash, key, nullptr);
   }
   if (outcome == SetOutcome::kStored) {
     session.Of(space).Add(Count::kSets);

@@ -44,9 +44,10 @@ inline std::optional<Old> Peek(Context& context, Bytes key, Cache::Use use = Cac
 bool KeyFits(Context& context, Bytes key);
 bool Stored(Context& context, SetOutcome outcome);
 
-// How a command of a client stores: keys are told back as text where they are text.
+// How a command of a client stores: keys are told back as text where they are text, and a store that is refused leaves
+// the old value, as in Redis.
 inline StoreOptions OptionsFor(Bytes key, uint64_t expires_us = kNever) {
-  return {.expires_us = expires_us, .key_is_bytes = !IsUtf8(TextOf(key))};
+  return {.expires_us = expires_us, .key_is_bytes = !IsUtf8(TextOf(key)), .keep_old = true};
 }
 
 // A value for an entry to come; `bytes` may be an argument, or a string of the one who computes.

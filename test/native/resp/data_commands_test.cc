@@ -57,7 +57,7 @@ TEST(DataCommands, RefuseValuesThatTheCacheCannotHold) {
   CHECK_EQ(peer.Ask({"GET", "key"}), Bulk("v"));
 }
 
-// Everything is held by views, so nothing can be evicted: what is read, changed and written back stays as it was.
+// Everything is held by views, so nothing can be evicted.
 TEST(DataCommands, SayOutOfMemoryWhereTheCacheRefuses) {
   Served served(OnAnyPort(1), kMiB);
   Peer peer(served);
@@ -73,7 +73,23 @@ TEST(DataCommands, SayOutOfMemoryWhereTheCacheRefuses) {
   CHECK_EQ(reply, kOom);
   const std::string before = peer.Ask({"GET", "key0"});
   CHECK_EQ(peer.Ask({"APPEND", "key0", Filled("v", 4000)}), kOom);
+  // As in Redis, a store that fails leaves the old value, whichever command it is.
+  const std::string value = Filled("w", 4000);
+  CHECK_EQ(peer.Ask({"SET", "key0", value}), kOom);
+  CHECK_EQ(peer.Ask({"SET", "key0", value, "EX", "100", "XX"}), kOom);
+  CHECK_EQ(peer.Ask({"SETEX", "key0", "100", value}), kOom);
+  CHECK_EQ(peer.Ask({"GETSET", "key0", value}), kOom);
+  CHECK_EQ(peer.Ask({"MSET", "key0", value}), kOom);
+  CHECK_EQ(peer.Ask({"ZH.SET", "key0", value, "TAGS", "1", "tag"}), kOom);
+  CHECK_EQ(peer.Ask({"COPY", "key1", "key0", "REPLACE"}), kOom);
+  CHECK_EQ(peer.Ask({"RENAME", "key1", "key0"}), kOom);
   CHECK(peer.Ask({"GET", "key0"}) == before);
+  CHECK_EQ(peer.Ask({"EXISTS", "key1"}), ":1\r\n");
+  // The server lives on, and stores again once the views are gone.
+  CHECK_EQ(peer.Ask({"DEL", "number"}), ":1\r\n");
+  views.clear();
+  CHECK_EQ(peer.Ask({"SET", "key0", value}), "+OK\r\n");
+  CHECK(peer.Ask({"GET", "key0"}) == Bulk(value));
 }
 
 // The socket takes a part of it; the rest is copied, and goes when the client reads.
