@@ -5,6 +5,16 @@
 #include "resp/worker.h"
 
 namespace zerohop::resp {
+namespace {
+
+// As the standard's condition variable wants it.
+struct Lockable {
+  Mutex& mutex;
+  void lock() ACQUIRE(mutex) { mutex.Lock(); }
+  void unlock() RELEASE(mutex) { mutex.Unlock(); }
+};
+
+}  // namespace
 
 Leases::Taken Leases::Take(Client& client, std::string_view key, uint64_t ttl_us) {
   const uint64_t now = NowUs();
@@ -32,7 +42,7 @@ Leases::Taken Leases::Take(Client& client, std::string_view key, uint64_t ttl_us
   }
   const uint64_t token = next_token_++;
   tokens.emplace(name, token);
-  leases_.emplace(name, Lease{token, client.id, now + ttl_us, {}});
+  leases_.emplace(name, Lease{.token = token, .holder = client.id, .until_us = now + ttl_us, .waiters = {}});
   count_.store(leases_.size(), std::memory_order_relaxed);
   return {.token = token};
 }
@@ -48,17 +58,47 @@ Leases::Table::iterator Leases::End(Table::iterator lease) {
   return next;
 }
 
-void Leases::VoidOne(size_t database, std::string_view key) {
+bool Leases::BeginStore(const std::string& name, uint64_t token) {
+  if (count_.load(std::memory_order_relaxed) == 0) return false;
   MutexLock lock(mutex_);
-  const auto found = leases_.find(NameOf(database, key));
+  const auto found = leases_.find(name);
+  if (found == leases_.end() || found->second.token != token || found->second.storing) return false;
+  found->second.storing = true;
+  found->second.until_us = UINT64_MAX;  // its time does not run out any more
+  return true;
+}
+
+void Leases::EndStore(const std::string& name) {
+  MutexLock lock(mutex_);
+  End(leases_.find(name));
+  stored_.notify_all();
+}
+
+void Leases::AwaitStore() {
+  Lockable lock{mutex_};
+  stored_.wait(lock);
+}
+
+void Leases::VoidOne(size_t database, std::string_view key) {
+  const std::string name = NameOf(database, key);
+  MutexLock lock(mutex_);
+  auto found = leases_.find(name);
+  for (; found != leases_.end() && found->second.storing; found = leases_.find(name)) AwaitStore();
   if (found != leases_.end()) End(found);
 }
 
 void Leases::VoidAll(size_t database) {
   if (count_.load(std::memory_order_relaxed) == 0) return;
   MutexLock lock(mutex_);
-  for (auto lease = leases_.begin(); lease != leases_.end();) {
-    lease = lease->first[0] == static_cast<char>(database) ? End(lease) : std::next(lease);
+  for (;;) {
+    bool storing = false;
+    for (auto lease = leases_.begin(); lease != leases_.end();) {
+      const bool meant = lease->first[0] == static_cast<char>(database);
+      storing = storing || (meant && lease->second.storing);
+      lease = meant && !lease->second.storing ? End(lease) : std::next(lease);
+    }
+    if (!storing) return;
+    AwaitStore();
   }
 }
 
@@ -66,7 +106,7 @@ void Leases::Release(const std::set<std::pair<std::string, uint64_t>>& tokens) {
   MutexLock lock(mutex_);
   for (const auto& [name, token] : tokens) {
     const auto found = leases_.find(name);
-    if (found != leases_.end() && found->second.token == token) End(found);
+    if (found != leases_.end() && found->second.token == token && !found->second.storing) End(found);
   }
 }
 

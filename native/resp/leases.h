@@ -7,11 +7,18 @@
 // A token that is no longer the key's stores nothing: so a value that was computed from what was deleted meanwhile is
 // not stored, nor that of a computation that was given up for lost.
 //
-// Threads  any; `mutex_` comes before the cache's locks: a store with a token happens under it.
+// A store may take long, for it may have to evict.  The lease is marked meanwhile, and no lock is held: other keys'
+// leases come and go, who asks for this one waits as before, and who deletes the key waits for the store, to delete
+// what it stored.
+//
+// Threads  any.  `mutex_` is a leaf but for workers' mailboxes.
+// Waits    Void and VoidAll, for stores under way.  Their callers hold no ReadGuard; and where they are in an Exclusive
+//          section, they hold the lock of the server exclusively, so that no store is under way.
 // Limits   kLeasesMax at a time.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -45,12 +52,10 @@ class Leases : public ServerPart {
   // Runs `store()` and ends the lease, if the token is the key's; false: it is not.
   template <class Store>
   bool Finish(size_t database, std::string_view key, uint64_t token, Store store) EXCLUDES(mutex_) {
-    if (count_.load(std::memory_order_relaxed) == 0) return false;
-    MutexLock lock(mutex_);
-    const auto found = leases_.find(NameOf(database, key));
-    if (found == leases_.end() || found->second.token != token) return false;
+    const std::string name = NameOf(database, key);
+    if (!BeginStore(name, token)) return false;
     store();
-    End(found);
+    EndStore(name);
     return true;
   }
 
@@ -70,6 +75,7 @@ class Leases : public ServerPart {
   struct Lease {
     uint64_t token, holder, until_us;
     std::vector<uint64_t> waiters;  // clients
+    bool storing = false;           // nobody else ends it
   };
   using Table = std::unordered_map<std::string, Lease>;
   // The leases that a client has; they end with it.
@@ -83,6 +89,9 @@ class Leases : public ServerPart {
   static std::string NameOf(size_t database, std::string_view key) {
     return std::string(1, static_cast<char>(database)).append(key);
   }
+  bool BeginStore(const std::string& name, uint64_t token) EXCLUDES(mutex_);
+  void EndStore(const std::string& name) EXCLUDES(mutex_);
+  void AwaitStore() REQUIRES(mutex_);
   void VoidOne(size_t database, std::string_view key) EXCLUDES(mutex_);
   void Release(const std::set<std::pair<std::string, uint64_t>>& tokens) EXCLUDES(mutex_);
   Table::iterator End(Table::iterator lease) REQUIRES(mutex_);
@@ -90,6 +99,7 @@ class Leases : public ServerPart {
   Server& server_;
   std::atomic<size_t> count_{0};
   Mutex mutex_;
+  std::condition_variable_any stored_;
   Table leases_ GUARDED_BY(mutex_);
   uint64_t next_token_ GUARDED_BY(mutex_) = 1;
 };

@@ -1,8 +1,11 @@
 // ZH.*: rows side by side, leases, tags and costs.
+#include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "resp/leases.h"
 #include "resp/peer.h"
 
 namespace zerohop::resp {
@@ -208,6 +211,67 @@ TEST(Leases, OfManyClientsAtOnceComputeEachValueOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK_EQ(computed.load(), 40);
+}
+
+// The client that a peer is to the server.  REQUIRES: the server's lock, exclusively.
+Client& ClientOf(Served& served, uint64_t id) {
+  Client* found = nullptr;
+  served.server->EachClient([&](Client& client) {
+    if (client.id == id) found = &client;
+  });
+  REQUIRE(found != nullptr);
+  return *found;
+}
+
+TEST(Leases, OfOtherKeysComeAndGoWhileAValueIsStored) {
+  Served served;
+  Peer peer(served);
+  const std::string id = peer.Ask({"CLIENT", "ID"});
+  const ExclusiveLock exclusively(served.server->lock());
+  Client& client = ClientOf(served, std::stoull(id.substr(1)));
+  Leases& leases = Leases::Of(*served.server);
+  const uint64_t token = leases.Take(client, "key", 1).token;
+  bool stored = false;
+  CHECK(leases.Finish(0, "key", token, [&] {
+    const uint64_t other = leases.Take(client, "other", 60'000'000).token;
+    CHECK(other != 0);
+    CHECK(leases.Finish(0, "other", other, [] {}));
+    // Nobody gets the key's own, though its time is over; nor may it be stored twice.
+    CHECK_EQ(leases.Take(client, "key", 1).token, uint64_t{0});
+    CHECK(!leases.Finish(0, "key", token, [] {}));
+    leases.GiveBack(0, "key", token);
+    CHECK_EQ(leases.count(), size_t{1});
+    stored = true;
+  }));
+  CHECK(stored);
+  CHECK_EQ(leases.count(), size_t{0});
+  CHECK(!leases.Finish(0, "key", token, [] {}));
+}
+
+TEST(Leases, MakeWhoDeletesTheKeyWaitForTheStoreUnderWay) {
+  Served served;
+  Peer peer(served);
+  const std::string id = peer.Ask({"CLIENT", "ID"});
+  const ExclusiveLock exclusively(served.server->lock());
+  Client& client = ClientOf(served, std::stoull(id.substr(1)));
+  Leases& leases = Leases::Of(*served.server);
+  for (const bool all : {false, true}) {
+    const uint64_t token = leases.Take(client, "key", 60'000'000).token;
+    std::atomic<bool> stored{false}, begun{false};
+    std::thread deleter;
+    CHECK(leases.Finish(0, "key", token, [&] {
+      deleter = std::thread([&] {
+        begun = true;
+        all ? leases.VoidAll(0) : leases.Void(0, "key");
+        CHECK(stored.load());
+      });
+      while (!begun) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      stored = true;
+    }));
+    deleter.join();
+    CHECK_EQ(leases.count(), size_t{0});
+  }
 }
 
 TEST(Leases, OfAServerThatStopsAreForgotten) {
