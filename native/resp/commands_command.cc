@@ -5,6 +5,7 @@
 
 #include "resp/acl.h"
 #include "resp/ascii.h"
+#include "resp/command_arguments.h"
 #include "resp/command_table.h"
 #include "resp/commands.h"
 #include "resp/glob.h"
@@ -145,7 +146,9 @@ void TellInfo(Context& context, const Command* command) {
 }
 
 void TellDocs(Context& context, const Command& command) {
-  context.reply.Map(command.subcommands.empty() ? 4 : 5);
+  const std::string name = CommandTable::FullName(command);
+  const bool takes_arguments = HasArguments(name);
+  context.reply.Map(4u + takes_arguments + !command.subcommands.empty());
   context.reply.Bulk("summary");
   context.reply.Bulk(command.summary);
   context.reply.Bulk("since");
@@ -154,6 +157,10 @@ void TellDocs(Context& context, const Command& command) {
   context.reply.Bulk(command.group);
   context.reply.Bulk("complexity");
   context.reply.Bulk(command.complexity);
+  if (takes_arguments) {
+    context.reply.Bulk("arguments");
+    TellArguments(name, context.reply);
+  }
   if (command.subcommands.empty()) return;
   context.reply.Bulk("subcommands");
   context.reply.Map(command.subcommands.size());

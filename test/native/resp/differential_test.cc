@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "resp/command_table.h"
 #include "resp/peer.h"
 
 namespace zerohop::resp {
@@ -232,7 +233,29 @@ std::string Comparable(const Words& words, std::string reply) {
   return reply;
 }
 
+// What COMMAND DOCS says of a command's arguments, which it says last.
+std::string ArgumentsIn(const std::string& docs) {
+  const size_t at = docs.find("$9\r\narguments\r\n");
+  return at == std::string::npos ? "none" : docs.substr(at);
+}
+
 }  // namespace
+
+TEST(Differential, TellsTheArgumentsOfEveryCommandAsRedisDoes) {
+  const Redis redis;
+  Served served(OnAnyPort(1));
+  for (const char* protocol : {"2", "3"}) {
+    Peer theirs = redis.Connect(), ours(served);
+    Asked(theirs, {"HELLO", protocol});
+    Asked(ours, {"HELLO", protocol});
+    for (const Command* const command : CommandTable::Process().all()) {
+      const std::string name = CommandTable::FullName(*command);
+      if (name.substr(0, 3) == "zh." || !command->subcommands.empty()) continue;
+      CHECK_EQ(name + ": " + Plain(ArgumentsIn(Asked(ours, {"COMMAND", "DOCS", name}))),
+               name + ": " + Plain(ArgumentsIn(Asked(theirs, {"COMMAND", "DOCS", name}))));
+    }
+  }
+}
 
 TEST(Differential, AnswersEveryDataCommandAsRedisDoes) {
   const Redis redis;
