@@ -76,11 +76,4 @@ std::string Sha256Hex(std::string_view text) {
   return hex;
 }
 
-bool EqualInConstantTime(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  uint8_t difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<uint8_t>(a[i] ^ b[i]);
-  return difference == 0;
-}
-
 }  // namespace zerohop

@@ -17,7 +17,4 @@ namespace zerohop {
 std::array<uint8_t, 32> Sha256(std::string_view text);
 std::string Sha256Hex(std::string_view text);  // 64 lowercase digits
 
-// Whether two texts are equal, in a time that depends on their lengths only.
-bool EqualInConstantTime(std::string_view a, std::string_view b);
-
 }  // namespace zerohop

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <iterator>
 
+#include "base/constant_time.h"
 #include "base/sha256.h"
 #include "resp/ascii.h"
 #include "resp/glob.h"

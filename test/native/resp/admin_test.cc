@@ -41,6 +41,23 @@ TEST(Admin, LetsNobodyInWithoutThePassword) {
   CHECK_EQ(peer.Ask({"CLIENT", "GETNAME"}), Bulk("me"));
 }
 
+// As many failures as one likes: the client stays, each is in the log, and none of the passwords.
+TEST(Admin, LogsEveryFailedLoginWithoutItsPassword) {
+  Served served(WithPassword());
+  Peer peer(served);
+  for (int i = 0; i < 300; ++i) CHECK_EQ(peer.Ask({"AUTH", "guess" + std::to_string(i)}), kWrongPassword);
+  CHECK_EQ(peer.Ask({"AUTH", "nobody", "secret"}), kWrongPassword);
+  CHECK_EQ(peer.Ask({"HELLO", "3", "AUTH", "nobody", "secret"}), kWrongPassword);
+  CHECK_EQ(peer.Ask({"AUTH", "pw"}), kOk);
+  const std::string log = peer.Ask({"ACL", "LOG"});
+  CHECK(!Contains(log, "secret") && !Contains(log, "guess") && !Contains(log, "pw"));
+  // Alike ones within a minute are one entry.
+  CHECK(Contains(log, Bulk("count") + ":300\r\n" + Bulk("reason") + Bulk("auth")));
+  CHECK(Contains(log, Bulk("username") + Bulk("nobody")));
+  CHECK_EQ(peer.Ask({"ACL", "LOG", "RESET"}), kOk);
+  CHECK_EQ(peer.Ask({"ACL", "LOG"}), "*0\r\n");
+}
+
 TEST(Admin, ChangesThePasswordWhileClientsAreThere) {
   Served served(WithPassword());
   Peer in(served), out(served);
@@ -177,6 +194,8 @@ TEST(Admin, TellsItsCommandsAsRedisDoes) {
            "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
   CHECK(Contains(peer.Ask({"COMMAND", "LIST", "FILTERBY", "PATTERN", "client|track*"}), Bulk("client|tracking")));
   CHECK(Contains(peer.Ask({"COMMAND", "DOCS", "get"}), Bulk("summary")));
+  CHECK(Contains(peer.Ask({"COMMAND", "DOCS", "zh.purge"}),
+                 Bulk("arguments") + "*1\r\n*4\r\n" + Bulk("name") + Bulk("tag") + Bulk("type") + Bulk("string")));
   CHECK_EQ(peer.Ask({"CLIENT", "SETINFO", "LIB-NAME", "x"}), "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.\r\n");
 }
 
