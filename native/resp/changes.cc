@@ -19,10 +19,6 @@ std::string WatchKey(uint16_t space, std::string_view key) {
   return both;
 }
 
-void AppendBulk(std::string_view bytes, std::string* to) {
-  to->append("$").append(std::to_string(bytes.size())).append("\r\n").append(bytes).append("\r\n");
-}
-
 std::string ArrayOf(const PrefixTable::Keys& keys, uint64_t but_by) {
   std::string bulks;
   size_t count = 0;

@@ -88,10 +88,6 @@ void UnsubscribeFrom(Context& context) {
 constexpr size_t kListenersAMicrosecond = 8;
 constexpr size_t kWaitingMax = 256;  // messages to another worker: more, and who publishes waits for it
 
-void AppendBulkTo(std::string_view bytes, std::string* text) {
-  text->append("$").append(std::to_string(bytes.size())).append("\r\n").append(bytes).append("\r\n");
-}
-
 void Publish(Context& context) {
   const std::string_view channel = context.args[1], message = context.args[2];
   // Who is told it would be over its limit: it is closed before that costs memory.
@@ -107,9 +103,9 @@ void Publish(Context& context) {
     }
     // Without the first byte, which the listener's protocol decides.  Held once, for all of them.
     std::string text = pattern == nullptr ? "3\r\n$7\r\nmessage\r\n" : "4\r\n$8\r\npmessage\r\n";
-    if (pattern != nullptr) AppendBulkTo(*pattern, &text);
-    AppendBulkTo(channel, &text);
-    AppendBulkTo(message, &text);
+    if (pattern != nullptr) AppendBulk(*pattern, &text);
+    AppendBulk(channel, &text);
+    AppendBulk(message, &text);
     const auto shared = std::make_shared<const SharedText>(std::move(text), context.server.held_bytes);
     std::vector<uint64_t> others;
     for (const uint64_t listener : listeners) {

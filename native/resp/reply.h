@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "resp/output.h"
@@ -17,6 +18,11 @@
 namespace zerohop::resp {
 
 class ErrorCounts;
+
+// A bulk string, for a message that is put together before it is known whom it goes to.
+inline void AppendBulk(std::string_view bytes, std::string* to) {
+  to->append("$").append(std::to_string(bytes.size())).append("\r\n").append(bytes).append("\r\n");
+}
 
 class Reply {
  public:
