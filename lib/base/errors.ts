@@ -5,6 +5,7 @@ export type CacheErrorCode =
   | 'ERR_CACHE_NO_MEMORY' // the system refused memory
   | 'ERR_CACHE_IO' // the operating system refused something else
   | 'ERR_CACHE_ADDON' // the native addon is missing or does not load on this platform
+  | 'ERR_CACHE_VALUE' // what is stored under a key is no value of the keyspace's codec: a server's client stored it
   | 'ERR_MODEL_NOT_CACHED' // predict with `only-if-cached`, and nothing is stored
   | 'ERR_MODEL_RESULT' // a model's `run` gave something else than one result for each input, or one that cannot be kept
   | 'ERR_MODEL_TIMEOUT' // a model's `run` took longer than its `timeout`

@@ -100,7 +100,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const label = textOption('name', name);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
     const handle = native.keyspace(this.handle, nameIn(scope, label), scope, codec.tag, integerKeys);
-    const keyspace = new OpenKeyspace(handle, codec, checked, this);
+    const keyspace = new OpenKeyspace(handle, codec, checked, label, this);
     const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
     const reference = new WeakRef(keyspace);
     keyspaces.add(reference);
@@ -170,8 +170,8 @@ function nameIn(scope: string, name: string): string {
 class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
   readonly cache: Cache;
 
-  constructor(handle: number, codec: Codec<In, Out, Own>, checked: CheckedKeyspaceOptions, cache: Cache) {
-    super(handle, codec, checked);
+  constructor(handle: number, codec: Codec<In, Out, Own>, checked: CheckedKeyspaceOptions, name: string, cache: Cache) {
+    super(handle, codec, checked, name);
     this.cache = cache;
   }
 

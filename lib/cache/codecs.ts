@@ -5,6 +5,7 @@ import { isUint8Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { isWellFormed, rangeError, textOption, typeError } from '../base/options.js';
 import type { ReadonlyUint8Array } from '../base/views.js';
 import { exactJson } from './json.js';
+import { Unreadable } from './unreadable.js';
 
 /**
  * Turns values into bytes and bytes into views. Made here ({@link bytes}, {@link utf8}, {@link json}, {@link number}),
@@ -26,7 +27,7 @@ export interface Codec<In, Out = In, Own = Out> {
    * again. Throws for a value that is none.
    */
   encode(value: In): ArrayBufferView;
-  /** The value at `offset`, `length` bytes long. Called for every hit. */
+  /** The value at `offset`, `length` bytes long. Called for every hit. Ours throw Unreadable for bytes that are none. */
   view(buffer: ArrayBufferLike, offset: number, length: number): Out;
   own(buffer: ArrayBuffer): Own;
 }
@@ -123,7 +124,8 @@ function decodeText(buffer: ArrayBufferLike, offset: number, length: number): st
 
 /**
  * Strings, stored as UTF-8 without a terminator or a byte-order mark of ours. Every well-formed string comes back the
- * same, normalised or not; every hit makes a new string, so `get` and `getCopy` give alike.
+ * same, normalised or not; every hit makes a new string, so `get` and `getCopy` give alike. Bytes that a client of a
+ * server stored and that are no UTF-8 read as U+FFFD.
  *
  * `set` throws TypeError for what is no string, and RangeError for a string with a lone surrogate, which UTF-8 cannot
  * carry.
@@ -152,6 +154,8 @@ export const utf8 = builtIn<string, string, string>({
  * is not called. To store what JSON makes of a value, set `JSON.parse(JSON.stringify(value))`, and use that yourself as
  * well.
  *
+ * `get` throws CacheError `ERR_CACHE_VALUE` for what a client of a server stored that is no JSON text.
+ *
  * Getters and proxies are read once. An object without a prototype comes back as an ordinary one. Members that are not
  * enumerable do not count.
  *
@@ -163,9 +167,17 @@ export const json = builtIn<unknown, unknown, unknown>({
   tag: 'json',
   row: undefined,
   encode: (value) => encodeText(exactJson(value)),
-  view: (buffer, offset, length) => JSON.parse(decodeText(buffer, offset, length)),
-  own: (buffer) => JSON.parse(decodeText(buffer, 0, buffer.byteLength)),
+  view: (buffer, offset, length) => parsed(decodeText(buffer, offset, length), length),
+  own: (buffer) => parsed(decodeText(buffer, 0, buffer.byteLength), buffer.byteLength),
 });
+
+function parsed(text: string, length: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Unreadable('JSON text', length, { cause });
+  }
+}
 
 // Numbers on their way to native code. One array for all would be overwritten where several values are encoded before
 // they are stored; an array with a buffer of its own for each would cost more than storing it.
@@ -194,10 +206,14 @@ export const number = builtIn<number, number, number>({
     numbers[numbersUsed] = value;
     return numbers.subarray(numbersUsed, ++numbersUsed);
   },
-  // A client of a server may have stored something else: that is not a number, and nothing beyond it is read.
-  view: (buffer, offset, length) => (length === 8 ? new Float64Array(buffer, offset, 1)[0]! : Number.NaN),
-  own: (buffer) => (buffer.byteLength === 8 ? new Float64Array(buffer)[0]! : Number.NaN),
+  view: (buffer, offset, length) => numberAt(buffer, offset, length),
+  own: (buffer) => numberAt(buffer, 0, buffer.byteLength),
 });
+
+function numberAt(buffer: ArrayBufferLike, offset: number, length: number): number {
+  if (length !== 8) throw new Unreadable('8 bytes', length);
+  return new Float64Array(buffer, offset, 1)[0]!;
+}
 
 /**
  * The codec that `option` stands for: one of ours as it is, `{ encode, decode, name? }` wrapped. Reads each property

@@ -33,6 +33,7 @@ import { NearCache } from './near.js';
 import { type CheckedKeyspaceOptions, type CheckedSetOptions, type SetOptions, setOptions } from './options.js';
 import { slabFor } from './slab.js';
 import { type KeyspaceStats, spaceStatsOf } from './stats.js';
+import { unreadableValue } from './unreadable.js';
 
 /** Finds what is stored under a key of its own making, and tells the key afterwards. @internal */
 export interface Seeker {
@@ -61,7 +62,8 @@ export let handleOf: (value: unknown) => number | undefined;
  *
  * Every method throws {@link CacheError} `ERR_CACHE_CLOSED` after the cache was closed, TypeError for a key that is no
  * string or Uint8Array or has a lone surrogate, and RangeError for a key of 0 or more than 65 535 bytes; where keys are
- * integers, TypeError for what is no number and RangeError for what is no safe integer.
+ * integers, TypeError for what is no number and RangeError for what is no safe integer. Every method that gives values
+ * throws {@link CacheError} `ERR_CACHE_VALUE` for one that the codec cannot have stored: a client of a server did.
  */
 export class Keyspace<In, Out, Own> {
   #handle: number;
@@ -70,10 +72,12 @@ export class Keyspace<In, Out, Own> {
   #near: NearCache<Out> | undefined;
   readonly #codec: Codec<In, Out, Own>;
   readonly #options: CheckedKeyspaceOptions;
+  readonly #name: string;
 
   /** @internal */
-  constructor(handle: number, codec: Codec<In, Out, Own>, options: CheckedKeyspaceOptions) {
+  constructor(handle: number, codec: Codec<In, Out, Own>, options: CheckedKeyspaceOptions, name = '') {
     this.#handle = handle;
+    this.#name = name;
     this.#codec = codec;
     this.#options = options;
     if (options.near && !options.copy && codec.sharable) this.#near = new NearCache(handle);
@@ -127,14 +131,14 @@ export class Keyspace<In, Out, Own> {
   /** Like {@link get}, but a copy in an ArrayBuffer of its own, yours to change, keep, transfer or hash. */
   getCopy(key: Key): Own | undefined {
     const buffer = native.copy(this.#handle, key, false);
-    return buffer && this.#codec.own(buffer);
+    return buffer && this.#own(key, buffer);
   }
 
   /** Like {@link get}, but not counted, neither as a lookup nor as a use of the entry. */
   peek(key: Key): Out | undefined {
     if (this.#options.copy) {
       const buffer = native.copy(this.#handle, key, true);
-      return buffer && (this.#codec.own(buffer) as unknown as Out);
+      return buffer && (this.#own(key, buffer) as unknown as Out);
     }
     return this.#valueOf(peek, key, peek(this.#handle, key, this.#slab));
   }
@@ -200,8 +204,13 @@ export class Keyspace<In, Out, Own> {
         } catch (error) {
           values[i] = this.#again(keyAt(i), buffer, found, error);
         }
-      } else if (found === COPIED) values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + offset, length);
-      else {
+      } else if (found === COPIED) {
+        try {
+          values[i] = this.#codec.view(slab!.buffer, slab!.byteOffset + offset, length);
+        } catch (error) {
+          throw this.#explained(error, keyAt(i));
+        }
+      } else {
         values[i] = undefined;
         if (found === NEED_SLAB) unread.push(i);
       }
@@ -235,6 +244,7 @@ export class Keyspace<In, Out, Own> {
    *
    * @param out of the codec's type, at least `keys.length` rows long; may lie in a SharedArrayBuffer.
    * @returns how many were there, and the places among `keys` of those that were not: their rows are left as they were.
+   *   What a client of a server stored in another length is not there either.
    * @throws {TypeError}  the codec has no fixed dimensions; `out` is another kind of array.
    * @throws {RangeError} `out` is too short; nothing was written.
    * @example const { missing } = embeddings.gather(ids, batch)
@@ -415,7 +425,7 @@ export class Keyspace<In, Out, Own> {
   #again(key: NativeKey, buffer: ArrayBufferLike, segment: number, error: unknown): Out | undefined {
     // Someone transferred a view's buffer away (a byte stream does): every view of that segment is empty now. Native
     // code makes another buffer over the same bytes.
-    if (buffer.byteLength !== 0) throw error;
+    if (buffer.byteLength !== 0) throw this.#explained(error, key);
     native.detached(this.#handle, segment);
     return this.#lookUp(key);
   }
@@ -432,7 +442,24 @@ export class Keyspace<In, Out, Own> {
     }
     if (typeof found === 'object') return this.#view(key, found);
     if (found === MISS) return undefined;
-    return this.#codec.view(slab!.buffer, slab!.byteOffset + registers[OFFSET]!, registers[LENGTH]!);
+    try {
+      return this.#codec.view(slab!.buffer, slab!.byteOffset + registers[OFFSET]!, registers[LENGTH]!);
+    } catch (error) {
+      throw this.#explained(error, key);
+    }
+  }
+
+  #own(key: NativeKey, buffer: ArrayBuffer): Own {
+    try {
+      return this.#codec.own(buffer);
+    } catch (error) {
+      throw this.#explained(error, key);
+    }
+  }
+
+  /** What to throw instead of `error`, which the codec threw. */
+  #explained(error: unknown, key: NativeKey): unknown {
+    return unreadableValue(error, key, this.#name, this.#codec.tag);
   }
 }
 

@@ -7,6 +7,7 @@ import { typedArrayName } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
 import type { Float16OrBits, ReadonlyView, TypedArray } from '../base/views.js';
 import { builtIn, type Codec, elementCount, type Row } from './codecs.js';
+import { Unreadable } from './unreadable.js';
 
 /** Takes vectors of `T`, gives read-only views of the cache's memory, and copies with a buffer of their own. */
 export type VectorCodec<T extends TypedArray, Own> = Codec<T | ReadonlyView<T>, ReadonlyView<T>, Own>;
@@ -14,14 +15,28 @@ export type VectorCodec<T extends TypedArray, Own> = Codec<T | ReadonlyView<T>, 
 /** 2^28 dimensions are two gibibytes of float64: beyond any model, and within what one value may hold. */
 const DIMENSIONS_MAX = 2 ** 28;
 
+/** Which lengths the values of a codec have. */
+interface Lengths {
+  /** Of every value, in bytes; -1 where it is any multiple of `unit`. */
+  readonly bytes: number;
+  readonly unit: number;
+}
+
+/** A client of a server may have stored bytes of any length. */
+function assertLength({ bytes, unit }: Lengths, length: number): void {
+  if (bytes < 0 ? length % unit !== 0 : length !== bytes)
+    throw new Unreadable(bytes < 0 ? `a multiple of ${unit} bytes` : `${bytes} bytes`, length);
+}
+
 /** A type of element. */
 interface Kind<Out, Own> {
   readonly tag: string;
   /** What is expected of a value, in words. */
   readonly expected: string;
   readonly array: Row['array'];
-  readonly view: (buffer: ArrayBufferLike, offset: number, length: number) => Out;
-  readonly own: (buffer: ArrayBuffer) => Own;
+  /** As a codec's: one function for all keyspaces of the type. */
+  view(this: Lengths, buffer: ArrayBufferLike, offset: number, length: number): Out;
+  own(buffer: ArrayBuffer): Own;
   accepts(value: unknown): boolean;
   /** A vector of `length` elements as native code takes it. */
   raw?(vector: ArrayBufferView, length: number): ArrayBufferView;
@@ -31,10 +46,13 @@ function vectors<In, Out, Own>(kind: Kind<Out, Own>, dimensions: number | undefi
   if (dimensions !== undefined && !(Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= DIMENSIONS_MAX))
     throw rangeError('dimensions', `a whole number from 1 to ${DIMENSIONS_MAX}`, dimensions);
   const { array, accepts, raw } = kind;
-  return builtIn<In, Out, Own>({
+  const unit = array.BYTES_PER_ELEMENT;
+  const codec: Codec<In, Out, Own> & Lengths = {
+    bytes: dimensions === undefined ? -1 : dimensions * unit,
+    unit,
     tag: dimensions === undefined ? kind.tag : `${kind.tag}(${dimensions})`,
     sharable: true,
-    row: dimensions === undefined ? undefined : { bytes: dimensions * array.BYTES_PER_ELEMENT, array, accepts },
+    row: dimensions === undefined ? undefined : { bytes: dimensions * unit, array, accepts },
     encode(value) {
       if (!accepts(value)) throw typeError('value', kind.expected, value);
       const length = elementCount(value);
@@ -44,15 +62,22 @@ function vectors<In, Out, Own>(kind: Kind<Out, Own>, dimensions: number | undefi
       return raw === undefined ? vector : raw(vector, length);
     },
     view: kind.view,
-    own: kind.own,
-  });
+    own(buffer) {
+      assertLength(codec, buffer.byteLength);
+      return kind.own(buffer);
+    },
+  };
+  return builtIn(codec);
 }
 
 const FLOAT64: Kind<ReadonlyView<Float64Array>, Float64Array<ArrayBuffer>> = {
   tag: 'float64',
   expected: 'a Float64Array',
   array: Float64Array,
-  view: (buffer, offset, length) => new Float64Array(buffer, offset, length >>> 3),
+  view(buffer, offset, length) {
+    if (length !== this.bytes) assertLength(this, length);
+    return new Float64Array(buffer, offset, length >>> 3);
+  },
   own: (buffer) => new Float64Array(buffer),
   accepts: (value) => typedArrayName(value) === 'Float64Array',
 };
@@ -61,7 +86,10 @@ const FLOAT32: Kind<ReadonlyView<Float32Array>, Float32Array<ArrayBuffer>> = {
   tag: 'float32',
   expected: 'a Float32Array',
   array: Float32Array,
-  view: (buffer, offset, length) => new Float32Array(buffer, offset, length >>> 2),
+  view(buffer, offset, length) {
+    if (length !== this.bytes) assertLength(this, length);
+    return new Float32Array(buffer, offset, length >>> 2);
+  },
   own: (buffer) => new Float32Array(buffer),
   accepts: (value) => typedArrayName(value) === 'Float32Array',
 };
@@ -73,7 +101,10 @@ const FLOAT16: Kind<ReadonlyView<Uint16Array>, Uint16Array<ArrayBuffer>> = {
   tag: 'float16',
   expected: 'a Float16Array, or a Uint16Array of the bits',
   array: Float16,
-  view: (buffer, offset, length) => new Float16(buffer, offset, length >>> 1),
+  view(buffer, offset, length) {
+    if (length !== this.bytes) assertLength(this, length);
+    return new Float16(buffer, offset, length >>> 1);
+  },
   own: (buffer) => new Float16(buffer),
   accepts(value) {
     const name = typedArrayName(value);
@@ -88,7 +119,10 @@ const INT32: Kind<ReadonlyView<Int32Array>, Int32Array<ArrayBuffer>> = {
   tag: 'int32',
   expected: 'an Int32Array',
   array: Int32Array,
-  view: (buffer, offset, length) => new Int32Array(buffer, offset, length >>> 2),
+  view(buffer, offset, length) {
+    if (length !== this.bytes) assertLength(this, length);
+    return new Int32Array(buffer, offset, length >>> 2);
+  },
   own: (buffer) => new Int32Array(buffer),
   accepts: (value) => typedArrayName(value) === 'Int32Array',
 };
@@ -97,7 +131,10 @@ const INT16: Kind<ReadonlyView<Int16Array>, Int16Array<ArrayBuffer>> = {
   tag: 'int16',
   expected: 'an Int16Array',
   array: Int16Array,
-  view: (buffer, offset, length) => new Int16Array(buffer, offset, length >>> 1),
+  view(buffer, offset, length) {
+    if (length !== this.bytes) assertLength(this, length);
+    return new Int16Array(buffer, offset, length >>> 1);
+  },
   own: (buffer) => new Int16Array(buffer),
   accepts: (value) => typedArrayName(value) === 'Int16Array',
 };
@@ -106,7 +143,10 @@ const INT8: Kind<ReadonlyView<Int8Array>, Int8Array<ArrayBuffer>> = {
   tag: 'int8',
   expected: 'an Int8Array',
   array: Int8Array,
-  view: (buffer, offset, length) => new Int8Array(buffer, offset, length),
+  view(buffer, offset, length) {
+    if (length !== this.bytes) assertLength(this, length);
+    return new Int8Array(buffer, offset, length);
+  },
   own: (buffer) => new Int8Array(buffer),
   accepts: (value) => typedArrayName(value) === 'Int8Array',
 };

@@ -5,7 +5,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { bytes, float32, json, number, open, type ServeOptions, type Server, serve } from 'zerohop';
+import { bytes, float32, json, open, type ServeOptions, type Server, serve } from 'zerohop';
 import { ownFolder } from '../fixtures/folder.js';
 import { anything, errorOf, openCache, until, utf8Of } from '../fixtures/opened.js';
 
@@ -73,21 +73,6 @@ test('a keyspace of JSON is its text', async () => {
   expect(await client.get('one')).toBe('{"a":1}');
   await client.set('two', '{"a":2}');
   expect(objects.get('two')).toEqual({ a: 2 });
-});
-
-test('what a client stores as a number that is none is NaN, and nothing beside it is shown', async () => {
-  const cache = openCache();
-  const numbers = cache.keyspace('numbers', { codec: number });
-  const client = await connected(started(cache, { databases: { 0: numbers } }));
-  numbers.set('right', 1.5);
-  for (const wrong of ['', '5', '123456789']) {
-    await client.set('wrong', wrong);
-    expect([numbers.get('wrong'), numbers.getCopy('wrong'), numbers.getMany(['wrong', 'right'])]).toEqual([
-      Number.NaN,
-      Number.NaN,
-      [Number.NaN, 1.5],
-    ]);
-  }
 });
 
 test('entries that a client stores end when it says, also for the process', async () => {
