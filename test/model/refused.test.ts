@@ -100,14 +100,13 @@ describe('a batch', () => {
 });
 
 describe('a model of another scope', () => {
-  const [one, two] = ['A', 'B-secret'].map((scope) => modelOf({ scope, keepInputs: 1 })) as [Asked, Asked];
-
-  test.each([
-    ['promote', () => promote({ from: one, to: two })],
-    ['experiment', async () => experiment({ a: one, b: two })],
-    ['pipeline', async () => openCache().pipeline([two], { name: 'p', scope: 'A' })],
+  test.each<[string, (one: Asked, two: Asked) => Promise<unknown>]>([
+    ['promote', (one, two) => promote({ from: one, to: two })],
+    ['experiment', async (one, two) => experiment({ a: one, b: two })],
+    ['pipeline', async (_, two) => openCache().pipeline([two], { name: 'p', scope: 'A' })],
   ])('is refused by %s, and its scope is not told', async (_, call) => {
-    const { name, message } = await rejectionOf(call());
+    const [one, two] = ['A', 'B-secret'].map((scope) => modelOf({ scope, keepInputs: 1 })) as [Asked, Asked];
+    const { name, message } = await rejectionOf(call(one, two));
     expect(name).toBe('RangeError');
     expect(message).toMatch(/scope.*received an instance of Model$/);
     expect(message).not.toContain('secret');
