@@ -1,5 +1,5 @@
-// ai-sdk-answers.ts: what the AI SDK's language models answer: whole results, and the parts of streams put together;
-// which of them are worth keeping.
+// ai-sdk-answers.ts: answers of the AI SDK's language models: whole results, and streams put together from their parts.
+// Also says which of them are worth keeping.
 
 import { hasContent } from './complete.js';
 
@@ -9,7 +9,7 @@ export interface AnswerPart {
   text?: string;
 }
 
-/** A whole answer, however it came. */
+/** A whole answer, from a result or from a stream. */
 export interface Answer {
   content: readonly AnswerPart[];
   /** Why the model stopped: `stop`, `length`, `content-filter`, `tool-calls`, `error`, `other` or `unknown`. */
@@ -26,7 +26,7 @@ export function isComplete({ content, finishReason }: Answer): boolean {
   return (finishReason === 'stop' || finishReason === 'tool-calls') && hasContent(content);
 }
 
-/** Of a result as `doGenerate` gives it, or of a `finish` part. A reason is a text, or since v3 an object with one. */
+/** From a result of `doGenerate`, or from a `finish` part. A reason is a text, or since v3 an object with one. */
 function reasonOf({ finishReason }: { finishReason?: unknown }): string {
   const reason = (finishReason as { unified?: unknown } | undefined)?.unified ?? finishReason;
   return typeof reason === 'string' ? reason : 'unknown';
@@ -41,10 +41,10 @@ export function answerOf(result: object): Answer {
 /** @internal */
 export const isFailed = ({ finishReason }: Answer): boolean => finishReason === 'error';
 
-/** Parts that are no content. */
+/** Parts that are not content. */
 const BOOKKEEPING = /^(stream-start|response-metadata|raw|finish|error|(text|reasoning|tool-input)-(start|delta|end))$/;
 
-/** What streamed, put together. @internal */
+/** Puts a streamed answer together. @internal */
 export class Assembly {
   readonly #content: { type: string; text?: string }[] = [];
   readonly #open = new Map<string, { type: string; text: string }>();
@@ -60,7 +60,7 @@ export class Assembly {
     else if (!BOOKKEEPING.test(type)) this.#content.push(part as AnswerPart);
   }
 
-  /** Undefined for a stream that failed, or did not finish. */
+  /** The answer; undefined if the stream failed, or did not finish. */
   get answer(): Answer | undefined {
     if (this.#failed || this.#finishReason === undefined) return undefined;
     return { content: this.#content, finishReason: this.#finishReason };
@@ -78,7 +78,7 @@ export class Assembly {
   }
 }
 
-/** Without what is of the request that was made, and of none that is answered from the cache. @internal */
+/** The result without what belongs to the request that was made: a call that the cache answers makes none. @internal */
 export function withoutTransport(result: object): object {
   const { request: _, response, ...rest } = result as { request?: unknown; response?: object };
   if (response === undefined) return rest;

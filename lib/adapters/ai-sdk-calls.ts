@@ -1,38 +1,40 @@
-// ai-sdk-calls.ts: what a call of the AI SDK is kept by: a name for all that counts of its parameters, asked of a
-// model of ours that stands for provider and model id.
+// ai-sdk-calls.ts: the key of a call of the AI SDK. Its parameters have a name, which is the input of one of our
+// models. Each of our models stands for a provider and a model id.
 
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { nameable } from './nameable.js';
 
-/** What of a call is looked at; all its other members count for the fingerprint. */
+/** The members of a call that are read. All its other members count for the fingerprint. */
 export interface CallParams {
   abortSignal?: AbortSignal | undefined;
   headers?: object | undefined;
 }
 
-/** What the SDK says of a model. */
+/** What the SDK says about a model. */
 export interface ModelId {
   readonly provider: string;
   readonly modelId: string;
 }
 
-/** Things at hand; beyond that the oldest is made again when it is used. */
+/** How many things are kept. The oldest one beyond that is made anew when it is used again. */
 const MADE_MAX = 256;
 
-/** Names parameters of a call; whose they are, and of which model, is said by the model they are asked of. */
+/** Names the parameters of a call. Scope and model are not in the name: our model has them. */
 const paramsNamer = fingerprinter({ scope: PUBLIC, model: 'zerohop/ai-sdk parameters' });
 
-/** Headers that say who asks. */
+/** Headers that say who calls. */
 const CREDENTIALS =
   /authorization$|^cookie$|(^|[-_])(auth|key|secret|jwt|password|credentials?)$|(api|access|auth|secret)-?key$|token$/i;
-/** Headers with such names that differ from call to call, and change no answer. So do others, such as a trace's id. */
+/**
+ * Those of them that differ from call to call and change no answer. They do not count, as the id of a trace does not.
+ */
 const OF_ONE_CALL = /(^|[-_])(idempotency|idempotent|trace|correlation|cache)[-_]?(key|token)$/i;
 
 /** Characters of a name. @internal */
 export const NAME_LENGTH = 64;
 
-/** Things by name, each made when it is first asked for. @internal */
+/** Things by name. Each is made when it is first asked for. @internal */
 export class Made<T> {
   readonly #made = new Map<string, T>();
 
@@ -51,7 +53,7 @@ export function versionOf({ provider, modelId }: ModelId): string {
   return JSON.stringify([provider, modelId]);
 }
 
-/** What counts of the parameters, in one word of fixed length; undefined if it has none. @internal */
+/** A name of fixed length for the parameters that count; undefined if they have no fingerprint. @internal */
 export function nameOf({ abortSignal: _, headers, ...params }: CallParams): string | undefined {
   try {
     return paramsNamer.of(nameable([params, credentialsOf(headers)])).hex;
@@ -65,13 +67,13 @@ function credentialsOf(headers: object | undefined): object {
   return Object.fromEntries(credentials.map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** Of an object, or of an instance of Headers, of any realm. */
+/** The headers of an object, or of an instance of Headers of any realm. */
 function entriesOf(headers: object = {}): [string, unknown][] {
   const { entries } = headers as { entries?: unknown };
   return typeof entries === 'function' ? [...entries.call(headers)] : Object.entries(headers);
 }
 
-/** As options of a model of ours. @internal */
+/** The options of a call, as options of one of our models. @internal */
 export function signalOf(signal: AbortSignal | undefined): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
 }

@@ -1,4 +1,5 @@
-// ai-sdk-embeddings.ts: embeddings of the AI SDK, value by value: what is missing goes on to the model, in one call.
+// ai-sdk-embeddings.ts: keeps embeddings of the AI SDK, value by value. The missing values go on to the model, in one
+// call.
 
 import type { ReadonlyFloat32Array } from '../base/views.js';
 import { float32 } from '../cache/vectors.js';
@@ -34,28 +35,28 @@ export interface EmbeddingMiddleware {
   wrapEmbed<Result extends EmbedResult>(call: EmbedCall<Result>): Promise<Result>;
 }
 
-/** As many as a model of ours runs together. */
+/** The most values that one of our models runs together. */
 const BATCH_MAX = 2 ** 20;
 
 /**
- * Keeps embeddings, as float32: of a call, only the values that are missing go on to the model, each once. The same
- * value in concurrent calls is computed once. `usage` counts what was computed for the call, and nothing for what was
- * known.
+ * Keeps embeddings, as float32. Only the missing values of a call go on to the model, each once. A value that several
+ * calls need at the same time is computed once. `usage` counts only what was computed for the call.
  *
- * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with a text
+ * All parameters count except `abortSignal` and `headers`. Headers that carry credentials do count. A call with a text
  * that has no fingerprint (a lone surrogate) goes to the model as it is, and is not kept.
  *
  * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, with the abort's
- *   reason, with a TypeError for a value that is no string, or with a CacheError `ERR_MODEL_RESULT` that names a
- *   value: for it the model gave an empty vector, one of another length than most, or numbers that float32 cannot
- *   hold. Such a vector is not kept.
+ *   reason,
+ *   with a TypeError for a value that is not a string, or with a CacheError `ERR_MODEL_RESULT` that names a value. For
+ *   that value the model gave an empty vector, one of another length than most, or numbers that float32 cannot hold.
+ *   Such a vector is not kept.
  * @example wrapEmbeddingModel({ model, middleware: embeddingMiddleware({ cache, scope: PUBLIC }) })
  */
 export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddleware {
   const checked = adapterOptions(options);
   type Call = EmbedCall<EmbedResult>;
   type Caller = Pick<Call, 'model' | 'params'> & { computed: EmbedResult[]; vectors: Vectors };
-  // Whose missing values are about to be run: predictMany starts its runs before it returns.
+  // The caller whose missing values are run next: predictMany starts its runs before it returns.
   let caller: Caller | undefined;
 
   async function run(inputs: string[], { signal }: { signal: AbortSignal }): Promise<(Float32Array | Error)[]> {
@@ -82,7 +83,7 @@ export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddlewar
     const vectors = lengths.of(name + version, () => new Vectors(() => model.clear()));
     const computed: EmbedResult[] = [];
     caller = { ...call, computed, vectors };
-    // An input is both: the name of the parameters, of fixed length, and the value.
+    // An input has the name of the parameters, which has a fixed length, and then the value.
     const predicted = model.predictMany(
       values.map((value) => name + value),
       signalOf(params.abortSignal),

@@ -22,7 +22,7 @@ interface Caller {
   result?: object;
 }
 
-/** A result that is to be given, to each who waits a copy of his own, but not kept. */
+/** A result that is given, as a copy to each waiting caller, but not kept. */
 class Unkept {
   constructor(readonly result: object) {}
 }
@@ -31,9 +31,9 @@ export class Generated {
   readonly #options: CheckedAdapterOptions;
   readonly #keeps: (answer: Answer) => boolean;
   readonly #models = new Made<Generating>();
-  /** Those that were asked: of `#models` the oldest are let go of. */
+  /** The models that were asked. `#models` drops the oldest ones. */
   readonly #versions = new Set<string>();
-  #caller: Caller | undefined; // predict starts a run before it returns, since each is of one call
+  #caller: Caller | undefined; // predict starts its run before it returns, because each run is of one call
 
   constructor(options: CheckedAdapterOptions, keeps: (answer: Answer) => boolean) {
     this.#options = options;
@@ -57,7 +57,7 @@ export class Generated {
       return own.result ?? unpack(packed);
     } catch (reason) {
       if (reason instanceof Unkept) return copied(reason.result);
-      if (own.result !== undefined) return own.result; // it is there, and could not be stored
+      if (own.result !== undefined) return own.result; // there is a result, but it could not be stored
       throw reason;
     }
   }

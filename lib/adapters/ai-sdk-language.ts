@@ -41,48 +41,47 @@ export interface LanguageMiddleware {
     call: LanguageCall<Generated, Streamed>,
   ): Promise<Streamed>;
   /**
-   * Forgets the answers that were stored with `tag`, as `providerOptions.zerohop.tags` of the call that made them
-   * said; those under way are not kept. Tags of a call that was answered from the cache are not added. Returns how
-   * many were kept.
+   * Forgets the answers that were stored with `tag`: `providerOptions.zerohop.tags` of the call that made them. Answers
+   * under way with that tag will not be kept. A call that the cache answers adds no tags. Returns how many answers it
+   * forgot.
    *
-   * @throws {TypeError | RangeError} `tag` is no text of 1 to 255 bytes.
+   * @throws {TypeError | RangeError} `tag` is not a text of 1 to 255 bytes.
    */
   forget(tag: string): number;
 }
 
 export interface LanguageMiddlewareOptions extends AdapterOptions {
   /**
-   * Keeps answers of models that draw as well: calls with a `temperature` other than 0, or with none, since providers
-   * then draw by default, and without a `seed`. One answer is then served to all. Default false: such calls are not
-   * kept.
+   * Whether to keep answers that were sampled, so that all callers get one answer. A call samples if it has no `seed`,
+   * and a `temperature` other than 0, or none: providers sample by default. Default false: such answers are not kept.
    */
   allowDrawn?: boolean;
   /**
-   * Whether to keep an answer: asked in place of the default rule, {@link isComplete}, for all but failures. What it
-   * throws, or a result that is neither true nor false, the call rejects with.
+   * Whether to keep an answer, in place of the default rule {@link isComplete}. It is not asked about failures. If it
+   * throws, or returns neither true nor false, the call rejects.
    */
   keep?: (answer: Answer) => boolean;
 }
 
-/** What a call says to us, and what is left of its parameters for the model. */
+/** What a call says to us, and the rest of its parameters for the model. */
 interface Asked extends CheckedCallOptions {
-  /** What counts; undefined for a call whose answer is not to be kept. */
+  /** The name of the parameters; undefined for a call whose answer must not be kept. */
   readonly name: string | undefined;
   readonly params: GenerateParams;
 }
 
 /**
- * Keeps what a language model answers, `doGenerate` and `doStream` apart. What is kept of a stream streams again part
- * by part. Equal calls at one time are one call of the model; it is aborted when all of them are.
+ * Keeps answers of a language model, `doGenerate` and `doStream` apart. A kept stream streams again, part by part.
+ * Equal calls at one time are one call of the model. That call is aborted when all of them are.
  *
- * Nothing is kept of what fails, is aborted, or ends with the reason `error`; nor, unless `keep` says so, of what is
- * cut short, filtered or empty ({@link isComplete}). A call may say more in `providerOptions.zerohop`,
- * see {@link CallOptions}.
+ * An answer is not kept if it failed, was aborted, or ended with the reason `error`. Unless `keep` says otherwise, it
+ * is not kept if it was cut short, filtered or empty ({@link isComplete}). A call may say more in
+ * `providerOptions.zerohop`, see {@link CallOptions}.
  *
- * All parameters count but `abortSignal` and `headers`; headers that carry credentials do count. A call with
- * parameters that have no fingerprint (an instance of a class, a lone surrogate) goes to the model as it is, and is
- * not kept. Nor is one that draws (`allowDrawn`). With `only-if-cached` such calls reject. What is kept has no
- * `request`, and no headers or body of the `response`; its `usage` is that of the call that was made.
+ * All parameters count except `abortSignal` and `headers`. Headers that carry credentials do count. A call whose
+ * parameters have no fingerprint (an instance of a class, a lone surrogate) goes to the model as it is, and is not
+ * kept. A call that samples is not kept either (`allowDrawn`). With `only-if-cached` such calls reject. A kept answer
+ * has no `request`, and no headers or body of the `response`. Its `usage` is that of the call that was made.
  *
  * @throws {TypeError | RangeError} an option is missing or wrong. Calls reject as the model does, or with the abort's
  *   reason.
@@ -96,7 +95,7 @@ export function languageMiddleware(options: LanguageMiddlewareOptions): Language
   const generated = new Generated(checked, keeps);
   const streams = new Streams(checked, keeps);
 
-  /** @throws {CacheError} `ERR_MODEL_NOT_CACHED`: only a kept answer would do, and there can be none. */
+  /** @throws {CacheError} `ERR_MODEL_NOT_CACHED`: the call wants only a kept answer, and there can be none. */
   function asked(given: GenerateParams): Asked {
     const { zerohop, ...providerOptions } = given.providerOptions ?? {};
     const call = callOptions('providerOptions.zerohop', zerohop);

@@ -1,5 +1,5 @@
-// ai-sdk-stream.ts: streams of the AI SDK's language models: all parts in order; whoever asks while they stream joins
-// in, and reads at a pace of its own.
+// ai-sdk-stream.ts: keeps streams of the AI SDK's language models, with all parts in order. A caller who asks while a
+// stream is under way joins it, and reads at its own pace.
 
 import { CacheError } from '../base/errors.js';
 import { now } from '../base/time.js';
@@ -21,20 +21,20 @@ interface Streamer extends ModelId {
   doStream(params: CallParams): PromiseLike<Streamed>;
 }
 
-/** A stream under way, and the names that it is forgotten by. */
+/** A stream under way, and the tags by which it is forgotten. */
 interface UnderWay {
   readonly recording: Recording;
   readonly tags: readonly string[];
 }
 
-/** Streams under way by key. All middlewares of one cache and scope share them, as they share what is kept. */
+/** Streams under way, by key. All middlewares of one cache and scope share them, as they share kept answers. */
 const everywhere = new WeakMap<Cache, Map<Scope, Map<string, UnderWay>>>();
 
 function underWayIn({ cache, scope }: CheckedAdapterOptions): Map<string, UnderWay> {
   let scopes = everywhere.get(cache);
   if (scopes === undefined) {
     const made = new Map<Scope, Map<string, UnderWay>>();
-    // What is cleared away is not kept when it ends. Its readers read on.
+    // A stream that is cleared is not kept when it ends. Its readers read on.
     cache.onClear(() => {
       for (const underWay of made.values()) underWay.clear();
     });
@@ -78,12 +78,12 @@ export class Streams {
     if (mode === 'only-if-cached')
       throw new CacheError('ERR_MODEL_NOT_CACHED', "no stream is kept for a call, and cache is 'only-if-cached'");
     const underWay = joins(mode) ? this.#underWay.get(key.hex) : undefined;
-    // Async, so that a model which throws gives a promise that rejects.
+    // Async, so that the promise rejects if the model throws.
     const open = async (signal: AbortSignal) => model.doStream({ ...params, abortSignal: signal });
     return (underWay?.recording ?? this.#record(key, tags, open)).join(abortSignal);
   }
 
-  /** Those under way, too, which go on for their readers. */
+  /** Forgets streams under way too. They go on for their readers. */
   forget(tag: string): number {
     for (const [id, { tags }] of this.#underWay) if (tags.includes(tag)) this.#underWay.delete(id);
     return this.#answers.deleteByTag(tag);
@@ -100,14 +100,14 @@ export class Streams {
       take: (part) => assembly.take(part),
       isKept: () => assembly.answer !== undefined && !isFailed(assembly.answer) && this.#keeps(assembly.answer),
       settled: (parts) => {
-        if (this.#underWay.get(key.hex)?.recording !== recording) return; // forgotten, or asked for anew
+        if (this.#underWay.get(key.hex)?.recording !== recording) return; // it was forgotten, or asked for anew
         this.#underWay.delete(key.hex);
         const packed = parts && pack(parts);
         if (packed === undefined) return;
         try {
           this.#answers.set(key, packed, { cost: now() - begun, tags });
         } catch {
-          // Too large for the cache, or the cache was closed. Those who read the stream have it.
+          // It is too large for the cache, or the cache was closed. The readers of the stream have it.
         }
       },
     });

@@ -2,11 +2,11 @@
 //
 //   ai-sdk-embeddings.ts   wrapEmbeddingModel
 //   ai-sdk-language.ts     wrapLanguageModel, over ai-sdk-generate.ts and ai-sdk-stream.ts
-//   ai-sdk-calls.ts        what both make of a call: a name for what counts of it, and a model of ours to ask
+//   ai-sdk-calls.ts        for both: a name for the parameters of a call, and one of our models to ask
 //
-// The SDK is described here by what is used of it, and nothing of it is imported.
+// The types here describe only what is used of the SDK. Nothing of it is imported.
 
-import '../addon/native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: its error says that it was bundled
 
 export { type Answer, type AnswerPart, isComplete } from './ai-sdk-answers.js';
 export type { CallParams } from './ai-sdk-calls.js';

@@ -1,4 +1,4 @@
-// calls.ts: what a caller may say of one call of a language model, beside what the model is told.
+// calls.ts: what a caller may say about one call of a language model, beside what goes to the model.
 
 import { CacheError } from '../base/errors.js';
 import { choiceOption, optionsObject, tagsOption } from '../base/options.js';
@@ -6,14 +6,14 @@ import { type CacheMode, MODES } from '../model/options.js';
 
 export interface CallOptions {
   /**
-   * As fetch's `cache`. `reload` asks the model, and keeps the new answer in place of the old one; `no-store` asks it
-   * and keeps nothing; `only-if-cached` rejects with a CacheError `ERR_MODEL_NOT_CACHED` if nothing is kept, or if
-   * the call is one whose answers are not kept. Default `default`.
+   * As fetch's `cache`. `reload` asks the model, and keeps the new answer in place of the old one. `no-store` asks the
+   * model, and keeps nothing. `only-if-cached` rejects with a CacheError `ERR_MODEL_NOT_CACHED` if no answer is kept,
+   * or if answers to such a call are not kept. Default `default`.
    */
   cache?: CacheMode;
   /**
-   * Names that are stored with a new answer, by which `forget` finds it: at most 16, of 1 to 255 bytes. They do not
-   * count for what is kept.
+   * Tags that are stored with a new answer, by which `forget` finds it: at most 16, of 1 to 255 bytes. They do not
+   * count for the fingerprint.
    */
   tags?: readonly string[];
 }
@@ -37,9 +37,9 @@ export function callOptions(name: string, options: unknown): CheckedCallOptions 
 }
 
 /**
- * For a call that cannot be looked up: it goes to the model, unless it may not.
+ * For a call that cannot be looked up. It goes to the model, unless it wants only a kept answer.
  *
- * @throws {CacheError} `ERR_MODEL_NOT_CACHED`: it asks for what is kept alone. @internal
+ * @throws {CacheError} `ERR_MODEL_NOT_CACHED`: it wants only a kept answer. @internal
  */
 export function checkMayAsk({ mode }: CheckedCallOptions): void {
   if (mode === 'only-if-cached')

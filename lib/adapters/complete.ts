@@ -1,17 +1,17 @@
-// complete.ts: which answers of language models have something to say.
+// complete.ts: which answers of language models have content.
 
 import { isAsyncFunction } from '../base/kinds.js';
 import { typeError } from '../base/options.js';
 
-/** Parts of an answer that go with another one, and are none alone. */
+/** Parts that accompany other content, and are no answer alone. */
 const ASIDES = new Set(['reasoning', 'thinking', 'redacted_thinking', 'source', 'source-url', 'source-document']);
 
-/** Whether a text says nothing: it is empty, or white space. @internal */
+/** Whether a text is empty, or only white space. @internal */
 export function isBlank(text: unknown): boolean {
   return typeof text !== 'string' || text.trim() === '';
 }
 
-/** Whether one of the parts is a text that says something, a tool call, a file, or of another kind. @internal */
+/** Whether one of the parts is a text that is not empty, a tool call, a file, or content of another kind. @internal */
 export function hasContent(parts: readonly unknown[]): boolean {
   return parts.some((part) => {
     if (typeof part !== 'object' || part === null) return !isBlank(part);
@@ -22,9 +22,9 @@ export function hasContent(parts: readonly unknown[]): boolean {
 }
 
 /**
- * The caller's predicate as an option, else `usual`. @internal
+ * The caller's predicate, given as an option; otherwise `usual`. @internal
  *
- * @throws {TypeError} it is no function; what is returned throws for an answer that is neither true nor false.
+ * @throws {TypeError} it is not a function. The returned function throws if the predicate gives neither true nor false.
  */
 export function keepOption<Answer>(keep: unknown, usual: (answer: Answer) => boolean): (answer: Answer) => boolean {
   if (keep === undefined) return usual;

@@ -1,16 +1,16 @@
-// embeddings.ts: what libraries give as arrays of numbers, kept as vectors of float32, all of one length.
+// embeddings.ts: keeps arrays of numbers that libraries give as vectors of float32, all of one length.
 
 import { CacheError } from '../base/errors.js';
 import { typedArrayName } from '../base/kinds.js';
 import { isWellFormed, received, typeError } from '../base/options.js';
 
-/** After so many vectors of one length, those before them count no more. */
+/** After so many vectors of one length, earlier ones do not count any more. */
 const SEEN_MAX = 1000;
 
 /**
- * Checks texts that a caller wants embedded, and says whether all of them have a fingerprint: no lone surrogates.
+ * Checks the texts that a caller wants embedded, and returns whether all have a fingerprint: none has a lone surrogate.
  *
- * @throws {TypeError} they are no array of strings. @internal
+ * @throws {TypeError} they are not an array of strings. @internal
  */
 export function areWellFormed(name: string, texts: readonly string[]): boolean {
   if (!Array.isArray(texts)) throw typeError(name, 'an array of strings', texts);
@@ -24,9 +24,9 @@ export function checkText(name: string, text: unknown): void {
 }
 
 /**
- * Vectors of one model. A provider that fails now and then gives an empty vector, or a short one, among good ones;
- * kept, it would be served for ever. The length that most vectors have is the right one. A text with another gets an
- * error in the place of its vector.
+ * Vectors of one model. A provider that fails now and then gives an empty vector, or a short one, among good ones. If
+ * it were kept, it would be served for ever. The length that most vectors have is taken for the right one. A text whose
+ * vector has another length gets an error in the place of the vector.
  *
  * @internal
  */
@@ -35,14 +35,14 @@ export class Vectors {
   #length = 0;
   #seen = 0;
 
-  /** @param forget  called when what was kept may have the wrong length. */
+  /** @param forget  called when kept vectors may have the wrong length. */
   constructor(forget: () => void) {
     this.#forget = forget;
   }
 
   /**
-   * A vector for each text; for what is no array of finite numbers, or of the wrong length, a CacheError that names
-   * the text.
+   * A vector for each text. If it is not an array of finite numbers, or has the wrong length, a CacheError that names
+   * the text is in its place.
    */
   of(embeddings: unknown, texts: readonly string[]): (Float32Array | CacheError)[] {
     if (!Array.isArray(embeddings)) throw resultError(`expected an array of vectors, received ${received(embeddings)}`);
@@ -57,7 +57,7 @@ export class Vectors {
     });
   }
 
-  /** The right length; undefined if as many vectors have another. */
+  /** The right length; undefined if as many vectors have another one. */
   #vote(lengths: readonly number[]): number | undefined {
     const votes = new Map<number, number>();
     if (this.#seen > 0) votes.set(this.#length, this.#seen);
@@ -88,7 +88,7 @@ function vectorOf(embedding: unknown, text: string): Float32Array | CacheError {
   return vector;
 }
 
-/** As many characters of a text as tell it from others. */
+/** So many characters of a text are shown in an error. */
 function nameOf(text: string): string {
   return `the embedding of ${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)}`;
 }
@@ -97,7 +97,7 @@ function resultError(message: string): CacheError {
   return new CacheError('ERR_MODEL_RESULT', message);
 }
 
-/** As the libraries want it: an array of the caller's own. @internal */
+/** The vector as the libraries want it: an array that belongs to the caller. @internal */
 export function numbersOf(vector: ArrayLike<number>): number[] {
   return Array.from(vector);
 }

@@ -1,18 +1,18 @@
-// keyv.ts: a storage adapter for keyv, over a keyspace of the caller's: the package's entry `zerohop/keyv`. keyv 5,
-// and 6 by its bridge for the adapters of 5. keyv is described here by what is used of it, and nothing of it is
-// imported.
+// keyv.ts: a storage adapter for keyv, over a keyspace of the caller: the package's entry `zerohop/keyv`. It is for
+// keyv 5, and for keyv 6 by its bridge for adapters of 5. The types here describe only what is used of keyv. Nothing of
+// it is imported.
 //
-// keyv 5 tells a store its namespace, and nothing more: not whether it writes that before its keys, and not which
-// Keyv calls.
+// keyv 5 tells a store its namespace, but not whether it writes the namespace before its keys, and not which Keyv
+// calls.
 //
-//   key as keyv gives it       as it lies in the keyspace
+//   key from keyv              key in the keyspace
 //   web:user:1                 web:user:1                  keyv wrote the namespace before it
-//   user:1                     web<NUL>user:1              useKeyPrefix: false leaves that to the store
+//   user:1                     web<NUL>user:1              with useKeyPrefix: false the store must do that
 //
-// What begins with the namespace is never changed, so the two cannot meet. keyv 6 tells a store of ours no namespace,
-// and writes its own, with two colons.
+// A key that begins with the namespace is never changed, so the two forms cannot meet. keyv 6 tells the store no
+// namespace. It writes the namespace itself, with two colons.
 
-import '../addon/native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: its error says that it was bundled
 
 import { CacheError } from '../base/errors.js';
 import { isBranded } from '../base/kinds.js';
@@ -20,18 +20,18 @@ import { DURATION_MS_MAX, typeError } from '../base/options.js';
 import type { Keyspace } from '../cache/keyspace.js';
 
 /**
- * What keyv calls; ttl in ms. What is not here keyv makes of what is: deleting many is answered otherwise by each of
- * its versions.
+ * The methods that keyv calls. A ttl is in ms. keyv makes its other methods of these. Deleting many keys is not among
+ * them, because each version of keyv wants another answer.
  *
- * Methods reject as those of the keyspace throw, which keyv emits as `error`; and with a CacheError
- * `ERR_CACHE_OPTIONS` where several namespaces have one store, and it cannot be told whose call it is.
+ * Methods reject with the errors of the keyspace, which keyv emits as `error`. If several namespaces have one store,
+ * and nobody can tell whose call it is, they reject with a CacheError `ERR_CACHE_OPTIONS`.
  */
 class Store {
-  /** keyv 5 iterates over the stores that it knows by dialect, and is content with this. */
+  /** keyv 5 iterates only over stores with a known dialect. It accepts this one. */
   readonly opts = { dialect: 'redis', url: 'zerohop' };
-  /** Set by keyv 5. It must not be there before: keyv 6 would leave it to the store to tell namespaces apart. */
+  /** keyv 5 sets it. It must not exist before, or keyv 6 would leave namespaces to the store. */
   declare namespace?: string | undefined;
-  /** Namespaces that a Keyv before the last one gave this store. */
+  /** Namespaces that this store was given before the last one. */
   readonly #others = new Set<string | undefined>();
   readonly #keyspace: Keyspace<unknown, unknown, unknown>;
 
@@ -40,7 +40,7 @@ class Store {
     this.#keyspace = keyspace;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: keyv says of what type its values are
+  // biome-ignore lint/suspicious/noExplicitAny: keyv says which type its values have
   async get(key: string): Promise<any> {
     return this.#keyspace.get(this.#stored(key));
   }
@@ -51,12 +51,12 @@ class Store {
   }
 
   /**
-   * Stores the value for `ttl` ms, or as long as the keyspace says if there is none; false if the cache refused it. A
-   * time that has passed already deletes.
+   * Stores the value for `ttl` ms, or without `ttl` as long as the keyspace says. False: the cache refused it. If
+   * the time has passed already, it deletes the key.
    */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const stored = this.#stored(key);
-    if (ttl === undefined || ttl === 0) return this.#keyspace.set(stored, withoutEnd(value)); // keyv takes 0 for none
+    if (ttl === undefined || ttl === 0) return this.#keyspace.set(stored, withoutEnd(value)); // 0 means no ttl in keyv
     if (ttl < 1) {
       this.#keyspace.delete(stored);
       return true;
@@ -72,7 +72,7 @@ class Store {
     return this.#keyspace.has(this.#stored(key));
   }
 
-  /** Forgets the keys of `namespace`, one pass over the keyspace; all of them, at once, if there is none. */
+  /** Forgets the keys of `namespace`, by one pass over the keyspace. Without a namespace, clears the keyspace. */
   async clear(): Promise<void> {
     this.#assertOwn();
     if (!this.namespace) return this.#keyspace.clear();
@@ -80,8 +80,8 @@ class Store {
   }
 
   /**
-   * Keys, as keyv gave them, and values of a namespace. keyv 5 takes this function when a Keyv is made, and calls it
-   * with the store's namespace, which by then may be that of another Keyv.
+   * The keys of a namespace, as keyv gave them, and their values. keyv 5 takes this function when a Keyv is made, and
+   * calls it with the store's namespace. By then that may be the namespace of another Keyv.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   get iterator(): (namespace?: string) => AsyncGenerator<[string, any], void> {
@@ -99,13 +99,13 @@ class Store {
     }
   }
 
-  /** There is nothing to tell: what fails rejects. Each Keyv calls this once, before it says its namespace. */
+  /** The store emits nothing, because failures reject. Each Keyv calls this once, before it sets its namespace. */
   on(event: string, _listener: (...values: never[]) => void): this {
     if (event === 'error' && Object.hasOwn(this, 'namespace')) this.#others.add(this.namespace);
     return this;
   }
 
-  /** The key as it lies in the keyspace. */
+  /** The key in the keyspace. */
   #stored(key: string): string {
     const { namespace } = this;
     if (!namespace || key.startsWith(`${namespace}:`)) return key;
@@ -126,7 +126,7 @@ class Store {
     }
   }
 
-  /** Keys of a namespace, as keyv gave them and as they lie in the keyspace. */
+  /** The keys of a namespace: as keyv gave them, and in the keyspace. */
   *#keysOf(namespace: string | undefined): Generator<[key: string, stored: string]> {
     for (const stored of this.#keyspace.keys()) {
       if (typeof stored !== 'string') continue;
@@ -138,7 +138,8 @@ class Store {
 }
 
 /**
- * keyv 5 that serializes nothing gives `{ value, expires: undefined }` where there is no end: JSON has no undefined.
+ * keyv 5 without serialization gives `{ value, expires: undefined }` if there is no end. JSON has no undefined, so the
+ * member is left out.
  */
 function withoutEnd(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('expires' in value) || value.expires !== undefined) return value;
@@ -149,14 +150,14 @@ function withoutEnd(value: unknown): unknown {
 export type KeyvStore = Store;
 
 /**
- * A store for keyv. Its entries are those of the keyspace, evicted like any others; closing the cache is the caller's.
+ * A store for keyv. Its entries are those of the keyspace, and are evicted as any others. The caller closes the cache.
  *
- * Give each Keyv a store of its own; they may share a keyspace. keyv 5 does not tell a store which Keyv calls: with
- * two namespaces on one store `clear` and the iterator are refused. Namespaces of one keyspace differ by what stands
- * before the first colon: `a` and `a:b` are one within the other.
+ * Give each Keyv a store of its own. Several stores may share a keyspace. keyv 5 does not tell a store which Keyv
+ * calls, so with two namespaces on one store `clear` and the iterator are refused. Namespaces of one keyspace must
+ * differ before the first colon: the keys of `a:b` are also keys of `a`.
  *
- * @param keyspace with the codec `utf8`, or `json` where keyv is not to serialize.
- * @throws {TypeError} `keyspace` is no keyspace.
+ * @param keyspace with the codec `utf8`; or with `json` if keyv does not serialize.
+ * @throws {TypeError} `keyspace` is not a keyspace.
  * @example const keyv = new Keyv({ store: keyvStore(cache.keyspace('sessions', { codec: utf8 })), namespace: 'web' })
  */
 export function keyvStore<In, Out, Own>(

@@ -1,11 +1,11 @@
-// langchain-answers.ts: what LangChain's language models answer, as bytes and back; and which answers are worth
-// keeping.
+// langchain-answers.ts: turns answers of LangChain's language models into bytes and back, and says which answers are
+// worth keeping.
 
 import { typeError } from '../base/options.js';
 import { hasContent, isBlank } from './complete.js';
 import { isSameData, pack, unpack } from './packed.js';
 
-/** One of a model's answers. */
+/** One answer of a model. */
 export interface GenerationLike {
   text: string;
   generationInfo?: Record<string, unknown>;
@@ -25,14 +25,14 @@ interface MessageLike {
   response_metadata?: Record<string, unknown>;
 }
 
-/** Reasons to stop that the providers give to a whole answer, in small letters. */
+/** The reasons to stop that providers give for a whole answer, in small letters. */
 const WHOLE =
   /^(stop|end|eos|end_turn|stop_sequence|eos_token|tool_calls?|tool_use|function_call|completed?|finished|success)$/;
 const REASONS = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'] as const;
 
 /**
- * Whether all generations are whole: no provider said that it stopped for another reason than having said everything,
- * such as a limit of tokens or a filter, and each has a text, a tool call, or content of another kind.
+ * Whether all generations are whole. Each has a text, a tool call, or content of another kind. None was stopped for
+ * another reason than that it was finished, such as a limit of tokens or a filter.
  *
  * @example llmCache(caches, { ...options, keep: (answers) => areComplete(answers) && parses(answers[0].text) })
  */
@@ -47,14 +47,14 @@ function isComplete(generation: GenerationLike): boolean {
       const reason = told?.[name];
       if (typeof reason === 'string' && !WHOLE.test(spelt(reason))) return false;
     }
-    if (told?.['status'] === 'incomplete' || told?.['status'] === 'failed') return false; // OpenAI's responses
+    if (told?.['status'] === 'incomplete' || told?.['status'] === 'failed') return false; // OpenAI's Responses API
   }
   if (!isBlank(text)) return true;
   const { content, tool_calls: calls } = message ?? {};
   return (Array.isArray(calls) && calls.length > 0) || (Array.isArray(content) && hasContent(content));
 }
 
-/** `toolUse`, `TOOL-USE` and `tool_use` are one reason. */
+/** Makes `toolUse`, `TOOL-USE` and `tool_use` the same reason. */
 function spelt(reason: string): string {
   return reason
     .replace(/([a-z])([A-Z])/g, '$1_$2')
@@ -74,7 +74,7 @@ export class Answers {
     this.#caches = caches;
   }
 
-  /** Undefined if they would not come back as they are: of the same classes, with the same members. */
+  /** The bytes; undefined if the answers would not come back with the same classes and members. */
   pack(generations: readonly GenerationLike[], more?: unknown): Uint8Array | undefined {
     try {
       const stored = generations.map((generation) => ({
@@ -86,18 +86,18 @@ export class Answers {
       const { generations: restored } = this.unpack(packed);
       return generations.every((one, i) => isSame(one, restored[i]!)) ? packed : undefined;
     } catch {
-      return undefined; // LangChain has no way to store such a message
+      return undefined; // LangChain cannot store such a message
     }
   }
 
-  /** Made anew for each caller; with what else was packed. */
+  /** The answers, made anew for each caller, and what else was packed with them. */
   unpack(packed: ArrayLike<number>): { generations: GenerationLike[]; more: unknown } {
     const [stored, more] = unpack(packed) as [(GenerationLike & { stored: never })[], unknown];
     const generations = stored.map(
       ({ stored, generationInfo }) =>
         ({
           ...this.#caches.deserializeStoredGeneration(stored),
-          ...(generationInfo && { generationInfo }), // which LangChain does not serialize
+          ...(generationInfo && { generationInfo }), // LangChain does not serialize it
         }) as GenerationLike,
     );
     return { generations, more };
@@ -112,12 +112,12 @@ function isSame(one: object, other: object): boolean {
   return message.constructor === restored.constructor && isSameData(membersOf(message), membersOf(restored));
 }
 
-/** The name of its class: of plain objects, which come from any realm, the same. */
+/** The name of its class. Plain objects of any realm have the same one. */
 function classOf(value: object): string | undefined {
   return value.constructor?.name;
 }
 
-/** Without what LangChain notes of how the message was made. */
+/** The message's members without LangChain's notes about how it was made. */
 function membersOf(message: object): object {
   return Object.fromEntries(Object.entries(message).filter(([name]) => !name.startsWith('lc_')));
 }

@@ -1,4 +1,5 @@
-// langchain-embeddings.ts: LangChain's embeddings, text by text: what is missing goes on to the model, in one call.
+// langchain-embeddings.ts: keeps LangChain's embeddings, text by text. The missing texts go on to the model, in one
+// call.
 
 import { isWellFormed, textOption, typeError } from '../base/options.js';
 import { float32 } from '../cache/vectors.js';
@@ -12,24 +13,27 @@ export interface EmbeddingsLike {
 }
 
 export interface CachedEmbeddingsOptions extends AdapterOptions {
-  /** The model's name, and whatever else changes its vectors, such as dimensions: other words, other vectors. */
+  /**
+   * The model's name, and whatever else changes its vectors, such as the dimensions. Another text keeps other vectors.
+   */
   model: string;
 }
 
-/** As many as LangChain's own batches are made from. */
+/** The most texts of one call: LangChain makes its own batches of them. */
 const BATCH_MAX = 2 ** 20;
 
 /**
- * Embeddings that are kept, as float32: of documents, only those that are missing reach `embeddings`, each once, in
- * one call; what is asked for at the same time is computed once. Queries are kept apart from documents, since some
- * models embed them otherwise.
+ * Embeddings that are kept, as float32. Only the missing documents reach `embeddings`, each once, in one call. A text
+ * that several callers need at the same time is computed once. Queries are kept apart from documents, because some
+ * models embed them differently.
  *
- * Texts that have no fingerprint (a lone surrogate) are embedded together with the rest of their call, and not kept.
+ * If a text has no fingerprint (a lone surrogate), its whole call goes to `embeddings`, and is not kept.
  *
- * @throws {TypeError | RangeError} `embeddings` is none, an option is missing or wrong. Calls reject as `embeddings`
- *   does, with a TypeError for what is no string, or with a CacheError `ERR_MODEL_RESULT` that names a text: for it
- *   `embeddings` gave an empty vector, one of another length than most, or numbers that float32 cannot hold. Such a
- *   vector is not kept.
+ * @throws {TypeError | RangeError} `embeddings` has not LangChain's methods; an option is missing or wrong. Calls
+ *   reject as
+ *   `embeddings` does, with a TypeError for a value that is not a string, or with a CacheError `ERR_MODEL_RESULT` that
+ *   names a text. For that text `embeddings` gave an empty vector, one of another length than most, or numbers that
+ *   float32 cannot hold. Such a vector is not kept.
  * @example const kept = cachedEmbeddings(new OpenAIEmbeddings({ model }), { cache, scope: PUBLIC, model })
  */
 export function cachedEmbeddings(embeddings: EmbeddingsLike, options: CachedEmbeddingsOptions): EmbeddingsLike {
@@ -42,7 +46,7 @@ export function cachedEmbeddings(embeddings: EmbeddingsLike, options: CachedEmbe
   const documents = cache.model({
     ...modelOptions(checked, 'langchain documents', version),
     codec: float32(),
-    maxBatch: BATCH_MAX, // embeddings make batches of their own
+    maxBatch: BATCH_MAX, // `embeddings` makes its own batches
     run: async (texts: string[]) => documentVectors.of(await embeddings.embedDocuments(texts), texts),
   });
   const queries = cache.model({

@@ -1,8 +1,8 @@
 // langchain-llm.ts: a cache for the `cache` option of LangChain's language models.
 //
-// LangChain asks such a cache with texts alone: what a prompt looks like when it is printed, and the parameters as
-// JSON. What is an image, an audio or a document there is `[image]`, and where a message ends, the next one begins on
-// a new line: `AI: …`. So two prompts may have one text. These are not kept.
+// LangChain gives such a cache only texts: the prompt as it is printed, and the parameters as JSON. An image, an audio
+// or a document is printed as `[image]` or the like, and each message begins on a new line, as `AI: …`. So two prompts
+// may have the same text. Such prompts are not kept.
 
 import { isWellFormed } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
@@ -11,9 +11,9 @@ import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 import { type AdapterOptions, adapterOptions, keyspaceOf } from './options.js';
 
-/** What a language model asks of its cache. */
+/** The methods of a cache that a language model calls. */
 export interface LlmCache {
-  // biome-ignore lint/suspicious/noExplicitAny: LangChain says of what type generations are
+  // biome-ignore lint/suspicious/noExplicitAny: LangChain says which type generations have
   lookup(prompt: string, llmKey: string): Promise<any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   update(prompt: string, llmKey: string, generations: any): Promise<void>;
@@ -21,45 +21,48 @@ export interface LlmCache {
 
 export interface LlmCacheOptions extends AdapterOptions {
   /**
-   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result
-   * that is neither true nor false, the call rejects with.
+   * Whether to keep an answer, in place of the default rule {@link areComplete}. If it throws, or returns neither true
+   * nor false, the call rejects.
    */
   keep?: (generations: readonly GenerationLike[]) => boolean;
 }
 
-/** How LangChain prints a part of a message that is no text: `[image]`, `[document]`, or another type in brackets. */
+/** How LangChain prints a part of a message that is not text: `[image]`, `[document]`, or another type in brackets. */
 const PLACEHOLDER = /\[[^[\]\n]+\]/;
-/** How LangChain prints another message than the first; or a line of the first one that reads like that. */
+/** How LangChain prints a message after the first one. A line of the first message may read the same. */
 const NEXT_MESSAGE = /\n(?:human|user|ai|assistant|model|system|developer|tool|function|generic|chat) *:/i;
-/** The usual prompt: instructions, which the program writes, and one message after them. */
+/** The usual prompt: instructions that the program writes, and one message after them. */
 const INSTRUCTED = /^System:[\s\S]*?\nHuman:/;
-/** The key of a model that takes plain text: whatever stands in brackets there is text. */
+/** The key of a model that takes plain text. There, whatever stands in brackets is text. */
 const TAKES_TEXT = /(?:^|,)_model:"base_llm"(?:,|$)/;
-/** How LangChain prints an object of its own that cannot be printed, such as a tool. */
+/** How LangChain prints one of its own objects that JSON cannot show, such as a tool. */
 const UNPRINTABLE = '"type":"not_implemented"';
 
 /**
- * A cache for the `cache` option of LangChain's language models: an instance of `caches.BaseCache`. Which calls are
- * looked up is LangChain's to say: all of a model that was given a cache, at whatever temperature, but no streams.
+ * A cache for the `cache` option of LangChain's language models: an instance of `caches.BaseCache`. LangChain decides
+ * which calls are looked up: all calls of a model that was given a cache, at any temperature, but no streams.
  *
- * LangChain hands a cache the prompt as text, and waits for no other call. {@link keepAnswers} has none of the limits
- * that follow from it. Not kept are:
+ * LangChain hands a cache the prompt as text, and does not join equal calls. {@link keepAnswers} has none of the limits
+ * that follow from that. Here, these calls are not kept:
  *
- * - prompts of chat models that print as several messages, but for a system message and one of the user's after it: a
- *   line within a user's message may read `AI: …`, too, and the text does not say which it is;
- * - prompts of chat models with something in brackets, such as `[image]`, which may stand for what is not in the text;
+ * - prompts of chat models that print as several messages, except a system message with one user message after it. A
+ *   line
+ *   within a user message may read `AI: …` too, and the text does not say which it is;
+ * - prompts of chat models with something in brackets, such as `[image]`. It may stand for something that is not in the
+ *   text;
  * - calls with tools that JSON does not show.
  *
  * Blocks that LangChain does not print (`reasoning`, `non_standard`, calls and results of a server's tools) do not
- * count: prompts that differ in nothing else get the same answer. The same holds for a message's `name`, which reads
- * as the first words of its text, and for roles of a program's own. Equal calls at one time each reach the model.
+ * count, so prompts that differ only in them get the same answer. The same holds for the `name` of a message, which is
+ * printed as the first words of its text, and for roles that a program defines. Equal calls at one time all reach the
+ * model.
  *
- * Not kept either are: prompts that have no fingerprint (a lone surrogate); answers that would not come back as they
- * are, such as bytes, dates or chunks in messages; answers that are cut short, filtered or empty (`keep`); those too
+ * Also not kept are prompts that have no fingerprint (a lone surrogate); answers that would not come back as they are,
+ * such as bytes, dates or chunks in messages; answers that are cut short, filtered or empty (`keep`); and answers too
  * large for the cache.
  *
  * @param caches the module `@langchain/core/caches`.
- * @throws {TypeError | RangeError} `caches` is no such module, an option is missing or wrong.
+ * @throws {TypeError | RangeError} `caches` is another module; an option is missing or wrong.
  * @example new ChatOpenAI({ model, temperature: 0, cache: llmCache(caches, { cache, scope: PUBLIC }) })
  */
 export function llmCache<Base extends object>(
@@ -72,7 +75,7 @@ export function llmCache<Base extends object>(
   const { label, options: space } = keyspaceOf('langchain llm', scope);
   const answers = cache.keyspace(label, { codec: bytes, ...space, ...life });
 
-  /** Undefined for prompts and parameters that may be those of another call. */
+  /** The key; undefined if another call may have the same prompt and parameters as texts. */
   function keyOf(prompt: string, llmKey: string): Uint8Array | undefined {
     if (!isWellFormed(prompt) || !isWellFormed(llmKey) || llmKey.includes(UNPRINTABLE)) return undefined;
     if (!TAKES_TEXT.test(llmKey) && (PLACEHOLDER.test(prompt) || NEXT_MESSAGE.test(withoutInstructions(prompt))))
@@ -80,9 +83,9 @@ export function llmCache<Base extends object>(
     return fingerprinter({ scope, domain, model: llmKey }).of(prompt);
   }
 
-  // Of the class that LangChain asks for; its constructor takes nothing.
+  // LangChain wants an instance of this class. Its constructor takes no arguments.
   class Kept extends (caches.BaseCache as unknown as new () => object) implements LlmCache {
-    /** What is kept for the prompt, made anew for each caller; null if nothing is. */
+    /** The kept answer to the prompt, made anew for each caller; null if there is none. */
     async lookup(prompt: string, llmKey: string): Promise<object[] | null> {
       const key = keyOf(prompt, llmKey);
       const packed = key && answers.get(key);
@@ -97,7 +100,7 @@ export function llmCache<Base extends object>(
       try {
         answers.set(key, packed);
       } catch (error) {
-        // Too large for the cache: the call has its answer.
+        // It is too large for the cache. The call has its answer.
         if ((error as { code?: unknown }).code !== 'ERR_OUT_OF_RANGE') throw error;
       }
     }
@@ -106,8 +109,8 @@ export function llmCache<Base extends object>(
 }
 
 /**
- * What is behind the instructions, if a prompt begins with some. They end at the first line that begins with `Human:`:
- * a program that writes such a line into its own instructions prints them like two messages.
+ * The text after the instructions, if a prompt begins with instructions. They end at the first line that begins with
+ * `Human:`. If a program writes such a line into its instructions, they look like two messages.
  */
 function withoutInstructions(prompt: string): string {
   const instructions = INSTRUCTED.exec(prompt)?.[0] ?? '';

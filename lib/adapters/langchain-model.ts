@@ -1,6 +1,6 @@
-// langchain-model.ts: a chat model of LangChain's whose answers are kept. It is asked where LangChain hands the model
-// the whole messages, so that images, documents and tools count as they are, and equal calls at one time are one call
-// of the model.
+// langchain-model.ts: keeps the answers of a chat model of LangChain. It works where LangChain hands the model the
+// whole messages. So images, documents and tools count as they are, and equal calls at one time are one call of the
+// model.
 
 import { tagOption, typeError } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
@@ -12,29 +12,29 @@ import { Answers, areComplete, type GenerationLike, type LangChainCaches } from 
 import { nameable } from './nameable.js';
 import { type AdapterOptions, adapterOptions, modelOptions } from './options.js';
 
-/** What is used of a chat model of LangChain's. */
+/** What is used of a chat model of LangChain. */
 export interface ChatModelLike {
-  // biome-ignore lint/suspicious/noExplicitAny: LangChain says of what types messages, options and results are
+  // biome-ignore lint/suspicious/noExplicitAny: LangChain says which types messages, options and results have
   _generate(messages: any[], options: any, runManager?: any): Promise<any>;
   _modelType(): string;
 }
 
 export interface KeepAnswersOptions extends AdapterOptions {
   /**
-   * Whether to keep an answer: asked in place of the default rule, {@link areComplete}. What it throws, or a result
-   * that is neither true nor false, the call rejects with.
+   * Whether to keep an answer, in place of the default rule {@link areComplete}. If it throws, or returns neither true
+   * nor false, the call rejects.
    */
   keep?: (generations: readonly GenerationLike[]) => boolean;
 }
 
-/** What a chat model has beside its own once its answers are kept. */
+/** What a chat model has in addition once its answers are kept. */
 export interface KeptAnswers {
   /**
-   * Forgets the answers that were stored with `tag`, as the option `{ zerohop: { tags } }` of the call that made them
-   * said; those under way are not kept. Tags of a call that was answered from the cache are not added. Returns how
-   * many were kept. Models that `withConfig` made of this one share their answers with it.
+   * Forgets the answers that were stored with `tag`: the option `{ zerohop: { tags } }` of the call that made them.
+   * Answers under way with that tag will not be kept. A call that the cache answers adds no tags. Returns how many
+   * answers it forgot. Models that `withConfig` made of this one share its answers.
    *
-   * @throws {TypeError | RangeError} `tag` is no text of 1 to 255 bytes.
+   * @throws {TypeError | RangeError} `tag` is not a text of 1 to 255 bytes.
    */
   forget(tag: string): number;
 }
@@ -50,7 +50,7 @@ interface CallParams extends Record<string, unknown> {
   zerohop?: CallOptions;
 }
 
-/** What is used of a model beside what the caller is told. */
+/** What is used of a model beside its public members. */
 interface Inner extends ChatModelLike {
   withConfig?(...given: unknown[]): object;
   defaultOptions?: unknown;
@@ -67,26 +67,28 @@ interface Caller {
 
 const callNamer = fingerprinter({ scope: PUBLIC, model: 'zerohop/langchain call' });
 
-/** The model gave an answer that is not to be kept. */
+/** The model gave an answer that must not be kept. */
 class Unkept extends Error {}
 
 /**
- * Keeps what a chat model answers, by its whole messages, its parameters and the options of the call; at whatever
- * temperature. The model is changed, and returned: its `_generate` and streaming methods are replaced, and those of
- * models which its `withConfig` makes, as `bindTools` does. Equal calls at one time are one call of the model, which
- * is aborted when all of them are.
+ * Keeps the answers of a chat model. The key is the whole messages, the parameters of the model and the options of the
+ * call, at any temperature. The model itself is changed, and returned: its `_generate` and streaming methods are
+ * replaced. So are those of models that its `withConfig` makes, as `bindTools` does. Equal calls at one time are one
+ * call of the model. That call is aborted when all of them are.
  *
- * Streams go to the model, and so do calls under a callback handler that prefers streams. So do messages and options
- * that have no fingerprint, such as instances of classes. With `only-if-cached` all of these reject. Not kept are
- * answers that would not come back as they are, such as bytes and dates in messages, and those that are cut short,
- * filtered or empty (`keep`). A hit says the `usage_metadata` of the call that was made. A call may say more in its
+ * Streams go to the model, and so do calls under a callback handler that prefers streams, and calls whose messages or
+ * options have no fingerprint, such as instances of classes. With `only-if-cached` all of these reject. An answer is
+ * not kept if it would not come back as it is, such as one with bytes or dates in messages; nor if it is cut short,
+ * filtered or empty (`keep`). A hit has the `usage_metadata` of the call that was made. A call may say more in its
  * options: `{ zerohop: { cache: 'reload', tags: ['prices'] } }`; `forget` forgets by such a tag.
  *
- * @param chat whose parameters are what LangChain says of it (`_identifyingParams`); where that leaves something out,
- *   say so in `domain`.
+ * @param chat the model. Its parameters are those that LangChain names (`_identifyingParams`). If these leave something
+ *   out,
+ *   put it into `domain`.
  * @param caches the module `@langchain/core/caches`.
- * @throws {TypeError | RangeError} `chat` is no chat model, `caches` is no such module, an option is missing or
- *   wrong. Calls reject as the model does, or with the abort's reason.
+ * @throws {TypeError | RangeError} `chat` is not a chat model; `caches` is another module; an option is missing or
+ *   wrong.
+ *   Calls reject as the model does, or with the abort's reason.
  * @example const chat = keepAnswers(new ChatOpenAI({ model, temperature: 0 }), caches, { cache, scope: PUBLIC })
  */
 export function keepAnswers<Chat extends ChatModelLike>(
@@ -100,7 +102,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
   const packing = new Answers(caches);
   const checked = adapterOptions(options, ['keep']);
   const keeps = keepOption(checked.given['keep'], areComplete);
-  let caller: Caller | undefined; // predict starts a run before it returns, since each is of one call
+  let caller: Caller | undefined; // predict starts its run before it returns, because each run is of one call
 
   const answers = checked.cache.model({
     ...modelOptions(checked, 'langchain chat', '1'),
@@ -135,9 +137,9 @@ export function keepAnswers<Chat extends ChatModelLike>(
       const { generations, more } = packing.unpack(packed);
       return { generations, llmOutput: more };
     } catch (reason) {
-      if (own.result !== undefined) return own.result; // it is there, and is not to be stored, or could not be
-      // LangChain changes what it is given, so an answer that cannot be copied is not shared: each asks for one of
-      // its own.
+      if (own.result !== undefined) return own.result; // there is a result that must not, or could not, be stored
+      // LangChain changes what it is given. So an answer that cannot be copied is not shared, and each caller asks for
+      // one of its own.
       if (reason instanceof Unkept) return ask(signal);
       throw reason;
     }
@@ -155,7 +157,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
     });
     for (const name of STREAMING) {
       const stream = model[name];
-      if (typeof stream !== 'function' || stream === inherited(model, name)) continue; // which LangChain looks for
+      if (typeof stream !== 'function' || stream === inherited(model, name)) continue; // LangChain checks this too
       replace(model, name, (messages: unknown, given: CallParams = {}, ...more: unknown[]) => {
         const { call, params } = split(given);
         checkMayAsk(call);
@@ -165,7 +167,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
     if (typeof withConfig !== 'function') return;
     replace(model, 'withConfig', (...given: unknown[]) => {
       const made = withConfig.apply(model, given) as Inner;
-      // Others are bound to this model.
+      // Other methods are bound to this model.
       if (Object.getPrototypeOf(made) === Object.getPrototypeOf(model)) keep(made);
       return made;
     });
@@ -179,7 +181,7 @@ export function keepAnswers<Chat extends ChatModelLike>(
 
 const STREAMING = ['_streamResponseChunks', '_streamChatModelEvents'] as const;
 
-/** LangChain's own method, of the class that all chat models extend: it says that a model has none. */
+/** The method of the class that all chat models extend. A model with this one has none of its own. */
 function inherited(model: object, name: string): unknown {
   let found: unknown;
   for (let of = Object.getPrototypeOf(model); of !== null; of = Object.getPrototypeOf(of))
@@ -187,7 +189,7 @@ function inherited(model: object, name: string): unknown {
   return found;
 }
 
-/** What a call says to us, and its options for the model. */
+/** What a call says to us, and the rest of its options for the model. */
 function split({ zerohop, ...params }: CallParams): { call: CheckedCallOptions; params: CallParams } {
   return { call: callOptions('options.zerohop', zerohop), params };
 }
@@ -196,7 +198,7 @@ function replace(model: object, name: string, method: unknown): void {
   Object.defineProperty(model, name, { value: method, configurable: true, writable: true });
 }
 
-/** Options of a call that say where it is made, by LangChain and LangGraph. No provider sees them. */
+/** Options with which LangChain and LangGraph say where a call is made. No provider sees them. */
 const CIRCUMSTANCES = new Set([
   'signal',
   'promptIndex',
@@ -207,7 +209,7 @@ const CIRCUMSTANCES = new Set([
   'serverInfo',
 ]);
 
-/** What counts of a call; undefined if it has no name. */
+/** The name of a call; undefined if it has no fingerprint. */
 function nameOf(model: Inner, messages: readonly object[], params: CallParams): string | undefined {
   const counting = Object.fromEntries(Object.entries(params).filter(([name]) => !CIRCUMSTANCES.has(name)));
   const identity = [model._getSerializedCacheKeyParametersForCall({}), model.defaultOptions];
@@ -219,8 +221,8 @@ function nameOf(model: Inner, messages: readonly object[], params: CallParams): 
 }
 
 /**
- * A message's own members, without what LangChain notes of how it was made. An id counts if a provider gave it, which
- * may know it again: LangChain and LangGraph give new ones to what has none.
+ * A message's own members, without LangChain's notes about how it was made. An id counts if a provider gave it: the
+ * provider may recognise it. LangChain and LangGraph give new ids to messages without one, and those do not count.
  */
 function membersOf(message: object): object {
   const { id, type: own, _getType: typeOf } = message as { id?: unknown; type?: unknown; _getType?: () => unknown };

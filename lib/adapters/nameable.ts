@@ -1,11 +1,11 @@
-// nameable.ts: what callers of a library hand over, as data that a fingerprint takes.
+// nameable.ts: turns what callers of a library hand over into data that a fingerprint takes.
 
 import { isMap } from '../base/kinds.js';
 import { isPlain } from '../fingerprint/plain.js';
 
 /**
- * Without members that are undefined, which no provider sends. URLs are a kind of their own: a Map that says so,
- * which no other Map is, since theirs say that they are Maps.
+ * Leaves out members that are undefined, because no provider sends them. A URL becomes a Map that is marked as a URL.
+ * Other Maps are marked as Maps, so the two cannot be equal.
  *
  * @throws {TypeError} there is a getter. @internal
  */
@@ -21,7 +21,7 @@ export function nameable(value: unknown): unknown {
   return Object.fromEntries(members.map(([name, member]) => [name, nameable(member)]));
 }
 
-/** A URL of any realm, without members of its own that would not count. */
+/** Whether it is a URL, of any realm, without own members, which would not count. */
 function isUrl(value: object): value is URL {
   return (
     Object.prototype.toString.call(value) === '[object URL]' &&

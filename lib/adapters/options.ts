@@ -1,4 +1,4 @@
-// options.ts: what every adapter that keeps answers is told: where, for whom, for how long.
+// options.ts: the options of every adapter that keeps answers: where, for whom, for how long.
 
 import '../model/attach.js'; // adapters call `cache.model`
 import { isBranded } from '../base/kinds.js';
@@ -8,11 +8,11 @@ import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
 import type { ModelBaseOptions } from '../model/options.js';
 
 export interface AdapterOptions {
-  /** Where the answers are kept. It stays the caller's to close. */
+  /** Where the answers are kept. The caller closes it. */
   cache: Cache;
-  /** Whose answers they are: a tenant's name, or PUBLIC. Those of one scope are never another's. */
+  /** Whose answers they are: a tenant's name, or PUBLIC. Scopes never share answers. */
   scope: Scope;
-  /** Tells apart uses of one model whose answers must not mix. Default `''`. */
+  /** Separates uses of one model whose answers must not mix. Default `''`. */
   domain?: string;
   /** How long answers may be served. Default: the cache's. */
   ttl?: Duration;
@@ -30,7 +30,7 @@ export interface CheckedAdapterOptions {
 const OPTIONS = ['cache', 'scope', 'domain', 'ttl'] as const;
 
 /**
- * Checks the options of every adapter. `given` holds all of them; those in `others` are the caller's to check.
+ * Checks the options that every adapter has. `given` holds all options. The caller checks those in `others`.
  * @internal
  */
 export function adapterOptions(
@@ -50,7 +50,7 @@ export function adapterOptions(
   };
 }
 
-/** Options of the model that keeps an adapter's answers. @internal */
+/** The options of the model that keeps an adapter's answers. @internal */
 export function modelOptions(
   { scope, domain, life }: CheckedAdapterOptions,
   name: string,

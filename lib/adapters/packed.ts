@@ -1,5 +1,5 @@
-// packed.ts: answers as bytes: plain data, with dates, bytes, and members that are undefined, as V8 writes them for its
-// own threads. Unlike JSON it loses nothing of that. Read by the process that wrote it, and by no other.
+// packed.ts: answers as bytes: plain data with dates, bytes, and members that are undefined, as V8 writes them for its
+// own threads. JSON would lose some of that. Only the process that wrote the bytes reads them.
 
 import { deserialize, serialize } from 'node:v8';
 import { isDate, isUint8Array } from '../base/kinds.js';
@@ -7,22 +7,22 @@ import { isPlain } from '../fingerprint/plain.js';
 
 const DEPTH_MAX = 500;
 
-/** The bytes of `value`; undefined if it is not plain data all through, and would not come back as it is. @internal */
+/** The bytes of `value`; undefined if it is not plain data throughout, and would not come back as it is. @internal */
 export function pack(value: unknown): Uint8Array | undefined {
   return isData(value, 0) ? serialize(value) : undefined;
 }
 
 /**
- * A value of the caller's own. The bytes are copied first: what is unpacked may lie over them, and the cache's memory
- * is not to be written to. @internal
+ * A value that belongs to the caller. The bytes are copied first: an unpacked value may lie over them, and nobody may
+ * write to the cache's memory. @internal
  */
 export function unpack(bytes: ArrayLike<number>): unknown {
   return deserialize(new Uint8Array(bytes));
 }
 
 /**
- * A copy for one caller of what is given to several, and cannot be packed as a whole. Arrays, plain objects, dates and
- * bytes in it are the caller's own; functions and instances of other classes are shared. @internal
+ * A copy for one caller of a value that several callers get, and that cannot be packed as a whole. Its arrays, plain
+ * objects, dates and bytes belong to the caller. Functions and instances of other classes are shared. @internal
  */
 export function copied(value: unknown, made = new Map<object, unknown>()): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -40,8 +40,7 @@ export function copied(value: unknown, made = new Map<object, unknown>()): unkno
 }
 
 /**
- * Whether two values are the same plain data, of whatever realms; a member that is undefined is as one that is not
- * there. @internal
+ * Whether two values are the same plain data, of any realms. A member that is undefined equals a missing one. @internal
  */
 export function isSameData(one: unknown, other: unknown, depth = 0): boolean {
   if (Object.is(one, other)) return true;
@@ -60,10 +59,10 @@ export function isSameData(one: unknown, other: unknown, depth = 0): boolean {
 function isData(value: unknown, depth: number): boolean {
   if (typeof value === 'function' || typeof value === 'symbol') return false;
   if (typeof value !== 'object' || value === null) return true;
-  // An instance of a subclass comes back as one of the base: it has more prototypes.
+  // An instance of a subclass, which has more prototypes, would come back as one of the base class.
   if (isUint8Array(value)) return Buffer.isBuffer(value) || prototypesOf(value) === 3;
   if (isDate(value)) return prototypesOf(value) === 2 && Reflect.ownKeys(value).length === 0;
-  if (depth === DEPTH_MAX || prototypesOf(value) === 0) return false; // a circle ends here, too
+  if (depth === DEPTH_MAX || prototypesOf(value) === 0) return false; // this ends a circle too
   if (Array.isArray(value) ? prototypesOf(value) !== 2 : !isPlain(value)) return false;
   const hidden = Array.isArray(value) ? 1 : 0; // its length
   const names = Object.keys(value);

@@ -1,15 +1,15 @@
-// recording.ts: a stream that is read once, given to all who ask for it meanwhile, and kept when it has ended well.
+// recording.ts: a stream that is read once, given to all who ask for it meanwhile, and kept if it ends well.
 //
 //   source ──read by whoever is ahead──► parts, packed ──each reader at its own pace──► streams
 //                                        └─ at the end, unless it failed: handed over to be stored
 //
-// A reader gets copies of its own: nobody's change reaches another, or what is stored. Only instances of classes and
-// functions within parts, which no copy can be made of, are shared; such a stream is not stored. Nothing is read before
-// somebody asks for it, and the source is cancelled when the last reader has left.
+// A reader gets copies of its own, so a change of one reader reaches neither others nor what is stored. Instances of
+// classes and functions within parts cannot be copied, so they are shared, and such a stream is not stored. Nothing is
+// read before a reader asks for it. The source is cancelled when the last reader has left.
 
 import { copied, pack, unpack } from './packed.js';
 
-/** What a model gives: the stream, and what is known of it beforehand. */
+/** What a model gives: the stream, and what is known before it begins. */
 export interface Streamed {
   stream: ReadableStream;
 }
@@ -19,13 +19,13 @@ type Part = { readonly packed: Uint8Array } | { readonly original: unknown };
 /** One part is made at a time, when it is asked for. */
 const ON_DEMAND = { highWaterMark: 0 };
 
-/** What becomes of a stream. */
+/** What a recording tells about its stream. */
 export interface Keeping {
   /** Each part, in order. */
   take(part: object): void;
-  /** Asked at the end: whether the parts are to be kept. What it throws, the readers' streams fail with. */
+  /** Asked at the end: whether to keep the parts. If it throws, the readers' streams fail with that error. */
   isKept(): boolean;
-  /** Called once: with the packed parts of a stream that is to be kept, else with undefined. */
+  /** Called once: with the packed parts of a stream that must be kept, otherwise with undefined. */
   settled(parts: Uint8Array[] | undefined): void;
 }
 
@@ -43,11 +43,11 @@ export class Recording {
   constructor(open: (signal: AbortSignal) => PromiseLike<Streamed>, keeping: Keeping) {
     this.#keeping = keeping;
     this.#opened = this.#open(open);
-    this.#opened.catch(() => {}); // each reader hears of it
+    this.#opened.catch(() => {}); // each reader gets the error
   }
 
   /**
-   * What the model gave, with a stream of the reader's own. Rejects if it could not be opened, or with `signal`'s
+   * What the model gave, with a stream for this reader. Rejects if the stream could not be opened, or with `signal`'s
    * reason.
    */
   async join(signal: AbortSignal | undefined): Promise<Streamed> {
@@ -113,7 +113,7 @@ export class Recording {
     }
   }
 
-  /** Reads a part; once for all who wait for it. */
+  /** Reads the next part, once for all readers who wait for it. */
   #more(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
@@ -160,7 +160,7 @@ function copyOf(part: Part): unknown {
   return 'packed' in part ? unpack(part.packed) : copied(part.original);
 }
 
-/** A stream of parts that were packed. It fails with `signal`'s reason once that is aborted. */
+/** A stream of packed parts. When `signal` is aborted, it fails with its reason. */
 export function replayed(parts: readonly Uint8Array[], signal: AbortSignal | undefined): ReadableStream {
   let at = 0;
   return new ReadableStream(

@@ -1,12 +1,12 @@
-// transformers.ts: model files of transformers.js kept as blobs: the package's entry `zerohop/transformers`. Of version
-// 4: on Node, 3 does not ask a second time by the name it asked by first. It is described here by what is used of it,
-// and nothing of it is imported.
+// transformers.ts: keeps model files of transformers.js as blobs: the package's entry `zerohop/transformers`. It is for
+// version 4: on Node, version 3 asks a second time by another name. The types here describe only what is used of the
+// library. Nothing of it is imported.
 //
-// The library asks twice for a file that it loads: whether there is one, then for its bytes. Opening a blob reads it
-// all, for its digest; so what was opened for the first question is held for the second. It is given away with its
-// bytes, since who has them may write to them; for the next one it is opened anew.
+// The library asks twice for a file that it loads: whether there is one, then for its bytes. Opening a blob reads all
+// of it, for its digest. So the blob that was opened for the first question is held for the second. It is then given
+// away, because whoever has its bytes may write to them. For the next reader the blob is opened anew.
 
-import '../addon/native.js'; // first: in a bundle it says so
+import '../addon/native.js'; // first: its error says that it was bundled
 
 import { createHash } from 'node:crypto';
 import { isBranded } from '../base/kinds.js';
@@ -14,24 +14,24 @@ import { optionsObject, textOption, typeError } from '../base/options.js';
 import type { Blobs, MappedBlob } from '../weights/blobs.js';
 
 export interface TransformersCacheOptions {
-  /** Nothing is found that was stored with another one: for models whose `revision` has moved. Default `''`. */
+  /** A file that was stored with another version is not found: for models whose `revision` has moved. Default `''`. */
   version?: string;
 }
 
-/** As the library reports it: percents, and bytes; `total` is 0 where the server did not say. */
+/** Progress as the library reports it: percents, and bytes. `total` is 0 if the server did not say it. */
 export type PutProgress = (progress: { progress: number; loaded: number; total: number }) => void;
 
 const OPTIONS = ['version'] as const;
 const NAME_BYTES_MAX = 255; // of a blob
 const CHUNK_BYTES = 2 ** 20; // of a body
 
-/** A blob that is open, and whether somebody reads it, who may write to its pages. */
+/** An open blob, and whether somebody reads it, who may then write to its pages. */
 interface Held {
   readonly blob: MappedBlob;
   given: boolean;
 }
 
-/** What transformers.js calls. A request is the URL of a file, which names its revision. */
+/** The methods that transformers.js calls. A request is the URL of a file, which names its revision. */
 class BlobCache {
   readonly #blobs: Blobs;
   readonly #version: string;
@@ -44,10 +44,10 @@ class BlobCache {
   }
 
   /**
-   * The file if it was stored, else undefined. Its body is made when it is read; `arrayBuffer()` is the mapping itself,
-   * and the caller's: what is written to it nobody else sees.
+   * The file, if it was stored; otherwise undefined. Its body is made when it is read. `arrayBuffer()` is the mapping
+   * itself, and belongs to the caller: nobody else sees what is written to it.
    *
-   * Cost: the blob's digest, some 1 ms for a MB, unless it was asked for before and not read.
+   * Cost: the digest of the blob, some 1 ms for a MB, unless the blob is held since an earlier question.
    */
   async match(request: string): Promise<Response | undefined> {
     const held = this.#held.get(request) ?? (await this.#find(request));
@@ -57,11 +57,11 @@ class BlobCache {
   }
 
   /**
-   * Stores the file that the response brings, unless it is there, or another process is bringing it. All of it is in
-   * memory until it is stored.
+   * Stores the file of the response, unless it is stored already, or another process is storing it. The whole file is
+   * in memory until it is stored.
    *
-   * Rejects with a TypeError for a response that is no whole file; with an Error for a body that ends too early, or
-   * with its own; as `blobs.open` does.
+   * Rejects with a TypeError if the response is not a whole file; with an Error if the body ends too early; with the
+   * body's own error; and as `blobs.open` does.
    */
   async put(request: string, response: Response, onProgress?: PutProgress): Promise<void> {
     if (response.status !== 200) throw typeError('response.status', '200', response.status);
@@ -74,7 +74,7 @@ class BlobCache {
     if (!read) await response.body?.cancel();
   }
 
-  /** Whether there was one. Who reads it goes on. */
+  /** Deletes the file, and returns whether there was one. Whoever reads it goes on. */
   async delete(request: string): Promise<boolean> {
     this.#held.delete(request);
     return this.#blobs.delete(nameOf(request), this.#version);
@@ -85,7 +85,7 @@ class BlobCache {
     return blob && { blob, given: false };
   }
 
-  /** To the first one the blob that is held, to others one of their own. */
+  /** The blob that is held, for the first reader; another one for each further reader. */
   async #give(request: string, held: Held): Promise<MappedBlob> {
     const free = held.given ? await this.#find(request) : held;
     if (free === undefined) throw new Error(`${request} was deleted before it was read`);
@@ -95,7 +95,7 @@ class BlobCache {
   }
 }
 
-/** A response over a blob that is asked for when the body is. */
+/** A response over a blob. The blob is asked for when the body is. */
 class BlobResponse extends Response {
   readonly #give: () => Promise<MappedBlob>;
 
@@ -120,7 +120,7 @@ class BlobResponse extends Response {
 
   override readonly arrayBuffer = async (): Promise<ArrayBuffer> => {
     if (this.bodyUsed) throw new TypeError('the body was read already');
-    await this.body!.cancel(); // now it was; rejects if somebody else reads it
+    await this.body!.cancel(); // marks the body as used; rejects if somebody else reads it
     return (await this.#give()).ownBuffer();
   };
 }
@@ -128,10 +128,10 @@ class BlobResponse extends Response {
 export type TransformersCache = BlobCache;
 
 /**
- * For `env.customCache` of transformers.js: files of models are downloaded once for all processes that share the folder
- * of the blobs, and mapped by each.
+ * For `env.customCache` of transformers.js. The files of a model are downloaded once for all processes that share the
+ * folder of the blobs, and each process maps them.
  *
- * @throws {TypeError | RangeError} `blobs` are none; an option is wrong.
+ * @throws {TypeError | RangeError} `blobs` is something else; an option is wrong.
  * @example Object.assign(env, { useCustomCache: true, customCache: transformersCache(cache.blobs) })
  */
 export function transformersCache(blobs: Blobs, options?: TransformersCacheOptions): TransformersCache {
@@ -161,7 +161,7 @@ async function bytesOf(response: Response, request: string, onProgress?: PutProg
     loaded += chunk.length;
     onProgress?.({ progress: total > 0 ? (100 * loaded) / total : 0, loaded, total });
   }
-  // Of a body that was compressed, the length is that of what came over the network.
+  // If the body was compressed, the length is that of the compressed bytes.
   if (total > 0 && loaded !== total && !headers.has('content-encoding'))
     throw new Error(`${request}: ${loaded} bytes came, and ${total} were announced`);
   return bytes.subarray(0, loaded);

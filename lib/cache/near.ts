@@ -1,14 +1,12 @@
-// near.ts: answers that this thread was given lately, kept where no native call is needed to find them.
+// near.ts: the near cache: answers that this thread was given lately, found without a native call.
 //
-// An answer stays right as long as three words in shared memory are what they were (native/cache/version_words.h): the
-// version of its key, which every set and delete changes; the notice, which clearing and the beginning of eviction
-// change; and the clock, for entries that expire. So a `set` that returned in any thread is seen by the next `get`
-// here.
+// Three words in shared memory tell whether an answer is still right (native/cache/version_words.h): the version of its
+// key, which every set and delete changes; the notice, which clearing and the beginning of pressure change; and the
+// clock, for entries that expire. So the next `get` here sees a `set` that returned in any thread.
 //
-// One map, and a clock [Corbato 1968] over it: a hit marks its answer and moves nothing; when the map is full, the hand
-// takes an answer that was not asked for since it last came by. A cache whose keys are asked for at random gets nothing
-// from this: it rests then, and looks again later. While a cache evicts there is none, because answers kept here would
-// keep segments from being freed.
+// It is one map, with a clock [Corbato 1968] over it. A hit marks its answer and moves nothing. When the map is full,
+// the hand drops an answer that was not asked for since it last came by. If keys are asked for at random, a near cache
+// gains nothing, so it rests and tries again later. Under pressure there is none, because its views would pin segments.
 import { randomInt } from 'node:crypto';
 import {
   ASLEEP,
@@ -25,8 +23,8 @@ import {
 } from '../addon/native.js';
 
 /**
- * Integers get another name in the map: engines hash them without a secret, so whoever may choose keys could find some
- * that all collide. Two that share a name push each other out.
+ * Integers have another name in the map. Engines hash integers without a secret, so whoever may choose keys could find
+ * some that all collide. Two integers that share a name push each other out.
  */
 const XOR = randomInt(2 ** 32);
 const LOW_BY = randomInt(2 ** 31) * 2 + 1; // odd, so that no two numbers of 32 bits share a name
@@ -38,50 +36,50 @@ function nameOf(key: unknown): unknown {
   return Math.imul(key ^ high ^ XOR, LOW_BY);
 }
 
-/** An answer, and what makes it stale. All numbers are small integers: they lie in the object itself. */
+/** An answer, and what makes it stale. All numbers are small integers, so they lie in the object itself. */
 class Answer<Out> {
   asked = false;
-  place = 0; // in the ring
+  place = 0; // its place in the ring
   constructor(
     readonly key: unknown,
     readonly value: Out,
-    readonly word: number, // where its version lies
+    readonly word: number, // the place of the key's version among the words
     readonly version: number,
-    readonly ends: number, // the tick from which on native code is to be asked
+    readonly ends: number, // the tick from which on native code must be asked
   ) {}
 }
 
-/** 16 K answers of 1 024 float32 are some 4 MB of heap. */
+/** Answers of one keyspace. 16 K answers of 1 024 float32 take some 4 MB of heap; more are no better (D22). */
 const ANSWERS_MAX = 16 * 1024;
 
-/** One answer in so many that could be kept is: what is asked for once in a while would only push others out. */
+/** One answer in so many is kept: keys that are asked for now and then would only push others out (D22). */
 const KEEP_EVERY = 4;
 
 /**
- * Hits are counted until so many answers were kept that the map could be full of them, which takes KEEP_EVERY times as
- * many lookups that native code answers. With fewer hits than this share of those, keeping costs more than it saves: it
- * rests.
+ * Hits are counted until ANSWERS_MAX answers were kept. Native code answers KEEP_EVERY times as many lookups meanwhile.
+ * If there are fewer hits than this share of those lookups, keeping answers costs more than it saves, and the near
+ * cache rests for so many gets (D22).
  */
 const HIT_SHARE_MIN = 1 / 4;
 const REST_GETS = 64 * ANSWERS_MAX;
 
-/** Where there can be none, it is looked again after so many gets. */
+/** If there can be no near cache now, it tries again after so many gets. A choice. */
 const RETRY_GETS = 4096;
 
 /**
- * Of so many hits, on average, one goes to native code: the policy hears of the key, and the value's checksum is
- * compared. At irregular distances: a fixed one would never fall on some keys of a steady pattern.
+ * One hit in so many, on average, goes to native code: for the policy, and to compare the value's checksum. The
+ * distances are irregular: at a fixed one, some keys of a steady pattern would never be compared (D17, D22).
  */
 const ASK_EVERY = 256;
 
 const { backend } = native.environment();
 
-/** An external ArrayBuffer can be detached by whoever holds a view: then every view of it is empty. */
+/** Whoever holds a view of an external ArrayBuffer can detach it. Then every view of it is empty. */
 const MAY_BE_DETACHED = backend === 'array';
 
 const nears = new Set<NearCache<unknown>>();
 
-/** Lets go of what must not be kept any more, in keyspaces that nobody asks: from a timer, and when eviction begins. */
+/** Empties near caches that must not keep their answers any more. Called by a timer, and when pressure begins. */
 export function tidyNearCaches(): void {
   for (const near of nears) near.tidy();
 }
@@ -89,16 +87,16 @@ onTidy(tidyNearCaches);
 
 export class NearCache<Out> {
   #answers = new Map<unknown, Answer<Out>>();
-  #ring: Answer<Out>[] = []; // the same, in the order in which the hand passes them
+  #ring: Answer<Out>[] = []; // the same answers, in the order in which the hand passes them
   #hand = 0;
   #words: Uint32Array | undefined;
   #notice = 0;
-  #number = 0; // of the hit count
+  #number = 0; // the place of the hit count
   #hits = 0; // since the window began
-  #untilAsk = 0;
-  #passed = 0; // lookups that native code was to answer
-  #kept = 0; // answers
-  #rest = 0; // lookups until this begins again
+  #untilAsk = 0; // hits until one goes to native code
+  #passed = 0; // lookups that went to native code
+  #kept = 0; // answers that were kept since the near cache began
+  #rest = 0; // lookups until it begins again
   readonly #handle: number;
 
   constructor(handle: number) {
@@ -107,7 +105,7 @@ export class NearCache<Out> {
     nears.add(this as NearCache<unknown>);
   }
 
-  /** The answer kept for `key`; undefined if native code is to be asked. */
+  /** The answer for `key`; undefined if native code must be asked. */
   find(key: unknown): Out | undefined {
     if (this.#rest > 0) {
       if (--this.#rest === 0) this.#begin();
@@ -134,18 +132,18 @@ export class NearCache<Out> {
     return answer.value;
   }
 
-  /** After `find` had no answer: whether the one that native code will give is to be kept, by `fill`. */
+  /** After `find` had no answer: whether `fill` shall keep the one that native code will give. */
   wants(key: unknown): boolean {
     if (this.#rest > 0) return false;
-    // A Uint8Array is another object each time, or has other bytes.
+    // A Uint8Array is another object each time, or its bytes change, so it is no key of the map.
     return (++this.#passed % KEEP_EVERY === 0 || registers[VERIFY_NOW] !== 0) && typeof key !== 'object';
   }
 
-  /** Keeps what `findNear` has just answered. */
+  /** Keeps the answer that `findNear` has just given. */
   fill(key: unknown, value: Out): void {
     registers[VERIFY_NOW] = 0;
     const ends = registers[NEAR_ENDS]! | 0;
-    if (ends <= clock[0]! && clock[0]! !== ASLEEP) return; // over so soon that it would not be given
+    if (ends <= clock[0]! && clock[0]! !== ASLEEP) return; // it expires so soon that it would never be given
     if (++this.#kept % ANSWERS_MAX === 0) {
       const hits = this.#hits;
       this.#hits = 0;
@@ -157,7 +155,7 @@ export class NearCache<Out> {
     const version = registers[NEAR_VERSION]!;
     const answer = new Answer(key, value, registers[NEAR_WORD]!, version, ends);
     const name = nameOf(key);
-    const known = this.#answers.get(name); // of the key, or of another integer of that name
+    const known = this.#answers.get(name); // for the key, or for another integer of the same name
     answer.place = known !== undefined ? known.place : this.#freePlace();
     this.#ring[answer.place] = answer;
     this.#answers.set(name, answer);
@@ -173,7 +171,7 @@ export class NearCache<Out> {
     if (this.#words !== undefined && this.#words[NOTICE] !== this.#notice) this.#begin();
   }
 
-  /** At the end; or that of the first answer from the hand on that was not asked for since the hand last passed. */
+  /** A place in the ring: at its end, or that of the next answer that was not asked for since the hand last passed. */
   #freePlace(): number {
     const ring = this.#ring;
     if (ring.length < ANSWERS_MAX) return ring.length;
@@ -196,7 +194,7 @@ export class NearCache<Out> {
     return undefined;
   }
 
-  /** Starts with nothing kept; rests if there can be no near cache just now. */
+  /** Begins empty. Rests if there can be no near cache now. */
   #begin(): void {
     this.#forget();
     const near = native.near(this.#handle);

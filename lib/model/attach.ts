@@ -30,11 +30,11 @@ import { verifyOption } from './verification.js';
 declare module '../cache/cache.js' {
   interface Cache {
     /**
-     * A model whose results are kept: what is known is not computed again, what is being computed is computed once, and
-     * the rest reaches `run` in batches. Each version, and each set of parameters, has a keyspace of its own; the time
-     * that `run` takes is the entries' `cost`.
+     * A model whose results are kept. A stored result is not computed again. A result that is being computed is
+     * computed once, however many callers ask. All other inputs reach `run` in batches. Each version, and each set of
+     * parameters, has a keyspace of its own. The time that `run` takes is the entries' `cost`.
      *
-     * @throws {TypeError | RangeError} an option is missing or wrong; `params.temperature` is above 0, and there is
+     * @throws {TypeError | RangeError} an option is missing or wrong; or `params.temperature` is above 0, and there is
      *   neither `params.seed` nor `replicas`.
      * @throws {CacheError} as {@link keyspace}.
      * @example const embed = cache.model({ name: 'encoder', version: '2', scope: PUBLIC, codec: float32(1024), run })
@@ -43,12 +43,13 @@ declare module '../cache/cache.js' {
     model<Input, T>(options: CustomModelOptions<Input, T>): Model<Input, T, T>;
 
     /**
-     * Models one after another: each takes what the one before it gives. The whole pipeline's result is stored under a
-     * compound fingerprint, `pipelineFingerprint` of the stages, and each stage's under its own: when one of them
-     * changes, those before it are answered from the cache. Clearing a stage does not clear the pipeline.
+     * Models one after another: each takes what the one before it gives. The result of the whole pipeline is stored
+     * under a compound fingerprint, `pipelineFingerprint` of the stages, and the result of each stage under its own.
+     * When one stage changes, those before it are answered from the cache. Clearing a stage does not clear the
+     * pipeline.
      *
      * @param options those of a model, without `version`, `codec` and `run`, which follow from the stages.
-     * @throws {TypeError | RangeError} there is no stage, or one is no model, or of another tenant; an option is
+     * @throws {TypeError | RangeError} there is no stage; a stage is not a model, or is another tenant's; an option is
      *   missing or wrong.
      * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
      */
@@ -62,18 +63,20 @@ const LABEL_BYTES_MAX = 1024;
 /** Inputs of one run of a model. */
 const MAX_BATCH = 1024;
 
-/** A model's options: those that were given, read once. */
+/** A model's options, as they were given, each read once. */
 type GivenModel<Input> = ModelBaseOptions<Input> & { codec: unknown; run: unknown } & Record<string, unknown>;
 
-/** What tells one model from others. */
+/** What distinguishes a model from others. */
 interface Identity {
-  /** A digest of everything that decides its results, but the input. */
+  /** A digest of everything but the input that decides its results. */
   readonly key: string;
   /** How each replica's keys are made. */
   readonly namings: readonly Naming[];
-  /** What it is as a stage of a pipeline. Of parameters a digest: the caller may change his object later. */
+  /**
+   * What identifies it as a stage of a pipeline. It has a digest of the parameters: the caller may change the object.
+   */
   readonly identity: unknown;
-  /** What of inputs and parameters counts. */
+  /** Which parts of inputs and parameters count. */
   readonly rules: FingerprintOptions;
 }
 
@@ -137,7 +140,7 @@ addMethods(Cache.prototype, { model, pipeline });
 class Models {
   readonly #cache: Cache;
   readonly #models = new Set<WeakRef<{ outdateAll(): void }>>();
-  /** By keyspace: what one model of it computes, another does not compute again. */
+  /** By keyspace. What one model of a keyspace computes, another one does not compute again. */
   readonly #flights = new Map<string, Map<string, Flight<never, unknown>>>();
 
   constructor(cache: Cache) {
@@ -152,14 +155,14 @@ class Models {
     const verify = verifyOption('options.verify', given.verify, given.replicas);
     const { ttl, ttlJitter } = lifetimeOptions(given, this.#cache.lifetime);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
-    // One of its own for whatever is another computation: so that `clear` forgets what it should.
+    // Each computation has a keyspace of its own, so that `clear` forgets just its results.
     const readable = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
     const label = Buffer.byteLength(readable) <= LABEL_BYTES_MAX ? readable : `model ${key}`;
     const codec = resolveCodec(given['codec']);
     const answers = this.#cache.keyspace<unknown, unknown, unknown>(label, {
       codec,
-      near: false, // fingerprints are bytes, which a near cache does not know again
-      ttlJitter: 0, // drawn by `life`, for the fresh part alone
+      near: false, // fingerprints are bytes, and a near cache keeps no such keys
+      ttlJitter: 0, // `life` draws it, for the fresh part alone
       ...(scope !== PUBLIC && { scope }),
     });
     const model = new Model<Input, unknown, unknown>({
@@ -211,5 +214,5 @@ function modelsOf(cache: Cache): Models {
   return models;
 }
 
-// Nothing is left of a model that was collected.
+// Removes what belongs to a model that was collected.
 const collected = whenCollected<() => void>((forget) => forget());

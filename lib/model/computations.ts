@@ -15,17 +15,17 @@ import { type CacheMode, joins } from './options.js';
 import type { Counts } from './report.js';
 import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
 
-/** An input as it is run, and its name: a copy, so that nobody changes what was named. */
+/** The copy of an input that is run, and its fingerprint. Nobody else has the copy, so nobody changes it. */
 export interface Named<Input> {
   readonly key: Fingerprint;
   readonly input: Input;
 }
 
-/** What computations are made of. @internal */
+/** What computations work with. @internal */
 export interface ComputationParts<Input, In, Out> extends RunnerParts<Input, In> {
   readonly codec: Codec<In, Out, unknown>;
   readonly answers: Keyspace<In, Out, unknown>;
-  /** By fingerprint in hex; those of another Model with the same answers are the same. */
+  /** By fingerprint in hex. Models of one keyspace share them. */
   readonly flights: Map<string, Flight<Input, In | Out>>;
   readonly life: Life;
   readonly negativeTtlMs: number;
@@ -59,7 +59,7 @@ export class Computations<Input, In, Out> {
     this.runner = new Runner(parts, landing);
   }
 
-  /** What it failed with a moment ago (`negativeTtl`), in a box. */
+  /** The error of a run that failed a moment ago (`negativeTtl`), in a box. */
   failure(id: string): { reason: unknown } | undefined {
     return this.#failures?.find(id);
   }
@@ -68,13 +68,13 @@ export class Computations<Input, In, Out> {
     return this.#failures !== undefined;
   }
 
-  /** What the caller's `tags` gives for the copy. May run anything. */
+  /** The tags for the copy. Calls the caller's `tags`, which may run anything. */
   tagsFor({ input }: Named<Input>): readonly string[] {
     const { tags } = this.#parts;
     return tags === undefined ? NO_TAGS : tagsOption('what tags returned', tags(input));
   }
 
-  /** The flight that computes the key, or a new one, which the caller starts. */
+  /** The flight that computes the key; or a new one, which the caller of this method starts. */
   flightOf(
     named: Named<Input>,
     mode: CacheMode,
@@ -89,7 +89,7 @@ export class Computations<Input, In, Out> {
     return { flight: this.#newFlight(named, mode === 'no-store', tags, false), fresh: true };
   }
 
-  /** Computes it for later callers, unless that is done already, or failed a moment ago. Tags that throw fail it. */
+  /** Computes it for later callers, unless it is being computed, or failed a moment ago. If tags throw, it fails. */
   refresh(named: Named<Input>): void {
     let tags: readonly string[];
     try {
@@ -103,7 +103,7 @@ export class Computations<Input, In, Out> {
     this.runner.enqueue(this.#newFlight(named, false, tags, true));
   }
 
-  /** No use computing it in the background now. */
+  /** Whether computing it in the background now would be of no use. */
   isBusy(id: string): boolean {
     return this.#flights.has(id) || this.failure(id) !== undefined || this.#backoff.rests(id);
   }
@@ -125,15 +125,15 @@ export class Computations<Input, In, Out> {
     const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
     const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, background });
     if (unstored) return flight;
-    this.#supersede(id); // what was asked for before must not replace it
+    this.#supersede(id); // a result that was asked for before must not replace it
     this.#flights.set(id, flight);
     return flight;
   }
 
-  /** @param stale what to give if it fails. */
+  /** @param stale the result to give if the run fails. */
   join(flight: Flight<Input, In | Out>, fresh: boolean, stale: Out | undefined): Promise<In | Out> {
     let result = flight.join();
-    // What JSON or the caller's codec made is the caller's to change: so each gets one of his own.
+    // A caller may change a value that JSON or a codec of the caller made. So each caller gets one of its own.
     if (!fresh && this.#parts.codec.sharable !== true) result = result.then((one) => this.#another(one));
     if (stale === undefined) return result;
     return result.catch(() => {
@@ -150,14 +150,14 @@ export class Computations<Input, In, Out> {
     for (const flight of flights) this.leave(flight, reason);
   }
 
-  /** Stores a result from elsewhere. */
+  /** Stores a result that was computed elsewhere. */
   set(named: Named<Input>, result: In): boolean {
     const tags = this.tagsFor(named);
     this.outdate(named.key.hex);
     return this.#store(named.key, named.key.hex, () => this.#copies.toKeep(named.input), result, tags, 0);
   }
 
-  /** What is being computed under the key is not stored, and nobody joins it any more. */
+  /** From now on, nobody joins what is being computed under the key, and it will not be stored. */
   outdate(id: string): void {
     this.#backoff.forget(id);
     this.#supersede(id);
@@ -182,7 +182,7 @@ export class Computations<Input, In, Out> {
     this.inputs.clear();
   }
 
-  /** Later callers do not join it any more. */
+  /** Keeps later callers from joining the flight. */
   #land(flight: Flight<Input, In | Out>): void {
     if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
   }
@@ -192,17 +192,17 @@ export class Computations<Input, In, Out> {
       const stored = !flight.stale && this.#stores(flight, result, cost);
       this.#land(flight);
       this.#backoff.forget(flight.id);
-      // A later run may overwrite its own buffers, so callers get what is stored, or a copy.
+      // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
       flight.resolve((stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#another(result));
     } catch (reason) {
-      this.#fail(flight, reason); // the codec refused it, or the cache was closed
+      this.#fail(flight, reason); // the codec refused the result, or the cache was closed
     }
   }
 
   #fail(flight: Flight<Input, In | Out>, reason: unknown): void {
     this.#counts.failed++;
     this.#land(flight);
-    // That everybody gave up says nothing of the input.
+    // If every caller gave up, that says nothing about the input.
     if (!flight.stale) {
       this.#failures?.note(flight.id, reason);
       if (flight.background) this.#backoff.failed(flight.id);
@@ -210,7 +210,7 @@ export class Computations<Input, In, Out> {
     flight.reject(reason);
   }
 
-  /** Throws for what the codec refuses; what is too large for the cache is a result all the same. */
+  /** Throws if the codec refuses the result. A result that is too large for the cache is given, but not stored. */
   #stores(flight: Flight<Input, In | Out>, result: In, cost: number): boolean {
     const { key, id, tags } = flight;
     try {

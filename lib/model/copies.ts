@@ -1,5 +1,6 @@
-// copies.ts: copies of inputs. The model runs a copy that nobody else has. So what is run is what was named, even if
-// the caller writes to the original, reuses its buffer, or has a getter that answers otherwise.
+// copies.ts: copies of inputs. The model runs a copy that nobody else has. So the fingerprint is that of the input that
+// is run, even if the caller writes to the original, reuses its buffer, or has a getter that gives another value each
+// time.
 
 import { types } from 'node:util';
 import { typedArrayName } from '../base/kinds.js';
@@ -8,40 +9,40 @@ import { isPlain } from '../fingerprint/plain.js';
 
 export interface Copy<Input> {
   readonly input: Input;
-  /** In memory, roughly. */
+  /** Bytes that it takes in memory, roughly. */
   readonly bytes: number;
-  /** Read right after its original was named, the copy has the same name. */
+  /** True: if the copy is made right after the original was named, it has the same fingerprint. */
   readonly sure: boolean;
 }
 
-/** Of a value; of an object, an array or a view, with all around it. */
+/** Bytes of a value; of an object, an array or a view, including its own overhead. */
 const VALUE_BYTES = 16;
 const OBJECT_BYTES = 64;
 const UNIT_BYTES = 2; // of UTF-16
 
-/** Where a view lies. A view with members of these names may answer otherwise each time. */
+/** Where a view lies. A view with own members of these names may give another answer each time. */
 const PLACE = ['buffer', 'byteOffset', 'byteLength'] as const;
 
-/** Copies what has a fingerprint: text, numbers, data, and plain values of them. */
+/** Copies values that have a fingerprint: text, numbers, data, and plain objects and arrays of them. */
 export class Copies<Input> {
   readonly #excluded: ReadonlySet<string>;
   readonly #written: (name: string) => string;
 
-  /** @param options what of an input counts. */
+  /** @param options which parts of an input count. */
   constructor({ exclude = [], normalization }: FingerprintOptions) {
     this.#written = (name) => (normalization === undefined ? name : name.normalize(normalization));
     this.#excluded = new Set(exclude.map(this.#written));
   }
 
   /**
-   * What does not count is handed on as it is. Runs the caller's code where the input has getters, or is a Proxy: each
-   * is read once.
+   * Members that do not count are handed on as they are. If the input has getters, or is a Proxy, the caller's code
+   * runs: each member is read once.
    */
   of(input: Input): Copy<Input> {
     return this.#copy(input, 'hand on');
   }
 
-  /** Leaves out what does not count: it is of any size, and would be held. */
+  /** Leaves out members that do not count: they may have any size, and would be held. */
   toKeep(input: Input): Copy<Input> {
     return this.#copy(input, 'leave out');
   }
@@ -54,20 +55,20 @@ export class Copies<Input> {
   }
 }
 
-/** What `exclude` leaves members out of: plain objects, but for tensors, of which everything counts. */
+/** `exclude` leaves members out of plain objects. Of a tensor, everything counts. */
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' &&
   value !== null &&
   isPlain(value) &&
   !(TENSOR_MEMBERS.includes(Object.keys(value).sort().join()) && isPlainTensor(value));
 const TENSOR_MEMBERS = ['data,dtype,shape', 'data,dims,type'];
-/** As the fingerprint room tells tensors from other objects. */
+/** Whether it is a tensor, by the rules of the fingerprint room. */
 function isPlainTensor(value: object): boolean {
   const { type, dtype = type, dims, shape = dims, data } = value as Record<string, unknown>;
   return typeof dtype === 'string' && Array.isArray(shape) && ArrayBuffer.isView(data);
 }
 
-/** What of a class has a fingerprint. */
+/** An instance of a class that has a fingerprint: a tensor. */
 interface Instance {
   constructor: new (type: unknown, data: unknown, dims: unknown) => object;
   readonly type: unknown;
@@ -75,7 +76,7 @@ interface Instance {
   readonly dims: unknown;
 }
 
-/** What becomes of members that do not count. */
+/** What is done with members that do not count. */
 type Others = 'hand on' | 'leave out';
 
 class Copier {
@@ -109,7 +110,7 @@ class Copier {
     return Array.from(values, (each) => this.of(each));
   }
 
-  /** A tensor of a class. One that is a Proxy, as those of transformers.js, has no members that make another of it. */
+  /** A tensor of a class. It may be a Proxy, as in transformers.js; it has no members that change what it means. */
   #instance(value: Instance): object {
     if (!types.isProxy(value)) return this.members(value);
     const { type, data, dims } = value;
@@ -154,7 +155,7 @@ class Copier {
   }
 }
 
-/** `copy` as an instance of the class of `value`, of its realm; without a constructor, which may be anybody's code. */
+/** Makes `copy` an instance of the class of `value`, in its realm. Runs no constructor, which may be anybody's code. */
 function alike<T extends object>(value: object, copy: T): T {
   const prototype: object | null = Object.getPrototypeOf(value);
   return prototype === Object.getPrototypeOf(copy) ? copy : Object.setPrototypeOf(copy, prototype);

@@ -1,4 +1,4 @@
-// experiment.ts: two versions side by side: who gets which, how each does, and how often they agree.
+// experiment.ts: two versions side by side: which callers get which, how each performs, and how often they agree.
 
 import { optionsObject, rangeError, typeError } from '../base/options.js';
 import { now } from '../base/time.js';
@@ -9,16 +9,16 @@ import type { PredictOptions } from './options.js';
 import { agree, type Comparison, comparisonOption } from './verification.js';
 
 export interface ExperimentOptions<Input, In, Out> {
-  /** The version in use, and the one that is tried: two models with one codec and one scope. */
+  /** The version in use, and the one that is tried: two models with the same codec and scope. */
   a: Model<Input, In, Out>;
   b: Model<Input, In, Out>;
   /** The share of callers that get `b`, 0 to 1. Default 0.5. */
   share?: number;
-  /** Who is asking, such as a user's id: the same gets the same arm. Default: by the input. */
+  /** Who asks, such as a user's id: the same one gets the same arm. Default: the input decides. */
   unitOf?: (input: Input) => unknown;
-  /** The share of predictions for which the other arm is asked as well, in the background. Default 0. */
+  /** The share of predictions for which the other arm is asked too, in the background. Default 0. */
   compareShare?: number;
-  /** When the two are said to agree. Default `'bitwise'`. */
+  /** When two results agree. Default `'bitwise'`. */
   compare?: Comparison<never>;
 }
 
@@ -36,7 +36,7 @@ export interface ArmStats {
 export interface ExperimentStats {
   a: ArmStats;
   b: ArmStats;
-  /** Of predictions that both arms were asked for. */
+  /** Of the predictions for which both arms were asked. */
   agreement: { compared: number; agreed: number; rate: number };
 }
 
@@ -54,7 +54,7 @@ class Arm<Input, In, Out> {
   async predict(input: Input, options: PredictOptions | undefined): Promise<In | Out> {
     const at = this.#predictions++ % LATENCIES;
     const begun = now();
-    // A hit is counted before the first await: whatever else this model is asked meanwhile is not this call's.
+    // A hit is counted before the first await. So no other call of this model is counted as this one.
     const { hits } = this.model;
     const result = this.model.predict(input, options);
     this.#hits += this.model.hits - hits;
@@ -107,19 +107,19 @@ export class Experiment<Input, In, Out> {
     this.#unitOf = unitOf ?? ((input) => input);
     this.#compareShare = compareShare ?? 0;
     this.#compare = compare ?? 'bitwise';
-    // Of these two: who gets b here is no more likely than others to get it elsewhere.
+    // The hash has both versions in it, so a caller who gets b here is no more likely to get b in another experiment.
     const of = ({ name, version }: Model<Input, In, Out>) => [name, version];
     this.#namer = fingerprinter({ scope: PUBLIC, model: ['experiment', of(a), of(b)] });
   }
 
-  /** Which arm an input's caller gets: always the same, while `share` and the two versions are. */
+  /** Which arm the caller of an input gets. It stays the same as long as `share` and the two versions do. */
   armOf(input: Input): 'a' | 'b' {
     const [first, second, third, fourth] = this.#namer.of(this.#unitOf(input));
     const place = first! * 2 ** 24 + second! * 2 ** 16 + third! * 2 ** 8 + fourth!;
     return place < this.#share * 2 ** 32 ? 'b' : 'a';
   }
 
-  /** The result of the caller's arm; rejects as the model's `predict`. */
+  /** The result of the caller's arm. Rejects as that model's `predict`. */
   async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
     const [own, other] = this.armOf(input) === 'a' ? [this.#a, this.#b] : [this.#b, this.#a];
     const result = own.predict(input, options);
@@ -148,10 +148,11 @@ export class Experiment<Input, In, Out> {
 }
 
 /**
- * Tries a version of a model beside another, with hit ratio, latency and agreement of both. Their results never mix.
+ * Tries a version of a model beside another one, and reports hit ratio, latency and agreement of both. Their results
+ * never mix.
  *
- * @throws {TypeError | RangeError} an option is missing or wrong; the models are the same, or their codecs or scopes
- *   are not.
+ * @throws {TypeError | RangeError} an option is missing or wrong; the models are the same; or their codecs or scopes
+ *   differ.
  * @example const trial = experiment({ a: v1, b: v2, share: 0.1, unitOf: ({ user }) => user })
  */
 export function experiment<Input, In, Out>(options: ExperimentOptions<Input, In, Out>): Experiment<Input, In, Out> {

@@ -4,7 +4,7 @@ import { now } from '../base/time.js';
 
 const FAILURES_MAX = 10_000;
 
-/** By fingerprint; of too many, those go that came first. */
+/** Failures by fingerprint. If there are too many, the oldest go. */
 class Recent<T> {
   readonly #known = new Map<string, T>();
 
@@ -31,7 +31,7 @@ class Recent<T> {
   }
 }
 
-/** A caller who asks again at once gets the same error, so that the model is not asked again. */
+/** For a while, callers get the same error for an input whose run failed, and the model does not run it again. */
 export class Failures {
   readonly #ttlMs: number;
   readonly #known = new Recent<{ until: number; reason: unknown }>();
@@ -64,7 +64,7 @@ export class Failures {
 const REST_MS_MIN = 1000;
 const REST_MS_MAX = 60_000;
 
-/** After a failed revalidation the next one waits: for 1 s, then for twice as long each time. */
+/** After a failed revalidation, the next one waits 1 s, and twice as long after each further failure. */
 export class Backoff {
   readonly #known = new Recent<{ until: number; restMs: number }>();
 

@@ -1,5 +1,5 @@
-// finder.ts: from inputs to what is stored under their fingerprints, by one native call: the fingerprint room's
-// framing, with a hasher that also looks up what it hashes.
+// finder.ts: from an input to what is stored under its fingerprint, by one native call (D53 in docs/DECISIONS.md). The
+// fingerprint room frames the input; the hasher here also looks up what it hashes.
 
 import { EXPIRES, MISS, native, wideRegisters } from '../addon/native.js';
 import type { BatchSeeker, Keyspace, Seeker } from '../cache/keyspace.js';
@@ -26,12 +26,12 @@ class Search {
   handle: number | undefined;
   slab: Uint8Array | undefined;
   found: ArrayBufferLike | number = MISS;
-  /** Of a batch: how many, where their results lie, and whether all were found in one call. */
+  /** For a batch: how many inputs, where their results lie, and whether one call found all of them. */
   count = -1;
   locations: Int32Array | undefined;
   buffers: ArrayBufferLike[] = [];
   located = false;
-  /** What all inputs begin with; parts of inputs, which are hashed alone, begin with another. */
+  /** The state after the start that all inputs share. Parts of inputs that are hashed alone begin with another one. */
   state: Uint8Array | undefined;
 }
 
@@ -39,7 +39,7 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
   const place = (state: Uint8Array) =>
     search.locations === undefined && state === search.state ? search.handle : undefined;
   return {
-    start: (blocks) => (search.state = nativeHasher.start(blocks)), // that of the inputs comes last
+    start: (blocks) => (search.state = nativeHasher.start(blocks)), // the last call is for the inputs' own state
     text(state, kind, text, out) {
       const handle = place(state);
       if (handle === undefined) return nativeHasher.text(state, kind, text, out);
@@ -69,7 +69,7 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
     },
     manyData(state, heads, data, nans, out) {
       const { handle, slab, locations, buffers } = search;
-      // Of several kinds each is hashed alone, and then all are looked up.
+      // If the batch has inputs of several kinds, each is hashed alone, and then all are looked up together.
       if (handle === undefined || locations === undefined || data.length !== search.count) {
         nativeHasher.manyData(state, heads, data, nans, out);
         return;
@@ -80,7 +80,7 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
   };
 }
 
-/** How the keys of a model, or a pipeline, are made. */
+/** Makes the keys of a model or a pipeline. */
 export type Naming = (hasher: Hasher<Uint8Array>) => Preparation;
 
 /** Of a model: its computations'. */
@@ -93,7 +93,9 @@ export class Finder<In, Out> {
   readonly #answers: Keyspace<In, Out, unknown>;
   readonly #search = new Search();
   readonly #namer: Preparation;
-  /** For the next lookup. Another takes a new one meanwhile: decoding what is found may run code of the caller's. */
+  /**
+   * The search that the next lookup uses. Decoding may run the caller's code, which may look up: that takes a new one.
+   */
   #idle: OneInput | undefined;
   #last: OneInput;
 
@@ -108,7 +110,7 @@ export class Finder<In, Out> {
     return this.#namer.of(input);
   }
 
-  /** What is stored for the input. `key` and `left` tell its fingerprint and its ms to live, until the next lookup. */
+  /** What is stored for the input. Until the next lookup, `key` is its fingerprint and `left` its ms to live. */
   find(input: unknown, prepared?: Value): Out | undefined {
     const value = prepared ?? this.#namer.prepare(input); // may run code of the caller's
     const one = this.#idle ?? new OneInput(this.#namer, this.#search);
@@ -129,7 +131,7 @@ export class Finder<In, Out> {
     return this.#last.left;
   }
 
-  /** The inputs as they are hashed, for lookups one by one; throws for the first that has no fingerprint. */
+  /** Prepares the inputs for lookups one by one. Throws for the first input that has no fingerprint. */
   prepareMany(inputs: readonly unknown[]): Value[] {
     return inputs.map((input, i) => this.#namer.prepare(input, `inputs[${i}]`));
   }
@@ -142,7 +144,7 @@ export class Finder<In, Out> {
     return { results: this.#answers.getMany(Array.from(inputs, (_, i) => keys.keyAt(i))), keys };
   }
 
-  /** The fingerprints alone. */
+  /** The fingerprints of the inputs, without a lookup. */
   nameMany(inputs: readonly unknown[]): ManyInputs {
     const keys = new ManyInputs(this.#namer, this.#search, this.#namer.batchOf(inputs), inputs.length);
     keys.name();
@@ -172,7 +174,7 @@ class OneInput implements Seeker {
     }
     this.left = wideRegisters[EXPIRES]!;
     const { found } = search;
-    search.found = MISS; // it would keep a segment that nobody looks at
+    search.found = MISS; // a buffer here would pin a segment that nobody uses
     search.slab = undefined;
     return found;
   }

@@ -7,7 +7,7 @@ import type { Copy } from './copies.js';
 export interface Run<Input, Result> {
   readonly controller: AbortController;
   readonly flights: readonly Flight<Input, Result>[];
-  /** Those of them that somebody waits for. */
+  /** How many of them somebody waits for. */
   awaited: number;
 }
 
@@ -15,14 +15,14 @@ export interface FlightParts<Input> {
   readonly key: Uint8Array;
   /** The key in hex. */
   readonly id: string;
-  /** A copy that nobody else has. */
+  /** The copy of the input that is run. Nobody else has it. */
   readonly input: Input;
-  /** Another, for `keepInputs`: `run` may write to its own. */
+  /** Another copy, for `keepInputs`: `run` may write to the first one. */
   readonly kept: Copy<Input> | undefined;
   readonly tags: readonly string[];
-  /** Its result is not stored. */
+  /** True: its result is not stored. */
   readonly unstored: boolean;
-  /** Nobody asked for it: it is computed for those who come later. */
+  /** True: nobody asked for it. It is computed for later callers. */
   readonly background: boolean;
 }
 
@@ -37,11 +37,13 @@ export class Flight<Input, Result> {
   readonly promise: Promise<Result>;
   resolve!: (result: Result) => void;
   reject!: (reason: unknown) => void;
-  /** Undefined until it is run. */
+  /** Its run; undefined until it is run. */
   run: Run<Input, Result> | undefined;
-  /** Its result must not be stored: the key was deleted or set meanwhile, or nobody wants that. */
+  /**
+   * True: its result must not be stored. The key was deleted or set meanwhile, or the callers do not want it stored.
+   */
   stale: boolean;
-  /** All who waited have given up. */
+  /** True: all callers who waited have given up. */
   abandoned = false;
   #waiters = 0;
 
@@ -57,7 +59,7 @@ export class Flight<Input, Result> {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Each waiter gets the failure. If nobody waits any more, it is no unhandled rejection.
+    // Each waiter gets the failure. If nobody waits any more, it must not be an unhandled rejection.
     this.promise.catch(() => {});
   }
 
@@ -65,18 +67,18 @@ export class Flight<Input, Result> {
     return this.#waiters > 0;
   }
 
-  /** One more waits for the result. */
+  /** One more caller waits for the result. */
   join(): Promise<Result> {
     if (++this.#waiters === 1 && this.run !== undefined) this.run.awaited++;
     return this.promise;
   }
 
   /**
-   * One caller has given up. If nobody is left, the flight lands. Its run's signal is aborted once nobody waits for any
-   * result of the run; what the run computes in the background beside them then lands, too. A result that comes all the
-   * same is not stored: it may be half done, and a delete or set from now on does not find the flight.
+   * One caller has given up. If no caller is left, the flight ends. Once nobody waits for any result of the run, the
+   * run's signal is aborted. Flights that it computes in the background then end too. A result that comes all the same
+   * is not stored: it may be incomplete, and a delete or set from now on does not find the flight.
    *
-   * @param land keeps later callers from joining a flight; called before the signal is aborted.
+   * @param land keeps later callers from joining a flight. Called before the signal is aborted.
    */
   leave(reason: unknown, land: (flight: Flight<Input, Result>) => void): void {
     if (--this.#waiters > 0) return;
@@ -127,13 +129,13 @@ class Waiters {
     this.#all.add(giveUp);
   }
 
-  /** Without a listener, a signal that nobody else keeps can be collected. */
+  /** Removes the listener, so that a signal which nobody else holds can be collected. */
   delete(giveUp: () => void): void {
     if (this.#all.delete(giveUp) && this.#all.size === 0) this.#signal.removeEventListener('abort', this.#tell);
   }
 }
 
-/** The promise, until `signal` says that the caller has given up: then its reason. */
+/** The promise; if `signal` is aborted first, rejects with its reason. */
 export function until<Result>(
   promise: Promise<Result>,
   signal: AbortSignal | undefined,
@@ -146,7 +148,7 @@ export function until<Result>(
       reject(signal.reason);
       leave(signal.reason);
     };
-    // By what ran since it was looked at: tags, or the run itself.
+    // Tags, or the run itself, may have aborted it since it was checked.
     if (signal.aborted) giveUp();
     else waiters.add(giveUp);
     promise.then(

@@ -28,18 +28,18 @@ export class Life {
     this.#staleMs = Math.max(this.#revalidateMs, stale('options.staleIfError', staleIfError, ttl));
   }
 
-  /** Results may be stale. */
+  /** Whether results may be served stale. */
   get ends(): boolean {
     return this.#staleMs > 0;
   }
 
-  /** What to store an entry with, in ms. */
+  /** The time to live to store an entry with, in ms. */
   draw(): number {
     const jitter = this.#jitter === 0 ? 1 : 1 - this.#jitter * Math.random();
     return Math.max(1, this.#ttl * jitter) + this.#staleMs;
   }
 
-  /** @param left of the entry's time, in ms. */
+  /** @param left what is left of the entry's time, in ms. */
   of(left: number): Freshness {
     if (left > this.#staleMs) return 'fresh';
     return left > this.#staleMs - this.#revalidateMs ? 'revalidate' : 'if-error';

@@ -1,20 +1,21 @@
-// inputs.ts: inputs of stored results, kept on request, so that another version can be given them before it is asked.
+// inputs.ts: inputs of stored results, kept on request, so that another version can compute them before it gets
+// traffic.
 
 import type { Copy } from './copies.js';
 
-/** When the coldest go, half of the room is made free: so that looking at all of them is rare. */
+/** When the coldest go, half of the room is made free. So all inputs are looked at only rarely. */
 const SLACK = 2;
 
 export interface CheckedKeepInputsOptions {
   readonly count: number;
-  /** Of all of them together, by {@link Copy.bytes}. One that takes more than half of it is not kept. */
+  /** Bytes of all inputs together, by {@link Copy.bytes}. An input that takes more than half of them is not kept. */
   readonly maxBytes: number;
 }
 
 interface Kept<Input> {
   readonly key: Uint8Array;
   readonly copy: Copy<Input>;
-  /** How often it was asked for; halved whenever the coldest go, so that old fame fades. */
+  /** How often it was asked for. Halved whenever the coldest go, so that old counts fade. */
   heat: number;
 }
 
@@ -42,7 +43,7 @@ export class KeptInputs<Input> {
     return this.#bytes;
   }
 
-  /** It was asked for. `copyOf` is called if it is not kept yet. */
+  /** The input was asked for. Calls `copyOf` if it is not kept yet. */
   keep(id: string, key: Uint8Array, copyOf: () => Copy<Input>): void {
     if (!this.wanted) return;
     const known = this.#inputs.get(id);
@@ -53,7 +54,7 @@ export class KeptInputs<Input> {
     const copy = copyOf();
     const { count, maxBytes } = this.#options;
     if (copy.bytes > maxBytes / SLACK) return;
-    // A key that is part of a batch would keep all of it.
+    // A copy of the key: a view of a batch's keys would hold all of them.
     this.#inputs.set(id, { key: key.slice(), copy, heat: 1 });
     this.#bytes += copy.bytes;
     if (this.#inputs.size >= count * SLACK) this.#cut(maxBytes);
@@ -72,14 +73,14 @@ export class KeptInputs<Input> {
     this.#bytes = 0;
   }
 
-  /** The hottest of what is stored still, the hottest first. */
+  /** The hottest of the inputs whose results are still stored, the hottest first. */
   hottest(count: number): Input[] {
     return this.#ranked()
       .slice(0, count)
       .map(([, { copy }]) => copy.input);
   }
 
-  /** The hottest stay, as many as are wanted and have room in `bytes`. */
+  /** Keeps the hottest inputs: as many as are wanted, and as have room in `bytes`. */
   #cut(bytes: number): void {
     const ranked = this.#ranked();
     this.clear();
@@ -93,7 +94,7 @@ export class KeptInputs<Input> {
 
   /** As many as are wanted. */
   #ranked(): [string, Kept<Input>][] {
-    // Of equally hot ones those that came last: they may be on the rise.
+    // Of equally hot inputs, those that came last stay: they may be on the rise.
     return [...this.#inputs]
       .reverse()
       .filter(([, { key }]) => this.#isStored(key))

@@ -25,7 +25,7 @@ import { type Asked, joins, looks, type PredictOptions, predictOptions } from '.
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
 import { Verification, type VerifyOptions } from './verification.js';
 
-/** Results of a batch, but those at `places`, which are awaited, in that order. */
+/** The results of a batch. Those at `places` are still awaited, in that order. */
 interface Begun<Input, In, Out> {
   readonly results: (In | Out | undefined)[];
   readonly places: readonly number[];
@@ -33,29 +33,29 @@ interface Begun<Input, In, Out> {
   readonly flights: readonly Flight<Input, In | Out>[];
 }
 
-/** What a model is made of. @internal */
+/** What a model works with. @internal */
 export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, Out> {
   readonly version: string;
   readonly scope: Scope;
-  /** Of each replica: how its keys are made. */
+  /** Makes keys: one for each replica. */
   readonly namings: readonly Naming[];
-  /** What of inputs counts. */
+  /** Which parts of inputs count. */
   readonly rules: FingerprintOptions;
   readonly verify: Required<VerifyOptions> | undefined;
   /** What identifies it as a stage of a pipeline. */
   readonly identity: unknown;
 }
 
-/** The share of hits that note how hot their input is, for `keepInputs`. */
+/** The share of hits that are counted as uses of their input, for `keepInputs`. */
 const KEEP_SHARE = 1 / 4;
 
 /** One lookup in so many is timed. */
 const TIME_EVERY = 64;
 
-/** Inputs of one batch: of more, results alone would fill the memory. */
+/** The most inputs of one batch: the results of more would fill the memory. */
 const INPUTS_MAX = 2 ** 24;
 
-/** Each is read once: getters of inputs, and tags, are the caller's code, which may change the array. */
+/** Reads each input once. Getters of inputs, and tags, are the caller's code, which may change the array. */
 function inputsOf<Input>(given: readonly Input[]): Input[] {
   if (!Array.isArray(given)) throw typeError('inputs', 'an array', given);
   const { length } = given;
@@ -119,21 +119,22 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * The result for an input: what is stored, or what the model then computes.
+   * The result for an input: the stored one, or the one that the model computes.
    *
    * `run` gets a copy of the input. The caller may change the original as soon as `predict` has returned.
    *
-   * Rejects with what `run` failed with; with `signal`'s reason; with a CacheError `ERR_MODEL_NOT_CACHED`
-   * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, `ERR_MODEL_RESULT` (`run` gave something else than a result for each input
-   * that the codec takes); with a TypeError for an input that has no fingerprint.
-   * Cost: a hit is one native call, which makes the fingerprint and looks: 1 µs for a short text; for a tensor of 1 024
-   *   float32 2 µs if it came before lately, 10 else. A miss copies the input, and names the copy of an object again.
+   * Rejects with the error of `run`; with `signal`'s reason; with a CacheError `ERR_MODEL_NOT_CACHED`
+   * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, or `ERR_MODEL_RESULT` (`run` did not give one result for each input, or
+   * the codec refused one); with a TypeError for an input that has no fingerprint. Cost: a hit is one native call,
+   * which makes the fingerprint and looks it up. It takes 1 µs for a short text; for a
+   *   tensor of 1 024 float32 2 µs if it came lately, otherwise 10. A miss copies the input, and names the copy of an
+   *   object again.
    */
   async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
     return this.#answer(input, this.#asked(options), undefined);
   }
 
-  /** @param value the input as it is hashed, where that is known already. */
+  /** @param value the input as it is hashed, if that is known already. */
   #answer(input: Input, { signal, mode }: Asked, value: Value | undefined): In | Out | Promise<In | Out> {
     const finder = this.#anyFinder();
     const computations = this.#computations;
@@ -175,9 +176,9 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * The results for many inputs, in their order. What is missing is run at once, each input once, `maxBatch` together.
-   * Rejects as {@link predict}, with the first failure; what else was computed is stored. TypeError for a hole,
-   * RangeError for more than 2^24 inputs.
+   * The results for many inputs, in their order. Inputs without a result are run at once, each once, `maxBatch`
+   * together. Rejects as {@link predict}, with the first failure; the other results are stored. TypeError for a hole in
+   * the array, RangeError for more than 2^24 inputs.
    */
   async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
     const asked = this.#asked(options);
@@ -190,7 +191,7 @@ export class Model<Input, In, Out> {
     return results as (In | Out)[];
   }
 
-  /** The same, but that what fails does so alone. @internal */
+  /** The same, but an input that fails does so alone. @internal */
   async settleMany(inputs: readonly Input[], options: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
     const asked = this.#asked(options);
     const { results, places, awaited, flights } = this.#begin(inputs, asked);
@@ -224,8 +225,8 @@ export class Model<Input, In, Out> {
     if (places.length === 0) return { results, places, awaited, flights };
     if (mode === 'only-if-cached') throw this.#notCached(places.length);
     const named = this.#namedMany(finder, inputs, places, found?.keys);
-    const tags = named.map((one) => computations.tagsFor(one)); // the caller's code: before anything is begun
-    const own = new Map<string, Flight<Input, In | Out>>(); // of this batch, where flights are not shared
+    const tags = named.map((one) => computations.tagsFor(one)); // the caller's code runs before anything is started
+    const own = new Map<string, Flight<Input, In | Out>>(); // this batch's flights, if flights are not shared
     const started: Flight<Input, In | Out>[] = [];
     for (const [n, one] of named.entries()) {
       const known = joins(mode) ? undefined : own.get(one.key.hex);
@@ -240,17 +241,18 @@ export class Model<Input, In, Out> {
     return { results, places, awaited, flights };
   }
 
-  /** Looks the inputs up one by one, where each hit may need more than its value. Misses still run together. */
+  /** Looks the inputs up one by one, because a hit may need more than its value. Misses still run together. */
   #beginEach(inputs: readonly Input[], asked: Asked): Begun<Input, In, Out> {
-    const values = this.#finders[0]!.prepareMany(inputs); // all of them, before the first is looked up
+    const values = this.#finders[0]!.prepareMany(inputs); // all inputs, before the first is looked up
     const awaited = inputs.map(async (input, i) => this.#answer(input, asked, values[i]));
     const results = new Array<In | Out | undefined>(awaited.length).fill(undefined);
     return { results, places: awaited.map((_, i) => i), awaited, flights: [] };
   }
 
   /**
-   * What is run for an input: a copy, and its fingerprint. `known` is the fingerprint it was looked up by. An input is
-   * named before it is copied: naming refuses what is too large, within itself, or no input at all.
+   * What is run for an input: a copy, and its fingerprint. `known` is the fingerprint by which it was looked up. An
+   * input is named before it is copied, because naming refuses an input that is too large, contains itself, or has no
+   * fingerprint.
    */
   #named(finder: Finder<In, Out>, input: Input, known: Fingerprint | undefined): Named<Input> {
     const key = known ?? finder.name(input);
@@ -264,7 +266,7 @@ export class Model<Input, In, Out> {
     places: readonly number[],
     found: ManyInputs | undefined,
   ): Named<Input>[] {
-    const known = found ?? finder.nameMany(inputs); // before they are copied, as above
+    const known = found ?? finder.nameMany(inputs); // named before they are copied, as above
     const copies = places.map((i) => this.#copies.of(inputs[i]!));
     if (copies.every(({ sure }) => sure))
       return copies.map(({ input }, n) => ({ input, key: known.keyAt(places[n]!) }));
@@ -281,20 +283,20 @@ export class Model<Input, In, Out> {
     return undefined;
   }
 
-  /** What is known of the stored result: age, time to live, cost, worth. Of replicas, the first one's. Uncounted. */
+  /** Facts about the stored result: age, time to live, cost, worth. With replicas, the first one's. Counts nothing. */
   entry(input: Input): Entry<Out> | undefined {
     return this.#answers.entry(this.#finders[0]!.name(input));
   }
 
   /**
-   * Stores a result that was computed elsewhere; one that is being computed here will not replace it. Of replicas, the
-   * first.
+   * Stores a result that was computed elsewhere. A result that is being computed here will not replace it. With
+   * replicas, it is stored as the first one.
    */
   set(input: Input, result: In): boolean {
     return this.#computations.set(this.#named(this.#finders[0]!, input, undefined), result);
   }
 
-  /** Forgets the results for an input; one that is being computed will not be stored. Returns whether there was one. */
+  /** Forgets the results for an input. One that is being computed will not be stored. Returns whether there was one. */
   delete(input: Input): boolean {
     let deleted = false;
     for (const finder of this.#finders) {
@@ -307,8 +309,8 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * Forgets the results of all inputs for which `tags` gave this one when they were stored; those that are being
-   * computed will not be stored. Returns how many were stored.
+   * Forgets the results that were stored with this tag. Those that are being computed with it will not be stored.
+   * Returns how many were stored.
    */
   invalidateByTag(tag: string): number {
     const name = tagOption('tag', tag);
@@ -316,13 +318,13 @@ export class Model<Input, In, Out> {
     return this.#answers.deleteByTag(name);
   }
 
-  /** Forgets all results of this version, those that are being computed among them. */
+  /** Forgets all results of this version, also those that are being computed. */
   clear(): void {
     this.outdateAll();
     this.#answers.clear();
   }
 
-  /** What is being computed is not stored. @internal */
+  /** From now on, what is being computed will not be stored. @internal */
   outdateAll(): void {
     this.#computations.outdateAll();
   }
@@ -332,7 +334,9 @@ export class Model<Input, In, Out> {
     this.#verification?.trust();
   }
 
-  /** Inputs that were kept (`keepInputs`), the hottest first: copies, without what `fingerprint.exclude` leaves out. */
+  /**
+   * The kept inputs (`keepInputs`), the hottest first: copies, without the members that `fingerprint.exclude` names.
+   */
   hottest(count: number): Input[] {
     return this.#computations.inputs.hottest(count).map((input) => this.#copies.of(input).input);
   }
@@ -358,8 +362,8 @@ export class Model<Input, In, Out> {
   }
 
   /**
-   * What the cache saved: hits times the mean time of a run by input, less the time of lookups and comparisons. Callers
-   * who joined a run are counted apart: without a cache the model would have run them.
+   * What the cache saved: hits times the mean run time of an input, less the time of lookups and comparisons. Callers
+   * who joined a run are counted apart: without a cache the model would have run their inputs too.
    */
   report(options: ReportOptions): ModelReport {
     const overheadMs = this.#lookups === 0 ? 0 : this.#timedMs;
@@ -403,11 +407,11 @@ export class Model<Input, In, Out> {
     try {
       this.#computations.inputs.keep(key.hex, key, () => this.#copies.toKeep(input));
     } catch {
-      // The caller's code, asked again, failed: the hit is served all the same.
+      // The caller's code ran again and failed. The hit is served all the same.
     }
   }
 
-  /** Computes what is stale anew, for later callers. */
+  /** Computes a stale result anew, for later callers. */
   #revalidate(finder: Finder<In, Out>, input: Input): void {
     const { key } = finder;
     if (this.#computations.isBusy(key.hex)) return;
@@ -415,7 +419,7 @@ export class Model<Input, In, Out> {
     if (named !== undefined) this.#computations.refresh(named);
   }
 
-  /** To compute in the background what was served. Undefined: the input answers otherwise each time, or fails. */
+  /** The copy to compute in the background. Undefined: the input gives another value each time, or fails. */
   #namedAgain(finder: Finder<In, Out>, input: Input, key: Fingerprint): Named<Input> | undefined {
     try {
       const named = this.#named(finder, input, key);
@@ -425,7 +429,7 @@ export class Model<Input, In, Out> {
     }
   }
 
-  /** Computes what was served again, and compares. */
+  /** Computes a served result again, and compares the two. */
   #verify(finder: Finder<In, Out>, input: Input, served: Out): void {
     const { key } = finder;
     const named = this.#namedAgain(finder, input, key);
@@ -435,7 +439,7 @@ export class Model<Input, In, Out> {
       .then((computed) => {
         if (this.#verification!.compare(key.hex, served as unknown as In, computed as In)) this.clear();
       })
-      .catch(() => {}); // it failed, and is counted so; or the cache is closed, and there is nothing to clear
+      .catch(() => {}); // the run failed, and is counted; or the cache is closed, and there is nothing to clear
   }
 }
 

@@ -1,4 +1,4 @@
-// options.ts: what a model and a prediction are asked for with, in types and checked.
+// options.ts: the options of a model and of a prediction: their types, and their checks.
 
 import { isAbortSignal, memberOf } from '../base/kinds.js';
 import {
@@ -20,7 +20,7 @@ import { PUBLIC } from '../fingerprint/fingerprint.js';
 import type { CheckedKeepInputsOptions } from './inputs.js';
 import type { VerifyOptions } from './verification.js';
 
-/** What `run` is given beside its inputs. */
+/** What `run` gets beside its inputs. */
 export interface RunContext {
   /** Aborted when nobody waits for any of its results any more. */
   readonly signal: AbortSignal;
@@ -32,8 +32,8 @@ export interface RunContext {
 export interface KeepInputsOptions {
   count: number;
   /**
-   * Of all of them together, roughly. One that takes more than half of it is not kept. Default: a sixteenth of the
-   * cache's `maxBytes`.
+   * Bytes of all kept inputs together, roughly. An input that takes more than half of them is not kept. Default: a
+   * sixteenth of the cache's `maxBytes`.
    */
   maxBytes?: Size;
 }
@@ -41,16 +41,16 @@ export interface KeepInputsOptions {
 /** What `run` gives. */
 export type Results<In> = readonly (In | Error)[];
 
-/** What a model is, but for its codec and its run. */
+/** The options of a model, without its codec and its run. */
 export interface ModelBaseOptions<Input = unknown> {
   name: string;
-  /** Another version never sees this one's results. */
+  /** A version never gets the results of another one. */
   version: string;
   /** Whose results they are: a tenant's name, or PUBLIC. */
   scope: Scope;
-  /** Tells apart uses of one model whose results must not mix. */
+  /** Separates uses of one model whose results must not mix. */
   domain?: string;
-  /** All that changes results beside the input. With a `temperature` above 0, a `seed` as well, or `replicas`. */
+  /** Everything beside the input that changes results. A `temperature` above 0 needs a `seed`, or `replicas`. */
   params?: unknown;
   /** How long results may be served. Default: the cache's. */
   ttl?: Duration;
@@ -63,8 +63,8 @@ export interface ModelBaseOptions<Input = unknown> {
   /** How long callers get the same error for an input whose run failed. Default: each caller runs it again. */
   negativeTtl?: Duration;
   /**
-   * Names under which `invalidateByTag` forgets the results for an input: at most 16. They are asked for when a result
-   * is computed or set: what was stored before keeps the tags of then. It is given a copy of the input, to read alone.
+   * Gives the tags of an input, at most 16, by which `invalidateByTag` forgets its results. It is called when a result
+   * is computed or set; a stored result keeps the tags it has. It gets a copy of the input, and must only read it.
    */
   tags?: (input: Input) => readonly string[];
   /** The most inputs of one run. Default 1 024. */
@@ -72,21 +72,22 @@ export interface ModelBaseOptions<Input = unknown> {
   /** The most runs at a time; others wait for their turn. Default: any number. */
   concurrency?: number;
   /**
-   * A run that takes longer is given up: its `signal` is aborted, and the next one begins. Its callers get a CacheError
-   * `ERR_MODEL_TIMEOUT`, or a stale result (`staleIfError`). Up to 24 days. Default: none. Then a run that never ends
-   * keeps its callers waiting, and its place among `concurrency`.
+   * A run that takes longer is given up: its `signal` is aborted, and the next run begins. Its callers get a CacheError
+   * `ERR_MODEL_TIMEOUT`, or a stale result (`staleIfError`). Up to 24 days. Default: none. A run that never ends then
+   * keeps its callers waiting, and counts towards `concurrency`.
    */
   timeout?: Duration;
   /**
-   * ms that a single `predict` waits for others to be run with. Default 0: those of the same turn of the event loop.
+   * ms that a `predict` waits for others, to be run together. Default 0: those of one turn of the event loop run
+   * together.
    */
   batchWindow?: number;
-  /** For a model that draws: so many results of an input are kept, and a caller gets any of them. Default 1. */
+  /** For a model that samples: so many results of an input are kept, and a caller gets any of them. Default 1. */
   replicas?: number;
-  /** The share of hits that are computed again and compared, in the background; or more about it. Default 0. */
+  /** The share of hits that are computed again and compared, in the background; or an object with more. Default 0. */
   verify?: number | VerifyOptions;
   /**
-   * So many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's,
+   * How many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's,
    * without the members that `fingerprint.exclude` names. A number is their count. Default 0.
    */
   keepInputs?: number | KeepInputsOptions;
@@ -97,7 +98,7 @@ export interface ModelBaseOptions<Input = unknown> {
 /** A model, its codec, and what computes its results. */
 export interface ModelOptions<Input, In, Out, Own> extends ModelBaseOptions<Input> {
   codec: Codec<In, Out, Own>;
-  /** Results for the inputs, one each, in their order. An Error in the place of one fails that input alone. */
+  /** One result for each input, in the order of inputs. An Error in the place of a result fails that input alone. */
   run(inputs: Input[], context: RunContext): Results<In> | Promise<Results<In>>;
 }
 
@@ -106,7 +107,7 @@ export interface CustomModelOptions<Input, T> extends ModelBaseOptions<Input> {
   run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
 }
 
-/** A pipeline, but for its stages. */
+/** The options of a pipeline, without its stages. */
 export type PipelineOptions<Input> = Omit<ModelBaseOptions<Input>, 'version' | 'replicas'>;
 
 const MODEL_BASE_OPTIONS = [
@@ -137,11 +138,11 @@ export const MODEL_OPTIONS = [...MODEL_BASE_OPTIONS, 'codec', 'run'] as const;
 /** @internal */
 export const PIPELINE_OPTIONS = MODEL_BASE_OPTIONS.filter((name) => name !== 'version' && name !== 'replicas');
 
-/** As fetch's `cache`: `no-store` neither looks nor stores, `reload` does not look, `only-if-cached` does not run. */
+/** As fetch's `cache`. `no-store`: no lookup, and nothing is stored. `reload`: no lookup. `only-if-cached`: no run. */
 export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';
 
 export interface PredictOptions {
-  /** Gives up waiting. The run goes on for others; its own signal is aborted when the last caller has given up. */
+  /** Gives up waiting. The run goes on for others. Its own signal is aborted when the last caller has given up. */
   signal?: AbortSignal;
   cache?: CacheMode;
 }
@@ -155,7 +156,7 @@ const INPUTS_MAX = 2 ** 20;
 const KEPT_BYTES_MAX = 2 ** 40;
 const KEPT_SHARE = 1 / 16; // of the cache's bytes
 
-/** Checks what of the options neither the cache's keyspace nor the fingerprint checks. @internal */
+/** Checks the options that neither the keyspace nor the fingerprint checks. @internal */
 export function checkModelOptions(given: Record<string, unknown>): void {
   const { scope, params, maxBatch, concurrency, batchWindow, replicas, negativeTtl, tags, run } = given;
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
@@ -179,7 +180,7 @@ export function checkModelOptions(given: Record<string, unknown>): void {
 
 const FINGERPRINT_OPTIONS = ['normalization', 'exclude', 'explain', 'maxNodes', 'maxDepth'] as const;
 
-/** A copy, so that inputs are named and copied by the same rules, whatever becomes of the caller's object. @internal */
+/** A copy, so that inputs are named and copied by the same rules even if the caller changes the object. @internal */
 export function fingerprintOption(value: unknown): FingerprintOptions {
   const given = optionsObject('options.fingerprint', value, FINGERPRINT_OPTIONS);
   const { exclude } = given;
@@ -204,7 +205,7 @@ export function keepInputsOption(value: unknown, capacity: number): CheckedKeepI
   };
 }
 
-/** A prediction's options, checked. @internal */
+/** The options of a prediction, checked. @internal */
 export interface Asked {
   readonly signal: AbortSignal | undefined;
   readonly mode: CacheMode;
@@ -229,7 +230,7 @@ export function signalOption(signal: unknown): AbortSignal | undefined {
   return signal;
 }
 
-/** Whether what is stored is looked for. @internal */
+/** Whether a stored result may be given. @internal */
 export const looks = (mode: CacheMode) => mode === 'default' || mode === 'only-if-cached';
-/** Whether what somebody else computes already will do. @internal */
+/** Whether the caller may join a computation under way. @internal */
 export const joins = (mode: CacheMode) => mode === 'default';

@@ -1,5 +1,5 @@
-// pipeline.ts: models one after another, each with results of its own, and the whole pipeline's beside them. When one
-// model changes, what comes before it is known still, and runs no more.
+// pipeline.ts: models one after another. Each stage keeps its results, and the pipeline keeps its own. When one model
+// changes, the results of the stages before it are still known.
 
 import { isError } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
@@ -10,8 +10,8 @@ import type { Naming } from './finder.js';
 import { isModel, type Model } from './model.js';
 import type { RunContext } from './options.js';
 
-/** A stage: a model of whatever takes what the one before it gives. */
-// biome-ignore lint/suspicious/noExplicitAny: stages have types of their own each
+/** A stage: a model that takes what the one before it gives. */
+// biome-ignore lint/suspicious/noExplicitAny: each stage has types of its own
 export type Stage = Model<any, any, any>;
 
 /** @internal */
@@ -25,14 +25,17 @@ export function checkStages(stages: unknown): readonly Stage[] {
   return stages;
 }
 
-/** Stages are everybody's, or of the pipeline's own tenant: else it would give away what they made. @internal */
+/**
+ * Checks scopes. A stage must be public, or the pipeline's own tenant's: another tenant's results are not given away.
+ * @internal
+ */
 export function checkScopes(stages: readonly Stage[], scope: Scope): void {
   for (const [i, stage] of stages.entries())
     if (stage.scope !== PUBLIC && stage.scope !== scope)
       throw rangeError(`stages[${i}].scope`, 'PUBLIC or the scope of the pipeline', stage);
 }
 
-/** What of a pipeline its results depend on. @internal */
+/** Everything on which the results of a pipeline depend. @internal */
 export function pipelineNaming(
   identity: { scope: Scope; domain: string; pipeline: string; models: readonly unknown[]; params: unknown },
   options: FingerprintOptions | undefined,
@@ -41,7 +44,7 @@ export function pipelineNaming(
   return { naming, digest: naming(nativeHasher).of(null).hex };
 }
 
-/** Runs the stages in turn, those inputs together that get so far; of the others, the errors. @internal */
+/** Runs the stages in turn. Inputs that have not failed go on together; the others give their errors. @internal */
 export function chain(stages: readonly Stage[]) {
   return async (inputs: unknown[], { signal }: RunContext): Promise<readonly unknown[]> => {
     const results = [...inputs];
@@ -58,7 +61,7 @@ export function chain(stages: readonly Stage[]) {
   };
 }
 
-/** Anything can be thrown, but only an Error tells a result from a failure. */
+/** Makes an Error of whatever was thrown, because only an Error can be told from a result. */
 function errorOf({ name }: Stage, reason: unknown): Error {
   return isError(reason) ? reason : new Error(`${name} failed`, { cause: reason });
 }

@@ -1,4 +1,4 @@
-// promote.ts: computes the hottest inputs of a version under the next one, before traffic is switched to it.
+// promote.ts: computes the hottest inputs of one version under the next one, before traffic is switched to it.
 
 import { countOption, limitOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
@@ -7,9 +7,9 @@ import { signalOption } from './options.js';
 export interface PromoteOptions<Input> {
   /** The version in use, opened with `keepInputs`. */
   from: Model<Input, unknown, unknown>;
-  /** The version to come, of the same scope. */
+  /** The next version, of the same scope. */
   to: Model<Input, unknown, unknown>;
-  /** How many of the hottest inputs; default: all that are kept. */
+  /** How many of the hottest inputs. Default: all that are kept. */
   top?: number;
   /** Inputs of one batch; default 64. Live traffic of the new version runs between batches. */
   batch?: number;
@@ -20,7 +20,7 @@ export interface PromoteOptions<Input> {
 export interface Promotion {
   /** Inputs to do. */
   inputs: number;
-  /** Had a result under the new version already. */
+  /** Inputs that had a result under the new version already. */
   known: number;
   computed: number;
   failed: number;
@@ -29,7 +29,7 @@ export interface Promotion {
 const PROMOTE_OPTIONS = ['from', 'to', 'top', 'batch', 'signal', 'onProgress'] as const;
 const BATCH = 64;
 
-/** An input that the new version cannot name counts as missing: running it fails. */
+/** An input that the new version cannot name counts as missing; its run then fails. */
 function isKnown<Input>(model: Model<Input, unknown, unknown>, input: Input): boolean {
   try {
     return model.peek(input) !== undefined;
@@ -39,11 +39,11 @@ function isKnown<Input>(model: Model<Input, unknown, unknown>, input: Input): bo
 }
 
 /**
- * Computes the hottest inputs of one version under another, the hottest first. A run that fails is counted, and the
+ * Computes the hottest inputs of one version under another one, the hottest first. A run that fails is counted, and the
  * rest goes on.
  *
  * Rejects with `signal`'s reason.
- * @throws {TypeError | RangeError} an option is missing or wrong; the two have not the same scope.
+ * @throws {TypeError | RangeError} an option is missing or wrong; the two have different scopes.
  * @example await promote({ from: v1, to: v2, top: 10_000 })
  */
 export async function promote<Input>(options: PromoteOptions<Input>): Promise<Promotion> {
@@ -51,7 +51,7 @@ export async function promote<Input>(options: PromoteOptions<Input>): Promise<Pr
   const { from, to, onProgress } = given as unknown as PromoteOptions<Input>;
   if (!isModel(from)) throw typeError('options.from', 'a model', from);
   if (!isModel(to) || (to as unknown) === from) throw typeError('options.to', 'another model', to);
-  // What one tenant asked for is not run, and its results are not stored, under another's name.
+  // An input of one tenant is never run, nor its result stored, for another tenant.
   if (from.scope !== to.scope) throw rangeError('options.to', 'a model with the scope of options.from', to);
   const signal = signalOption(given['signal']);
   if (onProgress !== undefined && typeof onProgress !== 'function')

@@ -7,29 +7,29 @@ export interface ModelStats {
   asked: number;
   /** Inputs that were answered from the cache. */
   hits: number;
-  /** Of those: served beyond their ttl (`staleWhileRevalidate`). */
+  /** Those of them that were served beyond their ttl (`staleWhileRevalidate`). */
   staleHits: number;
-  /** Inputs whose result somebody else was computing already, or that were twice in a batch. */
+  /** Inputs whose result was being computed already, or that came twice in a batch. */
   joined: number;
-  /** Inputs for which there was no result to serve, and nobody computing it. */
+  /** Inputs without a result, which nobody was computing. */
   missed: number;
-  /** Inputs that were run, those without a caller among them, and runs that they were run in. */
+  /** Inputs that were run, also those without a caller; and how many runs there were. */
   computed: number;
   runs: number;
-  /** Of the runs, those that took longer than `timeout`. */
+  /** Runs that took longer than `timeout`. */
   timedOut: number;
   /** Inputs whose run failed. */
   failed: number;
-  /** Inputs that were answered with a stale result because of that. */
+  /** Inputs that were answered with a stale result because their run failed. */
   staleOnError: number;
-  /** Inputs whose run failed a moment ago (`negativeTtl`): they got its error, or what is stale. */
+  /** Inputs whose run had failed a moment ago (`negativeTtl`): they got its error, or a stale result. */
   failedAgain: number;
-  /** Hits that were computed again and compared, and those among them that were not the same. */
+  /** Hits that were computed again and compared, and those of them that differed. */
   verified: number;
   mismatches: number;
-  /** Too many were not: the cache is not used until `trust()`. */
+  /** True: too many differed, and the cache is not used until `trust()`. */
   distrusted: boolean;
-  /** ms that runs took, all together: runs side by side share the time that passes. */
+  /** ms that all runs took together. Runs side by side share the time that passes. */
   runMs: number;
   /** Inputs that are kept for `promote` (`keepInputs`), and the bytes of their copies, roughly. */
   keptInputs: number;
@@ -50,18 +50,18 @@ export interface ReportOptions {
 }
 
 export interface ModelReport {
-  /** Inputs whose run was avoided: hits. */
+  /** Inputs that did not need a run: hits. */
   hits: number;
-  /** Inputs that joined a run under way: without a cache's single flight they would have been run, too. */
+  /** Inputs that joined a run under way. Without a cache they would have been run too. */
   coalesced: number;
   computed: number;
   gpuSeconds: {
-    /** Taken by runs; those that compare hits included. */
+    /** Taken by runs, including those that compare hits. */
     used: number;
-    /** Hits times the mean time of a run by input, less `overhead` and what comparing hits took. */
+    /** Hits times the mean run time of an input, less `overhead` and the time of comparing hits. */
     saved: number;
     coalesced: number;
-    /** What looking results up took, by a sample of lookups. */
+    /** The time of lookups, estimated from a sample. */
     overhead: number;
   };
   money: { saved: number; coalesced: number; gpuHourPrice: number; currency: string };

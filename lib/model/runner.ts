@@ -1,4 +1,4 @@
-// runner.ts: inputs that miss, run in batches: those of one turn of the event loop together, or of a window of time.
+// runner.ts: runs the inputs that miss, in batches: those of one turn of the event loop, or of a window of time.
 
 import { CacheError } from '../base/errors.js';
 import { isError, isThenable } from '../base/kinds.js';
@@ -13,13 +13,13 @@ export interface RunnerParts<Input, In> {
   /** Runs at a time. */
   readonly concurrency: number;
   readonly windowMs: number;
-  /** A run takes no longer, or fails. */
+  /** A run that takes longer fails. */
   readonly timeoutMs: number;
 }
 
-/** What becomes of a flight. */
+/** What is told about a flight. */
 export interface Landing<Input, In, Result> {
-  /** `cost`: ms of the run, by input. */
+  /** `cost`: ms of the run, divided by its inputs. */
   finish(flight: Flight<Input, Result>, result: In, cost: number): void;
   fail(flight: Flight<Input, Result>, reason: unknown): void;
 }
@@ -32,7 +32,7 @@ export class Runner<Input, In, Result> {
   #running = 0;
   readonly #waiting: (readonly Flight<Input, Result>[])[] = [];
   readonly #clock = new SharedClock();
-  /** Inputs that were run, runs that they were run in, and ms that those took. */
+  /** Inputs that were run, how many runs there were, and how many ms they took. */
   computed = 0;
   runs = 0;
   runMs = 0;
@@ -44,7 +44,7 @@ export class Runner<Input, In, Result> {
     this.#landing = landing;
   }
 
-  /** Runs it soon, with others. */
+  /** Runs the flight soon, together with others. */
   enqueue(flight: Flight<Input, Result>): void {
     this.#queue.push(flight);
     if (this.#queue.length >= this.#parts.maxBatch) this.#flush();
@@ -53,7 +53,7 @@ export class Runner<Input, In, Result> {
     else this.#timer = setTimeout(() => this.#flush(), this.#parts.windowMs);
   }
 
-  /** Runs them at once, `maxBatch` together. */
+  /** Runs the flights at once, `maxBatch` together. */
   start(flights: readonly Flight<Input, Result>[]): void {
     const { maxBatch } = this.#parts;
     for (let at = 0; at < flights.length; at += maxBatch) this.#launch(flights.slice(at, at + maxBatch));
@@ -67,7 +67,7 @@ export class Runner<Input, In, Result> {
     this.#launch(flights);
   }
 
-  /** Now, or when one of those before them is done. */
+  /** Starts the run now, or when an earlier one is done (`concurrency`). */
   #launch(flights: readonly Flight<Input, Result>[]): void {
     if (this.#running >= this.#parts.concurrency) {
       this.#waiting.push(flights);
@@ -117,10 +117,10 @@ export class Runner<Input, In, Result> {
     }
   }
 
-  /** What `run` gives in time. After that its signal is aborted, and nobody waits for it any more. */
+  /** What `run` gives in time. After `timeout` its signal is aborted, and nobody waits for it any more. */
   async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
     const { name, run, timeoutMs } = this.#parts;
-    const keys = flights.map(({ key }) => key.slice()); // theirs to change
+    const keys = flights.map(({ key }) => key.slice()); // copies: `run` may change them
     const inputs = flights.map(({ input }) => input);
     const results = run(inputs, { signal: controller.signal, keys });
     if (timeoutMs === Number.POSITIVE_INFINITY) return results;
@@ -130,7 +130,7 @@ export class Runner<Input, In, Result> {
         this.timedOut++;
         const message = `run of ${name}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
         const reason = new CacheError('ERR_MODEL_TIMEOUT', message);
-        reject(reason); // first: the run may fail with something else by being told
+        reject(reason); // before the signal is aborted, which may make the run fail with another error
         controller.abort(reason);
       }, timeoutMs);
     });
@@ -142,11 +142,11 @@ export class Runner<Input, In, Result> {
   }
 }
 
-/** Concurrent runs share the time that passes, as they share the device: together they take no more than that. */
+/** Concurrent runs share the time that passes, as they share the device. Together they take no more than that time. */
 class SharedClock {
   #running = 0;
   #at = 0;
-  /** ms that a run would have taken that was there all the time. */
+  /** ms that a run would have taken which was there from the beginning. */
   #ms = 0;
 
   begin(): number {
@@ -163,22 +163,23 @@ class SharedClock {
 
   #turn(): void {
     const at = now();
-    if (this.#running > 0) this.#ms += Math.max(0, at - this.#at) / this.#running; // tests set clocks back
+    if (this.#running > 0) this.#ms += Math.max(0, at - this.#at) / this.#running; // tests may set clocks back
     this.#at = at;
   }
 }
 
-/** Throws what it failed with. Reading it may run the caller's code. */
+/** The result at place `i`. Throws if there is none, or an Error. Reading it may run the caller's code. */
 function resultOf<In>(results: Results<In>, i: number, name: string): In {
   const result: unknown = results[i];
   if (result === undefined) throw resultError(`run of ${name}: expected a result for each input`);
   if (isError(result)) throw result;
   if (!isThenable(result)) return result as In;
   try {
-    // A promise that rejects later: nobody else hears of it. Other thenables may begin their work when they are asked.
+    // A promise that rejects later must not be an unhandled rejection. Other thenables are not called: calling `then`
+    // may start their work.
     Promise.prototype.then.call(result as Promise<unknown>, undefined, () => {});
   } catch {
-    // No promise.
+    // It is not a promise.
   }
   throw resultError(`run of ${name}: expected results, received a promise of one: await Promise.all(…)`);
 }

@@ -1,33 +1,35 @@
-// savings.ts: what a cache of results saves, in GPU time, GPUs, money and waiting. Arithmetic alone: it measures
-// nothing, and its answer is as good as the hit rate it is given.
+// savings.ts: what a cache of results saves, in GPU time, GPUs, money and waiting. It only computes and measures
+// nothing, so its answer is as good as the hit rate that it is given.
 //
 //   requests -> hits x GPU time a call -> GPU-hours avoided -> money, less what the lookups themselves cost
 
 import { amountOption, type Duration, durationOption, optionsObject, rangeError, textOption } from '../base/options.js';
 
-/** What the estimate goes by. Numbers are finite, and from 0 to 2^53 - 1 where nothing else is said. */
+/** The input of the estimate. Numbers are finite, and from 0 to 2^53 - 1 unless something else is said. */
 export interface SavingsOptions {
   /** Inferences asked for in one `period`. */
   requests: number;
   /** Default `'1d'`. */
   period?: Duration;
-  /** Of the requests, how many are answered from the cache: 0 to 1. */
+  /** The share of requests that are answered from the cache: 0 to 1. */
   hitRate: number;
-  /** GPU time of one inference, in ms: what a GPU is kept from other work. In batches, 1 000 / inferences a second. */
+  /**
+   * GPU time of one inference, in ms: how long it keeps a GPU from other work. In batches, 1 000 / inferences a second.
+   */
   gpuMs: number;
   /** What one hour of one GPU costs. There is no default: prices differ tenfold. */
   gpuHourPrice: number;
-  /** The money that prices are in; only named, never converted. Default `'USD'`. */
+  /** The currency of the prices. It is only named, never converted. Default `'USD'`. */
   currency?: string;
-  /** The part of its paid time that a GPU computes: 0.001 to 1. Default 1, which saves least. */
+  /** The share of its paid time in which a GPU computes: 0.001 to 1. Default 1, which saves least. */
   utilization?: number;
-  /** CPU time of one lookup, hit or miss, in µs: the fingerprint, the get, and of a miss the set. Default 0. */
+  /** CPU time of one lookup, in µs: the fingerprint, the get, and after a miss the set. Default 0. */
   lookupUs?: number;
-  /** What one hour of one processor costs. Default `gpuHourPrice`: a GPU waits for it. */
+  /** What one hour of one processor costs. Default `gpuHourPrice`, as if a GPU waited for it. */
   cpuHourPrice?: number;
-  /** How long a caller waits for an inference, in ms, without the network. Default `gpuMs`: it runs alone. */
+  /** How long a caller waits for an inference, in ms, without the network. Default `gpuMs`, as if it ran alone. */
   callMs?: number;
-  /** Round trip to the model that a hit does without, in ms. Default 0. */
+  /** The round trip to the model, in ms, which a hit saves. Default 0. */
   networkMs?: number;
 }
 
@@ -36,14 +38,14 @@ export interface Savings {
   currency: string;
   requestsPerDay: number;
   hitsPerDay: number;
-  /** GPU time a day that hits make unnecessary, and that misses still take. */
+  /** GPU time a day that hits save, and that misses still take. */
   gpuSecondsAvoided: number;
   gpuSecondsNeeded: number;
-  /** GPUs without the cache and with it, and their difference; parts of one are shared with other work. */
+  /** GPUs without the cache and with it, and their difference. A fraction of a GPU is shared with other work. */
   gpusBefore: number;
   gpusAfter: number;
   gpusFreed: number;
-  /** How many fewer GPUs there need be if none is shared. */
+  /** How many GPUs fewer are needed if none is shared. */
   wholeGpusFreed: number;
   /** What the lookups of a day cost; already subtracted below. */
   lookupCostPerDay: number;
@@ -75,22 +77,24 @@ const DAY_SECONDS = 86_400;
 const HOUR_SECONDS = 3600;
 const MONTH_DAYS = 30;
 const YEAR_DAYS = 365;
-const UTILIZATION_MIN = 0.001; // divided by
-const WHOLE_WITHIN = 1e-9; // of itself: what is so near a whole number is that number, rounded on the way
+const UTILIZATION_MIN = 0.001; // it is a divisor
+const WHOLE_WITHIN = 1e-9; // relative: a number so near a whole one is taken for it, because of rounding
 
 /**
- * What a cache of inference results saves. All of a day:
+ * What a cache of inference results saves. All figures are for a day:
  *
  * - requests = `requests` x 1 day / `period`; hits = requests x `hitRate`
  * - GPU seconds avoided = hits x `gpuMs` / 1 000; needed = (requests - hits) x `gpuMs` / 1 000
- * - GPUs = GPU seconds / 86 400 / `utilization`, before, after, and freed; whole ones, each of before and after rounded up
+ * - GPUs = GPU seconds / 86 400 / `utilization`, before, after, and freed; whole ones, each of before and after rounded
+ *   up
  * - cost of lookups = requests x `lookupUs` / 1 000 000 / 3 600 x `cpuHourPrice`
- * - saved = GPU seconds avoided / 3 600 / `utilization` x `gpuHourPrice` - cost of lookups; a month has 30 days, a year 365
+ * - saved = GPU seconds avoided / 3 600 / `utilization` x `gpuHourPrice` - cost of lookups; a month has 30 days, a year
+ *   365
  * - mean latency before = `networkMs` + `callMs`; after = `lookupUs` / 1 000 + (1 - `hitRate`) x before
  *
- * Money goes by GPU time, as of a fleet that grows and shrinks with its load. Who pays for whole GPUs saves
- * `wholeGpusFreed` x 24 x `gpuHourPrice` a day, less the lookups. Not counted: memory of the cache, and calls that are
- * joined while they are computed.
+ * Money is computed from GPU time, as for a fleet that grows and shrinks with its load. Whoever pays for whole GPUs
+ * saves `wholeGpusFreed` x 24 x `gpuHourPrice` a day, less the lookups. Not counted are the memory of the cache, and
+ * calls that join a computation.
  *
  * @throws {TypeError} an option is missing, of the wrong type, or unknown.
  * @throws {RangeError} an option is out of its range, or not a number.

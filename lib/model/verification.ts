@@ -1,5 +1,6 @@
-// verification.ts: computes a sample of hits again and compares them with what was served. This finds a model that does
-// not give the same result twice, or that changed without a new version. The cache is then not used for it any more.
+// verification.ts: computes a sample of hits again, and compares the results with those that were served. This finds a
+// model that does not give the same result twice, or that changed without a new version. Its results are then not used
+// any more.
 
 import { channel } from 'node:diagnostics_channel';
 import { typedArrayName } from '../base/kinds.js';
@@ -7,8 +8,8 @@ import { countOption, optionsObject, rangeError, typeError } from '../base/optio
 import type { Codec } from '../cache/codecs.js';
 
 /**
- * When two results are the same: `'bitwise'`, every stored byte; `'top-1'`, the greatest element at the same place;
- * `tolerance`, no element differs by more; `cosine`, of the angle between them at least.
+ * When two results are the same. `'bitwise'`: every stored byte is equal. `'top-1'`: the greatest element is at the
+ * same place. `tolerance`: no element differs by more. `cosine`: the cosine of the angle between them is at least this.
  */
 export type Comparison<T = unknown> =
   | 'bitwise'
@@ -22,13 +23,13 @@ export interface VerifyOptions {
   rate: number;
   /** Default `'bitwise'`. */
   compare?: Comparison<never>;
-  /** With a greater share of mismatches the model is not trusted any more. Default 0.01. */
+  /** If the share of mismatches is greater, the model is not trusted any more. Default 0.01. */
   bound?: number;
-  /** Compared hits before the bound counts. Default 20. */
+  /** How many hits must be compared before that share counts. Default 20. */
   after?: number;
 }
 
-/** What `diagnostics_channel.channel('zerohop:mismatch')` tells of each hit that was not what is computed now. */
+/** What `diagnostics_channel.channel('zerohop:mismatch')` publishes for each hit that differs from a new result. */
 export interface MismatchEvent {
   model: string;
   version: string;
@@ -36,7 +37,7 @@ export interface MismatchEvent {
   fingerprint: string;
   verified: number;
   mismatches: number;
-  /** With this one the bound was passed: the model's results are forgotten, and from now on it is run each time. */
+  /** True: with this one there are too many. The model's results are forgotten, and from now on it runs each time. */
   distrusted: boolean;
 }
 
@@ -84,7 +85,7 @@ export function comparisonOption(name: string, compare: unknown): Comparison<nev
   return tolerance === undefined ? { cosine: limit } : { tolerance: limit };
 }
 
-/** Whether two results are the same, as the comparison has it; what cannot be compared is not. @internal */
+/** Whether two results are the same by the comparison. Results that cannot be compared are not. @internal */
 export function agree<T>(
   compare: Comparison<never>,
   codec: Codec<T, unknown, unknown>,
@@ -111,7 +112,7 @@ function compares<T>(compare: Comparison<never>, codec: Codec<T, unknown, unknow
 const isTolerance = (compare: object): compare is { tolerance: number } => Object.hasOwn(compare, 'tolerance');
 
 function sameBytes<T>(codec: Codec<T, unknown, unknown>, served: T, computed: T): boolean {
-  // A custom codec may write the second over the first.
+  // A custom codec may write the second result over the first.
   const first = Buffer.from(bytesOf(codec.encode(served)));
   return first.equals(bytesOf(codec.encode(computed)));
 }
@@ -140,7 +141,7 @@ function cosineOf(a: readonly number[], b: readonly number[]): number {
   return dot / Math.sqrt(aa * bb);
 }
 
-/** Which hits are computed again, and what came of it. @internal */
+/** Chooses the hits that are computed again, and counts mismatches. @internal */
 export class Verification<In> {
   readonly #options: Required<VerifyOptions>;
   readonly #codec: Codec<In, unknown, unknown>;
@@ -159,12 +160,12 @@ export class Verification<In> {
     this.#model = model;
   }
 
-  /** Whether this hit is one to compute again. */
+  /** Whether to compute this hit again. */
   draws(): boolean {
     return !this.distrusted && Math.random() < this.#options.rate;
   }
 
-  /** True: with this one the model is not to be trusted any more. */
+  /** Counts a comparison. True: from now on the model is not trusted. */
   compare(fingerprint: string, served: In, computed: In): boolean {
     this.verified++;
     if (agree(this.#options.compare, this.#codec, served, computed)) return false;
@@ -184,7 +185,7 @@ export class Verification<In> {
     return passed;
   }
 
-  /** From the beginning. */
+  /** Starts again from the beginning. */
   trust(): void {
     this.verified = 0;
     this.mismatches = 0;

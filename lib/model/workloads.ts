@@ -1,7 +1,7 @@
-// workloads.ts: five workloads that a cache of results serves, each figure with where it is from.
+// workloads.ts: five workloads that a cache of results serves. Each figure says where it is from.
 //
-// Published is what somebody measured, or asks as a price, and wrote down with its circumstances. All else is an
-// assumption, and says so: what a vendor claims without a measurement, and bounds and round numbers of our own.
+// A published figure was measured, or is a price, and was written down with its circumstances. Everything else is
+// marked as an assumption: claims of vendors without a measurement, and bounds and round numbers of our own.
 //
 //   GPU time   1 000 / inferences a second of one GPU, at the batch size that is named
 //   call time  of one such batch
@@ -13,7 +13,7 @@ import type { SavingsOptions } from './savings.js';
 
 export interface WorkloadSource {
   readonly basis: 'published' | 'assumption';
-  /** Who wrote it, where and when; or what is assumed, and why. */
+  /** Who published it, where and when; or what is assumed, and why. */
   readonly source: string;
 }
 
@@ -23,9 +23,9 @@ export type WorkloadFigures = Required<
 >;
 
 export interface Workload {
-  /** The GPU that times and price are of. */
+  /** The GPU of which times and price are. */
   readonly gpu: string;
-  /** For `estimateSavings`: spread it, and put your own figures behind. */
+  /** For `estimateSavings`: spread it, and put your own figures after it. */
   readonly terms: Readonly<WorkloadFigures>;
   /** Where each of them is from. */
   readonly sources: Readonly<Record<keyof WorkloadFigures, WorkloadSource>>;

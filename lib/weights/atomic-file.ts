@@ -4,25 +4,25 @@ import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Target } from './paths.js';
 
-/** Of one write: the system takes 2 GiB at most, and a signal is looked at in between. */
+/** Bytes of one write. The system takes 2 GiB at most, and a signal is checked between writes. */
 const PIECE = 2 ** 26;
 
 /**
- * So many UTF-16 units of a name are 225 bytes at most. A draft's name, which adds to them, stays within the 255 bytes
- * of file systems.
+ * So many UTF-16 units of a name have at most 225 bytes. With what a draft's name adds, it stays within the 255 bytes
+ * that file systems allow.
  */
 const NAMED_BY = 75;
 
 const draftsOf = (path: string) => `.${basename(path).slice(0, NAMED_BY)}.`;
 
-/** Where to write what is to be renamed to `path`: another name each time. */
+/** The name of a draft that will be renamed to `path`: another one each time. */
 function draftOf(path: string): string {
   return join(dirname(path), `${draftsOf(path)}${process.pid}.${Math.random().toString(36).slice(2)}`);
 }
 
 /**
- * Removes the drafts of `path` whose writers were killed. Drafts that cannot be removed, such as a stranger's or a
- * folder, stay: no draft is ever read. REQUIRES: nobody writes one now.
+ * Removes the drafts of `path` whose writers were killed. Drafts that cannot be removed stay, such as another user's or
+ * a folder: no draft is ever read. REQUIRES: nobody writes one now.
  */
 export async function removeDrafts(path: string): Promise<void> {
   for (const name of await readdir(dirname(path)))
@@ -46,12 +46,12 @@ export class GrowingFile {
     return this.#end;
   }
 
-  /** Leaves room, which `writeAt` fills. */
+  /** Leaves room that `writeAt` fills later. */
   skip(bytes: number): void {
     this.#end += bytes;
   }
 
-  /** `bytes` must not change until it is done; `onPiece` hears of each piece. */
+  /** Writes bytes, which must not change until it is done. Calls `onPiece` after each piece. */
   async append(bytes: Uint8Array, onPiece?: (bytes: number) => void): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       this.#signal?.throwIfAborted();
@@ -70,7 +70,7 @@ export class GrowingFile {
 }
 
 /**
- * Makes a draft as the file that it takes the place of: its permissions; its owner and group where the system lets us.
+ * Gives a draft the permissions of the file that it replaces, and its owner and group where the system allows that.
  */
 async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['kept']>): Promise<void> {
   const own = await file.stat();
@@ -81,15 +81,16 @@ async function keep(file: FileHandle, { mode, uid, gid }: NonNullable<Target['ke
       .chown(uid, gid)
       .then(() => true)
       .catch(() => false));
-  // To another group no more than to all others.
+  // If the group is another one, it gets no more permissions than all others.
   await file.chmod(given || own.gid === gid ? mode : (mode & 0o707) | ((mode & 0o007) << 3));
 }
 
 /**
- * Whoever opens `path` sees the old file, or all that `write` wrote. The new file is written beside it, synchronised
- * with the disk, and renamed. If that fails, nothing of it is left. `kept`: the facts of the file that it replaces.
+ * Writes a file atomically: whoever opens `path` sees the old file, or all that `write` wrote. The new file is written
+ * beside the old one, synchronised with the disk, and renamed. If that fails, nothing of it is left. `kept`: the facts
+ * of the file that it replaces.
  *
- * `mode`: who may read it, less what the process's umask takes away.
+ * `mode`: the permissions of a new file, less the process's umask.
  *
  * Rejects with what `write` rejects with, `signal`'s reason, and errors of the file system as they are.
  */
@@ -119,7 +120,7 @@ export async function writeAtomically(
   await syncFolder(dirname(path));
 }
 
-/** So that the new name survives a crash; not every system can. */
+/** Synchronises the folder, so that the new name survives a crash. Not every system can do that. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const file = await open(folder, 'r');
@@ -129,6 +130,6 @@ async function syncFolder(folder: string): Promise<void> {
       await file.close();
     }
   } catch {
-    // The file itself is on the disk.
+    // The system cannot; the file itself is on the disk.
   }
 }

@@ -6,8 +6,8 @@ import { Blobs, type BlobsOptions } from './blobs.js';
 declare module '../cache/cache.js' {
   interface Cache {
     /**
-     * Files on a volume, mapped, for what a program loads at its start. They are not in the cache, and outlive its
-     * `close`.
+     * Files on a volume that processes map, for content that a program loads at its start. They are not in the cache,
+     * and outlive its `close`.
      */
     readonly blobs: Blobs;
   }

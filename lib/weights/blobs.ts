@@ -1,8 +1,8 @@
-// blobs.ts: what a program loads at its start (a tokenizer's state, a vocabulary, a table of rules) kept in files on a
-// volume: made once, by one process of however many start together, and mapped by all.
+// blobs.ts: keeps content that a program loads at its start (the state of a tokenizer, a vocabulary, a table of rules)
+// in files on a volume. One process makes a file, however many start together, and all map it.
 //
-// A file is a safetensors file with one tensor, `blob`, and in its metadata the name, the version, and the digest of
-// the bytes, by which every process checks what it maps.
+// A file is a safetensors file with one tensor, `blob`. Its metadata have the name, the version, and the digest of the
+// bytes. Every process checks what it maps by the digest.
 
 import { createHash } from 'node:crypto';
 import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, type Stats } from 'node:fs';
@@ -21,28 +21,28 @@ import { type Load, loadFile, loadOptions } from './job.js';
 import { isOurs } from './small-file.js';
 import { writeWeights } from './write.js';
 
-/** What `load` gives; a text is kept as its UTF-8. */
+/** What `load` gives. A text is kept as UTF-8. */
 export type BlobContent = Uint8Array | string;
 
 export interface BlobsOptions {
   /**
-   * The folder, made when it is first needed; on a file system that all processes share, and that has locks. Default:
-   * `zerohop/blobs` in `$XDG_CACHE_HOME` or `~/.cache`.
+   * The folder. It is made when it is first needed. It must be on a file system that all processes share, and that has
+   * locks. Default: `zerohop/blobs` in `$XDG_CACHE_HOME` or `~/.cache`.
    */
   folder?: string;
   /**
-   * Whether several users of the system share the folder. False, the default: files are for this user alone, those of
-   * others but root are not believed. True: all users may read the files, and whoever can write in the folder is
-   * believed.
+   * Whether several users of the system share the folder. False, the default: the files are for this user alone, and
+   * files of other users except root are not trusted. True: all users may read the files, and whoever can write to the
+   * folder is trusted.
    */
   shared?: boolean;
 }
 
-/** Of one call. */
+/** Options of one call. */
 export interface BlobOpenOptions {
   /**
-   * Ends reading, writing, and waiting for whoever makes the blob, with its reason: `AbortSignal.timeout(10_000)` for a
-   * limit. `load` goes on, if it has begun.
+   * When it is aborted, reading, writing, and waiting for another process end with its reason. Use
+   * `AbortSignal.timeout(10_000)` to limit the wait. A `load` that has begun goes on.
    */
   signal?: AbortSignal;
 }
@@ -50,15 +50,15 @@ export interface BlobOpenOptions {
 const FORMAT = 'zerohop blob 1';
 const TENSOR = 'blob';
 const NAME_BYTES_MAX = 255;
-/** How often it is looked whether another process is done. */
+/** How often a waiting process looks whether the other one is done. */
 const WAIT_MS_MIN = 2;
 const WAIT_MS_MAX = 50;
 
-/** A blob that is open. Made by {@link Blobs.open}. */
+/** An open blob. Made by {@link Blobs.open}. */
 export class MappedBlob {
   readonly name: string;
   readonly version: string;
-  /** Of the bytes, 64 digits: the Merkle tree of docs/WEIGHTS.md. */
+  /** The digest of the bytes, as 64 digits: the Merkle tree of docs/WEIGHTS.md. */
   readonly digest: string;
   readonly #file: WeightsFile;
   readonly #begin: number;
@@ -81,10 +81,10 @@ export class MappedBlob {
   }
 
   /**
-   * The bytes, over the mapping itself; one copy in memory for all processes. Writing to them changes this mapping
-   * alone. A view stays as it is after `close`.
+   * The bytes, over the mapping itself: one copy in memory for all processes. A write to them changes only this
+   * mapping. A view stays as it is after `close`.
    *
-   * @throws {WeightsError} `ERR_WEIGHTS_CLOSED`: asked for after `close`.
+   * @throws {WeightsError} `ERR_WEIGHTS_CLOSED`: it was closed.
    */
   get bytes(): Uint8Array {
     void this.#file.handle; // throws after `close`
@@ -113,10 +113,10 @@ export class MappedBlob {
   }
 
   /**
-   * Gives the file up. `bytes` that were handed out stay as they are, and keep the memory until they are collected.
-   * Again: no effect.
+   * Gives the file up. `bytes` that were handed out stay as they are, and keep the memory until they are collected. A
+   * second call does nothing.
    *
-   * @throws {TypeError} an option that is none.
+   * @throws {TypeError} an unknown option.
    */
   close(options?: CloseOptions): void {
     const now = closeNow(options);
@@ -129,12 +129,12 @@ export class MappedBlob {
   }
 }
 
-/** Blobs on a volume. Made by `cache.blobs`, or by itself. */
+/** Blobs on a volume. Get it from `cache.blobs`, or construct it. */
 export class Blobs {
   readonly folder: string;
   readonly #shared: boolean;
 
-  /** @throws {TypeError | RangeError} an option that is none. */
+  /** @throws {TypeError | RangeError} an option is wrong or unknown. */
   constructor(options?: BlobsOptions) {
     const { folder, shared } = optionsObject('options', options, ['folder', 'shared']);
     this.#shared = shared === undefined ? false : booleanOption('options.shared', shared);
@@ -142,14 +142,15 @@ export class Blobs {
   }
 
   /**
-   * The blob of this name and version: mapped if it is there, else made by `load`. Of all processes and threads that
-   * ask for it together one calls `load`; the others wait for it, and do it themselves if that one fails or ends. What
-   * is there is checked by its digest first, and made anew if it is not what was written. A `load` that opens the blob
-   * which it is to make waits for itself, for ever.
+   * The blob of this name and version. If there is none, `load` makes it. Of all processes and threads that ask for it
+   * together, one calls `load`. The others wait for it; if it fails or ends, another one calls `load`. A blob that is
+   * there is checked by its digest, and made anew if it is not what was written. A `load` that opens the blob which it
+   * makes waits for itself, for ever.
    *
-   * Rejects with what `load` throws, a TypeError for what is no bytes, `signal`'s reason, errors of the file system,
-   * WeightsError `ERR_WEIGHTS_OPEN`: the folder cannot be used, or something that is not this user's, and cannot be
-   * removed, has the blob's place. Cost: some 1 ms for a MB, for the digest; a copy by `load` the first time.
+   * Rejects with the error of `load`; with a TypeError if it gives no bytes; with `signal`'s reason; with errors of the
+   * file system; with WeightsError `ERR_WEIGHTS_OPEN`: the folder cannot be used, or something of another user has the
+   * place of the blob and cannot be removed. Cost: some 1 ms for a MB, for the digest; the first time, a copy of what
+   * `load` gave.
    * @example const { bytes } = await cache.blobs.open('tokenizer', 'v3', () => readFile('tokenizer.json'))
    */
   async open(
@@ -169,11 +170,11 @@ export class Blobs {
       mkdirSync(this.folder, { recursive: true, mode: this.#shared ? 0o777 : 0o700 });
       const lock = this.#takeLock(`${path}.lock`);
       if (lock === 'held') {
-        await sleep(waitMs, signal); // the signal is looked at next
+        await sleep(waitMs, signal); // the loop then checks the signal
         continue;
       }
       try {
-        // It may have been made between the two.
+        // Another process may have made it between the look and the lock.
         const made = await this.#find(path, name, version, control);
         if (made !== undefined) return made;
         if (!this.#clear(path))
@@ -182,7 +183,7 @@ export class Blobs {
             "is not this user's, and in the blob's place; use another folder",
             path,
           );
-        // Of processes that were killed. Without the lock, somebody may be writing one now.
+        // Removes drafts of processes that were killed. Only under the lock: otherwise somebody may be writing one now.
         if (lock !== undefined) await removeDrafts(path);
         return await this.#make(path, name, version, await load(), control);
       } finally {
@@ -191,13 +192,13 @@ export class Blobs {
     }
   }
 
-  /** As `open`, of what is there already; undefined if nothing is, or not what was written. */
+  /** As `open`, but only a blob that is there; undefined if there is none, or it is not what was written. */
   async find(name: string, version: string, options?: BlobOpenOptions): Promise<MappedBlob | undefined> {
     const control = loadOptions(options, ['signal']);
     return this.#find(this.#pathOf(name, version), name, version, control);
   }
 
-  /** Whether there was one. Who has it open keeps it. */
+  /** Deletes the blob, and returns whether there was one. Whoever has it open keeps it. */
   delete(name: string, version: string): boolean {
     const path = this.#pathOf(name, version);
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
@@ -227,24 +228,26 @@ export class Blobs {
     const facts = lstatSync(path, { throwIfNoEntry: false });
     if (facts === undefined || !this.#isStrange(facts))
       throw new WeightsError('ERR_WEIGHTS_CHANGED', 'was changed as soon as it was written', path);
-    // As on network file systems that know no users.
+    // Some network file systems know no users.
     const message =
       'is written by this user, and others own it or may write it; if they are trusted, set { shared: true }';
     throw new WeightsError('ERR_WEIGHTS_OPEN', message, path);
   }
 
-  /** `'held'`: somebody makes the blob. Undefined: a stranger keeps everybody from the lock, and it is done without. */
+  /**
+   * Takes the lock. `'held'`: somebody else makes the blob. Undefined: another user blocks the lock, so go on without.
+   */
   #takeLock(path: string): { taken: unknown } | 'held' | undefined {
     if (!this.#clear(path)) return undefined;
     const taken = native.lockTake(path, this.#shared);
     if (!Array.isArray(taken)) return taken === undefined ? 'held' : { taken };
-    if (!this.#clear(path)) return undefined; // it came between the two
+    if (!this.#clear(path)) return undefined; // it appeared between the two calls
     const facts = lstatSync(path, { throwIfNoEntry: false });
-    if (facts !== undefined && facts.uid !== process.geteuid?.()) return undefined; // another user's, which we cannot open
+    if (facts !== undefined && facts.uid !== process.geteuid?.()) return undefined; // another user's: we cannot open it
     throw refused(taken as unknown as NativeRefusal, path, false);
   }
 
-  /** Takes away what is no file of ours; false where that cannot be done. */
+  /** Removes what is not a file of this user; false if that is impossible. */
   #clear(path: string): boolean {
     const facts = lstatSync(path, { throwIfNoEntry: false });
     if (facts === undefined || !this.#isStrange(facts)) return true;
@@ -260,7 +263,7 @@ export class Blobs {
     return !facts.isFile() || !(this.#shared || isOurs({ owner: facts.uid, mode: facts.mode }));
   }
 
-  /** Of any name and version a file of its own; what can be read of the name is for people. */
+  /** The file of a name and version: each has its own. The readable part of the file name is for people. */
   #pathOf(name: string, version: string): string {
     const first = textOption('name', name, NAME_BYTES_MAX, 1);
     const second = textOption('version', version, NAME_BYTES_MAX);
@@ -288,7 +291,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** undefined: the file is not what was written under this name. */
+/** Opens and checks a file. Undefined: it is not what was written under this name. */
 async function opened(
   path: string,
   name: string,
@@ -300,12 +303,12 @@ async function opened(
   try {
     file = new WeightsFile(path, 'auto', false);
   } catch (error) {
-    // Deleted in between, or for another user alone: it is made anew.
+    // It was deleted in between, or only another user may read it. It is made anew.
     if (!isReadable(path)) return undefined;
     throw error;
   }
   try {
-    // Not what lay there when it was looked at.
+    // It is another file than the one that was looked at.
     if (!shared && !isOurs(file)) throw new WeightsError('ERR_WEIGHTS_OPEN', "is not this user's", path);
     if (!file.mapped) await loadFile(file, control);
     const { tensors, metadata } = headerOf(file);
@@ -318,7 +321,7 @@ async function opened(
     return new MappedBlob(name, version, found, file, place.begin, place.end);
   } catch (error) {
     file.close();
-    if (error instanceof WeightsError) return undefined; // damaged, cut, or somebody else's: it is made anew
+    if (error instanceof WeightsError) return undefined; // damaged, cut, or another user's: it is made anew
     throw error;
   }
 }

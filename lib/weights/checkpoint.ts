@@ -1,4 +1,4 @@
-// checkpoint.ts: which files make a checkpoint, and in which of them each tensor is to be.
+// checkpoint.ts: which files make a checkpoint, and in which file each tensor must be.
 
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -6,7 +6,7 @@ import { type NativeRefusal, native } from '../addon/native.js';
 import { refused, refusedBySystem, WeightsError } from './error.js';
 import { readSmallFile, type SmallFile } from './small-file.js';
 
-/** What a folder's checkpoint is called, by its conventions: transformers and mlx, diffusers, PEFT, mlx's adapters. */
+/** What checkpoints are called: by transformers and mlx, diffusers, PEFT, mlx's adapters. */
 const NAMES = [
   'model.safetensors',
   'diffusion_pytorch_model.safetensors',
@@ -14,18 +14,19 @@ const NAMES = [
   'adapters.safetensors',
   'weights.safetensors',
 ];
-/** Also of a variant: `model.safetensors.index.fp16.json`. */
+/** The name of an index, also of a variant: `model.safetensors.index.fp16.json`. */
 const INDEX = /\.index(\.[\w-]+)?\.json$/;
 const INDEX_BYTES_MAX = 100_000_000;
 
 export interface Checkpoint {
   /**
-   * In order. `path`: the name in the checkpoint's folder; `place`: the file itself, which the name may be a link to.
+   * The files, in order. `path`: the name in the checkpoint's folder. `place`: the file itself, to which the name may
+   * link.
    */
   readonly shards: readonly { readonly path: string; readonly place: string }[];
-  /** A link that the caller named is followed, and none that a file names. */
+  /** Whether links are followed: one that the caller named is, one that a file names is not. */
   readonly follow: boolean;
-  /** Of each tensor the `path` of its shard, where an index says so. */
+  /** The `path` of the shard of each tensor, if there is an index. */
   readonly wanted: ReadonlyMap<string, string> | undefined;
 }
 
@@ -85,10 +86,10 @@ function shardsIn(folder: string, names: readonly string[]): Checkpoint['shards'
   return names.map((name) => join(folder, name)).map((path) => ({ path, place: placeOf(path) }));
 }
 
-/** How the Hugging Face hub's cache links from a snapshot, or a folder in one, to its files. */
+/** The links of the Hugging Face hub's cache, from a snapshot, or a folder in one, to its files. */
 const HUB_LINK = /^(?:\.\.\/){2,}blobs\/[0-9a-zA-Z]+$/;
 
-/** The file itself where a shard is such a link; other links are left as they are, and then not followed. */
+/** The file itself, if the shard is such a link. Other links are returned as they are, and are then not followed. */
 function placeOf(shard: string): string {
   try {
     const link = readlinkSync(shard);
@@ -96,11 +97,11 @@ function placeOf(shard: string): string {
     const folder = realpathSync(dirname(shard));
     const blob = resolve(folder, link);
     const blobs = dirname(blob);
-    // `<hub>/snapshots/<revision>/…` leads to `<hub>/blobs`, and that is a folder: it does not lead on.
+    // `<hub>/snapshots/<revision>/…` leads to `<hub>/blobs`. That must be a folder, not another link.
     const [snapshots, revision] = relative(dirname(blobs), folder).split(sep);
     const known = snapshots === 'snapshots' && revision !== undefined && lstatSync(blobs).isDirectory();
     return known ? blob : shard;
   } catch {
-    return shard; // no link, or nothing at all
+    return shard; // it is not a link, or does not exist
   }
 }

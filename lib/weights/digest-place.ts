@@ -6,9 +6,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Beside the file. If the file is reached by a link, in the user's cache folder, under the name of the file that the
- * link leads to. That file's folder belongs to somebody else, such as the `blobs` of the Hugging Face hub's cache, and
- * nothing is written there.
+ * Beside the file. If the file is reached by a link, the place is in the user's cache folder, under the name of the
+ * file that the link leads to. That file's folder belongs to something else, such as the `blobs` of the Hugging Face
+ * hub's cache, so nothing is written there.
  *
  * @throws errors of the file system.
  */

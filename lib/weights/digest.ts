@@ -1,4 +1,4 @@
-// digest.ts: what files contain, as docs/WEIGHTS.md specifies it, and what of it is kept beside them.
+// digest.ts: the digest of files, as docs/WEIGHTS.md specifies it, and the sidecar that remembers the root of one.
 
 import { HASH_STATE_BYTES, native } from '../addon/native.js';
 import { framed, leftEncode, utf8 } from '../fingerprint/framing.js';
@@ -9,7 +9,7 @@ import { job, type Load } from './job.js';
 import { isOurs, readSmallFile } from './small-file.js';
 
 const VERSION = 'zerohop weights 1';
-/** Of a sidecar: three lines, of which the longest has five numbers. */
+/** The most bytes of a sidecar: three lines, of which the longest has five numbers. */
 const SIDECAR_BYTES_MAX = 1024;
 /**
  * The coarsest clock of a file system ticks this often. A file that changed within one tick may change again and keep
@@ -17,7 +17,7 @@ const SIDECAR_BYTES_MAX = 1024;
  */
 const TICK_MS = 2000;
 
-/** Of all files, `total` bytes, as 64 digits. */
+/** The digest of all files, as 64 digits. `total`: their bytes. */
 export async function digestOf(files: readonly WeightsFile[], total: number, load: Load): Promise<string> {
   const { onProgress } = load;
   const parts: Uint8Array[] = [framed(utf8(VERSION)), leftEncode(files.length)];
@@ -50,8 +50,8 @@ export async function treeOf(
 }
 
 /**
- * The root that an earlier run found, if the file has not changed since. A sidecar counts only if nobody could write it
- * who could not have written the file.
+ * The root that an earlier run found, if the file has not changed since. A sidecar counts only if everybody who could
+ * write it could also have written the file.
  */
 function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
   try {
@@ -61,7 +61,7 @@ function rootInSidecar(file: WeightsFile): Uint8Array | undefined {
     if (version !== VERSION || identity !== file.identity || !/^[0-9a-f]{64}$/.test(root ?? '')) return undefined;
     return Buffer.from(root!, 'hex');
   } catch {
-    return undefined; // none, or none that can be read
+    return undefined; // there is no sidecar, or it cannot be read
   }
 }
 
@@ -74,11 +74,11 @@ async function rootOf(
   const root = await treeOf(file, 0, file.size, load, report);
   if (!settled) return root;
   const text = `${VERSION}\n${file.identity}\n${root.toString('hex')}\n`;
-  // As best it can: the folder may be read-only.
+  // Writes the sidecar if it can: the folder may be read-only.
   try {
     await writeAtomically(digestPlaceOf(file.path), (sidecar) => sidecar.append(utf8(text)));
   } catch {
-    // It is computed again the next time.
+    // The digest is computed again the next time.
   }
   return root;
 }

@@ -1,4 +1,4 @@
-// dtypes.ts: which typed array shows which elements.
+// dtypes.ts: which typed array shows which element type.
 
 type ArrayOver = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayBufferView;
 
@@ -19,7 +19,7 @@ const ARRAYS: Record<string, { array: ArrayOver; bytes: number }> = {
   C64: { array: Float32Array, bytes: 4 },
 };
 
-/** What shows elements of this type: their own array; bytes for what has none (booleans, 8-bit floats, blocks). */
+/** The typed array for this element type. Types without one (booleans, 8-bit floats, blocks) are shown as bytes. */
 export function arrayOf(dtype: string): { array: ArrayOver; bytes: number } {
   return Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype]! : { array: Uint8Array, bytes: 1 };
 }

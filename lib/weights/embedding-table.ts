@@ -1,5 +1,5 @@
-// embedding-table.ts: vectors by id, read-only, over a mapped safetensors file: one copy in memory for every worker and
-// process that opens it.
+// embedding-table.ts: vectors by id, over a mapped safetensors file: one copy in memory for all workers and processes
+// that open it.
 
 import { availableParallelism } from 'node:os';
 import { native } from '../addon/native.js';
@@ -13,10 +13,10 @@ import { firstOf } from './row-encoders.js';
 import { openTable, type TableFile, type TableRow } from './table-file.js';
 import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
 
-/** What missing rows are filled with: zeros, the mean of those that are there, or nothing. */
+/** What fills missing rows: zeros, the mean of the rows that are there, or nothing. */
 export type Missing = 'zero' | 'mean' | 'leave';
 
-/** Room for so many rows that were asked for lately, by a hash of their id. */
+/** How many rows that were asked for lately are kept, by a hash of their id. */
 const HOT_BITS = 12;
 const HOT = 2 ** HOT_BITS;
 const GOLDEN = 0x9e3779b1;
@@ -30,7 +30,7 @@ export class EmbeddingTable {
   /**
    * Opens a table.
    *
-   * Rejects with a WeightsError: what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is no table.
+   * Rejects with a WeightsError that says what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is not a table.
    * @example const items = await EmbeddingTable.open('items.safetensors')
    */
   static async open(path: FilePath): Promise<EmbeddingTable> {
@@ -38,15 +38,15 @@ export class EmbeddingTable {
   }
 
   /**
-   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. No more than some MiB of the
-   * vectors are in memory at a time. Ids stay in memory: some 30 bytes each, and the text itself. The contents must not
-   * change until it is done.
+   * Writes a table, atomically: whoever opens `path` sees the old file or the new one. At most some MiB of vectors are
+   * in memory at a time. Ids stay in memory: some 30 bytes each, and the text itself. The contents must not change
+   * until it is done.
    *
    * If `path` is a link, the file that it leads to is written. A file that is replaced keeps its permissions.
    *
-   * Rejects with a TypeError or RangeError for ids and vectors of different numbers, vectors of different dimensions,
-   * an id twice, numbers that are not finite as elements of the table (see `nonFinite`); `signal`'s reason; what the
-   * iterable throws; errors of the file system as they are.
+   * Rejects with a TypeError or RangeError if the numbers of ids and vectors differ, if vectors have different
+   * dimensions, for an id that comes twice, and for numbers that are not finite in the table's element type (see
+   * `nonFinite`); with `signal`'s reason; with the error of the iterable; with errors of the file system as they are.
    * @example await EmbeddingTable.write('items.safetensors', { ids, vectors, dimensions: 384 })
    * @example await EmbeddingTable.write('items.safetensors', rowsOfTheDatabase(), { dtype: 'I8', onProgress })
    */
@@ -75,11 +75,11 @@ export class EmbeddingTable {
   }
 
   /**
-   * The vector of an id, over the file's own memory, or undefined. It stays as it is for as long as you hold it, also
-   * after `swap` and `close`. For F16 and BF16 these are the bits. Several calls may return the same view.
+   * The vector of an id, over the file's own memory; undefined if there is none. It stays as it is for as long as you
+   * hold it, also after `swap` and `close`. For F16 and BF16 it has the bits. Several calls may return the same view.
    */
   row(id: TableId): TableRow | undefined {
-    const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text, which no number there equals
+    const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text: no number there equals it
     if (this.#hotIds[place] === id) return this.#hotRows[place];
     return this.#coldRow(id, place);
   }
@@ -89,7 +89,7 @@ export class EmbeddingTable {
     if (row < 0) return undefined;
     const found = this.#file.viewOf(row);
     if (typeof id === 'number') {
-      // Only a row that is asked for again is kept: views of the others would make young collections slower.
+      // Only a row that is asked for again is kept: views of other rows would make young collections slower.
       if (this.#askedIds[place] === id) {
         this.#hotIds[place] = id;
         this.#hotRows[place] = found;
@@ -110,7 +110,7 @@ export class EmbeddingTable {
   }
 
   /**
-   * Copies the vectors of many ids side by side into `out`, of the table's own elements.
+   * Copies the vectors of many ids side by side into `out`, an array of the table's element type.
    *
    * @throws {TypeError}  `out` is another kind of array.
    * @throws {RangeError} `out` is too short; nothing was written.
@@ -142,8 +142,8 @@ export class EmbeddingTable {
 
   /**
    * Dot products of `query` with the vectors of many ids, without a copy of them. `out[i]` belongs to `ids[i]`. It is
-   * NaN if the id is missing or the product is no finite number. For vectors of length 1 this is the cosine. For I8 the
-   * elements are multiplied by their scale.
+   * NaN if the id is missing or the product is not finite. For vectors of length 1 the product is the cosine. Elements
+   * of I8 are multiplied by their scale.
    *
    * @throws {TypeError | RangeError} `query` has other dimensions, or a number that is not finite; `out` is too short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
@@ -153,7 +153,7 @@ export class EmbeddingTable {
     if (!isFloat32Array(out)) throw typeError('out', 'a Float32Array', out);
     if (out.length < countOf(ids)) throw rangeError('out.length', `at least ${countOf(ids)}`, out.length);
     const places = this.#placesOf(ids);
-    const vectors = this.#file.native(); // after the ids, a getter of which may have closed it
+    const vectors = this.#file.native(); // after the ids were read: a getter of theirs may have closed the file
     if (!places.includes(-1)) {
       this.#watched(() => native.tableDot(...vectors, query, places, out));
       return out;
@@ -167,10 +167,10 @@ export class EmbeddingTable {
 
   /**
    * The `k` vectors with the highest dot product, best first, among all or some ids. The search is exact. Of equal
-   * ones the earlier row comes first. Vectors whose product is no finite number are left out.
+   * products the earlier row comes first. Vectors whose product is not finite are left out.
    *
-   * `threads`: 1 for a table below 32 MB, else as many as the machine runs at once, 8 at most. The caller waits for
-   * them. A search among some ids uses one.
+   * `threads`: by default 1 for a table below 32 MB, otherwise as many as the machine runs at once, 8 at most. The
+   * caller waits for them. A search among some ids uses one thread.
    *
    * @throws as {@link dot}. Cost: one pass over the vectors, at the speed of memory.
    */
@@ -189,7 +189,7 @@ export class EmbeddingTable {
         : countOption('options.threads', given['threads'], 1, 64);
     if (ids !== undefined) {
       countOf(ids);
-      const list = Array.from(ids); // read once: it may be another the next time
+      const list = Array.from(ids); // read once: it may give others the next time
       const scores = this.dot(query, list);
       return list
         .map((id, i) => ({ id, score: scores[i]!, i }))
@@ -214,7 +214,7 @@ export class EmbeddingTable {
     if (wrong >= 0) throw rangeError(`query[${wrong}]`, 'a finite number', query[wrong]);
   }
 
-  /** Runs native code over the file's pages. Its error names the file that was cut, or says that a getter closed it. */
+  /** Runs native code over the file's pages. The error names the file that was cut, or says that a getter closed it. */
   #watched<T>(work: () => T): T {
     try {
       return work();
@@ -230,11 +230,11 @@ export class EmbeddingTable {
   }
 
   /**
-   * Switches to another file: from now on every call answers from it. Rows that you hold stay as they are. They keep
+   * Switches to another file: from then on every call answers from it. Rows that you hold stay as they are. They keep
    * the memory of their file until the last of them is collected.
    *
-   * Rejects as `open`, or with a RangeError for other dimensions or elements: the table then keeps its file. Rejects
-   * with `ERR_WEIGHTS_CLOSED` if the table is closed, also if that happened meanwhile.
+   * Rejects as `open`, or with a RangeError if the new file has other dimensions or elements. The table then keeps its
+   * file. Rejects with `ERR_WEIGHTS_CLOSED` if the table was closed, even meanwhile.
    */
   async swap(path: FilePath): Promise<void> {
     this.#file.native();
@@ -276,7 +276,7 @@ export class EmbeddingTable {
       throw new WeightsError('ERR_WEIGHTS_CLOSED', 'it was closed', weights.path);
     };
     const index = { slots: new Int32Array(0), seed: '', rowOf: closed, rowsOf: closed };
-    // Nothing that keeps the memory.
+    // Keeps nothing that holds the memory.
     this.#file = { ...this.#file, index, scales: undefined, viewOf: closed, idOf: closed, native: closed };
     this.#hotIds.fill(Number.NaN);
     this.#hotRows.fill(undefined);
@@ -300,7 +300,7 @@ export class EmbeddingTable {
 
 brand(EmbeddingTable.prototype, 'EmbeddingTable');
 
-/** @throws {TypeError} they are no list: a Set, which has no length. */
+/** @throws {TypeError} the ids are not a list, such as a Set, which has no length. */
 function countOf(ids: ArrayLike<TableId>): number {
   const count: unknown = (ids as ArrayLike<TableId> | null | undefined)?.length;
   if (typeof ids === 'function' || !Number.isSafeInteger(count) || (count as number) < 0)
@@ -308,10 +308,10 @@ function countOf(ids: ArrayLike<TableId>): number {
   return count as number;
 }
 
-/** For a smaller table, starting a thread takes longer than the search. */
+/** Bytes. For a smaller table, starting a thread takes longer than the search (D63 in docs/DECISIONS.md). */
 const threadsFor = (bytes: number) => (bytes < 32e6 ? 1 : Math.min(8, availableParallelism()));
 
-/** Of the rows that are there. */
+/** The mean of the rows that are there. */
 function meanOf(rows: Float32Array, places: Int32Array, dimensions: number): Float32Array {
   const sums = new Float64Array(dimensions);
   let count = 0;

@@ -1,4 +1,4 @@
-// error.ts: a file of weights that cannot be believed, or is not what it was.
+// error.ts: the error for a file of weights that is wrong, or that changed.
 
 import type { NativeRefusal } from '../addon/native.js';
 
@@ -19,33 +19,33 @@ export type WeightsErrorCode =
   | 'ERR_WEIGHTS_DIGEST' // the digest is not computed yet
   | 'ERR_WEIGHTS_LOCK' // lock() needs more than `ulimit -l` allows
   // Contents
-  | 'ERR_WEIGHTS_TRUNCATED' // ends within something
-  | 'ERR_WEIGHTS_TRAILING' // goes on behind the last tensor
+  | 'ERR_WEIGHTS_TRUNCATED' // the file ends within something
+  | 'ERR_WEIGHTS_TRAILING' // the file goes on behind the last tensor
   | 'ERR_WEIGHTS_HEADER_SIZE' // safetensors: the header is too long
-  | 'ERR_WEIGHTS_HEADER_UTF8' // safetensors: the header is no UTF-8
-  | 'ERR_WEIGHTS_HEADER_JSON' // safetensors: the header is no JSON of the right form
+  | 'ERR_WEIGHTS_HEADER_UTF8' // safetensors: the header is not UTF-8
+  | 'ERR_WEIGHTS_HEADER_JSON' // safetensors: the header is not JSON of the right form
   | 'ERR_WEIGHTS_COUNT' // more tensors, values or elements than there can be
-  | 'ERR_WEIGHTS_DUPLICATE' // a name twice
+  | 'ERR_WEIGHTS_DUPLICATE' // a name that comes twice
   | 'ERR_WEIGHTS_NAME' // a tensor's name that the format does not allow
   | 'ERR_WEIGHTS_DTYPE' // an unknown type of element
   | 'ERR_WEIGHTS_SHAPE' // too many dimensions or elements
   | 'ERR_WEIGHTS_OFFSETS' // tensors overlap, or leave a hole
-  | 'ERR_WEIGHTS_SIZE' // another size than shape and type make
+  | 'ERR_WEIGHTS_SIZE' // another size than that of shape and type
   | 'ERR_WEIGHTS_MAGIC' // GGUF: the file does not begin with "GGUF"
   | 'ERR_WEIGHTS_VERSION' // GGUF: neither version 2 nor 3
   | 'ERR_WEIGHTS_ENDIANNESS' // GGUF: written for big-endian machines
   | 'ERR_WEIGHTS_KEY' // GGUF: a key that the format does not allow
   | 'ERR_WEIGHTS_VALUE' // GGUF: a value that the format does not allow
-  | 'ERR_WEIGHTS_ALIGNMENT' // GGUF: an alignment that is none
-  | 'ERR_WEIGHTS_SPLIT' // GGUF in several files, which are not those that it says
-  | 'ERR_WEIGHTS_SHARD' // a shard does not hold what the index says
-  | 'ERR_WEIGHTS_SHARD_NAME' // a shard's name is no plain file name
-  | 'ERR_WEIGHTS_INDEX_SIZE' // an index of shards that is too long
-  | 'ERR_WEIGHTS_INDEX_UTF8' // an index that is no UTF-8
-  | 'ERR_WEIGHTS_INDEX_JSON' // an index that is no JSON of the right form
-  | 'ERR_WEIGHTS_TABLE'; // no embedding table
+  | 'ERR_WEIGHTS_ALIGNMENT' // GGUF: an alignment of 0, or of another type
+  | 'ERR_WEIGHTS_SPLIT' // GGUF in several files: the headers contradict the files
+  | 'ERR_WEIGHTS_SHARD' // a shard does not hold the tensors that the index says
+  | 'ERR_WEIGHTS_SHARD_NAME' // the name of a shard is not a plain file name
+  | 'ERR_WEIGHTS_INDEX_SIZE' // an index of shards is too long
+  | 'ERR_WEIGHTS_INDEX_UTF8' // an index of shards is not UTF-8
+  | 'ERR_WEIGHTS_INDEX_JSON' // an index of shards is not JSON of the right form
+  | 'ERR_WEIGHTS_TABLE'; // the file is not an embedding table
 
-/** By what the operating system calls it. */
+/** Codes by the operating system's own. */
 const SYSTEM_CODES: Record<string, WeightsErrorCode> = {
   ENOENT: 'ERR_WEIGHTS_NOT_FOUND',
   ENOTDIR: 'ERR_WEIGHTS_NOT_FOUND',
@@ -59,13 +59,13 @@ const SYSTEM_CODES: Record<string, WeightsErrorCode> = {
   ETIMEDOUT: 'ERR_WEIGHTS_IO',
 };
 
-/** A file that was refused, or is not what it was. */
+/** A file was refused, or changed. */
 export class WeightsError extends Error {
   override readonly name = 'WeightsError';
   readonly code: WeightsErrorCode;
   /** The file. */
   readonly path: string;
-  /** The byte of the file at which it is wrong, where one can be told. */
+  /** The byte at which the file is wrong, if one can be named. */
   readonly offset: number | undefined;
 
   constructor(code: WeightsErrorCode, message: string, path: string, offset?: number) {
@@ -76,12 +76,12 @@ export class WeightsError extends Error {
   }
 }
 
-/** The error for what native code refused; its place only where contents are wrong. @internal */
+/** The error for a refusal of native code. It has a place only if contents are wrong. @internal */
 export function refused([code, message, offset]: NativeRefusal, path: string, placed = true): WeightsError {
   return new WeightsError(code as WeightsErrorCode, message, path, placed ? offset : undefined);
 }
 
-/** The error for what one of Node's file system functions threw. @internal */
+/** The error for one that a file system function of Node threw. @internal */
 export function refusedBySystem(error: unknown, path: string): WeightsError {
   const { code = '', message } = error as NodeJS.ErrnoException;
   return new WeightsError(SYSTEM_CODES[code] ?? 'ERR_WEIGHTS_OPEN', message, path);

@@ -5,26 +5,27 @@ import { booleanOption, optionsObject } from '../base/options.js';
 import { refused, WeightsError } from './error.js';
 
 /**
- * How a file comes into memory. `'auto'`: mapped, but read where it lies on a network. `'direct'`: read past the
- * system's page cache, where the file system can: for files that nobody reads a second time.
+ * How a file comes into memory. `'mmap'`: it is mapped. `'read'`: it is read into memory. `'auto'`: it is mapped, or
+ * read if it lies on a network file system. `'direct'`: it is read past the system's page cache where the file system
+ * can, for files that nobody reads a second time.
  */
 export type WeightsStrategy = (typeof STRATEGIES)[number];
 
-/** What a header says of a tensor. @internal */
+/** A tensor, as a header describes it. @internal */
 export interface TensorPlace {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Elements of a block, 1 but of quantised types; and its bits. */
+  /** Elements and bits of a block. A block has 1 element, except for quantised types. */
   readonly block: readonly [elements: number, bits: number];
   readonly begin: number;
   readonly end: number;
 }
 
-/** Node before 22 shows 4 GiB in one buffer at most. */
+/** The longest buffer: Node before 22 shows at most 4 GiB in one. */
 export const WINDOW_BYTES = Number(process.versions.node.split('.')[0]) < 22 ? 2 ** 32 : Number.MAX_SAFE_INTEGER;
 
-/** Where windows begin: what is aligned in the file is in them. */
+/** Windows begin at multiples of this, so what is aligned in the file is aligned in them. */
 const WINDOW_STEP = 2 ** 30;
 const ALIGNMENT = 64;
 
@@ -34,15 +35,14 @@ const rangeOf = new WeakMap<ArrayBuffer, unknown>();
 /** Options of `close`. */
 export interface CloseOptions {
   /**
-   * True: views are empty at once, and memory, disk space and addresses of a file that nobody else has open are given
-   * back. An operation that still works on a view then reads zeros, or fails, or ends the process: Node checks the
-   * lengths of views between its steps. Use it when nothing reads them any more. Default: the memory goes with the last
-   * view.
+   * True: views are empty at once, and memory and disk space of a file that nobody else has open are given back. An
+   * operation that still works on a view then reads zeros, fails, or ends the process: Node checks the lengths of views
+   * between its steps. Use it when nothing reads the views any more. Default: the memory is freed with the last view.
    */
   now?: boolean;
 }
 
-/** @throws {TypeError} an option that is none. */
+/** @throws {TypeError} an unknown option. */
 export function closeNow(options: CloseOptions | undefined): boolean {
   const { now } = optionsObject('options', options, ['now']);
   return now === undefined ? false : booleanOption('options.now', now);
@@ -52,7 +52,7 @@ export class WeightsFile {
   readonly path: string;
   readonly size: number;
   readonly mapped: boolean;
-  /** The same as long as nobody cut or wrote to it. */
+  /** Stays the same as long as nobody cuts the file or writes to it. */
   readonly identity: string;
   readonly owner: number;
   readonly mode: number;
@@ -62,14 +62,14 @@ export class WeightsFile {
   readonly onClose = new Set<() => void>();
   readonly #file: unknown;
   #windows: { from: number; bytes: number; buffer: ArrayBuffer }[] = [];
-  /** Buffers over parts, which are nobody's window. */
+  /** Buffers over parts that are no windows. */
   #parts: WeakRef<ArrayBuffer>[] = [];
   #partsSwept = 64;
   #open = true;
   /** Called before the first window is made. */
   onFirstWindow: (() => void) | undefined;
 
-  /** `place`: the file itself, where `path` is a link to it that was judged. */
+  /** `place`: the file itself, if `path` is a link to it that was checked. */
   constructor(path: string, strategy: WeightsStrategy, follow = true, place = path) {
     const opened = native.weightsOpen(place, STRATEGIES.indexOf(strategy), follow);
     if (Array.isArray(opened)) throw refused(opened as unknown as NativeRefusal, path, false);
@@ -90,7 +90,7 @@ export class WeightsFile {
     return this.#file;
   }
 
-  /** Throws if the file is not what it was. */
+  /** Throws if the file changed. */
   check(): void {
     if (native.weightsFacts(this.handle).changed)
       throw new WeightsError('ERR_WEIGHTS_CHANGED', 'it was cut or written to since it was opened', this.path);
@@ -103,7 +103,7 @@ export class WeightsFile {
     for (const { from, bytes, buffer } of this.#windows)
       if (begin >= from && end <= from + bytes && from % ALIGNMENT === 0) return { buffer, offset: begin - from };
     this.#checkWindow(begin, end, 'take parts of it');
-    // The first window shows all of the file if it can. Otherwise it begins where neighbours can use it too, and is
+    // A window shows all of the file if it can. Otherwise it begins where neighbouring tensors can use it too, and is
     // aligned as the file is.
     const start = this.size <= WINDOW_BYTES ? 0 : begin - (begin % WINDOW_STEP);
     const near = end - start > WINDOW_BYTES ? begin - (begin % ALIGNMENT) : start;
@@ -119,14 +119,14 @@ export class WeightsFile {
     return buffer;
   }
 
-  /** All of it in one piece, over the mapping. `instead`: what to do where it is too long for that. */
+  /** The whole file in one piece, over the mapping. `instead`: what the error advises if it is too long for that. */
   whole(instead: string): Uint8Array<ArrayBuffer> {
     this.#checkWindow(0, this.size, instead);
     const { buffer, offset } = this.window(0, this.size);
     return new Uint8Array(buffer, offset, this.size);
   }
 
-  /** A buffer of its own over this part: for what lies at no multiple of its element's size. */
+  /** A buffer of its own over this part, for elements that do not lie at a multiple of their size. */
   part(begin: number, end: number): ArrayBuffer {
     this.#checkWindow(begin, end, 'take parts of it');
     if (this.#parts.length >= this.#partsSwept) {
@@ -138,13 +138,13 @@ export class WeightsFile {
     return buffer;
   }
 
-  /** Copies from the file, not from the pages: what was cut is an error. */
+  /** Copies from the file, not from the pages, so a file that was cut is an error. */
   read(from: number, out: Uint8Array): void {
     const failure = native.weightsRead(this.handle, from, out);
     if (failure !== undefined) throw refused(failure, this.path);
   }
 
-  /** As `read`, from the pages: what a table finds its rows by. */
+  /** As `read`, but from the pages: for what a table finds its rows by. */
   copy(from: number, out: Uint8Array): void {
     const failure = native.weightsCopy(this.handle, from, out);
     if (failure !== undefined) throw refused(failure, this.path);
@@ -156,7 +156,7 @@ export class WeightsFile {
    * buffer over it.
    *
    * `now`: the buffers are detached, and the memory is given back. The range of addresses stays taken until the
-   * detached buffers are collected; a reader that still uses one keeps it from being collected.
+   * detached buffers are collected. A reader that still uses one keeps it from being collected.
    */
   close(now = false): void {
     if (!this.#open) return;

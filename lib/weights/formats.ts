@@ -1,4 +1,4 @@
-// formats.ts: what files of weights say of themselves, as native code read it.
+// formats.ts: headers of files of weights, as native code has read them.
 
 import { type NativeHeader, native } from '../addon/native.js';
 import { refused, WeightsError } from './error.js';
@@ -10,7 +10,7 @@ export interface Header {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Reads, checks and believes a header; or throws what is wrong with it. */
+/** Reads and checks a header. Throws what is wrong with it. */
 export function headerOf(file: WeightsFile): Header {
   const parsed = native.weightsParse(file.handle);
   if (Array.isArray(parsed)) throw refused(parsed, file.path);
@@ -26,9 +26,9 @@ export function headerOf(file: WeightsFile): Header {
   return { tensors, metadata: metadataOf(file, metadata) };
 }
 
-/** GGUF's values are read when they are asked for: a tokenizer's lists have hundreds of thousands of items. */
+/** Values of GGUF are read when they are asked for: the lists of a tokenizer have hundreds of thousands of items. */
 function metadataOf(file: WeightsFile, values: NativeHeader['metadata']): Record<string, unknown> {
-  const metadata = Object.create(null) as Record<string, unknown>; // any name is one, `__proto__` too
+  const metadata = Object.create(null) as Record<string, unknown>; // any name is allowed, also `__proto__`
   for (const value of values) {
     const [key, ...place] = value;
     const own = { enumerable: true, configurable: true };
@@ -46,18 +46,18 @@ function lazily(read: () => unknown): () => unknown {
   };
 }
 
-/** What GGUF says of one model in several files, where it says it. In safetensors these are texts of any meaning. */
+/** What a GGUF file says about a model in several files. In safetensors such texts may mean anything. */
 const SPLIT = { no: 'split.no', files: 'split.count', tensors: 'split.tensors.count' } as const;
 
 /**
- * Holds what each file says of its split to the files that there are, in their order.
+ * Compares what each file says about the split with the files that there are, in their order.
  *
  * @throws {WeightsError} `ERR_WEIGHTS_SPLIT`
  */
 export function checkSplit(files: readonly { path: string }[], headers: readonly Header[]): void {
   const tensors = headers.reduce((sum, header) => sum + header.tensors.length, 0);
   for (const [no, { metadata }] of headers.entries()) {
-    // What merges the files again leaves a count of 0.
+    // The tool that merges the files again leaves a count of 0.
     if (files.length === 1 && metadata[SPLIT.files] === 0) continue;
     for (const [key, there] of [
       [SPLIT.files, files.length],

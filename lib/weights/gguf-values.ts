@@ -2,13 +2,13 @@
 
 import type { WeightsFile } from './file.js';
 
-/** Type, element type, count, begin and end: as native/weights/gguf.h has them. */
+/** Type, element type, count, begin and end, as in native/weights/gguf.h. */
 export type GgufPlace = [type: number, element: number, count: number, begin: number, end: number];
 
 const STRING = 8;
 const ARRAY = 9;
 
-/** Readers of one number, by type; those of 64 bits give a bigint where a number would not be exact. */
+/** Readers of one number, by type. Those of 64 bits give a bigint if a number would not be exact. */
 const NUMBERS: Record<number, { bytes: number; read(view: DataView, at: number): number | bigint | boolean }> = {
   0: { bytes: 1, read: (view, at) => view.getUint8(at) },
   1: { bytes: 1, read: (view, at) => view.getInt8(at) },
@@ -25,7 +25,7 @@ const NUMBERS: Record<number, { bytes: number; read(view: DataView, at: number):
 
 const exact = (integer: bigint) => (Number.isSafeInteger(Number(integer)) ? Number(integer) : integer);
 
-/** A number, boolean, text, or a list of such. Text that is no UTF-8 has U+FFFD for what is not. */
+/** A number, boolean, text, or a list of such. Bytes of a text that are not UTF-8 become U+FFFD. */
 export function ggufValue(file: WeightsFile, [type, element, count, begin, end]: GgufPlace): unknown {
   const bytes = Buffer.alloc(end - begin);
   file.read(begin, bytes);

@@ -1,14 +1,14 @@
 // id-index.ts: from an id to the row of its vector: open addressing over two words a slot, in memory that may be a
 // file's.
 //
-//   integers  the id's lower half, row + 1; ids that have an upper half are told apart by the list of ids
-//   texts     a hash of the UTF-8, row + 1; told apart by their bytes
+//   integers  the lower half of the id, row + 1; the list of ids tells ids with an upper half apart
+//   texts     a hash of the UTF-8, row + 1; their bytes tell them apart
 //
-// A seed chooses the slots, so that nobody who chooses some ids of a table can choose them. It is made from all ids, so
-// that the same table makes the same file. An id lies at most PROBES_MAX slots behind its first one; if that fails,
-// another seed is taken. At most half of the slots are used, so that a probe seldom leaves its cache line. The row in a
-// slot is checked against the size of the table: a file that lies gives wrong rows, but never other memory, and no long
-// searches.
+// A seed decides which slots ids get, so nobody who chooses some ids of a table can choose their slots. The seed is
+// made from all ids, so the same table makes the same file. An id lies at most PROBES_MAX slots from its first one; if
+// that fails, another seed is taken. At most half of the slots are used, so a search seldom leaves its cache line. The
+// row in a slot is checked against the size of the table. So a file that lies gives wrong rows, but never other memory,
+// and no long searches.
 
 import { createHash } from 'node:crypto';
 import { native, PROBES_MAX } from '../addon/native.js';
@@ -16,18 +16,18 @@ import { typedArrayName } from '../base/kinds.js';
 import { isWellFormed, rangeError, typeError } from '../base/options.js';
 
 const LOWER = 2 ** 32;
-/** Fewer than one in 10 000 random seeds fail; so many in a row do not. */
+/** Fewer than one in 10 000 random seeds fail, so that many in a row do not. */
 const SEEDS_MAX = 8;
 /** Node takes less than 2 GiB. */
 const HASHED_AT_ONCE = 2 ** 30;
 
-/** Words of the slots for so many ids. */
+/** How many words the slots for so many ids have. */
 function slotsFor(count: number): Int32Array<ArrayBuffer> {
   const capacity = 2 ** Math.max(1, Math.ceil(Math.log2(Math.max(1, count) * 2)));
   return new Int32Array(new ArrayBuffer(8 * capacity));
 }
 
-/** A power of two, or the slots are none. */
+/** Whether so many words can be slots: two words for each slot, and a power of two of slots. */
 export function areSlots(words: number): boolean {
   const capacity = words / 2;
   return capacity >= 2 && Number.isInteger(Math.log2(capacity)) && capacity <= 2 ** 30;
@@ -35,16 +35,16 @@ export function areSlots(words: number): boolean {
 
 const shiftOf = (slots: Int32Array) => 33 - Math.log2(slots.length);
 
-/** Slots, and the seed that they were filled by, as 16 hexadecimal digits. */
+/** Slots, and the seed by which they were filled, as 16 hexadecimal digits. */
 export interface IdSlots {
   readonly slots: Int32Array;
   readonly seed: string;
 }
 
 export interface IdIndex<Id> extends IdSlots {
-  /** -1 if there is none. */
+  /** The row of an id; -1 if there is none. */
   rowOf(id: Id): number;
-  /** The rows of many ids. @throws {TypeError} one of them is no id of this kind. */
+  /** The rows of many ids. @throws {TypeError} one of them is not an id of this kind. */
   rowsOf(ids: ArrayLike<unknown>): Int32Array;
 }
 
@@ -55,7 +55,7 @@ const keyOf = (seed: string) => [Number.parseInt(seed.slice(0, 8), 16) | 0, Numb
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
 
-/** Slots that `fill` filled. It returns false if an id finds no place, and is then called with another seed. */
+/** Makes slots. `fill` returns false if an id finds no place, and is then called with another seed. */
 function filled(count: number, ids: readonly Uint8Array[], fill: (given: IdSlots) => boolean): IdSlots {
   for (let attempt = 0; attempt < SEEDS_MAX; ++attempt) {
     const hash = createHash('sha256');
@@ -67,7 +67,7 @@ function filled(count: number, ids: readonly Uint8Array[], fill: (given: IdSlots
   throw rangeError('ids', 'ids that an index can hold', `${count} of them`);
 }
 
-/** Of whole numbers; `words`: two of each id, the lower one first. */
+/** The index of integers. `words`: two for each id, the lower one first. */
 export class IntegerIndex implements IdIndex<number> {
   readonly slots: Int32Array;
   readonly seed: string;
@@ -80,9 +80,9 @@ export class IntegerIndex implements IdIndex<number> {
   readonly #wide: boolean;
 
   /**
-   * `wide`: whether some id has an upper half, or is below 0; by default all words are checked.
+   * `wide`: whether some id has an upper half, or is below 0. By default all words are checked.
    *
-   * @throws {RangeError} an id twice; only if no slots are given.
+   * @throws {RangeError} an id comes twice; only if no slots are given.
    */
   constructor(words: Int32Array, given?: IdSlots, wide = hasUpperHalf(words)) {
     this.#words = words;
@@ -140,7 +140,7 @@ function addIntegers(words: Int32Array, { slots, seed }: IdSlots): boolean {
   return true;
 }
 
-/** Of texts: their bytes back to back, and where each ends. */
+/** The index of texts: their bytes back to back, and where each ends. */
 export class TextIndex implements IdIndex<string> {
   readonly slots: Int32Array;
   readonly seed: string;
@@ -150,7 +150,7 @@ export class TextIndex implements IdIndex<string> {
   /** Where native code writes the row of one id. */
   readonly #row = new Int32Array(new ArrayBuffer(4));
 
-  /** @throws {RangeError} an id twice; only if no slots are given. */
+  /** @throws {RangeError} an id comes twice; only if no slots are given. */
   constructor(bytes: Uint8Array, ends: Float64Array, given?: IdSlots) {
     this.#bytes = bytes;
     this.#ends = ends;
@@ -162,7 +162,7 @@ export class TextIndex implements IdIndex<string> {
   }
 
   rowOf(id: string): number {
-    if (!isWellFormed(id)) return -1; // UTF-8 would make it another text, which may be there
+    if (!isWellFormed(id)) return -1; // UTF-8 would make another text of it, which may be there
     this.#find([id], this.#row);
     return this.#row[0]!;
   }
@@ -179,7 +179,7 @@ export class TextIndex implements IdIndex<string> {
     return rows;
   }
 
-  /** By native code, which survives a file that is cut. */
+  /** Searches by native code, which survives a file that is cut. */
   #find(ids: readonly string[], rows: Int32Array): void {
     native.tableFindTexts(this.slots, this.#bytes, this.#ends, this.#key[0]!, this.#key[1]!, ids, rows);
   }
@@ -209,7 +209,7 @@ function addTexts(bytes: Uint8Array, ends: Float64Array, { slots, seed }: IdSlot
   return true;
 }
 
-/** As native code finds them. Numbers that differ only above the lower half of one differ in the second step. */
+/** The hash of an id, as in native code. Ids that differ only in the upper half differ in the second step. */
 function hashOfInteger(low: number, high: number, key0: number, key1: number): number {
   const hash = mixed(low ^ key0, key1);
   return high === 0 ? hash : mixed(hash ^ high, key1);
@@ -221,13 +221,13 @@ function mixed(word: number, key: number): number {
   return second ^ (second >>> 16);
 }
 
-/** HalfSipHash-1-3 [Aumasson, Bernstein]: nobody who does not know the key can find two texts with one hash. */
+/** HalfSipHash-1-3 [Aumasson, Bernstein]: without the key, nobody can find two texts with the same hash. */
 function hashOfText(text: Uint8Array, key0: number, key1: number): number {
   let v0 = key0;
   let v1 = key1;
   let v2 = key0 ^ 0x6c796765;
   let v3 = key1 ^ 0x74656462;
-  const words = (text.length >>> 2) + 1; // the last one has the length, too
+  const words = (text.length >>> 2) + 1; // the last one also has the length
   for (let i = 0; i < words + 3; ++i) {
     const word = i < words ? wordAt(text, i) : 0;
     if (i === words) v2 ^= 0xff;
@@ -247,7 +247,7 @@ function hashOfText(text: Uint8Array, key0: number, key1: number): number {
   return v1 ^ v3;
 }
 
-/** Four bytes of a text; of what is left behind the last four, with the length above. */
+/** Four bytes of a text as a word. The last word has the remaining bytes, and the length above them. */
 function wordAt(text: Uint8Array, i: number): number {
   const at = 4 * i;
   if (at + 4 <= text.length) return text[at]! | (text[at + 1]! << 8) | (text[at + 2]! << 16) | (text[at + 3]! << 24);

@@ -1,4 +1,4 @@
-// job.ts: native work on a file beside the event loop: its progress, and how it is stopped.
+// job.ts: native work on a file beside the event loop: reports its progress, and stops it.
 
 import { availableParallelism } from 'node:os';
 import { CONTROL_WORDS, DONE_KIB, GIVE_UP, type NativeRefusal, native } from '../addon/native.js';
@@ -20,14 +20,14 @@ const LOAD_OPTIONS = ['onProgress', 'signal', 'threads'] as const;
 const THREADS_MAX = 8;
 const PROGRESS_MS = 50;
 
-/** Options that were checked. */
+/** The options, checked. */
 export interface Load {
   readonly threads: number;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: LoadOptions['onProgress'];
 }
 
-/** `known`: those that the caller takes. */
+/** Checks options. `known`: the names that the caller allows. */
 export function loadOptions(options?: LoadOptions, known: readonly string[] = LOAD_OPTIONS): Load {
   const given = optionsObject('options', options, known);
   const { threads } = given;
@@ -40,7 +40,7 @@ export function loadOptions(options?: LoadOptions, known: readonly string[] = LO
   };
 }
 
-/** Stops all work that is under way: a process that exits waits for its threads. */
+/** Stops all work under way, because a process that exits waits for its threads. */
 const underWay = new Set<() => void>();
 const giveAllUp = () => {
   for (const giveUp of underWay) giveUp();
@@ -68,7 +68,7 @@ export async function job<T>(
     try {
       if (thrown === undefined) report?.(Atomics.load(control, DONE_KIB) * 1024);
     } catch (error) {
-      thrown = { error }; // by the listener: out of a timer it would end the process
+      thrown = { error }; // the listener's error: thrown out of a timer, it would end the process
       giveUp();
     }
   };

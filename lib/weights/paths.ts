@@ -1,4 +1,4 @@
-// paths.ts: how a caller names a file, and which file is replaced where he names one that is there.
+// paths.ts: how a caller names a file, and which file a write replaces.
 
 import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -9,15 +9,15 @@ import { rangeError, textOption } from '../base/options.js';
 export type FilePath = string | URL;
 
 const PATH_MAX = 4096;
-/** As the system itself follows links at most. */
+/** The most links that are followed: as many as the system follows. */
 const LINKS_MAX = 40;
 
-/** @throws {TypeError | RangeError} `path` is neither a text nor a `file:` URL of this machine. */
+/** The path as a text. @throws {TypeError | RangeError} it is neither a text nor a `file:` URL of this machine. */
 export function pathOption(path: unknown, name = 'path'): string {
   return textOption(name, isUrl(path) ? pathOf(path, name) : path, PATH_MAX, 1);
 }
 
-/** A URL of any realm. */
+/** Whether it is a URL, of any realm. */
 function isUrl(value: unknown): value is URL {
   if (typeof value !== 'object' || value === null) return false;
   const { href, protocol } = value as Partial<URL>;
@@ -32,16 +32,16 @@ function pathOf(url: URL, name: string): string {
   }
 }
 
-/** A file that is to be replaced, or made; with the facts that it keeps. */
+/** A file that will be replaced or made, with the facts that it keeps. */
 export interface Target {
   readonly path: string;
   readonly kept: { readonly mode: number; readonly uid: number; readonly gid: number } | undefined;
 }
 
 /**
- * What a write to `path` replaces: where that is a link, the file that it leads to, as editors have it.
+ * What a write to `path` replaces. If that is a link, it is the file that the link leads to, as in editors.
  *
- * Rejects with a RangeError for what is there and is no file; errors of the file system as they are.
+ * Rejects with a RangeError if something is there that is not a file; with errors of the file system as they are.
  */
 export async function targetOf(path: string): Promise<Target> {
   const target = await behindLinks(path);
@@ -51,7 +51,7 @@ export async function targetOf(path: string): Promise<Target> {
   return { path: target, kept: { mode: facts.mode & 0o777, uid: facts.uid, gid: facts.gid } };
 }
 
-/** By itself and not by `realpath`: the last link may lead to a file that is still to be made. */
+/** Follows links. Not by `realpath`: the last link may lead to a file that does not exist yet. */
 async function behindLinks(path: string): Promise<string> {
   let at = path;
   for (let links = 0; links < LINKS_MAX; ++links) {
@@ -64,7 +64,7 @@ async function behindLinks(path: string): Promise<string> {
   throw rangeError('path', `at most ${LINKS_MAX} links`, path);
 }
 
-/** In a folder where everybody may put links, only those of its owner and our own are followed, as Linux does it. */
+/** In a folder where everybody may put links, only links of its owner and this user are followed, as in Linux. */
 async function checkLink(link: string, folder: string, owner: number): Promise<void> {
   const { mode, uid } = await stat(folder);
   if ((mode & 0o1002) === 0o1002 && owner !== uid && owner !== process.geteuid?.())

@@ -1,4 +1,4 @@
-// row-encoders.ts: vectors of numbers as the elements of a table.
+// row-encoders.ts: from vectors of numbers to the elements of a table.
 
 import { rangeError } from '../base/options.js';
 
@@ -8,9 +8,9 @@ type Elements = Float32Array | Uint16Array | Int8Array;
 
 export interface RowEncoder {
   readonly array: new (length: number) => Elements;
-  /** As `Weights.write` calls it. */
+  /** The name of the type for `Weights.write`. */
   readonly bytes: number;
-  /** Writes one vector's elements at `at`; returns what they are to be multiplied by. */
+  /** Writes the elements of one vector at `at`, and returns their scale. */
   encode(vector: ArrayLike<number>, out: Elements, at: number): number;
   /** Whether an element stands for a finite number. */
   finite(element: number): boolean;
@@ -31,8 +31,8 @@ function eachBy(convert: (x: number) => number): RowEncoder['encode'] {
 }
 
 /**
- * By the largest element, which becomes 127 or -127: an error of at most half of the scale an element. The scale is no
- * finite number where an element, or the scale itself, is none.
+ * The largest element becomes 127 or -127. The error of an element is at most half of the scale. The scale is not
+ * finite if an element, or the scale itself, is not.
  */
 function scaledBytes(vector: ArrayLike<number>, out: Elements, at: number): number {
   let largest = 0;
@@ -54,7 +54,7 @@ export function firstOf(
   return -1;
 }
 
-/** What an element is that is no finite number. */
+/** The number of an element that is not finite. */
 export function numberOf(element: number, dtype: RowDType): number {
   if (dtype === 'F32') return element;
   if ((element & (dtype === 'F16' ? 0x03ff : 0x7f)) !== 0) return Number.NaN;
@@ -69,7 +69,7 @@ export function notFinite(name: string, dtype: RowDType, id: unknown, value: num
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** The nearest bfloat16, even of two; a NaN stays one. */
+/** The nearest bfloat16; of two, the even one. A NaN stays a NaN. */
 function bfloatOf(x: number): number {
   float[0] = x;
   const word = bits[0]!;
@@ -77,7 +77,7 @@ function bfloatOf(x: number): number {
   return (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
 }
 
-/** The nearest binary16, even of two (of the float32 that `x` is nearest to). */
+/** The nearest binary16 of the float32 nearest to `x`; of two, the even one. */
 function halfOf(x: number): number {
   float[0] = x;
   const sign = (bits[0]! >>> 16) & 0x8000;
@@ -85,7 +85,7 @@ function halfOf(x: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7e00; // NaN
   if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 and more: Infinity
   if (magnitude >= 0x38800000) return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
-  // Below 2^-14 a multiple of 2^-24, which a float64 rounds to exactly.
+  // Below 2^-14 the result is a multiple of 2^-24, to which a float64 rounds exactly.
   float[0] = Math.abs(x);
   const steps = float[0]! * 2 ** 24;
   const below = Math.floor(steps);

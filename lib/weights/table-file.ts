@@ -1,11 +1,11 @@
 // table-file.ts: opens a file of embeddings, and checks what is in it: where its rows lie, and which id each has.
 //
 //   vectors        [N, D] of F32, F16, BF16 or I8
-//   scales         [N] of F32, of I8 vectors: what each element is to be multiplied by
+//   scales         [N] of F32, for I8 vectors: the factor for the elements of each row
 //   ids            [N] of U32 or I64; or the UTF-8 of texts, back to back, with
-//   ids.ends       [N] of F64: where each ends
-//   index          [S, 2] of I32, if the file was written here: id-index.ts, by the seed that its metadata have as
-//                  `index.seed`; else it is made when the file is opened
+//   ids.ends       [N] of F64: where each text ends
+//   index          [S, 2] of I32, if zerohop wrote the file: see id-index.ts. The metadata have its seed as `index.seed`.
+//                  If it is missing, it is made when the file is opened
 
 import { type NativeVectors, ROW_TYPES } from '../addon/native.js';
 import { WeightsError } from './error.js';
@@ -18,7 +18,7 @@ import { Weights } from './weights.js';
 
 export type TableRow = Float32Array | Uint16Array | Int8Array;
 
-/** What a table has of one file. A call that began with it ends with it, also after `swap`. */
+/** One file of a table. A call that began with it ends with it, even after `swap`. */
 export interface TableFile {
   readonly weights: Weights;
   /** Of a row. */
@@ -35,7 +35,7 @@ export interface TableFile {
   readonly dimensions: number;
   readonly dtype: string;
   readonly texts: boolean;
-  /** A view of a row that there is. */
+  /** A view of a row. REQUIRES: the row exists. */
   readonly viewOf: (row: number) => TableRow;
   /** The id of a row. */
   readonly idOf: (row: number) => TableId;
@@ -44,10 +44,10 @@ export interface TableFile {
 }
 
 const DTYPES: readonly string[] = ROW_TYPES;
-/** Of floats of 16 bits the bits, on every Node. */
+/** The arrays of rows. Floats of 16 bits are shown as bits, on every Node. */
 const ARRAYS: readonly TableFile['array'][] = [Float32Array, Uint16Array, Uint16Array, Int8Array];
 
-/** Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is no table. */
+/** Opens a table's file. Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is not a table. */
 export async function openTable(path: FilePath): Promise<TableFile> {
   const weights = await Weights.open(path);
   try {
@@ -98,8 +98,8 @@ function readTable(weights: Weights): TableFile {
 }
 
 /**
- * A copy of a tensor's bytes. A tensor that is read from end to end is copied first: the file may be cut meanwhile, and
- * reading its pages would then end the process.
+ * A copy of a tensor's bytes. A tensor that is read from end to end is copied first: if the file is cut meanwhile,
+ * reading its pages would end the process.
  *
  * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`
  */
@@ -109,7 +109,7 @@ function copyOf(tensor: WeightTensor, from = 0, to = tensor.bytes): ArrayBuffer 
   return bytes.buffer;
 }
 
-/** Filled from a copy; over the pages from then on, which all processes share. */
+/** The index is filled from a copy. From then on it uses the pages, which all processes share. */
 function integerIndexOver(ids: WeightTensor, words: Int32Array, given: IdSlots | undefined): IntegerIndex {
   const copied = ids.dtype === 'I64' ? new Int32Array(copyOf(ids)) : words;
   const wide = hasUpperHalf(copied);
@@ -121,7 +121,7 @@ function textIndexOver(ids: WeightTensor, ends: WeightTensor, given: IdSlots | u
   return new TextIndex(ids.data as Uint8Array, ends.data as Float64Array, slots);
 }
 
-/** Of whole numbers: the id of a row, from the file. */
+/** For integers: the id of a row, from the file. */
 function numbersFrom(ids: WeightTensor): TableFile['idOf'] {
   const bytes = ids.dtype === 'U32' ? 4 : 8;
   return (row) => {
@@ -140,7 +140,7 @@ function textsFrom(ids: WeightTensor, ends: WeightTensor): TableFile['idOf'] {
   };
 }
 
-/** An id twice is the file's fault here, not the caller's. */
+/** If an id comes twice, that is the file's fault here, not the caller's. */
 function indexOf<Index>(make: () => Index, wrong: (message: string) => WeightsError): Index {
   try {
     return make();
@@ -150,7 +150,9 @@ function indexOf<Index>(make: () => Index, wrong: (message: string) => WeightsEr
   }
 }
 
-/** By the array's constructor: `subarray` takes twice as long. Several windows where one cannot show all rows. */
+/**
+ * Views of rows, made by the array's constructor: `subarray` takes longer. Several windows if one cannot show all rows.
+ */
 function viewsOf(
   vectors: WeightTensor,
   array: TableFile['array'],
@@ -177,7 +179,7 @@ function wordsOf(ids: WeightTensor, size: number, wrong: (message: string) => We
   if (ids.shape.length !== 1 || ids.shape[0] !== size)
     throw wrong(`ids: expected [${size}], found [${ids.shape.join(', ')}]`);
   if (ids.dtype === 'I64') {
-    const { buffer, byteOffset, byteLength } = ids.data; // a window of its own where they lie at no multiple of 8
+    const { buffer, byteOffset, byteLength } = ids.data; // has a window of its own if it lies at no multiple of 8
     return new Int32Array(buffer, byteOffset, byteLength / 4);
   }
   if (ids.dtype !== 'U32')
@@ -220,7 +222,7 @@ function scalesOf(
   return scales.data as Float32Array;
 }
 
-/** The slots of the file; undefined if it has none, or does not say by which seed they were filled. */
+/** The slots of the file; undefined if there are none, or if it does not say by which seed they were filled. */
 function slotsOf(weights: Weights, wrong: (message: string) => WeightsError): IdSlots | undefined {
   const index = weights.tensors.get('index');
   const seed = weights.metadata[INDEX_SEED];

@@ -1,6 +1,6 @@
-// table-write.ts: writes a file of embeddings from ids and vectors, row by row. No more than some MiB of vectors are in
-// memory, however many there are. The vectors come first in the file. Room is left for the header. So the header and
-// the index can be made when the last row is known.
+// table-write.ts: writes a file of embeddings from ids and vectors, row by row. At most some MiB of vectors are in
+// memory, however many there are. Room is left for the header, and the vectors come right after it. So header and index
+// can be made when the last row is known (D64 in docs/DECISIONS.md).
 
 import { isFloat32Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../base/options.js';
@@ -12,58 +12,58 @@ import { checkWritten, controlOf, headerOf, type TensorEntry } from './write.js'
 
 export type TableId = number | string;
 
-/** What a table is written from: ids and vectors in one order. */
+/** The content of a table: ids and vectors, in the same order. */
 export interface TableContents {
   ids: readonly TableId[] | Int32Array | Uint32Array | BigInt64Array;
-  /** One after the other, of `dimensions` each; or one each. */
+  /** One array with all vectors, each of `dimensions`; or an array for each vector. */
   vectors: Float32Array | Int8Array | Uint16Array | readonly ArrayLike<number>[];
-  /** Where `vectors` are one array. */
+  /** Needed if `vectors` are one array. */
   dimensions?: number;
-  /** Of Uint16Array: what its bits are. Default `'F16'`. Of numbers: see {@link TableWriteOptions}. */
+  /** For a Uint16Array: what its bits are. Default `'F16'`. For numbers see {@link TableWriteOptions}. */
   dtype?: RowDType;
-  /** Of Int8Array. */
+  /** For an Int8Array: the scale of each row. */
   scales?: Float32Array;
 }
 
-/** Ids and vectors of numbers, pair by pair: a Map, a list, a generator, a cursor of a database. */
+/** Pairs of an id and a vector of numbers: a Map, a list, a generator, a cursor of a database. */
 export type TableRows =
   | Iterable<readonly [TableId, ArrayLike<number>]>
   | AsyncIterable<readonly [TableId, ArrayLike<number>]>;
 
 export interface TableWriteOptions {
   /**
-   * What numbers become. `'F32'` (default); `'F16'`, `'BF16'`: rounded to the nearest; `'I8'`: bytes, with a scale for
-   * each row, by its largest element.
+   * The element type of the table. `'F32'`: the default. `'F16'`, `'BF16'`: rounded to the nearest. `'I8'`: bytes, with
+   * a scale for each row, from its largest element.
    */
   dtype?: RowDType;
   /**
-   * What becomes of vectors with NaN, an Infinity, or a number that is one as an element of the table (70 000 as F16,
-   * 1e300 as F32): refused by default; `'keep'` writes them as they are. No search finds such a row. I8 has no way to
-   * write them.
+   * What to do with vectors that have NaN, an Infinity, or a number that becomes one in the element type (70 000 as
+   * F16, 1e300 as F32). They are refused by default. `'keep'` writes them as they are; no search finds such a row. I8
+   * cannot hold them.
    */
   nonFinite?: 'refuse' | 'keep';
-  /** Called after every few MiB; with `total` if it is known. */
+  /** Called after every few MiB. It has `total` if that is known. */
   onProgress?: (progress: { rows: number; total?: number }) => void;
   /** Stops writing, and leaves nothing behind. */
   signal?: AbortSignal;
 }
 
 const DTYPES: readonly RowDType[] = ['F32', 'F16', 'BF16', 'I8'];
-/** Where the metadata have the seed of `index`. */
+/** The name of the seed of `index` in the metadata. */
 export const INDEX_SEED = 'index.seed';
 const metadataOf = (seed: string) => ({ format: 'zerohop embedding table 1', [INDEX_SEED]: seed });
-/** As long as any. */
+/** A seed as long as any. */
 const SOME_SEED = '0'.repeat(16);
 const PIECE_BYTES = 2 ** 22;
 
-/** Rows as they are written: some at a time. */
+/** Some rows, as they are written. */
 interface Piece {
   readonly ids: ArrayLike<TableId | bigint>;
   readonly elements: ArrayLike<number> & ArrayBufferView;
   readonly scales?: Float32Array | undefined;
 }
 
-/** What is to be made of numbers. */
+/** How to encode numbers. */
 interface Wanted {
   readonly dtype: RowDType | undefined;
   readonly keep: boolean;
@@ -91,7 +91,7 @@ export async function writeTable(
     keep: nonFinite !== undefined && choiceOption('options.nonFinite', nonFinite, ['refuse', 'keep']) === 'keep',
   };
   const target = await targetOf(pathOption(path));
-  // The iterator begins when there is a file for it: it would be left open otherwise.
+  // The iterator begins when there is a file for it. Otherwise it might be left open.
   const write = async (file: GrowingFile) => writeSource(file, await sourceOf(contents, wanted), onProgress);
   await writeAtomically(target.path, write, signal, undefined, target.kept);
 }
@@ -126,7 +126,7 @@ async function writeSource(
   await file.writeAt(0, headerOf(entries, metadataOf(seed), room));
 }
 
-/** The entries of the longest header that may come of it. */
+/** The entries of the longest header that may be needed. */
 function entriesOf({ dtype, dimensions, scaled }: Source, most: number, texts: boolean): TensorEntry[] {
   const longest = (name: string): TensorEntry => ({ name, dtype: 'I64', shape: [most, most], bytes: most });
   return [
@@ -150,7 +150,7 @@ async function sourceOf(contents: unknown, wanted: Wanted): Promise<Source> {
     throw typeError('contents', 'ids and vectors, or pairs of them', contents);
   if (Symbol.iterator in contents || Symbol.asyncIterator in contents)
     return sourceOfRows(contents as TableRows, wanted);
-  // Own members, each read once.
+  // Reads own members, each once.
   const [ids, vectors, dimensions, dtype, scales] = MEMBERS.map((name) => memberOf(contents, name));
   const lists = { ids, vectors, dimensions, dtype, scales } as TableContents;
   const both = { ...wanted, dtype: wanted.dtype ?? dtypeOf('dtype', lists.dtype) };
@@ -167,7 +167,7 @@ function dtypeOf(name: string, dtype: unknown): RowDType | undefined {
 
 async function sourceOfRows(rows: TableRows, { dtype = 'F32', keep }: Wanted): Promise<Source> {
   const iterator = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]();
-  // The first row says how long all are.
+  // The first row decides how long all rows are.
   const first = await iterator.next();
   let dimensions = 1;
   try {
@@ -181,7 +181,7 @@ async function sourceOfRows(rows: TableRows, { dtype = 'F32', keep }: Wanted): P
     try {
       for (let row = 0; !next.done; next = await iterator.next(), ++row) yield pairOf(next.value, row);
     } finally {
-      if (!next.done) await iterator.return?.(); // it was left early
+      if (!next.done) await iterator.return?.(); // it is left early
     }
   }
   return { dtype, dimensions, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions, keep) };
@@ -206,7 +206,7 @@ function sourceOfVectors(contents: TableContents, { dtype = 'F32', keep }: Wante
   return { dtype, dimensions, total: ids.length, scaled: dtype === 'I8', pieces };
 }
 
-/** Vectors in one array: as they are, or float32 made narrower. */
+/** Vectors in one array, as they are, or from float32 to a narrower type. */
 function sourceOfElements(contents: TableContents, wanted: Wanted): Source {
   const { ids, scales } = contents;
   const vectors = contents.vectors as Float32Array | Int8Array | Uint16Array;
@@ -236,7 +236,7 @@ const NATURAL: Record<string, readonly RowDType[] | undefined> = {
   Uint16Array: ['F16', 'BF16'],
 };
 
-/** What the elements of an array may be called without a change. */
+/** The element types that an array has without a conversion. */
 function naturalOf(vectors: unknown): readonly RowDType[] {
   const natural = NATURAL[typedArrayName(vectors) ?? ''];
   if (natural !== undefined) return natural;
@@ -275,7 +275,7 @@ function* slices(
   }
 }
 
-/** Refuses what is no finite number. */
+/** Refuses numbers that are not finite. */
 function* checked(pieces: Iterable<Piece>, dtype: RowDType, dimensions: number): Generator<Piece> {
   const { finite } = ROW_ENCODERS[dtype];
   let row = 0;
@@ -329,7 +329,7 @@ async function* encoded(
   if (ids.length > 0) yield piece();
 }
 
-/** The ids of a table, in order: all numbers, or all texts. */
+/** The ids of a table, in order: either all numbers, or all texts. */
 class IdList {
   count = 0;
   #words = new Int32Array(2048);
@@ -357,7 +357,7 @@ class IdList {
     this.#words[2 * row + 1] = Math.floor(number / 2 ** 32);
   }
 
-  /** The tensors that they are, with their index. @throws {RangeError} an id twice. */
+  /** The tensors for the ids and their index. @throws {RangeError} an id comes twice. */
   finish(): { seed: string; parts: { name: string; dtype: string; shape: number[]; bytes: Uint8Array }[] } {
     const texts = this.#texts;
     if (texts === undefined) {

@@ -1,4 +1,5 @@
-// tensor.ts: a tensor of a checkpoint: its elements over the mapping, as float32, or read from the file.
+// tensor.ts: a tensor of a checkpoint. Its elements are shown over the mapping, converted to float32, or read from the
+// file.
 
 import { native } from '../addon/native.js';
 import { isFloat32Array, isUint8Array } from '../base/kinds.js';
@@ -10,13 +11,13 @@ import type { TensorPlace, WeightsFile } from './file.js';
 /** A tensor of a checkpoint. */
 export class WeightTensor {
   readonly name: string;
-  /** As the file calls it: F32, BF16, Q4_K … */
+  /** The element type, as the file calls it: F32, BF16, Q4_K … */
   readonly dtype: string;
   /** The outermost dimension first. */
   readonly shape: readonly number[];
-  /** In the file. */
+  /** How many bytes it has in the file. */
   readonly bytes: number;
-  /** Of quantised types, the blocks that its elements lie in: how many elements, in how many bytes. */
+  /** For quantised types: how many elements a block has, and how many bytes. */
   readonly quantization: { readonly blockElements: number; readonly blockBytes: number } | undefined;
   readonly #file: WeightsFile;
   readonly #begin: number;
@@ -34,7 +35,7 @@ export class WeightTensor {
     this.#file = file;
   }
 
-  /** Its elements begin at a multiple of their size, as the processor and some libraries like it. */
+  /** Whether its elements begin at a multiple of their size, which is faster, and which some libraries need. */
   get aligned(): boolean {
     return this.#begin % arrayOf(this.dtype).bytes === 0;
   }
@@ -45,21 +46,21 @@ export class WeightTensor {
   }
 
   /**
-   * The elements, over the mapping itself: the typed array of the type; of F16 a Float16Array where the runtime has
-   * one, of BF16 the bits in a Uint16Array; of what has no array, the bytes. A view stays as it is after the weights
-   * were closed.
+   * The elements, over the mapping itself, in the typed array of their type. F16 is a Float16Array if the runtime has
+   * it. BF16 is bits in a Uint16Array. A type without an array is bytes. A view stays as it is after the weights were
+   * closed.
    *
-   * Writing to it changes this mapping alone: neither the file, nor another worker's view. Cost: a typed array, once.
+   * A write to it changes only this mapping: neither the file nor another worker's view. Cost: a typed array, once.
    *
-   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: longer than one buffer may be (4 GiB on Node 20); take {@link part}s.
-   * `ERR_WEIGHTS_CLOSED`: asked for after `close`.
+   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: it is longer than one buffer may be (4 GiB on Node 20); use {@link
+   *   part}. `ERR_WEIGHTS_CLOSED`: the weights were closed.
    */
   get data(): ArrayBufferView {
     this.#data ??= this.part(0, this.bytes);
     return this.#data;
   }
 
-  /** As {@link data}, of the bytes from `begin` to `end` of the tensor, which are whole elements. */
+  /** As {@link data}, but only bytes `begin` to `end` of the tensor. They must be whole elements. */
   part(begin: number, end: number): ArrayBufferView {
     void this.#file.handle; // throws after `close`
     const { array, bytes } = arrayOf(this.dtype);
@@ -74,7 +75,7 @@ export class WeightTensor {
     return new array(buffer, offset, (end - begin) / bytes);
   }
 
-  /** Gives up its view, which keeps the memory of a closed file. @internal */
+  /** Gives up its view, which would keep the memory of a closed file. @internal */
   forget(): void {
     this.#data = undefined;
   }
@@ -85,10 +86,10 @@ export class WeightTensor {
   }
 
   /**
-   * Its elements as float32, whatever their type: from 16 and 8 bits, whole numbers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K
-   * …). From `begin` to `end`, in bytes that are whole elements or blocks; all of it by default.
+   * Its elements as float32: from 16 and 8 bits, integers, or blocks (Q4_0, Q8_0, Q4_K, Q6_K …). `begin` and `end`
+   * choose bytes, which must be whole elements or blocks; by default, all of the tensor.
    *
-   * @throws {TypeError} its type is none that can be converted. @throws {RangeError} no whole blocks; `out` is too
+   * @throws {TypeError} its type cannot be converted. @throws {RangeError} the bytes are not whole blocks; `out` is too
    * short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
    */
@@ -111,7 +112,7 @@ export class WeightTensor {
     return floats;
   }
 
-  /** Copies its bytes from the file into `out`, which may hold fewer; a file that was cut meanwhile is an error. */
+  /** Copies its bytes from the file into `out`, which may be shorter. A file that was cut meanwhile is an error. */
   read(out: Uint8Array, from = 0): void {
     countOption('from', from, 0, this.bytes);
     if (!isUint8Array(out)) throw typeError('out', 'a Uint8Array', out);

@@ -1,4 +1,4 @@
-// weights.ts: the weights of a model, mapped: a checkpoint of one file or of several.
+// weights.ts: the weights of a model: a checkpoint of one file or of several, mapped.
 
 import { basename } from 'node:path';
 import { native, STRATEGIES } from '../addon/native.js';
@@ -16,19 +16,19 @@ import { showAll } from './windows.js';
 import { type WritableTensors, type WriteOptions, writeWeights } from './write.js';
 
 export interface WeightsOptions {
-  /** Default `'auto'`: mapped, but read into memory where the file lies on a network. */
+  /** Default `'auto'`: mapped, or read into memory if the file lies on a network file system. */
   strategy?: WeightsStrategy;
   /** Compute the digest before `open` returns. Default: when `computeDigest()` is called. */
   digest?: boolean;
-  /** Gives up reading files that are read and not mapped. */
+  /** Gives up while files are read into memory. */
   signal?: AbortSignal;
 }
 
-/** A file of a checkpoint, as onnxruntime takes it beside a model. */
+/** A file of a checkpoint, in the form in which onnxruntime takes it beside a model. */
 export interface ExternalDataFile {
-  /** Its name without folders: the `location` that the model says. */
+  /** Its name without folders: the `location` in the model. */
   path: string;
-  /** All of it, over the mapping. */
+  /** The whole file, over the mapping. */
   data: Uint8Array<ArrayBuffer>;
 }
 
@@ -37,7 +37,7 @@ const OPTIONS = ['strategy', 'digest', 'signal'] as const;
 /** The weights of a model. Made by {@link Weights.open}. */
 export class Weights implements Iterable<WeightTensor> {
   readonly path: string;
-  /** By name, in the order of the files. */
+  /** The tensors by name, in the order of the files. */
   readonly tensors: ReadonlyMap<string, WeightTensor>;
   /** What the headers say beside the tensors. */
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -45,11 +45,11 @@ export class Weights implements Iterable<WeightTensor> {
   #digest: string | undefined;
 
   /**
-   * Opens a checkpoint: one `.safetensors` or `.gguf`; an `…index.json` with its shards; or the folder of a
-   * `model.safetensors`, `diffusion_pytorch_model.safetensors`, `adapter_model.safetensors`, `adapters.safetensors` or
-   * `weights.safetensors`, the first of these, or of its index. Nothing but headers is read. A path, or a `file:` URL.
+   * Opens a checkpoint by a path or a `file:` URL. It is a `.safetensors` or `.gguf` file; an `…index.json` with its
+   * shards; or a folder. Of a folder it takes the first of `model.safetensors`, `diffusion_pytorch_model.safetensors`,
+   * `adapter_model.safetensors`, `adapters.safetensors` and `weights.safetensors`, or its index. Only headers are read.
    *
-   * Rejects with a WeightsError whose `code`, `path` and `offset` say what is wrong with which file, and where.
+   * Rejects with a WeightsError. `code`, `path` and `offset` say what is wrong with which file, and where.
    * @example const weights = await Weights.open('model/', { digest: true })
    */
   static async open(path: FilePath, options?: WeightsOptions): Promise<Weights> {
@@ -71,10 +71,10 @@ export class Weights implements Iterable<WeightTensor> {
 
   /**
    * Writes tensors to a safetensors file, atomically: whoever opens `path` sees the old file or the new one, never a
-   * part. The tensors must not change until it is done. Elements are written as they are, also those that are no finite
-   * numbers. Over a link, the file that it leads to is written; over a file, its permissions stay.
+   * part. The tensors must not change until it is done. Elements are written as they are, also those that are not
+   * finite. If `path` is a link, the file that it leads to is written. A file that is replaced keeps its permissions.
    *
-   * Rejects with a TypeError or RangeError for a name or a tensor that is none, `signal`'s reason, and errors of the
+   * Rejects with a TypeError or RangeError for an invalid name or tensor; with `signal`'s reason; with errors of the
    * file system as they are.
    * @example await Weights.write('model.safetensors', { weight: { dtype: 'float32', shape: [2, 3], data } })
    */
@@ -98,7 +98,7 @@ export class Weights implements Iterable<WeightTensor> {
       }
       checkSplit(files, headers);
       for (const [i, header] of headers.entries()) {
-        // Not assigned: values that are read when they are asked for stay so.
+        // Defined, not assigned: a value that is read when it is asked for stays so.
         Object.defineProperties(metadata, Object.getOwnPropertyDescriptors(header.metadata));
         for (const place of header.tensors) addTensor(tensors, place, files[i]!, wanted);
       }
@@ -112,7 +112,7 @@ export class Weights implements Iterable<WeightTensor> {
     let shown = false;
     const show = () => {
       if (shown) return;
-      shown = true; // also if it fails: windows are then made one by one
+      shown = true; // even if it fails: windows are then made one by one
       showAll(
         files,
         headers.map(({ tensors }) => tensors),
@@ -128,7 +128,7 @@ export class Weights implements Iterable<WeightTensor> {
     return this.tensors.values();
   }
 
-  /** @throws {WeightsError} `ERR_WEIGHTS_TENSOR`: there is none of this name. */
+  /** The tensor of this name. @throws {WeightsError} `ERR_WEIGHTS_TENSOR`: there is none. */
   tensor(name: string): WeightTensor {
     const found = this.tensors.get(name);
     if (found !== undefined) return found;
@@ -141,8 +141,8 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * What the files contain, as 64 digits: the version of the model that they are, for `cache.model({ version })`. A
-   * changed byte anywhere gives another.
+   * A digest of what the files contain, as 64 digits. Use it as the version of the model in `cache.model({ version })`.
+   * Any changed byte gives another digest.
    *
    * @throws {WeightsError} `ERR_WEIGHTS_DIGEST`: not computed yet; `open` with `digest: true`, or await
    * `computeDigest()`.
@@ -157,11 +157,12 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Computes `digest`, or takes it from the file `<path>.zerohop-digest` that an earlier one left (of a file that is
-   * reached by a link: from the user's cache folder), if neither inode, size nor time of the file has changed since.
+   * Computes `digest`. If neither inode, size nor times of a file have changed, its part is taken from the sidecar
+   * `<path>.zerohop-digest` that an earlier call left (for a file that is reached by a link, in the user's cache
+   * folder).
    *
-   * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`: the file was cut or written to meanwhile;
-   * `ERR_WEIGHTS_CLOSED`. Cost: some 1 s for a GB by one thread, where it is in memory.
+   * Rejects with `signal`'s reason; with WeightsError `ERR_WEIGHTS_CHANGED`: the file was cut or written to meanwhile;
+   * with `ERR_WEIGHTS_CLOSED`. Cost: some 1 s for a GB that is in memory, by one thread.
    */
   async computeDigest(options?: LoadOptions): Promise<string> {
     this.#digest = await digestOf(this.#files, this.bytes, loadOptions(options));
@@ -169,13 +170,13 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * The files, for a model whose initializers lie in them: its `external_data` says `location`, the file's name, and
-   * `offset` and `length`, which are `place.begin` and `bytes` of the tensor.
+   * The files, for an ONNX model whose initializers lie in them. The model's `external_data` has `location`, the name
+   * of the file, and `offset` and `length`: `place.begin` and `bytes` of the tensor.
    *
    * Nothing is copied here. onnxruntime 1.30 copies what it needs while the session is made. The weights may be closed
-   * at any time: what this gave keeps the memory.
+   * at any time: the result of this call keeps the memory.
    *
-   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: a file longer than one buffer may be (4 GiB on Node 20).
+   * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: a file is longer than one buffer may be (4 GiB on Node 20).
    * @example const session = await ort.InferenceSession.create(model, { externalData: weights.externalData() })
    */
   externalData(): ExternalDataFile[] {
@@ -184,10 +185,10 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Loads tensors into memory, all of them by default, with large reads by several threads: at the device's speed,
-   * which touching them does not reach.
+   * Loads tensors into memory, by default all of them, with large reads by several threads. That reaches the speed of
+   * the device, which touching the pages does not.
    *
-   * Rejects with `signal`'s reason; WeightsError `ERR_WEIGHTS_CHANGED`, `ERR_WEIGHTS_CLOSED`.
+   * Rejects with `signal`'s reason; with WeightsError `ERR_WEIGHTS_CHANGED`, `ERR_WEIGHTS_CLOSED`.
    */
   async prefetch(names?: Iterable<string>, options?: LoadOptions): Promise<void> {
     const { threads, signal, onProgress } = loadOptions(options);
@@ -207,7 +208,8 @@ export class Weights implements Iterable<WeightTensor> {
   }
 
   /**
-   * Tells the system which tensors are used next, all by default, and waits for nothing. False where it cannot be told.
+   * Tells the system which tensors are used next, by default all, and does not wait. False: the system takes no such
+   * advice.
    */
   advise(names?: Iterable<string>): boolean {
     const wanted = names === undefined ? [...this] : Array.from(names, (name) => this.tensor(name));
@@ -222,7 +224,7 @@ export class Weights implements Iterable<WeightTensor> {
     }
   }
 
-  /** Bytes in the address space, and those of them that are in memory now. */
+  /** How many bytes are in the address space, and how many of them are in memory now. */
   residency(): { mapped: number; resident: number } {
     return {
       mapped: this.bytes,
@@ -230,17 +232,17 @@ export class Weights implements Iterable<WeightTensor> {
     };
   }
 
-  /** @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: a file was cut or written to since it was opened. */
+  /** Checks the files. @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: one was cut or written to since it was opened. */
   check(): void {
     for (const file of this.#files) file.check();
   }
 
   /**
-   * Ends `prefetch` and `computeDigest` that are under way, which reject with `ERR_WEIGHTS_CLOSED`; gives back the
-   * files' descriptors, and what `lock` kept in memory. Views that were handed out stay as they are, and keep the
-   * memory until the last of them is collected. Again: no effect.
+   * Gives the files up. A `prefetch` or `computeDigest` under way rejects with `ERR_WEIGHTS_CLOSED`. Descriptors are
+   * closed, and what `lock` kept in memory is released. Views that were handed out stay as they are, and keep the
+   * memory until the last of them is collected. A second call does nothing.
    *
-   * @throws {TypeError} an option that is none.
+   * @throws {TypeError} an unknown option.
    */
   close(options?: CloseOptions): void {
     const now = closeNow(options);
@@ -262,7 +264,7 @@ function addTensor(
   wanted: ReadonlyMap<string, string> | undefined,
 ): void {
   const { name } = place;
-  // The index says which tensors there are, and of which shard: what else a shard holds is not there.
+  // The index decides which tensors there are, and in which shard. Other tensors of a shard are left out.
   if (wanted !== undefined && wanted.get(name) !== file.path) return;
   if (tensors.has(name))
     throw new WeightsError('ERR_WEIGHTS_DUPLICATE', `holds the tensor ${name}, as a shard before it does`, file.path);

@@ -1,21 +1,23 @@
-// windows.ts: the windows of a large checkpoint, at the price of one collection.
+// windows.ts: makes the windows of a large checkpoint at the price of one collection (D70 in docs/DECISIONS.md).
 //
 // V8 counts the bytes of a buffer as memory that a collection might give back. It collects the whole heap whenever they
-// have grown by half of the heap's limit: with windows of 3.5 GB that is one useless collection a window. So the bytes
-// of all windows are announced first, which costs one collection. Each window is smaller than that half, and its bytes
-// are then taken from the announced ones. No more is taken back than was announced here.
+// have grown by half of the heap's limit. With windows of 3.5 GB that is a useless collection for each window. So the
+// bytes of all windows are announced first, which costs one collection. Each window is smaller than that half, and its
+// bytes are then taken off the announced ones. Never more is taken off than was announced here.
 
 import { getHeapStatistics } from 'node:v8';
 import { native } from '../addon/native.js';
 import { type TensorPlace, type WeightsFile, WINDOW_BYTES } from './file.js';
 
-/** Smaller windows would be many, and each has a cost of its own. */
+/** The least bytes of a window: each window has a cost of its own. */
 const LEAST = 2 ** 30;
-/** Of the heap's limit: less than half. */
+/** The share of the heap's limit that a window may have: less than half. */
 const SHARE = 0.45;
 const ALIGNMENT = 64;
 
-/** Makes windows over all files, where there are enough bytes of them; `tensors`: of each file, as they lie in it. */
+/**
+ * Makes windows over all files, if they have enough bytes. `tensors`: those of each file, in the order of their data.
+ */
 export function showAll(files: readonly WeightsFile[], tensors: readonly (readonly TensorPlace[])[]): void {
   const most = Math.floor(getHeapStatistics().heap_size_limit * SHARE);
   let left = files.reduce((sum, { size }) => sum + size, 0);
@@ -28,7 +30,7 @@ export function showAll(files: readonly WeightsFile[], tensors: readonly (readon
   try {
     for (const [i, file] of files.entries())
       for (const [from, to] of piecesOf(tensors[i]!, file.size, most)) {
-        if (to - from > WINDOW_BYTES) continue; // a tensor for parts alone
+        if (to - from > WINDOW_BYTES) continue; // a tensor that is shown only in parts
         file.show(from, to);
         takeBack(to - from);
       }
@@ -37,14 +39,14 @@ export function showAll(files: readonly WeightsFile[], tensors: readonly (readon
   }
 }
 
-/** Parts of a file of so many bytes at most, but for longer tensors; each tensor is whole in one of them. */
+/** Parts of a file, of at most so many bytes, except for longer tensors. Each tensor lies in one part. */
 function* piecesOf(tensors: readonly TensorPlace[], size: number, most: number): Generator<[from: number, to: number]> {
   let from = 0;
   let to = 0;
   for (const { begin, end } of tensors) {
     if (end - from > most && to > from) {
       yield [from, to];
-      from = begin - (begin % ALIGNMENT); // as aligned as in the file
+      from = begin - (begin % ALIGNMENT); // so that what is aligned in the file is aligned in the window
     }
     to = end;
   }

@@ -1,6 +1,6 @@
-// write.ts: writes safetensors files. The header is padded so that the data begin at a multiple of 64. The widest
-// elements come first, so that each tensor begins at a multiple of its element. The file is renamed into place when all
-// of it is on the disk.
+// write.ts: writes safetensors files. The header is padded, so the data begin at a multiple of 64. The widest elements
+// come first, so each tensor begins at a multiple of its element. The file is renamed into place when all of it is on
+// the disk.
 
 import { isAbortSignal, isUint8Array } from '../base/kinds.js';
 import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../base/options.js';
@@ -22,7 +22,7 @@ export interface WriteOptions {
   signal?: AbortSignal;
 }
 
-/** As the format calls them, and bytes of an element. */
+/** The names of the format, and the bytes of an element. */
 const DTYPES: Record<DType, readonly [name: string, bytes: number]> = {
   float64: ['F64', 8],
   float32: ['F32', 4],
@@ -48,7 +48,7 @@ interface Listed {
   readonly element: number;
 }
 
-/** A tensor as the header lists it. */
+/** A tensor, as the header lists it. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: string;
@@ -56,7 +56,7 @@ export interface TensorEntry {
   readonly bytes: number;
 }
 
-/** `Weights.write`; `mode`: of a file that is nobody else's before, as of `writeAtomically`. */
+/** `Weights.write`. `mode`: the permissions of a new file, as in `writeAtomically`. */
 export async function writeWeights(
   path: FilePath,
   tensors: WritableTensors,
@@ -70,7 +70,7 @@ export async function writeWeights(
   const listed = Array.from(pairs as Iterable<readonly [string, WritableTensor]>, listedOf);
   if (new Set(listed.map(({ name }) => name)).size < listed.length)
     throw rangeError('tensors', 'each name once', listed.map(({ name }) => name).join(', '));
-  // The widest elements first, then by name: the same tensors make the same file.
+  // The widest elements first, then by name, so the same tensors make the same file.
   listed.sort((a, b) => b.element - a.element || (a.name < b.name ? -1 : 1));
   const header = headerOf(
     listed.map(({ bytes, ...entry }) => ({ ...entry, bytes: bytes.length })),
@@ -96,12 +96,14 @@ export async function writeWeights(
   );
 }
 
-/** @throws {RangeError} what a header says is not there: arrays were detached or cut while they were written. */
+/**
+ * @throws {RangeError} bytes of the header's tensors are missing: arrays were detached or cut while they were written.
+ */
 export function checkWritten(name: string, bytes: number, expected: number): void {
   if (bytes !== expected) throw rangeError(name, `${expected} bytes until all are written`, bytes);
 }
 
-/** Who is told, and who may stop it. */
+/** The listener, and the signal that stops it. */
 export function controlOf<Progress>(given: Record<string, unknown>): {
   onProgress: ((progress: Progress) => void) | undefined;
   signal: AbortSignal | undefined;
@@ -140,8 +142,8 @@ function metadataOf(metadata: unknown): Record<string, string> | undefined {
 }
 
 /**
- * The header of a file whose tensors lie in this order, without a gap; at least so many bytes, so that one may be
- * written when all is known into room that was left before.
+ * The header of a file whose tensors lie in this order, without a gap. It has at least so many bytes, so that it fills
+ * the room that was left for it.
  */
 export function headerOf(
   tensors: readonly TensorEntry[],
@@ -154,7 +156,7 @@ export function headerOf(
     entries.push([name, { dtype, shape, data_offsets: [at, at + bytes] }]);
     at += bytes;
   }
-  // By hand, since an object would put names that are numbers first, and lose `__proto__`.
+  // Written by hand: an object would put names that are numbers first, and lose `__proto__`.
   const text = Buffer.from(
     `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`,
   );
