@@ -51,6 +51,7 @@ enum ClientFlags : uint32_t {
   kClientSubscribed = 1u << 19,      // to a channel or pattern
   kClientParked = 1u << 20,          // its next command waits: see Client::parked
   kClientInExec = 1u << 21,          // its queued commands run
+  kClientInSteps = 1u << 22,         // its command has done a part, and goes on in the next turn
 };
 
 // Why a client's next command waits.
@@ -102,7 +103,7 @@ struct Client {
 
   Unblocked unblocked = Unblocked::kNot;
 
-  std::unique_ptr<ClientPart> transaction, watches, subscriptions, tracking, blocking, leases;
+  std::unique_ptr<ClientPart> transaction, watches, subscriptions, tracking, blocking, leases, steps;
   uint32_t channels = 0, patterns = 0;  // subscribed to
   int queued = -1;                      // commands between MULTI and EXEC; -1: none began
   uint64_t redirect = 0;                // the client that gets its invalidations; 0: itself

@@ -49,7 +49,7 @@ void RefCount(Context& context) {
 
 void Help(Context& context, std::string_view title, std::span<const std::string_view> lines) {
   context.reply.Array(lines.size() + 3);
-  context.reply.Simple(std::string(title) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+  context.reply.Simple(std::string(title).append(" <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
   for (const std::string_view line : lines) context.reply.Simple(line);
   context.reply.Simple("HELP");
   context.reply.Simple("    Prints this help.");

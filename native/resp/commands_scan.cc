@@ -2,21 +2,33 @@
 //
 // A SCAN cursor is a place in the order of the keys' hashes (Cache::ScanFrom): it stays right while others write and
 // the index grows, it needs nothing kept here, and no key is told twice.
+#include <algorithm>
 #include <charconv>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "resp/ascii.h"
+#include "resp/client.h"
 #include "resp/commands.h"
 #include "resp/entries.h"
 #include "resp/glob.h"
 #include "resp/numbers.h"
+#include "resp/server.h"
+#include "resp/shared_text.h"
+#include "resp/worker.h"
 
 namespace zerohop::resp {
 namespace {
 
 // Lines of the index that one guard is held for: meanwhile nobody's memory is used again.
 constexpr size_t kLinesAGuard = 4096;
+// Lines that KEYS looks at in a turn: some thousands of keys.
+constexpr size_t kLinesAStep = 512;
+// Of KEYS's reply that are kept in one piece, and how many of them a key may leave free.
+constexpr size_t kTextBytes = size_t{64} << 10, kTextSlackBytes = 256;
+// Keys that a SCAN tells at most, whatever COUNT says.
+constexpr size_t kScanKeysMax = 10000;
 // Lines that a SCAN looks at, at least, before it returns with less than it was asked for: 64 KiB.
 constexpr size_t kScanLinesMin = 1024;
 
@@ -60,8 +72,8 @@ void Scan(Context& context) {
     if (strings && (all || GlobMatches(pattern, TextOf(key)))) keys.emplace_back(TextOf(key));
   };
   // What does not match counts as looked at, as in Redis.
-  size_t left = static_cast<size_t>(count);
-  size_t lines = std::max(left > SIZE_MAX / 10 ? SIZE_MAX : left * 10, kScanLinesMin);
+  size_t left = std::min(static_cast<size_t>(count), kScanKeysMax);
+  size_t lines = std::max(left, kScanLinesMin);
   do {
     const size_t some = std::min(lines, kLinesAGuard);
     size_t looked = 0;
@@ -79,18 +91,41 @@ void Scan(Context& context) {
   for (const std::string& key : keys) context.reply.Bulk(key);
 }
 
-void Keys(Context& context) {
-  const std::string_view pattern = context.args[1];
-  std::vector<std::string> keys;
+// What KEYS has found so far: the client's next turn goes on.
+struct KeysWalk final : ClientPart {
   uint64_t cursor = 0;
+  size_t count = 0;
+  std::string text;  // bulk strings that are not in `texts` yet
+  std::vector<SharedTextRef> texts;
+
+  void Pack(Server& server) {
+    texts.push_back(std::make_shared<const SharedText>(std::move(text), server.held_bytes));
+    text.clear();
+  }
+};
+
+// A few keys in a turn, so that other clients need not wait for all.  A transaction has no turns.
+void Keys(Context& context) {
+  Client& client = context.client;
+  if (!client.steps) client.steps = std::make_unique<KeysWalk>();
+  auto& walk = static_cast<KeysWalk&>(*client.steps);
+  const std::string_view pattern = context.args[1];
   do {
     ReadGuard guard(context.cache.epochs(), context.session);
-    cursor = context.cache.ScanFrom(guard, context.space, cursor, SIZE_MAX, kLinesAGuard, [&](Bytes key, bool) {
-      if (GlobMatches(pattern, TextOf(key))) keys.emplace_back(TextOf(key));
-    });
-  } while (cursor != 0);
-  context.reply.Array(keys.size());
-  for (const std::string& key : keys) context.reply.Bulk(key);
+    walk.cursor =
+        context.cache.ScanFrom(guard, context.space, walk.cursor, SIZE_MAX, kLinesAStep, [&](Bytes key, bool) {
+          if (!GlobMatches(pattern, TextOf(key))) return;
+          if (walk.text.empty()) walk.text.reserve(kTextBytes);
+          ++walk.count;
+          walk.text.append("$").append(std::to_string(key.size())).append("\r\n").append(TextOf(key)).append("\r\n");
+          if (walk.text.size() >= kTextBytes - kTextSlackBytes) walk.Pack(context.server);
+        });
+    if (walk.cursor != 0 && !client.Has(kClientInExec)) return context.worker.GoOnInSteps(client);
+  } while (walk.cursor != 0);
+  context.reply.Array(walk.count);
+  for (const SharedTextRef& text : walk.texts) context.reply.out().Share(text);
+  context.reply.out().Put(walk.text);
+  client.steps.reset();
 }
 
 void RandomKey(Context& context) {

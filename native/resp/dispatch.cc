@@ -74,7 +74,7 @@ void Run(Context& context) {
   context.command.run(context);
   // Looked up now: CONFIG RESETSTAT makes new ones, and EXEC may run it.
   CommandCounts& counts = context.worker.counts().by_command[context.command.index];
-  ++counts.calls;
+  if (!client.Has(kClientInSteps)) ++counts.calls;
   if (timed) {
     const uint64_t took = NowUs() - from;
     counts.micros += took;
@@ -125,7 +125,7 @@ class Request {
         reply_.Simple("QUEUED");
       } else {
         RunNow();
-        if (client_.Has(kClientParked)) {
+        if (client_.Has(kClientParked | kClientInSteps)) {
           out_.Rewind(before_);
           return Ran::kParked;
         }
@@ -202,6 +202,7 @@ class Request {
   }
 
   void Reject(std::string_view error) {
+    client_.steps.reset();
     if (command_ != nullptr) ++worker_.counts().by_command[command_->index].rejected;
     if (client_.Has(kClientTransaction)) client_.Put(kClientTransactionFailed);
     if (command_ == nullptr || !IsExec(*command_)) return reply_.Error(error);
@@ -216,14 +217,16 @@ class Request {
     const uint16_t space = server.OpenedSpaceOf(client_.database).value_or(0);
     Context context{server, worker_, client_, server.cache(), worker_.session(), reply_, *command_, words_, space};
     if ((command_->flags & kGuarded) == 0) worker_.LeaveGuard();
-    ++client_.commands;
-    ++worker_.counts().commands;
     if ((command_->flags & kExclusive) != 0) {
       worker_.GoExclusive();
       Run(context);
       worker_.GoShared();
     } else {
       Run(context);
+    }
+    if (!client_.Has(kClientInSteps)) {
+      ++client_.commands;
+      ++worker_.counts().commands;
     }
     // Clients that track hear of a cleared database before the next reply.
     if (worker_.hands_out_soon()) server.changes().TellCleared();

@@ -41,7 +41,7 @@ void Output::Clear() {
 
 size_t Output::Pieces(size_t skip, size_t bytes, iovec* out, size_t max) const {
   size_t count = 0;
-  EachOf(*this, skip, [&](const char* data, size_t there, const Pin*) {
+  EachOf(*this, skip, [&](const char* data, size_t there, const Piece*) {
     const size_t some = std::min(there, bytes);
     out[count++] = {const_cast<char*>(data), some};
     bytes -= some;
@@ -55,19 +55,19 @@ void Output::PinRest(size_t skip) {
   size_t borrowed = 0;
   for (Piece& piece : pieces_) {
     borrowed += piece.bytes.size();
-    if (!piece.pin && piece.after + borrowed > skip) piece.pin = Pin::Of(*cache_, piece.bytes);
+    if (!piece.kept() && piece.after + borrowed > skip) piece.pin = Pin::Of(*cache_, piece.bytes);
   }
 }
 
 void Output::Keep() {
   PinRest(0);
   size_t copied = 0;
-  for (const Piece& piece : pieces_) copied += piece.pin ? 0 : piece.bytes.size();
+  for (const Piece& piece : pieces_) copied += piece.kept() ? 0 : piece.bytes.size();
   if (copied == 0) return;
   if (size_ + copied > limit_) return Lose();
   const size_t capacity = std::max(capacity_, size_ + copied);
   std::unique_ptr<char[]> kept(new char[capacity]);
-  std::vector<Piece> pinned;
+  std::vector<Piece> kept_pieces;
   size_t from = 0, to = 0;
   const auto copy = [&](const void* data, size_t bytes) {
     std::memcpy(kept.get() + to, data, bytes);
@@ -76,8 +76,8 @@ void Output::Keep() {
   for (Piece& piece : pieces_) {
     copy(text_.get() + from, piece.after - from);
     from = piece.after;
-    if (piece.pin) {
-      pinned.push_back({to, piece.bytes, std::move(piece.pin)});
+    if (piece.kept()) {
+      kept_pieces.push_back({to, piece.bytes, std::move(piece.pin), std::move(piece.shared)});
     } else {
       copy(piece.bytes.data(), piece.bytes.size());
     }
@@ -87,7 +87,7 @@ void Output::Keep() {
   capacity_ = capacity;
   size_ = to;
   borrowed_bytes_ -= copied;
-  pieces_ = std::move(pinned);
+  pieces_ = std::move(kept_pieces);
 }
 
 }  // namespace zerohop::resp

@@ -2,7 +2,7 @@
 //
 // A worker has one Output and uses it for one client after the other.  Own bytes are appended to one buffer that is
 // never given back; a large value is not copied there, but noted as a *borrowed* piece of the cache's memory, and sent
-// from where it lies.
+// from where it lies.  So is a *shared* piece, which is held outside anyway.
 //
 // Limit     a reply of more than `limit` bytes of its own is *lost*: what was put is forgotten, and the client is to be
 //           closed.  So no request makes us take memory without end.
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "resp/pin.h"
+#include "resp/shared_text.h"
 
 namespace zerohop::resp {
 
@@ -42,7 +43,13 @@ class Output {
     size_ += bytes.size();
   }
   void Borrow(Bytes bytes) {
-    pieces_.push_back({size_, bytes, {}});
+    pieces_.push_back({size_, bytes, {}, {}});
+    borrowed_bytes_ += bytes.size();
+  }
+  // Bytes that are held anyway.
+  void Share(const SharedTextRef& text) {
+    const std::string& bytes = text->text();
+    pieces_.push_back({size_, {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, {}, text});
     borrowed_bytes_ += bytes.size();
   }
 
@@ -67,8 +74,16 @@ class Output {
   // Pins what is borrowed of that which follows the first `skip` bytes, unless that is little, or cannot be.
   // REQUIRES: as Keep.
   void PinRest(size_t skip);
-  // Calls `visit(data, bytes, pin)` for what follows the first `skip` bytes, in order, until it says false.  `pin` may
-  // be taken; it is null for own bytes, and empty for what was not pinned.
+  // What lies elsewhere: it is kept there by one of the two, or else by the guard.
+  struct Piece {
+    size_t after;  // so many own bytes
+    Bytes bytes;
+    Pin pin;
+    SharedTextRef shared;
+    bool kept() const { return shared != nullptr || pin; }
+  };
+  // Calls `visit(data, bytes, piece)` for what follows the first `skip` bytes, in order, until it says false.  `piece`
+  // is null for own bytes; what keeps it may be taken.
   template <class Visit>
   void Each(size_t skip, Visit visit) {
     EachOf(*this, skip, visit);
@@ -78,11 +93,6 @@ class Output {
   static constexpr size_t kFirstBytes = size_t{64} << 10;
   static constexpr size_t kKeptBytes = size_t{1} << 20;
   static constexpr size_t kPinnedBytesMin = size_t{64} << 10;  // less is copied sooner
-  struct Piece {
-    size_t after;  // so many own bytes
-    Bytes bytes;
-    Pin pin;
-  };
 
   void Grow(size_t bytes);
   template <class Self, class Visit>
@@ -99,21 +109,21 @@ class Output {
 
 template <class Self, class Visit>
 void Output::EachOf(Self& self, size_t skip, Visit visit) {
-  const auto part = [&](const char* data, size_t bytes, auto* pin) {
+  const auto part = [&](const char* data, size_t bytes, auto* piece) {
     if (skip >= bytes) {
       skip -= bytes;
       return true;
     }
     const size_t from = skip;
     skip = 0;
-    return visit(data + from, bytes - from, pin);
+    return visit(data + from, bytes - from, piece);
   };
   size_t own = 0;
-  decltype(&self.pieces_[0].pin) none = nullptr;
+  decltype(&self.pieces_[0]) none = nullptr;
   for (auto& piece : self.pieces_) {
     if (!part(self.text_.get() + own, piece.after - own, none)) return;
     own = piece.after;
-    if (!part(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size(), &piece.pin)) return;
+    if (!part(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size(), &piece)) return;
   }
   part(self.text_.get() + own, self.size_ - own, none);
 }

@@ -38,13 +38,14 @@ void PendingOutput::Append(const SharedTextRef& text) {
 bool PendingOutput::Append(Output& out, size_t skip) {
   out.PinRest(skip);
   size_t copied = 0;
-  out.Each(skip, [&](const char* data, size_t bytes, Pin* pin) {
-    if (pin != nullptr && *pin) {
-      pieces_.push_back({data, bytes, false, {}, std::move(*pin)});
+  out.Each(skip, [&](const char* data, size_t bytes, Output::Piece* piece) {
+    if (piece != nullptr && piece->kept()) {
+      if (piece->shared != nullptr) shared_bytes_ += bytes;
+      pieces_.push_back({data, bytes, false, std::move(piece->shared), std::move(piece->pin)});
       bytes_ += bytes;
       return true;
     }
-    if (pin != nullptr) copied += bytes;
+    if (piece != nullptr) copied += bytes;
     if (copied > kCopiedBytesMax) return false;
     Append(std::string_view(data, bytes));
     return true;

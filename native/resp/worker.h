@@ -121,6 +121,8 @@ class Worker {
   // nothing.
   void Park(Client& client, Parked why, uint64_t until_us);
   void Resume(Client& client);
+  // The running command has done a part: it is run again in the client's next turn.  The handler answers nothing.
+  void GoOnInSteps(Client& client) { client.Put(kClientInSteps); }
   // CONFIG SET changed what timers follow.
   void LookAtClock() { next_cron_us_ = 0, WakeIfElsewhere(); }
 

@@ -148,7 +148,11 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       ProtocolError(client, client.parser.error());
       return input.size();
     }
-    if (request.args.size() > 0 && !RunOne(client, request.args)) return done;
+    if (request.args.size() > 0 && !RunOne(client, request.args)) {
+      if (!client.Has(kClientInSteps)) return done;
+      client.Put(kClientInSteps, false);
+      return YieldTurn(client, done);
+    }
     done += request.bytes;
   }
   const size_t reached = RunGets(client, done);

@@ -1,6 +1,8 @@
 // What all clients together may hold, and what one turn of a client may take of a worker.
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "resp/client.h"
@@ -85,7 +87,7 @@ TEST(Bounds, CountWhatATransactionQueues) {
   Peer peer(served);
   CHECK_EQ(peer.Ask({"MULTI"}), "+OK\r\n");
   for (int i = 0; i < 3; ++i) CHECK_EQ(peer.Ask({"SET", "key", std::string(kMiB, 'v')}), "+QUEUED\r\n");
-  CHECK(served.server->held_bytes.load() >= 3 * kMiB);
+  CHECK(Eventually([&] { return served.server->held_bytes.load() >= 3 * kMiB; }));
   peer.Send(Request({"SET", "key", std::string(2 * kMiB, 'v')}));
   CHECK(peer.ReceiveAll().size() <= std::string("+QUEUED\r\n").size());
 }
@@ -153,6 +155,38 @@ TEST(Bounds, GiveATurnFewCommands) {
   REQUIRE(peer.Send(pipeline));
   CHECK(peer.Receive(wanted.size()) == wanted);
   CHECK(Counts(*served.server).passes >= 10);
+}
+
+TEST(Bounds, FindAllKeysAFewInATurn) {
+  Served served(OnAnyPort(1), 64 * kMiB);
+  Peer peer(served);
+  std::string sets, oks;
+  for (int i = 0; i < 40000; ++i) sets += Request({"SET", "key" + std::to_string(i), "v"}), oks += "+OK\r\n";
+  std::thread sender([&] { peer.Send(sets); });
+  CHECK(peer.Receive(oks.size()) == oks);
+  sender.join();
+  const WorkerCounts before = Counts(*served.server);
+  for (const bool in_transaction : {false, true}) {
+    if (in_transaction) {
+      CHECK_EQ(peer.Ask({"MULTI"}), "+OK\r\n");
+      CHECK_EQ(peer.Ask({"KEYS", "key*"}), "+QUEUED\r\n");
+      REQUIRE(peer.Send(Request({"EXEC"})));
+      CHECK_EQ(peer.Receive(4), "*1\r\n");
+    } else {
+      REQUIRE(peer.Send(Request({"KEYS", "key*"}) + Request({"PING"})));
+    }
+    CHECK_EQ(peer.Receive(8), "*40000\r\n");
+    std::set<std::string> keys;
+    for (int i = 0; i < 40000; ++i) keys.insert(peer.ReceiveReply());
+    CHECK_EQ(keys.size(), size_t{40000});
+    if (in_transaction) continue;
+    CHECK_EQ(peer.ReceiveReply(), "+PONG\r\n");
+    const WorkerCounts after = Counts(*served.server);
+    CHECK(after.passes >= before.passes + 8);
+    // However many turns it took, it is one command.
+    CHECK_EQ(after.commands, before.commands + 2);
+  }
+  CHECK(Eventually([&] { return served.server->held_bytes.load() == 0; }));
 }
 
 // A message to so many takes long: each is a turn of its own.
