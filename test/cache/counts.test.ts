@@ -166,7 +166,7 @@ describe('counts', () => {
     }
   });
 
-  test('of more keyspaces than near hits have places for are right all the same', () => {
+  test('are right also for more keyspaces than near hits have places for', () => {
     const cache = openCache();
     const spaces = Array.from({ length: 1023 }, (_, i) => cache.keyspace(`${i}`, { codec: number }));
     const more = openCache();

@@ -72,7 +72,7 @@ describe(`'${EVICTION}'`, () => {
     expect(sumOf(messages) - before).toBe(90);
   });
 
-  test('is not told of what is deleted, cleared, overwritten or expired', () => {
+  test('has no message about what is deleted, cleared, overwritten or expired', () => {
     const messages = messagesOf(EVICTION);
     const cache = openCache();
     fill(cache, 100);
@@ -87,7 +87,7 @@ describe(`'${EVICTION}'`, () => {
     expect(messages).toEqual([]);
   });
 
-  test('tells of entries that were pushed out, not of those past their time that were in the way', () => {
+  test('tells of evicted entries, not of expired ones that were removed on the way', () => {
     const messages = messagesOf(EVICTION);
     const cache = openCache({ maxBytes: '1MB' });
     for (let i = 0; i < 500; ++i) cache.set(`ttl ${i}`, new Uint8Array(1000), { ttl: 1 });
@@ -151,7 +151,7 @@ describe(`'${REFUSAL}'`, () => {
     expect(held).toHaveLength(LARGE);
   });
 
-  test('is not told of what is stored, nor of what throws', () => {
+  test('has no message about a set that stores or throws', () => {
     const messages = messagesOf(REFUSAL);
     const cache = openCache({ maxBytes: '1MB' });
     fill(cache, 2000);
@@ -160,7 +160,7 @@ describe(`'${REFUSAL}'`, () => {
     expect(messages).toEqual([]);
   });
 
-  test('is of a set that leaves nothing under the key, neither the new value nor the old one', () => {
+  test('comes with a set that leaves nothing under the key: neither the new value nor the old one', () => {
     const { cache, held } = pinnedCache();
     cache.set('k', utf8Of('old'));
     expect(cache.set('k', new Uint8Array(LARGE))).toBe(false);

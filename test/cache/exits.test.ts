@@ -32,7 +32,7 @@ const CACHES = rounds(2500, 10_000);
 
 describe.each(backends)('backend %s', (backend) => {
   test.concurrent.each(similar(10, ENDS))(
-    'the end %s is as it would be without a cache',
+    'the mode %s ends its process as it would without a cache',
     async (mode, code, signal) => {
       const ended = await run('exits.mjs', { backend, args: [mode, SHARE] });
       expect({ code: ended.code, signal: ended.signal }, ended.stderr).toEqual({ code, signal });

@@ -244,7 +244,7 @@ describe('an entry whose time is over', () => {
     expect(cache.has('stays')).toBe(true);
   });
 
-  test('does not keep a view of it from staying what it was', () => {
+  test('leaves a view that was read before as it was', () => {
     const cache = openCache();
     cache.set('k', utf8Of('first'));
     const view = cache.get('k');

@@ -26,7 +26,7 @@ describe.each(viewBackends)('backend %s', (backend) => {
     },
   );
 
-  test("verify 'off': nobody looks for a write to a view", async () => {
+  test("verify 'off' detects no write to a view", async () => {
     const result = await answer('writes.mjs', { backend, args: ['sample', 'off'] });
     expect(result).toEqual({ gets: 20_000, corrupted: 0, misses: 0, entries: 2 });
   });

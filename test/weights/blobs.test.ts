@@ -34,7 +34,7 @@ describe('a blob', () => {
     expect(readdirSync(cache.blobs.folder)).toHaveLength(1); // and no lock or draft is left
   });
 
-  test('of another version or name is another', async () => {
+  test('is a different one for each name and version', async () => {
     const blobs = new Blobs({ folder: ownFolder() });
     const names: [string, string][] = [
       ['a', '1'],

@@ -58,7 +58,7 @@ describe.each<[string, () => (number | string)[]]>([
 ])('ids that are %s', (_, make) => {
   const ids = make();
 
-  test('have short ways in the index, and are all found', async () => {
+  test('are all found, by short probe sequences in the index', async () => {
     const path = fileOf();
     await EmbeddingTable.write(path, {
       ids: ids as number[],

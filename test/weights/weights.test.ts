@@ -101,7 +101,7 @@ describe('a safetensors file', () => {
     expect(first.readUInt32LE(0) % 64).toBe(56); // data begin at a multiple of 64
   });
 
-  test('keeps what JavaScript writes to itself', async () => {
+  test('is not changed by what JavaScript writes to a view', async () => {
     const path = written(
       'a.safetensors',
       safetensors({ w: { dtype: 'F32', shape: [6], data_offsets: [0, 24] } }, bytesOf(FLOATS)),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { answer, rounds } from '../fixtures/child.js';
 
 test.each(['keyspace', 'cache', 'tag', 'tag, full', 'keyspace, few'])(
-  'what was stored before it began is gone when it returned (%s)',
+  'clear and deleteByTag remove all that was stored before the call, while other threads store (%s)',
   async (mode) => {
     const [leastRounds, leastSets] = [rounds(400, 4000), rounds(5000, 50_000)];
     const result = await answer('forget.mjs', { args: [mode, leastRounds, leastSets] });

@@ -6,7 +6,7 @@ import { answer, rounds } from '../fixtures/child.js';
 const near = (mode: string, sizes: object) => answer('near.mjs', { args: [mode, JSON.stringify(sizes)] });
 
 describe('near caches of several threads', () => {
-  test('answer nothing older than what a call that returned left behind, whatever it did', async () => {
+  test('never answer with a state older than the last call that returned', async () => {
     // Each writer changes keys of its own at random, and each reader asks for all of them, until there were so many.
     const [steps, looks] = [rounds(200, 600), rounds(50_000, 400_000)];
     const result = await near('coherent', { writers: 2, readers: 2, keys: 4, steps, looks });
@@ -19,7 +19,7 @@ describe('near caches of several threads', () => {
     expect(result.absent).toBeGreaterThan(30);
   });
 
-  test('see every change in a loop that asks for nothing but one key, without a pause', async () => {
+  test('see every change in a loop that does nothing but get one key', async () => {
     // What one thread does to the key, and what the other one sees of it.
     const changes: [change: unknown[], seen: string | null][] = [
       [['set', 'set'], 'set'],
@@ -42,13 +42,13 @@ describe('near caches of several threads', () => {
     expect(quick).toBeGreaterThanOrEqual(5);
   });
 
-  test('rest on this: a loop of plain loads sees what native code stores', async () => {
+  test('rely on a loop of plain loads to see what native code stores', async () => {
     const ticks = 10;
     // One loop for a version word, one for the notice of `clear`, and one for each tick of the clock.
     expect(await near('plain', { ticks })).toEqual({ stuck: 0, loops: 2 + ticks });
   });
 
-  test('count every hit once, also those of threads that ended or were ended', async () => {
+  test('count every hit once, also those of threads that ended or were terminated', async () => {
     const keys = 50;
     // Each thread asks for the keys in turn, and then for one that is absent.
     const gets = [100_000, 100_007, 100_014, 100_021];
@@ -59,7 +59,7 @@ describe('near caches of several threads', () => {
     expect(nearHits).toBeGreaterThan(300_000);
   });
 
-  test('lose none of the hits of threads that were cut off while they asked', async () => {
+  test('count the hits of threads that are terminated during a get', async () => {
     const [times, workers] = [rounds(3, 12), 2];
     const { begun, done, counted, misses, nearHits } = await near('cut off', { rounds: times, workers });
     expect(counted).toBeGreaterThanOrEqual(done);
@@ -70,7 +70,7 @@ describe('near caches of several threads', () => {
     expect(nearHits).toBeGreaterThan(rounds(2500, 10_000));
   });
 
-  test('release what they keep when the cache evicts, and when it is cleared, though nobody asks', async () => {
+  test('release the memory of their answers when the cache evicts or is cleared, even if no thread calls get', async () => {
     // 2 MB that a thread keeps; then 15 MB, more than the cache has room for.
     const result = await near('lets', { maxBytes: '8MB', keys: 400, others: 3000, valueBytes: 5000 });
     expect(result).toMatchObject({ evicting: true, refusals: 0 });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { answer, rounds } from '../fixtures/child.js';
 
-test('deleteByTag forgets entries that another thread’s evictions move meanwhile', async () => {
+test('deleteByTag also removes entries that an eviction in another thread moves meanwhile', async () => {
   const result = await answer('tags.mjs', { args: [rounds(30, 180)] });
   expect(result).toMatchObject({ survivors: 0, overcounts: 0, others: 0 });
   // Else it did not happen.
