@@ -1,8 +1,9 @@
 // batch.ts: the keys of a batch on their way to native code, and the numbers that come back.
 //
-// Keys are read once: getters, proxies and other threads may answer otherwise the next time. Each is judged when it is
-// read: a long array of holes ends at the first one. Strings go over as one string and the place where each of them
-// ends: reading one long string takes native code a few ns a key, reading a thousand short ones 40 each.
+// Keys are read once: getters, proxies and other threads may give another answer the next time. Each key is checked
+// when it is read, so a long array of holes ends at the first one. Strings go over as one string, with the place where
+// each of them ends. Native code reads one long string in a few ns a key, and a thousand short ones in 40 ns each (D29
+// in docs/DECISIONS.md).
 
 import type { NativeKeys } from '../addon/native.js';
 import { isUint8Array, typedArrayName } from '../base/kinds.js';
@@ -10,10 +11,10 @@ import { rangeError, typeError } from '../base/options.js';
 import { elementCount } from './codecs.js';
 import type { Key, Keys } from './keys.js';
 
-/** In UTF-16 units; a batch of more is read key by key. */
+/** UTF-16 units of the one string. A longer batch is read key by key. */
 const TEXT_MAX = 2 ** 22;
 
-/** Of one call. V8 ends the process where an array grows beyond 2^27. */
+/** The most keys of one call. V8 ends the process if an array grows beyond 2^27. */
 const KEYS_MAX = 2 ** 24;
 
 /** Typed arrays that hold integer keys. */
@@ -24,14 +25,14 @@ const INTEGERS: Record<string, new (of: never) => Int32Array | Uint32Array | Flo
 
 /** The keys of one call. */
 export class KeyBatch {
-  /** What native code takes: the text of all keys, where `ends` says which is which; or the keys. */
+  /** For native code: with `ends`, the text of all keys; otherwise the keys. */
   readonly keys: NativeKeys | string;
   readonly ends: Int32Array | undefined;
   readonly length: number;
 
   /**
-   * @param once  native code is the only one to read them
-   * @throws {TypeError}  they are no array, or one of them is no key.
+   * @param once  only native code reads the keys
+   * @throws {TypeError}  they are not an array, or one of them is not a key.
    * @throws {RangeError} there are more than 16 777 216.
    */
   constructor(keys: Keys, once = false) {
@@ -84,7 +85,7 @@ function pack(keys: readonly Key[]): Packed {
   return { keys: text, ends, length };
 }
 
-/** The keys as they are, when the one at `at` cannot be packed with those before it. */
+/** The keys as they are, if the one at `at` cannot be packed with those before it. */
 function unpack(keys: readonly Key[], text: string, ends: Int32Array, at: number, key: Key): readonly Key[] {
   const read: Key[] = [];
   for (let i = 0; i < at; ++i) read.push(text.slice(i === 0 ? 0 : ends[i - 1], ends[i]));
@@ -93,7 +94,7 @@ function unpack(keys: readonly Key[], text: string, ends: Int32Array, at: number
   return read;
 }
 
-/** The key at `i`, read once. Whether it is of the keyspace's kind, native code says. */
+/** The key at `i`, read once. Native code checks whether it is of the keyspace's kind. */
 function keyAt(keys: readonly Key[], i: number): Key {
   const key: unknown = keys[i];
   if (typeof key === 'string' || typeof key === 'number' || isUint8Array(key)) return key;
@@ -105,8 +106,8 @@ function checkCount(count: number): number {
   return count;
 }
 
-// Taken from here for the time of a call, because what a call runs (a codec's `view`, an array's getter) may look up a
-// batch of its own.
+// A call takes one from here and gives it back: code that the call runs (a codec's `view`, an array's getter) may look
+// up another batch.
 const SPARE_MIN = 3 * 1024;
 let spareEnds: Int32Array | undefined;
 let spareLocations: Int32Array | undefined;
@@ -117,7 +118,7 @@ function takeEnds(length: number): Int32Array {
   return spare !== undefined && spare.length >= length ? spare : new Int32Array(Math.max(length, SPARE_MIN));
 }
 
-/** Room for the numbers that native code answers with; to be given back. */
+/** Room for the numbers with which native code answers. Give it back. */
 export function takeLocations(length: number): Int32Array {
   const spare = spareLocations;
   spareLocations = undefined;

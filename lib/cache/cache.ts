@@ -1,5 +1,5 @@
-// cache.ts: opening a cache, and what belongs to it as a whole. Models, blobs and whatever else uses a cache attach
-// themselves to it: see rooms.ts.
+// cache.ts: opens a cache, and has what belongs to the cache as a whole. Rooms that use a cache, such as models and
+// blobs, attach themselves to it (rooms.ts).
 
 import { native, reportHeap } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
@@ -30,7 +30,7 @@ const MAINTENANCE_MS = 1000;
 let openCaches = 0;
 let maintenance: NodeJS.Timeout | undefined;
 
-// What was dropped without close() is closed when it is collected.
+// A cache that was dropped without close() is closed when it is collected.
 const dropped = whenCollected<{ handle: number; after: () => void }>(({ handle, after }) => {
   native.close(handle);
   after();
@@ -53,7 +53,7 @@ function stopMaintenance(): void {
   maintenance = undefined;
 }
 
-/** An open cache; itself a keyspace of bytes with public scope. Made by {@link open}. */
+/** An open cache. It is itself a keyspace of bytes with public scope. Made by {@link open}. */
 export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
   readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
   readonly #clearing: (() => void)[] = [];
@@ -88,9 +88,10 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   /**
    * A part of the cache with keys of its own. Opening a name again, in the same scope, gives the same entries.
    *
-   * @throws {CacheError} `ERR_CACHE_OPTIONS`: open with another codec; more than 1 023 keyspaces, or more scopes than
-   *   `maxBytes` has room for. Both stay until the last handle of the cache is closed, and all callers share the
-   *   limits.
+   * @throws {CacheError} `ERR_CACHE_OPTIONS`: it is open with another codec; or there are 1 023 keyspaces already, or
+   *   as many
+   *   scopes as `maxBytes` has room for. Keyspaces and scopes stay until the last handle of the cache is closed, and
+   *   all callers share the limits.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */
   keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
@@ -101,7 +102,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
     const handle = native.keyspace(this.handle, nameIn(scope, label), scope, codec.tag, integerKeys);
     const keyspace = new OpenKeyspace(handle, codec, checked, label, this);
-    const keyspaces = this.#keyspaces; // and not `this`, which the closure below would keep alive
+    const keyspaces = this.#keyspaces; // not `this`: the closure below would keep it alive
     const reference = new WeakRef(keyspace);
     keyspaces.add(reference);
     const answers = keyspace.nearAnswers;
@@ -122,17 +123,17 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     native.clear(this.handle);
   }
 
-  /** How long values last in keyspaces and models that do not say otherwise. @internal */
+  /** How long values last in keyspaces and models without options of their own. @internal */
   get lifetime(): Lifetime {
     return this.#lifetime;
   }
 
-  /** `forget` is called whenever the cache is to be cleared, before it is. @internal */
+  /** `forget` is called before the cache is cleared. @internal */
   onClear(forget: () => void): void {
     this.#clearing.push(forget);
   }
 
-  /** `end` is called when the cache is closed, before it is. @internal */
+  /** `end` is called before the cache is closed. @internal */
   onClose(end: () => void): void {
     this.#closing.push(end);
   }
@@ -142,8 +143,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 
   /**
-   * Closes this handle and its keyspaces; the last handle of the process frees the entries. Views stay valid. Again: no
-   * effect.
+   * Closes this handle and its keyspaces. The last handle of the process frees the entries. Views stay valid. A second
+   * call does nothing.
    */
   close(): void {
     if (!this.#open) return;
@@ -161,7 +162,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 }
 
-/** What native code calls a keyspace: a name of one scope is never that of another. Public names stay as they are. */
+/** The name of a keyspace in native code. It has the scope in it, so scopes have different names. Public names stay. */
 function nameIn(scope: string, name: string): string {
   return scope === '' && !name.startsWith('[') ? name : JSON.stringify([name, scope]);
 }
@@ -189,8 +190,9 @@ class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
  * Opens a cache.
  *
  * @throws {TypeError | RangeError} an option of the wrong type, unknown, or out of range.
- * @throws {CacheError} `ERR_CACHE_OPTIONS`: the name is open with other options; `ERR_CACHE_NO_MEMORY`: the address
- *   space has no room for `maxBytes`, as with a low `ulimit -v`.
+ * @throws {CacheError} `ERR_CACHE_OPTIONS`: the name is open with other options. `ERR_CACHE_NO_MEMORY`: the address
+ *   space has
+ *   no room for `maxBytes`, as with a low `ulimit -v`.
  * @example const cache = open({ maxBytes: '256MB' })
  */
 export function open(options: OpenOptions = {}): Cache {

@@ -1,5 +1,5 @@
-// codecs.ts: how the values of a keyspace lie in memory: what a codec is, and those of one value: bytes, text, JSON, a
-// number, or whatever the caller's own code makes of bytes. Vectors of numbers: vectors.ts.
+// codecs.ts: how the values of a keyspace lie in memory. It has the type of a codec, and the codecs for bytes, text,
+// JSON, numbers, and for the caller's own code. vectors.ts has those for vectors of numbers.
 
 import { isUint8Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { isWellFormed, rangeError, textOption, typeError } from '../base/options.js';
@@ -16,23 +16,27 @@ import { Unreadable } from './unreadable.js';
  * @typeParam Own  what `getCopy` gives: the same, in memory of its own
  */
 export interface Codec<In, Out = In, Own = Out> {
-  /** Names the layout; a keyspace opened twice must be opened with the same. */
+  /** The name of the layout. A keyspace that is opened twice must have the same one. */
   readonly tag: string;
-  /** One answer of `view` may be given to several callers: nobody can change it, or its type says not to. */
+  /**
+   * True: several callers may get the same result of `view`, because nobody can change it, or its type forbids that.
+   */
   readonly sharable?: boolean | undefined;
-  /** The layout of the values, where all have the same number of bytes. */
+  /** The layout of the values, if all have the same number of bytes. */
   readonly row?: Row | undefined;
   /**
-   * The bytes to store. A custom codec may write the next value over them: they are read before `encode` is called
-   * again. Throws for a value that is none.
+   * The bytes to store. A custom codec may write the next value over them, because they are read before `encode` is
+   * called again. Throws for an invalid value.
    */
   encode(value: In): ArrayBufferView;
-  /** The value at `offset`, `length` bytes long. Called for every hit. Ours throw Unreadable for bytes that are none. */
+  /**
+   * The value at `offset`, `length` bytes long. Called for every hit. Our codecs throw Unreadable for invalid bytes.
+   */
   view(buffer: ArrayBufferLike, offset: number, length: number): Out;
   own(buffer: ArrayBuffer): Own;
 }
 
-/** What many values of a keyspace look like side by side. */
+/** How many values of a keyspace lie side by side. */
 export interface Row {
   /** Of one value. */
   readonly bytes: number;
@@ -49,13 +53,14 @@ export interface CustomCodec<T> {
   /** The bytes to store: they are copied before `encode` is called again, so it may reuse a buffer. */
   encode(value: T): Uint8Array;
   /**
-   * The value of these bytes, which are the cache's own in `get`: read them, do not write. A value that refers to them
-   * keeps their segment as any view does. `undefined` reads as a miss.
+   * The value of these bytes. In `get` they are the cache's own memory: read them, do not write. A value that refers to
+   * them keeps their segment, as any view does. `undefined` counts as a miss.
    */
   decode(bytes: Uint8Array): T;
 }
 
-// Only what was made here is trusted with the layout of memory: a look-alike is a custom codec, or refused.
+// Only codecs that were made here decide the layout of memory. An object that looks like one is a custom codec, or
+// refused.
 const builtIns = new WeakSet<object>();
 
 /** @internal */
@@ -70,7 +75,7 @@ const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Arra
 /**
  * The number of elements of a typed array, called `name` in errors. @internal
  *
- * @throws {TypeError} it has none because its buffer was detached, or shrank under it: then it is no empty value.
+ * @throws {TypeError} its buffer was detached, or shrank. Such an array must not be stored as an empty value.
  */
 export function elementCount(value: unknown, name = 'value'): number {
   const length: number = lengthOf.call(value);
@@ -89,9 +94,9 @@ function assertInBounds(value: unknown, name: string): void {
 }
 
 /**
- * Bytes as they are: 0 and more, aligned to 64 bytes from 256 bytes up, else to 8.
+ * Bytes as they are, 0 or more. They are aligned to 64 bytes from 256 bytes up, otherwise to 8.
  *
- * `set` takes a Uint8Array or a Buffer, and throws TypeError for anything else; `get` gives a Uint8Array.
+ * `set` takes a Uint8Array or a Buffer, and throws TypeError for anything else. `get` gives a Uint8Array.
  *
  * @example const pages = cache.keyspace('pages', { codec: bytes })
  */
@@ -108,7 +113,7 @@ export const bytes = builtIn<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array
   own: (buffer) => new Uint8Array(buffer),
 });
 
-// Of the ways to decode that Node has, the one with the least around it; unlike TextDecoder it keeps a leading U+FEFF.
+// The decoder of Node with the least overhead. Unlike TextDecoder it keeps a leading U+FEFF.
 const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, start: number, end: number): string;
 };
@@ -123,12 +128,12 @@ function decodeText(buffer: ArrayBufferLike, offset: number, length: number): st
 }
 
 /**
- * Strings, stored as UTF-8 without a terminator or a byte-order mark of ours. Every well-formed string comes back the
- * same, normalised or not; every hit makes a new string, so `get` and `getCopy` give alike. Bytes that a client of a
- * server stored and that are no UTF-8 read as U+FFFD.
+ * Strings, stored as UTF-8, without a terminator or an added byte-order mark. Every well-formed string comes back the
+ * same, normalised or not. Every hit makes a new string, so `get` and `getCopy` give the same. Bytes that a client of a
+ * server stored and that are not UTF-8 are read as U+FFFD.
  *
- * `set` throws TypeError for what is no string, and RangeError for a string with a lone surrogate, which UTF-8 cannot
- * carry.
+ * `set` throws TypeError for a value that is not a string, and RangeError for a string with a lone surrogate, which
+ * UTF-8 cannot carry.
  *
  * @example const prompts = cache.keyspace('prompts', { codec: utf8 })
  */
@@ -145,16 +150,17 @@ export const utf8 = builtIn<string, string, string>({
 });
 
 /**
- * What JSON gives back as it was, stored as its text in UTF-8: null, booleans, strings, finite numbers, and arrays and
- * plain objects of such. Every hit parses anew, so what `get` gives is the caller's own to change.
+ * Values that JSON gives back as they were: null, booleans, strings, finite numbers, and arrays and plain objects of
+ * these. They are stored as JSON text in UTF-8. Every hit parses the text anew, so the caller may change what `get`
+ * gives.
  *
- * `set` throws TypeError for all else, and names the member: JSON would drop or change it, and a hit would differ from
- * what was set. So it refuses a Date, a Map, a Promise, an instance of a class, a function, a symbol, a bigint, NaN,
- * the infinities, -0, a hole of an array, a circle, and a member that is undefined: leave such a member out. `toJSON`
- * is not called. To store what JSON makes of a value, set `JSON.parse(JSON.stringify(value))`, and use that yourself as
- * well.
+ * `set` throws TypeError for everything else, and names the member. JSON would drop or change it, and a hit would
+ * differ from the value that was set. So it refuses a Date, a Map, a Promise, an instance of a class, a function, a
+ * symbol, a bigint, NaN, the infinities, -0, a hole of an array, a circle, and a member that is undefined: leave such a
+ * member out. `toJSON` is not called. To store what JSON makes of a value, set `JSON.parse(JSON.stringify(value))`, and
+ * use that value yourself too.
  *
- * `get` throws CacheError `ERR_CACHE_VALUE` for what a client of a server stored that is no JSON text.
+ * `get` throws CacheError `ERR_CACHE_VALUE` if a client of a server stored something that is not JSON text.
  *
  * Getters and proxies are read once. An object without a prototype comes back as an ordinary one. Members that are not
  * enumerable do not count.
@@ -179,8 +185,8 @@ function parsed(text: string, length: number): unknown {
   }
 }
 
-// Numbers on their way to native code. One array for all would be overwritten where several values are encoded before
-// they are stored; an array with a buffer of its own for each would cost more than storing it.
+// Numbers on their way to native code. One array for all would be overwritten if several values are encoded before they
+// are stored. An array with a buffer of its own for each number would cost more than storing it.
 const NUMBERS_AT_ONCE = 1024; // 8 KiB
 let numbers = new Float64Array(NUMBERS_AT_ONCE);
 let numbersUsed = 0;
@@ -189,7 +195,7 @@ let numbersUsed = 0;
  * Numbers: 8 bytes, float64 in the machine's byte order (little-endian on every supported platform), aligned to 8
  * bytes. NaN, -0 and the infinities come back as they are.
  *
- * `set` throws TypeError for what is no number, a bigint and a Number object included.
+ * `set` throws TypeError for a value that is not a number, such as a bigint or a Number object.
  *
  * @example const scores = cache.keyspace('scores', { codec: number })
  */
@@ -216,8 +222,8 @@ function numberAt(buffer: ArrayBufferLike, offset: number, length: number): numb
 }
 
 /**
- * The codec that `option` stands for: one of ours as it is, `{ encode, decode, name? }` wrapped. Reads each property
- * once; what a getter throws comes through. @internal
+ * The codec of an option: one of ours as it is, or `{ encode, decode, name? }`, wrapped. Reads each property once. An
+ * error of a getter is thrown on. @internal
  *
  * @throws {TypeError}  it is neither.
  * @throws {RangeError} `name` is empty, longer than 255 bytes, or has a lone surrogate.

@@ -1,4 +1,4 @@
-// entry.ts: what one is told of an entry: while it is stored, and how it came to go.
+// entry.ts: facts about an entry, while it is stored, and after it was evicted.
 
 import {
   AGE,
@@ -14,7 +14,7 @@ import {
   wideRegisters,
 } from '../addon/native.js';
 
-/** An entry and what is known of it. */
+/** An entry: its value, and facts about it. */
 export interface Entry<Out> {
   value: Out;
   /** ms since it was stored, to 128 ms. */
@@ -24,21 +24,22 @@ export interface Entry<Out> {
   /** Bytes of the value. */
   size: number;
   /**
-   * How often it was asked for lately, at least, as the eviction policy counts: with `'learned'` 1, 2, 3, 5, 8 or 12.
+   * How often it was asked for lately, as the eviction policy counts, at least. With `'learned'` it is 1, 2, 3, 5, 8 or
+   * 12.
    */
   frequency: number;
   /**
-   * How long before it was last asked for it had been asked for, at most, in numbers of requests as large as the
-   * capacity: 1/16, 1/4, 1, 4, 16 or Infinity; 0 if it was asked for once, and always with `'score'`.
+   * The time between its last two requests, in capacities, at most: 1/16, 1/4, 1, 4, 16 or Infinity. A capacity is as
+   * many requests as the cache holds entries. 0 if it was asked for once, and always with `'score'`.
    */
   gap: number;
-  /** How long since it was last asked for, in capacities likewise; to 1/32, up to 32. */
+  /** The time since its last request, in capacities: in steps of 1/32, up to 32. */
   idle: number;
-  /** What keeping it earns, by the byte; comparable between entries of one cache at one time. */
+  /** Reuse rate times cost, by the byte. Compare it only between entries of one cache at one time. */
   worth: number;
-  /** It goes when its segment is emptied while its worth is no more than this; 0 until the cache evicts. */
+  /** When its segment is emptied, it is evicted if its worth is no more than this. 0 until the cache evicts. */
   threshold: number;
-  /** As given to `set`, to the 7 digits of a 32-bit float; 0 if it was not. */
+  /** The `cost` given to `set`, to the 7 digits of a 32-bit float; 0 without one. */
   cost: number;
 }
 
@@ -46,8 +47,8 @@ export interface Entry<Out> {
 export interface Eviction {
   /**
    * `'capacity'`: its segment was emptied, and it was worth no more than `threshold`. `'maxEntries'`: there were too
-   * many, and of a sample it was worth least; `threshold` is what the next was worth. `'worth'`: `admission` refused
-   * it.
+   * many entries, and it was worth least in a sample; `threshold` is what the next one was worth. `'worth'`:
+   * `admission` refused it.
    */
   reason: 'capacity' | 'maxEntries' | 'worth';
   /** As in {@link Entry}, at that time. */
@@ -58,7 +59,7 @@ export interface Eviction {
   threshold: number;
 }
 
-/** What native code left in the registers of an entry that it described. @internal */
+/** The facts that native code wrote to the registers. @internal */
 export function describedEntry(): Omit<Entry<unknown>, 'value'> {
   return {
     age: wideRegisters[AGE]!,
@@ -69,7 +70,7 @@ export function describedEntry(): Omit<Entry<unknown>, 'value'> {
   };
 }
 
-/** @param number what native code answered: a place in EVICTION_REASONS. @internal */
+/** @param number the answer of native code: a place in EVICTION_REASONS. @internal */
 export function evictionOf(number: number): Eviction | undefined {
   const reason = EVICTION_REASONS[number]!;
   return reason === 'none' ? undefined : { reason, ...judgement() };

@@ -1,14 +1,14 @@
-// events.ts: evictions and refusals, told to whoever listens on node:diagnostics_channel. Nobody listening costs one
-// look at a flag, and only for a `set` that evicted or was refused.
+// events.ts: publishes evictions and refusals on node:diagnostics_channel. If nobody listens, that costs one look at a
+// flag, and only for a `set` that evicted or was refused.
 import { channel } from 'node:diagnostics_channel';
 
-/** What `diagnostics_channel.channel('zerohop:eviction')` tells. */
+/** The message of `diagnostics_channel.channel('zerohop:eviction')`. */
 export interface EvictionEvent {
-  /** Entries that a `set` of this thread pushed out, of whatever keyspace. */
+  /** How many entries a `set` of this thread evicted, in all keyspaces. */
   entries: number;
 }
 
-/** What `diagnostics_channel.channel('zerohop:refusal')` tells. */
+/** The message of `diagnostics_channel.channel('zerohop:refusal')`. */
 export interface RefusalEvent {
   /** `set` or `touch` could not store; `stats().refusalsBy` says why. */
   entries: 1;

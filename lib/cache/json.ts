@@ -1,24 +1,24 @@
 // json.ts: JSON text that gives a value back exactly as it was. Any other value is refused.
 //
-// JSON.stringify drops and changes things without a word. A Promise, Map or class instance becomes `{…}`, a Date
-// becomes a string, NaN becomes null, and a member that is undefined is gone. A hit would then differ from what was
+// JSON.stringify drops and changes things silently. A Promise, Map or class instance becomes `{…}`, a Date becomes a
+// string, NaN becomes null, and a member that is undefined is gone. A hit would then differ from the value that was
 // set.
 //
-// The value is copied first, and the copy is judged and written. So each getter and each member of a Proxy is read
-// once: what was judged is what is stored.
+// The value is copied first, and the copy is checked and written. So each getter and each member of a Proxy is read
+// once, and what was checked is what is stored.
 import { hasPlainPrototype, isThenable } from '../base/kinds.js';
 import { typeError } from '../base/options.js';
 
 const EXPECTED =
   'what JSON gives back as it is (plain objects, arrays, strings, booleans, null, finite numbers but -0)';
 
-/** Levels of arrays and objects within each other. A circle ends here, too. */
+/** Levels of arrays and objects within each other. This ends a circle too. */
 const DEPTH_MAX = 1000;
 
-/** Of a path, so many members are shown in a message. */
+/** How many members of a path a message shows. */
 const PATH_MEMBERS_MAX = 8;
 
-/** Where the walk is: the member that it took at each level. */
+/** Where the walk is: the member at each level. */
 type Path = (string | number)[];
 
 /**
@@ -38,7 +38,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-/** `value`, which is no object, if JSON keeps it. */
+/** `value`, which is not an object, if JSON keeps it. */
 function judged(value: unknown, path: Path, depth: number): unknown {
   const kept =
     typeof value === 'number'
@@ -66,7 +66,7 @@ function copyOf(value: object, path: Path, depth: number): object {
 }
 
 function copyOfArray(value: readonly unknown[], path: Path, depth: number): unknown[] {
-  // The prototype of arrays is itself an array, in every realm. That of a subclass is none.
+  // In every realm the prototype of arrays is itself an array. The prototype of a subclass is not.
   if (!Array.isArray(Object.getPrototypeOf(value))) throw refusal(value, path, depth, EXPECTED);
   const copy: unknown[] = [];
   for (let i = 0, { length } = value; i < length; ++i) {

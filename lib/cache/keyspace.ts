@@ -1,5 +1,5 @@
-// keyspace.ts: keys of one kind of value. A hit is a look into the near cache, or one native call and one typed-array
-// constructor.
+// keyspace.ts: the keys of one kind of value. A hit takes a look into the near cache; or one native call and one
+// typed-array constructor.
 
 import {
   ABSENT,
@@ -35,7 +35,7 @@ import { slabFor } from './slab.js';
 import { type KeyspaceStats, spaceStatsOf } from './stats.js';
 import { unreadableValue } from './unreadable.js';
 
-/** Finds what is stored under a key of its own making, and tells the key afterwards. @internal */
+/** Looks up a key that native code makes, and tells the key afterwards. @internal */
 export interface Seeker {
   readonly key: Uint8Array;
   find(handle: number, slab: Uint8Array | undefined): ArrayBufferLike | number;
@@ -45,25 +45,26 @@ export interface Seeker {
 export interface BatchSeeker {
   readonly count: number;
   keyAt(i: number): Uint8Array;
-  /** False, and no key was looked up. */
+  /** False: no key was looked up. */
   findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): boolean;
 }
 
-/** How many copies pass before the size of the heap, and with it the price of an exposure, is looked at again. */
+/** After so many copies, native code is told the size of the heap again: the price of an exposure follows from it. */
 const COPIES_PER_HEAP_REPORT = 256;
 
 const { find, findNear, findMany, peek } = native;
 
-/** What native code calls a keyspace or a cache, for other rooms; undefined for anything else. @internal */
+/** The native handle of a keyspace or a cache, for other rooms; undefined for anything else. @internal */
 export let handleOf: (value: unknown) => number | undefined;
 
 /**
  * A part of a cache with its own keys, one codec and one scope. Made by {@link Cache.keyspace}.
  *
- * Every method throws {@link CacheError} `ERR_CACHE_CLOSED` after the cache was closed, TypeError for a key that is no
- * string or Uint8Array or has a lone surrogate, and RangeError for a key of 0 or more than 65 535 bytes; where keys are
- * integers, TypeError for what is no number and RangeError for what is no safe integer. Every method that gives values
- * throws {@link CacheError} `ERR_CACHE_VALUE` for one that the codec cannot have stored: a client of a server did.
+ * After the cache was closed, every method throws {@link CacheError} `ERR_CACHE_CLOSED`. Every method throws TypeError
+ * for a key that is neither a string nor a Uint8Array, or that has a lone surrogate; and RangeError for a key of 0 or
+ * more than 65 535 bytes. If keys are integers, it throws TypeError for a key that is not a number, and RangeError for
+ * one that is not a safe integer. A method that gives values throws {@link CacheError} `ERR_CACHE_VALUE` for a value
+ * that a client of a server stored and that the codec cannot read.
  */
 export class Keyspace<In, Out, Own> {
   #handle: number;
@@ -103,11 +104,13 @@ export class Keyspace<In, Out, Own> {
   /**
    * The value stored under `key`, or `undefined` on a miss. Counts as a use of the entry.
    *
-   * @returns a view of the cache's own memory: a snapshot that never changes, however long you keep it, and that keeps
-   *   its segment (up to 2 MiB) from being reused while you do. To keep a value for long, or to hand it to an API that
-   *   refuses shared memory, take {@link getCopy}. Do not write to it. One view may be given out several times.
-   * Cost: about 20 ns for a key that this thread asked for lately, while nothing is evicted; else one native call,
-   *   about 60 ns for a hot key; a copy of the value where its segment is not shown (`stats().copiedHits`).
+   * @returns a view of the cache's own memory. It is a snapshot that never changes, however long you keep it. While you
+   *   keep
+   *   it, its segment (up to 2 MiB) is not used again. To keep a value for long, or to hand it to an API that refuses
+   *   shared memory, use {@link getCopy}. Do not write to it. Several calls may return the same view.
+   * Cost: about 20 ns for a key that this thread asked for lately, while nothing is evicted. Otherwise one native call,
+   * about
+   *   60 ns for a hot key; and a copy of the value if its segment is not exposed (`stats().copiedHits`).
    * @example const vector = embeddings.get('user:12345') ?? (await embed('user:12345'))
    */
   get(key: Key): Out | undefined {
@@ -128,13 +131,13 @@ export class Keyspace<In, Out, Own> {
     return this.#valueOf(find, key, find(this.#handle, key, this.#slab));
   }
 
-  /** Like {@link get}, but a copy in an ArrayBuffer of its own, yours to change, keep, transfer or hash. */
+  /** Like {@link get}, but a copy in an ArrayBuffer of its own. You may change, keep, transfer or hash it. */
   getCopy(key: Key): Own | undefined {
     const buffer = native.copy(this.#handle, key, false);
     return buffer && this.#own(key, buffer);
   }
 
-  /** Like {@link get}, but not counted, neither as a lookup nor as a use of the entry. */
+  /** Like {@link get}, but counted neither as a lookup nor as a use of the entry. */
   peek(key: Key): Out | undefined {
     if (this.#options.copy) {
       const buffer = native.copy(this.#handle, key, true);
@@ -143,18 +146,19 @@ export class Keyspace<In, Out, Own> {
     return this.#valueOf(peek, key, peek(this.#handle, key, this.#slab));
   }
 
-  /** The value with what is known of its entry; uncounted, like {@link peek}. */
+  /** The value with facts about its entry. Uncounted, as {@link peek}. */
   entry(key: Key): Entry<Out> | undefined {
     if (!native.describe(this.#handle, key)) return undefined;
-    const facts = describedEntry(); // now: `peek` uses the same registers
+    const facts = describedEntry(); // before `peek`, which uses the same registers
     const value = this.peek(key);
-    if (value === undefined) return undefined; // gone between the two
+    if (value === undefined) return undefined; // it went between the two calls
     return { value, ...facts };
   }
 
   /**
-   * How the key was last evicted, or refused by `admission`; also if it has been stored again since. A few thousand
-   * such keys are remembered, 64 in a cache of 1 MB, until others take their places; so `undefined` says nothing.
+   * How the key was last evicted, or refused by `admission`, even if it has been stored again since. A few thousand
+   * keys are remembered, 64 in a cache of 1 MB, until others take their places. So `undefined` does not mean that it
+   * was not evicted.
    */
   eviction(key: Key): Eviction | undefined {
     return evictionOf(native.lastEviction(this.#handle, key));
@@ -163,13 +167,13 @@ export class Keyspace<In, Out, Own> {
   /**
    * The values of many keys, in their order, in one native call.
    *
-   * @throws {TypeError} `keys` is no array, or one of them is no key; nothing was looked up then.
-   * Cost: for keys that are in no processor cache a fraction of single gets, as their memory is fetched together.
+   * @throws {TypeError} `keys` is not an array, or one of them is not a key. Then nothing was looked up.
+   * Cost: a fraction of single gets for keys that are in no processor cache, because their memory is fetched together.
    */
   getMany(keys: Keys): (Out | undefined)[] {
     const batch = new KeyBatch(keys);
     if (this.#options.copy) {
-      native.check(this.#handle, batch.keys, batch.ends, batch.length); // all of them, before the first is looked up
+      native.check(this.#handle, batch.keys, batch.ends, batch.length); // all keys, before the first is looked up
       return Array.from({ length: batch.length }, (_, i) => this.#lookUp(batch.at(i)));
     }
     const slab = this.#slab;
@@ -191,7 +195,7 @@ export class Keyspace<In, Out, Own> {
   ): (Out | undefined)[] {
     const values = new Array<Out | undefined>(count);
     const unread: number[] = [];
-    // A local: an import is read anew in every round, until the loop is compiled.
+    // A local, because an import is read anew in every round until the loop is compiled.
     const step = LOCATION_WORDS;
     for (let i = 0, j = 0; i < count; ++i, j += step) {
       const found = locations[j]!;
@@ -215,19 +219,19 @@ export class Keyspace<In, Out, Own> {
         if (found === NEED_SLAB) unread.push(i);
       }
     }
-    // Copies that the slab had no room for.
+    // Copies for which the slab had no room.
     for (const i of unread) values[i] = this.#lookUp(keyAt(i));
     return values;
   }
 
-  /** What is stored under a key that native code makes of something else. @internal */
+  /** The value under a key that native code makes. @internal */
   seek(seeker: Seeker): Out | undefined {
     const found = seeker.find(this.#handle, this.#slab);
     if (typeof found === 'object') return this.#view(seeker.key, found);
     return found === MISS ? undefined : this.#copied(find, seeker.key.slice(), found);
   }
 
-  /** The same of many; undefined if they could not be found in one call. @internal */
+  /** The same for many keys; undefined if one call could not find them. @internal */
   seekMany(seeker: BatchSeeker): (Out | undefined)[] | undefined {
     const slab = this.#slab;
     const locations = takeLocations(seeker.count * LOCATION_WORDS);
@@ -239,12 +243,13 @@ export class Keyspace<In, Out, Own> {
   }
 
   /**
-   * Copies the values of many keys side by side into your own array: row i goes to `out.subarray(i * dimensions, (i +
-   * 1) * dimensions)`, as a batch for a model wants it. Nothing else is allocated.
+   * Copies the values of many keys side by side into your own array, as a batch for a model needs it. Row i is
+   * `out.subarray(i * dimensions, (i + 1) * dimensions)`. Nothing else is allocated.
    *
-   * @param out of the codec's type, at least `keys.length` rows long; may lie in a SharedArrayBuffer.
-   * @returns how many were there, and the places among `keys` of those that were not: their rows are left as they were.
-   *   What a client of a server stored in another length is not there either.
+   * @param out of the codec's type, at least `keys.length` rows long. It may lie in a SharedArrayBuffer.
+   * @returns how many keys were there, and the places among `keys` of those that were not. Their rows stay as they
+   *   were. A
+   *   value of another length, which a client of a server stored, counts as missing.
    * @throws {TypeError}  the codec has no fixed dimensions; `out` is another kind of array.
    * @throws {RangeError} `out` is too short; nothing was written.
    * @example const { missing } = embeddings.gather(ids, batch)
@@ -256,16 +261,17 @@ export class Keyspace<In, Out, Own> {
   /**
    * Stores a copy of `value` under `key`. A `set` that returned is seen by every later `get` in every thread.
    *
-   * @returns false if it was refused, because views in use keep every segment, or the system gave no memory: the cache
-   *   then holds nothing under `key`, neither the new value nor an older one. Counted in `stats().refusals`.
+   * @returns false if it was refused: views pin every segment, the system gave no memory, or `admission` refused the
+   *   entry.
+   *   Then the cache holds nothing under `key`, neither the new value nor an older one. Counted in `stats().refusals`.
    * @throws {TypeError}  `value` is not what the codec takes, or its buffer was detached; a bad option.
    * @throws {RangeError} `value` has other dimensions, or is larger than half of `maxBytes`; an option out of range.
-   * Cost: one native call and one copy of the value; now and then, an eviction. A value in a SharedArrayBuffer that
-   *   another thread writes meanwhile is stored as it was read, possibly torn.
+   * Cost: one native call and one copy of the value; now and then an eviction. If another thread writes to a value in a
+   *   SharedArrayBuffer meanwhile, it is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
     if (options !== undefined) return this.store(key, value, setOptions(options, this.#options.ttl));
-    const stored = this.#codec.encode(value); // first: it may be the caller's code, and may close the cache, or store
+    const stored = this.#codec.encode(value); // first: the caller's code may close the cache, or store something else
     wideRegisters[STORE_TTL] = this.#jittered(this.#options.ttl) * 1000;
     wideRegisters[STORE_COST] = 0;
     return this.#stored(native.set(this.#handle, key, stored));
@@ -283,13 +289,13 @@ export class Keyspace<In, Out, Own> {
   /**
    * Stores many values: pairs of key and value, as in a Map.
    *
-   * @returns how many were stored, the others were refused.
-   * @throws as {@link set} does, for the first pair that is wrong; those before it are stored.
+   * @returns how many were stored. The others were refused.
+   * @throws as {@link set}, for the first pair that is wrong. Those before it are stored.
    */
   setMany(entries: Iterable<readonly [Key, In]>, options?: SetOptions): number {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
-    native.check(this.#handle, [], undefined, 0); // an empty list is no reason to take a closed cache for an open one
+    native.check(this.#handle, [], undefined, 0); // throws for a closed cache even if the list is empty
     const checked = setOptions(options, this.#options.ttl);
     let stored = 0;
     for (const entry of entries) {
@@ -300,11 +306,11 @@ export class Keyspace<In, Out, Own> {
   }
 
   /**
-   * Counts a use of the entry, and lets its time begin anew.
+   * Counts a use of the entry, and starts its time to live anew.
    *
-   * @param options.ttl  from now. Default: the keyspace's; where that has none, the entry's end stays what it is.
+   * @param options.ttl  from now. Default: the keyspace's. If that has none, the entry's end stays as it is.
    * @returns whether `key` is stored.
-   * Cost: as `has`; for an entry that was stored without an end and gets one, as storing its value again.
+   * Cost: as `has`. If an entry without an end gets one, as storing its value again.
    */
   touch(key: Key, options?: { ttl?: Duration }): boolean {
     const given = optionsObject('options', options, ['ttl']);
@@ -315,7 +321,7 @@ export class Keyspace<In, Out, Own> {
     return answer !== ABSENT && this.#stored(answer);
   }
 
-  /** Whether `key` is stored. Not counted as a use, nor as a lookup. */
+  /** Whether `key` is stored. Counted neither as a use nor as a lookup. */
   has(key: Key): boolean {
     return native.has(this.#handle, key);
   }
@@ -326,9 +332,9 @@ export class Keyspace<In, Out, Own> {
   }
 
   /**
-   * Forgets many keys; returns how many of them were stored.
+   * Forgets many keys, and returns how many of them were stored.
    *
-   * @throws {TypeError} `keys` is no array, or one of them is no key; nothing was forgotten then.
+   * @throws {TypeError} `keys` is not an array, or one of them is not a key. Then nothing was forgotten.
    */
   deleteMany(keys: Keys): number {
     const batch = new KeyBatch(keys);
@@ -340,33 +346,34 @@ export class Keyspace<In, Out, Own> {
   }
 
   /**
-   * Forgets every entry that was stored with `tag`; returns how many.
+   * Forgets every entry that was stored with `tag`, and returns how many.
    *
-   * Cost: proportional to the entries that carry the tag, and to those that did lately.
+   * Cost: proportional to the entries that carry the tag.
    */
   deleteByTag(tag: string): number {
     return native.deleteByTag(this.#handle, tagOption('tag', tag));
   }
 
   /**
-   * Forgets every entry of this keyspace; others stay. Views stay as they are, counters too.
+   * Forgets every entry of this keyspace. Entries of other keyspaces, views and counters stay.
    *
-   * Cost: none of it depends on the number of entries. Their memory is used again as segments are evicted, or comes
-   *   back within about a minute of upkeep.
+   * Cost: it does not depend on the number of entries. Their memory is used again as segments are evicted, or comes
+   * back
+   *   within about a minute of upkeep.
    */
   clear(): void {
     native.clear(this.#handle);
   }
 
   /**
-   * The keys, in no order: as strings, or as the bytes that were given. Not a snapshot: a key that is stored all the
-   * while is given once; one that is set, deleted or evicted meanwhile may be given or not. Uncounted.
+   * The keys, in no order, as strings, or as bytes if bytes were given. It is not a snapshot. A key that is stored all
+   * the while is given once. A key that is set, deleted or evicted meanwhile may be given or not. Uncounted.
    */
   *keys(): IterableIterator<Key> {
     for (let part = 0; part < SCAN_PARTS; ++part) yield* native.scan(this.#handle, part);
   }
 
-  /** Keys with their values, as {@link keys} and {@link peek} give them. */
+  /** Keys and their values, as from {@link keys} and {@link peek}. */
   *entries(): IterableIterator<[Key, Out]> {
     for (const key of this.keys()) {
       const value = this.peek(key);
@@ -413,7 +420,7 @@ export class Keyspace<In, Out, Own> {
 
   /** The value that native code found in `buffer`: the registers say where. */
   #view(key: NativeKey, buffer: ArrayBufferLike): Out | undefined {
-    const segment = registers[SEGMENT]!; // now: the codec may be the caller's code, and look up something else
+    const segment = registers[SEGMENT]!; // read first: the caller's codec may look up something else
     try {
       return this.#codec.view(buffer, registers[OFFSET]!, registers[LENGTH]!);
     } catch (error) {
@@ -421,9 +428,9 @@ export class Keyspace<In, Out, Own> {
     }
   }
 
-  /** A view could not be made. */
+  /** A view could not be made over the buffer. */
   #again(key: NativeKey, buffer: ArrayBufferLike, segment: number, error: unknown): Out | undefined {
-    // Someone transferred a view's buffer away (a byte stream does): every view of that segment is empty now. Native
+    // Someone transferred the buffer of a view, as a byte stream does. Every view of that segment is empty now. Native
     // code makes another buffer over the same bytes.
     if (buffer.byteLength !== 0) throw this.#explained(error, key);
     native.detached(this.#handle, segment);
@@ -457,7 +464,7 @@ export class Keyspace<In, Out, Own> {
     }
   }
 
-  /** What to throw instead of `error`, which the codec threw. */
+  /** The error to throw in place of `error`, which the codec threw. */
   #explained(error: unknown, key: NativeKey): unknown {
     return unreadableValue(error, key, this.#name, this.#codec.tag);
   }

@@ -1,4 +1,4 @@
-// options.ts: what a cache, a keyspace and a `set` may be asked for, in types and checked.
+// options.ts: the options of a cache, a keyspace and a `set`: their types, and their checks.
 
 import { native, POLICIES, VERIFY } from '../addon/native.js';
 import {
@@ -25,25 +25,26 @@ export type Verify = (typeof VERIFY)[number];
 const MAX_BYTES_MIN = 2 ** 20;
 const MAX_BYTES_MAX = 2 ** 39 - 2 ** 21;
 
-/** Of the memory this process may use, when `maxBytes` is not given. */
+/** The share of the memory this process may use, if `maxBytes` is not given. */
 const DEFAULT_SHARE = 1 / 4;
 
 /** A scope's name. */
 const SCOPE_BYTES_MAX = 1024;
 
 export interface OpenOptions {
-  /** Caches of one name are one cache, in every worker thread of the process. Without a name: a cache of its own. */
+  /** The same name opens the same cache, in every worker thread of the process. Without a name: a cache of its own. */
   name?: string;
   /**
-   * Bytes for values, keys, entry headers and the index: 1 MiB to 512 GiB; by default a quarter of what the process may
-   * use (its control group's limit, or the machine's memory, or what `ulimit -v` leaves). Address space is reserved,
-   * memory taken when filled.
+   * Bytes for values, keys, entry headers and the index: 1 MiB to 512 GiB. Default: a quarter of what the process may
+   * use (the limit of its control group, or the machine's memory, or what `ulimit -v` leaves). Address space is
+   * reserved at once; memory is taken as it is filled.
    */
   maxBytes?: Size;
   /**
-   * How writes through a view are found. `'sample'` (default): one hit in 256 has its checksum compared. An entry that
-   * was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views are write-protected, and
-   * a write ends the process at the line that did it (for tests; Linux). `'off'`: nothing.
+   * How writes through a view are found. `'sample'` (default): the checksum of one hit in 256 is compared. An entry
+   * that was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views are
+   * write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: they are not
+   * found.
    */
   verify?: Verify;
   /**
@@ -59,15 +60,15 @@ export interface OpenOptions {
    */
   ttlJitter?: number;
   /**
-   * What stays when the cache is full. `'learned'` (default): what is likely to be asked for soonest, weighed by size
-   * and `cost`. `'score'`: what has the highest frequency / ln(time since it was asked for); see `aging` and
-   * `admission`.
+   * Which entries stay when the cache is full. `'learned'` (default): those that are likely to be asked for soonest,
+   * weighed by size and `cost`. `'score'`: those with the highest frequency / ln(time since the last request); see
+   * `aging` and `admission`.
    */
   policy?: Policy;
-  /** With `'score'` alone: frequencies are halved now and then, so that old fame fades. Default false. */
+  /** Only with `'score'`: frequencies are halved now and then, so that old fame fades. Default false. */
   aging?: boolean;
   /**
-   * While the cache evicts, a `set` of a new key that is worth less than nearly all that is there stores nothing and
+   * True: while the cache evicts, a `set` of a new key that is worth less than nearly all entries stores nothing and
    * returns false. Default: false with `'learned'`, true with `'score'`.
    */
   admission?: boolean;
@@ -75,21 +76,21 @@ export interface OpenOptions {
 
 export type Policy = (typeof POLICIES)[number];
 
-/** What a keyspace may be opened with beside its codec. */
+/** The options of a keyspace, beside its codec. */
 export interface KeyspaceBaseOptions {
   /**
-   * Whose values they are: a tenant's name, or PUBLIC, the default. Keyspaces of two scopes are two, also if they have
-   * one name. They never share a segment, so no view's `.buffer` shows another scope's bytes.
+   * Whose values they are: a tenant's name, or PUBLIC, the default. Two scopes may have keyspaces of the same name.
+   * Scopes never share a segment, so no view's `.buffer` shows another scope's bytes.
    */
   scope?: Scope;
   /** How long values may be served. Default: the cache's. */
   ttl?: Duration;
   ttlJitter?: number;
-  /** `true`: hits are copies in memory of their own, as `getCopy` gives: for APIs that refuse shared memory. */
+  /** `true`: hits are copies in memory of their own, as from `getCopy`, for APIs that refuse shared memory. */
   copy?: boolean;
   /** `'integer'`: keys are safe integers. Default: strings and bytes. */
   keys?: 'string' | 'integer';
-  /** `false`: no near cache in front of the native call, for keys that are hardly ever asked for twice. */
+  /** `false`: no near cache, for keys that are hardly ever asked for twice. */
   near?: boolean;
 }
 
@@ -104,9 +105,9 @@ export interface CustomKeyspaceOptions<T> extends KeyspaceBaseOptions {
 export interface SetOptions {
   /** How long the value may be served. Default: the keyspace's. */
   ttl?: Duration;
-  /** Names under which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
+  /** Tags by which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
   tags?: readonly string[];
-  /** What computing the value again would take, in ms of GPU time; kept as a 32-bit float. */
+  /** What computing the value again would take, in ms. Kept as a 32-bit float. */
   cost?: number;
 }
 
@@ -116,36 +117,36 @@ export interface Lifetime {
   readonly ttlJitter: number;
 }
 
-/** What a cache is opened with, checked. @internal */
+/** The options of a cache, checked. @internal */
 export interface CheckedOpenOptions extends Lifetime {
   readonly name: string;
   readonly maxBytes: number;
   readonly maxEntries: number;
-  /** Its place among 'off', 'sample' and 'trap', as native code has it. */
+  /** Its place in VERIFY. */
   readonly verify: number;
   readonly policy: Policy;
-  /** Its place among the policies, likewise. */
+  /** Its place in POLICIES. */
   readonly policyNumber: number;
   readonly aging: boolean;
   readonly admission: boolean;
 }
 
-/** What a keyspace is opened with, checked. @internal */
+/** The options of a keyspace, checked. @internal */
 export interface CheckedKeyspaceOptions extends Lifetime {
   readonly copy: boolean;
   readonly near: boolean;
 }
 
-/** What a keyspace is opened with and what native code knows it by, checked. @internal */
+/** The options of a keyspace and its identity for native code, checked. @internal */
 export interface NewKeyspace<In, Out, Own> {
   readonly codec: Codec<In, Out, Own>;
-  /** '' is everybody's. */
+  /** '' is public. */
   readonly scope: string;
   readonly integerKeys: boolean;
   readonly checked: CheckedKeyspaceOptions;
 }
 
-/** What a value is stored with, checked; times in ms. @internal */
+/** The options of a `set`, checked; times in ms. @internal */
 export interface CheckedSetOptions {
   readonly ttl: number;
   readonly tags: readonly string[];
@@ -169,7 +170,7 @@ const KEYSPACE_OPTIONS = ['codec', 'scope', 'ttl', 'ttlJitter', 'copy', 'keys', 
 const SET_OPTIONS = ['ttl', 'tags', 'cost'] as const;
 const NO_TAGS: readonly string[] = [];
 
-/** The options of `open`, each read once; those of other rooms unchecked, for `prepareRooms`. @internal */
+/** The options of `open`, each read once. Those of other rooms are unchecked: `prepareRooms` checks them. @internal */
 export function openOptions(options: OpenOptions): { given: Record<string, unknown>; checked: CheckedOpenOptions } {
   const given = optionsObject('options', options, [...OPEN_OPTIONS, ...roomOptions()]);
   const { name, maxBytes, verify = 'sample', maxEntries = Number.POSITIVE_INFINITY } = given;
@@ -201,7 +202,7 @@ function keepingOptions(
   return { policy, policyNumber: POLICIES.indexOf(policy), aging, admission };
 }
 
-/** How long values last: as the options say, or else as `otherwise` does. @internal */
+/** How long values last, by the options; without them, by `otherwise`. @internal */
 export function lifetimeOptions(given: Record<string, unknown>, otherwise: Lifetime): Lifetime {
   const { ttl, ttlJitter } = given;
   return {
@@ -210,7 +211,7 @@ export function lifetimeOptions(given: Record<string, unknown>, otherwise: Lifet
   };
 }
 
-/** @param otherwise how long values last where the options do not say. @internal */
+/** @param otherwise how long values last if the options do not say it. @internal */
 export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspace<unknown, unknown, unknown> {
   const given = optionsObject('options', options, KEYSPACE_OPTIONS);
   const { scope = PUBLIC, keys = 'string', copy = false, near = true } = given;
@@ -226,7 +227,7 @@ export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspa
   };
 }
 
-/** @param ttl in ms, where the options do not say. @internal */
+/** @param ttl in ms, if the options do not say it. @internal */
 export function setOptions(options: SetOptions | undefined, ttl: number): CheckedSetOptions {
   const given = optionsObject('options', options, SET_OPTIONS);
   const { tags, cost } = given;

@@ -1,84 +1,84 @@
-// stats.ts: what is counted, as users see it.
+// stats.ts: the counts and sizes that users see.
 import { type NativeCounts, type NativeStats, native } from '../addon/native.js';
 
 /** Counts of one keyspace since the cache was made, by all threads. */
 export interface KeyspaceStats {
-  /** Lookups answered: views, copies and near hits. */
+  /** Lookups that were answered: with views, with copies, and by near caches. */
   hits: number;
   misses: number;
-  /** Of the hits: answered with a copy, because showing the segment would have cost more. */
+  /** Hits that were answered with a copy, because their segment was not exposed. */
   copiedHits: number;
-  /** Of the hits: answered by the near cache of a thread. */
+  /** Hits that the near cache of a thread answered. */
   nearHits: number;
   sets: number;
   /**
-   * Sets that stored nothing, and why: all segments in use by views; a stalled reader; no memory from the system; worth
-   * less than what is there (with `admission`).
+   * Sets that stored nothing, by reason: views pin all segments; a reader was stopped in a lookup; the system gave no
+   * memory; the entry is worth less than others (with `admission`).
    */
   refusals: number;
   refusalsBy: { pinned: number; readers: number; memory: number; worth: number };
   deletes: number;
-  /** Entries that left because room was needed, or because there were more than `maxEntries`. */
+  /** Entries that were evicted because room was needed, or because there were more than `maxEntries`. */
   evictions: number;
   evictionsBy: { capacity: number; maxEntries: number };
-  /** Entries found past their time, and dropped. */
+  /** Entries that were found expired, and dropped. */
   expired: number;
-  /** Entries found changed by a write through a view. */
+  /** Entries that were found changed by a write through a view. */
   corrupted: number;
-  /** Now; those past their time that nobody has come upon yet included. */
+  /** Entries now, including expired ones that nobody has found yet. */
   entries: number;
 }
 
-/** Counts since the cache was made, of all keyspaces and threads; bytes as they are now. */
+/** Counts of all keyspaces and threads since the cache was made, and bytes now. */
 export interface CacheStats extends KeyspaceStats {
   /**
-   * Entries that were copied to another segment because they were worth more than the threshold when theirs was
+   * Entries that were copied to another segment, because they were worth more than the threshold when their segment was
    * emptied.
    */
   copiedForward: number;
-  /** Bytes that were copied so, for each byte that was stored. */
+  /** Bytes that were copied for that, for each byte that was stored. */
   copiedPerStored: number;
-  /** What the eviction policy goes by; see the guide on eviction. */
+  /** Figures of the eviction policy; see docs/EVICTION.md. */
   policy: {
-    /** An entry goes, when its segment is emptied, if keeping it earns no more than this, by the byte. */
+    /** When a segment is emptied, its entries that are worth no more than this are evicted. */
     threshold: number;
     /** How many entries the cache holds when it is full, as far as can be told. */
     capacity: number;
-    /** Requests in which a second one for the same entry tells nothing new. */
+    /** Requests of one tick: a second request for the same entry within a tick does not count. */
     tickRequests: number;
-    /** Memory of the sketch and the learner: paid from `maxBytes`. */
+    /** Memory of sketch and tracker, which `maxBytes` pays for. */
     bytes: number;
   };
-  /** Names that were given to keyspaces and scopes. They stay until the last handle of the cache is closed. */
+  /** How many keyspaces and scopes there are. They stay until the last handle of the cache is closed. */
   keyspaces: { open: number; max: number };
   scopes: { open: number; max: number };
-  /** External buffers made over segments. */
+  /** External buffers that were made over segments. */
   exposures: number;
-  /** Collections of V8's young generation, and of its whole heap, brought about to get buffers back. */
+  /** Collections of V8's young generation, and of its whole heap, that were made to get buffers back. */
   youngCollections: number;
   forcedCollections: number;
   bytes: {
     capacity: number;
-    /** In segments that hold entries, those with room left included. */
+    /** In segments that hold entries, including those with room left. */
     live: number;
     free: number;
-    /** Emptied, but still seen by views. */
+    /** In segments that are emptied, but that views still pin. */
     retired: number;
-    /** In segments that some isolate has a buffer over. */
+    /** In segments over which some isolate has a buffer. */
     exposed: number;
     exposedMax: number;
-    /** The index, the tags and what the policy learned: paid from `maxBytes`. */
+    /** Memory of index, tags and policy, which `maxBytes` pays for. */
     index: number;
-    /** Beyond `maxBytes`: what the cache needs whatever it holds. */
+    /** Memory beyond `maxBytes` that does not depend on what the cache holds. */
     fixed: number;
-    /** In memory now, of the arena: at most this much. */
+    /** How much of the arena may be in memory now, at most. */
     resident: number;
-    /** Shown by this isolate's buffers (a segment counts for each), and by those of them that a collection may free. */
+    /** Segments under this isolate's buffers, counted for each buffer; and under those that a collection may free. */
     exposedHere: number;
     awaitingCollectionHere: number;
   };
   segmentBytes: number;
-  /** What a segment's copies must have cost before it is shown, in ns. */
+  /** What copies out of a segment must have cost before it is exposed, in ns. */
   exposurePriceNs: number;
   evicting: boolean;
   backend: 'shared' | 'array' | 'copy';

@@ -18,7 +18,9 @@ export class Unreadable extends Error {
   }
 }
 
-/** `error`, or if it is Unreadable, what the caller of `get` is to know of it: without the value, which may be secret. */
+/**
+ * `error`, or if it is Unreadable, what the caller of `get` is to know of it: without the value, which may be secret.
+ */
 export function unreadableValue(error: unknown, key: unknown, keyspace: string, codec: string): unknown {
   if (!(error instanceof Unreadable)) return error;
   const { expected, length, cause } = error;
