@@ -1,7 +1,7 @@
 // vectors.ts: codecs of typed arrays of numbers: one for each type of element, for vectors of one length or of any.
 //
-// A hit is one typed-array constructor over the cache's memory. The function that calls it is the same for all
-// keyspaces of a type, and there is one for each type, so that the engine compiles each for one constructor.
+// A hit is one typed-array constructor over the cache's memory. Each type of element has one function that calls it,
+// which all keyspaces of the type share. So the engine compiles each function for one constructor.
 
 import { typedArrayName } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
@@ -9,15 +9,17 @@ import type { Float16OrBits, ReadonlyView, TypedArray } from '../base/views.js';
 import { builtIn, type Codec, elementCount, type Row } from './codecs.js';
 import { Unreadable } from './unreadable.js';
 
-/** Takes vectors of `T`, gives read-only views of the cache's memory, and copies with a buffer of their own. */
+/**
+ * A codec that takes vectors of `T`. It gives read-only views of the cache's memory, or copies with their own buffer.
+ */
 export type VectorCodec<T extends TypedArray, Own> = Codec<T | ReadonlyView<T>, ReadonlyView<T>, Own>;
 
-/** 2^28 dimensions are two gibibytes of float64: beyond any model, and within what one value may hold. */
+/** 2^28 dimensions are 2 GiB of float64: more than any model has, and no more than one value may hold. */
 const DIMENSIONS_MAX = 2 ** 28;
 
 /** Which lengths the values of a codec have. */
 interface Lengths {
-  /** Of every value, in bytes; -1 where it is any multiple of `unit`. */
+  /** Bytes of every value; -1: any multiple of `unit`. */
   readonly bytes: number;
   readonly unit: number;
 }
@@ -31,14 +33,14 @@ function assertLength({ bytes, unit }: Lengths, length: number): void {
 /** A type of element. */
 interface Kind<Out, Own> {
   readonly tag: string;
-  /** What is expected of a value, in words. */
+  /** What a value must be, in words, for errors. */
   readonly expected: string;
   readonly array: Row['array'];
-  /** As a codec's: one function for all keyspaces of the type. */
+  /** As in a codec. One function for all keyspaces of the type. */
   view(this: Lengths, buffer: ArrayBufferLike, offset: number, length: number): Out;
   own(buffer: ArrayBuffer): Own;
   accepts(value: unknown): boolean;
-  /** A vector of `length` elements as native code takes it. */
+  /** A vector of `length` elements, in the form that native code takes. */
   raw?(vector: ArrayBufferView, length: number): ArrayBufferView;
 }
 
@@ -94,7 +96,7 @@ const FLOAT32: Kind<ReadonlyView<Float32Array>, Float32Array<ArrayBuffer>> = {
   accepts: (value) => typedArrayName(value) === 'Float32Array',
 };
 
-// Node 20 and 22 have no Float16Array. It differs from a Uint16Array in what an element means, not in its shape.
+// Node 20 and 22 have no Float16Array. A Uint16Array has the same shape; only the meaning of its elements differs.
 const Float16 = (globalThis as { Float16Array?: Uint16ArrayConstructor }).Float16Array ?? Uint16Array;
 
 const FLOAT16: Kind<ReadonlyView<Uint16Array>, Uint16Array<ArrayBuffer>> = {
@@ -110,7 +112,7 @@ const FLOAT16: Kind<ReadonlyView<Uint16Array>, Uint16Array<ArrayBuffer>> = {
     const name = typedArrayName(value);
     return name === 'Float16Array' || name === 'Uint16Array';
   },
-  // The Node-API of Node 24.0 leaves out the type of a Float16Array, and native code would store half of it.
+  // The Node-API of Node 24.0 does not know Float16Array, so native code would store half of it.
   raw: (vector, length) =>
     typedArrayName(vector) === 'Uint16Array' ? vector : new Uint16Array(vector.buffer, vector.byteOffset, length),
 };
@@ -152,14 +154,15 @@ const INT8: Kind<ReadonlyView<Int8Array>, Int8Array<ArrayBuffer>> = {
 };
 
 /**
- * Vectors of float64: `dimensions` of them exactly, or any number of them, none included, where that is not given.
+ * Vectors of float64: `dimensions` of them exactly; without `dimensions`, any number of them, also none.
  *
  * Shape [dimensions], 8 bytes an element in the machine's byte order (little-endian on every supported platform), every
- * bit kept; aligned to 64 bytes from 32 elements up, else to 8.
+ * bit kept; aligned to 64 bytes from 32 elements up, otherwise to 8.
  *
- * `set` throws TypeError for what is no Float64Array or has lost its buffer, RangeError for other dimensions.
+ * `set` throws TypeError for anything but a Float64Array, and for one whose buffer was detached; RangeError for other
+ * dimensions.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @throws {RangeError} `dimensions` is not a whole number from 1 to 268 435 456.
  * @example const series = cache.keyspace('series', { codec: float64() })
  */
 export function float64(dimensions?: number): VectorCodec<Float64Array, Float64Array<ArrayBuffer>> {
@@ -167,14 +170,15 @@ export function float64(dimensions?: number): VectorCodec<Float64Array, Float64A
 }
 
 /**
- * Vectors of float32: `dimensions` of them exactly, or any number of them, none included, where that is not given.
+ * Vectors of float32: `dimensions` of them exactly; without `dimensions`, any number of them, also none.
  *
  * Shape [dimensions], 4 bytes an element in the machine's byte order (little-endian on every supported platform), every
- * bit kept, a NaN's payload included; aligned to 64 bytes from 64 elements up, else to 8.
+ * bit kept, a NaN's payload included; aligned to 64 bytes from 64 elements up, otherwise to 8.
  *
- * `set` throws TypeError for what is no Float32Array or has lost its buffer, RangeError for other dimensions.
+ * `set` throws TypeError for anything but a Float32Array, and for one whose buffer was detached; RangeError for other
+ * dimensions.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @throws {RangeError} `dimensions` is not a whole number from 1 to 268 435 456.
  * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
  */
 export function float32(dimensions?: number): VectorCodec<Float32Array, Float32Array<ArrayBuffer>> {
@@ -182,17 +186,18 @@ export function float32(dimensions?: number): VectorCodec<Float32Array, Float32A
 }
 
 /**
- * Vectors of float16 (IEEE 754 binary16): `dimensions` of them exactly, or any number of them where that is not given.
+ * Vectors of float16 (IEEE 754 binary16): `dimensions` of them exactly; without `dimensions`, any number of them.
  *
  * `set` takes a Float16Array, or a Uint16Array of the bits. `get` gives a Float16Array where the runtime has one (Node
  * 24 and later), and on Node 20 and 22 a Uint16Array of the bits: there `view[0]` is 15360 where the value is 1.
  *
  * Shape [dimensions], 2 bytes an element in the machine's byte order (little-endian on every supported platform), every
- * bit kept; aligned to 64 bytes from 128 elements up, else to 8.
+ * bit kept; aligned to 64 bytes from 128 elements up, otherwise to 8.
  *
- * `set` throws TypeError for what is neither array or has lost its buffer, RangeError for other dimensions.
+ * `set` throws TypeError for anything but these arrays, and for one whose buffer was detached; RangeError for other
+ * dimensions.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @throws {RangeError} `dimensions` is not a whole number from 1 to 268 435 456.
  * @example const halves = cache.keyspace('halves', { codec: float16(768) })
  */
 export function float16(
@@ -206,15 +211,16 @@ export function float16(
 }
 
 /**
- * Vectors of whole numbers of 32 bits, such as token ids: `dimensions` of them exactly, or any number of them where
- * that is not given.
+ * Vectors of whole numbers of 32 bits, such as token ids: `dimensions` of them exactly; without `dimensions`, any
+ * number of them.
  *
  * Shape [dimensions], 4 bytes an element, signed, in the machine's byte order (little-endian on every supported
- * platform); aligned to 64 bytes from 64 elements up, else to 8.
+ * platform); aligned to 64 bytes from 64 elements up, otherwise to 8.
  *
- * `set` throws TypeError for what is no Int32Array or has lost its buffer, RangeError for other dimensions.
+ * `set` throws TypeError for anything but an Int32Array, and for one whose buffer was detached; RangeError for other
+ * dimensions.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @throws {RangeError} `dimensions` is not a whole number from 1 to 268 435 456.
  * @example const tokens = cache.keyspace('tokens', { codec: int32() })
  */
 export function int32(dimensions?: number): VectorCodec<Int32Array, Int32Array<ArrayBuffer>> {
@@ -222,14 +228,15 @@ export function int32(dimensions?: number): VectorCodec<Int32Array, Int32Array<A
 }
 
 /**
- * Vectors of whole numbers of 16 bits: `dimensions` of them exactly, or any number of them where that is not given.
+ * Vectors of whole numbers of 16 bits: `dimensions` of them exactly; without `dimensions`, any number of them.
  *
  * Shape [dimensions], 2 bytes an element, signed, in the machine's byte order (little-endian on every supported
- * platform); aligned to 64 bytes from 128 elements up, else to 8.
+ * platform); aligned to 64 bytes from 128 elements up, otherwise to 8.
  *
- * `set` throws TypeError for what is no Int16Array or has lost its buffer, RangeError for other dimensions.
+ * `set` throws TypeError for anything but an Int16Array, and for one whose buffer was detached; RangeError for other
+ * dimensions.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @throws {RangeError} `dimensions` is not a whole number from 1 to 268 435 456.
  * @example const samples = cache.keyspace('samples', { codec: int16(16_000) })
  */
 export function int16(dimensions?: number): VectorCodec<Int16Array, Int16Array<ArrayBuffer>> {
@@ -237,14 +244,15 @@ export function int16(dimensions?: number): VectorCodec<Int16Array, Int16Array<A
 }
 
 /**
- * Vectors of whole numbers of 8 bits, such as quantised embeddings: `dimensions` of them exactly, or any number of them
- * where that is not given. The scale of a quantised vector is the caller's to keep.
+ * Vectors of whole numbers of 8 bits, such as quantised embeddings: `dimensions` of them exactly; without `dimensions`,
+ * any number of them. The caller keeps the scale of a quantised vector.
  *
- * Shape [dimensions], 1 byte an element, signed; aligned to 64 bytes from 256 elements up, else to 8.
+ * Shape [dimensions], 1 byte an element, signed; aligned to 64 bytes from 256 elements up, otherwise to 8.
  *
- * `set` throws TypeError for what is no Int8Array or has lost its buffer, RangeError for other dimensions.
+ * `set` throws TypeError for anything but an Int8Array, and for one whose buffer was detached; RangeError for other
+ * dimensions.
  *
- * @throws {RangeError} `dimensions` is no whole number from 1 to 268 435 456.
+ * @throws {RangeError} `dimensions` is not a whole number from 1 to 268 435 456.
  * @example const quantised = cache.keyspace('quantised', { codec: int8(1024) })
  */
 export function int8(dimensions?: number): VectorCodec<Int8Array, Int8Array<ArrayBuffer>> {

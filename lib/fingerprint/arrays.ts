@@ -2,7 +2,7 @@
 
 import { inspect } from '../base/kinds.js';
 
-/** Object.keys makes a text of each index: of more than these it takes longer than `inspect` takes to look. */
+/** Object.keys makes a text of each index. For longer arrays that takes longer than `inspect`. */
 const KEYS_MAX = 256;
 const WITHOUT_ELEMENTS = {
   maxArrayLength: 0,
@@ -13,17 +13,17 @@ const WITHOUT_ELEMENTS = {
   colors: false,
   numericSeparator: false,
 } as const;
-/** How an array of two elements looks. */
+/** How `inspect` shows an array of two elements. */
 const BARE = inspect?.([0, 0], WITHOUT_ELEMENTS);
 
 /**
- * Whether an array has members beside its elements: enumerable ones, or named by symbols. Of arrays up to 256 long,
- * holes are found, too. Takes a time that does not depend on the length.
+ * Whether an array has members beside its elements: enumerable ones, or named by symbols. In arrays up to 256 long it
+ * also finds holes. The time does not depend on the length.
  */
 export function hasMembers(array: readonly unknown[]): boolean {
   const { length } = array;
   if (Object.getOwnPropertySymbols(array).length > 0) return true;
-  // Shown without its elements, it looks as any other of its length.
+  // Without its elements, it looks as any other array of its length.
   if (length > KEYS_MAX && inspect !== undefined && BARE !== undefined)
     if (inspect(array, WITHOUT_ELEMENTS) === BARE.replace('2', `${length}`)) return false;
   return Object.keys(array).length !== length;

@@ -1,17 +1,17 @@
-// canonical.ts: values as JSON, one way to write each (RFC 8785), with forms for what JSON has not:
+// canonical.ts: values as JSON, each written in one way (RFC 8785), with forms for values that JSON lacks:
 //
 //   undefined  {"$undefined":true}      NaN, Infinity  {"$number":"NaN"}     bigint   {"$bigint":"12"}
 //   Date       {"$date":"2026-…Z"}      Map            {"$map":[[k,v],…]}    Set      {"$set":[…]}
 //   bytes      {"$bytes":"digest"}      tensor         {"$tensor":["float32",[2,3],"digest"]}
 //
-// A member whose own name begins with `$` gets another one before it, so nothing else looks like such a form. The order
-// of Map and Set counts, as it does to who iterates over them; that of an object's members does not. -0 is 0.
+// A member whose own name begins with `$` gets another `$` before it, so nothing else looks like such a form. The order
+// of Map and Set counts, because iterating over them shows it. The order of an object's members does not. -0 is 0.
 //
-// Numbers and strings are written as JSON.stringify does, which RFC 8785 is made from. The libraries for it were tried:
-// they leave what has a member `toJSON` unsorted, and all below it.
+// Numbers and strings are written as by JSON.stringify, on which RFC 8785 is based. Libraries for it were tried: they
+// leave an object with a member `toJSON` unsorted, and everything in it (D51 in docs/DECISIONS.md).
 //
-// One walk reads each member and each element once, and writes its bytes at once. It takes a time in proportion to the
-// input, whatever its shape: no kind of object is found out by an exception, and paths are made for errors alone.
+// One walk reads each member and each element once, and writes its bytes at once. Its time is proportional to the
+// input, whatever its shape: no kind of object is recognised by an exception, and paths are made only for errors.
 
 import { isWellFormed, rangeError, typeError } from '../base/options.js';
 import { hasMembers } from './arrays.js';
@@ -45,8 +45,8 @@ const eachOfMap = Map.prototype.forEach;
 const eachOfSet = Set.prototype.forEach;
 
 /**
- * The value's JSON as `"j" ‖ string(JSON)` (docs/FINGERPRINT.md). `excluded`: names of members of the value itself that
- * do not count.
+ * The value's JSON, as `"j" ‖ string(JSON)` (docs/FINGERPRINT.md). `excluded`: members of the value itself that do not
+ * count.
  */
 export function canonicalJson(
   value: unknown,
@@ -63,13 +63,13 @@ class Writer {
   readonly #out: Output;
   readonly #rules: CanonicalRules;
   readonly #root: () => string;
-  /** Where the walk is: by depth, the object, and the member or element of it that is being written. */
+  /** Where the walk is: for each depth, the object, and the member or element that is being written. */
   readonly #within: object[] = [];
   readonly #place: (string | number)[] = [];
-  /** By depth: the shapes of the last objects there, of which there are often two in turn. */
+  /** For each depth, the shapes of the last objects there. Often two shapes take turns. */
   readonly #shapes: (Shape | undefined)[] = [];
   readonly #olderShapes: (Shape | undefined)[] = [];
-  /** How many more values there may be. */
+  /** How many more values are allowed. */
   #left: number;
 
   constructor(out: Output, rules: CanonicalRules, root: () => string) {
@@ -176,7 +176,9 @@ class Writer {
     return shape;
   }
 
-  /** An object with the names of a tensor: one, or an object like others. Its members are read once for both. */
+  /**
+   * An object with the names of a tensor. It may be a tensor, or another object. Its members are read once for both.
+   */
   #tensorOrMembers(value: Record<string, unknown>, shape: Shape, depth: number): void {
     const parts: Record<string, unknown> = {};
     for (const name of shape.names) parts[name] = value[name];
@@ -191,7 +193,7 @@ class Writer {
     this.#out.ascii(`{"$tensor":["${dtype}",[${shape.join(',')}],"${this.#rules.digest(tensor)}"]}`);
   }
 
-  /** Of a class: a tensor, bytes, a Date, a Map, a Set. */
+  /** An instance of a class: a tensor, bytes, a Date, a Map, a Set. */
   #instance(value: object, prototype: object | null, depth: number): void {
     const path = () => this.#pathTo(depth);
     const tensor = tensorOf(value, path);
@@ -206,7 +208,7 @@ class Writer {
     }
     const kind = builtInOf(value);
     if (kind === undefined) throw typeError(path(), 'a plain object, or one of the kinds that can be hashed', value);
-    // Of a class of the caller's, or with members of its own: what of that counts is not known.
+    // An instance of the caller's class, or with members of its own: nobody can say what counts.
     if (!isBuiltInPrototype(prototype) || Object.keys(value).length > 0)
       throw typeError(path(), `a ${kind} with no members of its own`, value);
     this.#refuseSymbols(value, depth);
@@ -269,7 +271,7 @@ class Writer {
     );
   }
 
-  /** What has no end is within itself: that is looked for here, where each such object comes to. */
+  /** An object that contains itself has no end, so it always reaches this depth. Here it is recognised. */
   #tooDeep(value: object, depth: number): Error {
     this.#within[depth] = value;
     const seen = new Set<object>();

@@ -1,5 +1,5 @@
-// fingerprint.ts: one name for each computation. Two computations have the same one exactly if nothing that counts
-// differs: scope, domain, model, parameters, input. docs/FINGERPRINT.md specifies it to the byte.
+// fingerprint.ts: one name for each computation. Two computations have the same name if, and only if, everything that
+// counts is the same: scope, domain, model, parameters, input. docs/FINGERPRINT.md specifies it to the byte.
 
 import { isWellFormed, rangeError, typeError } from '../base/options.js';
 import { type Fields, fieldsOf } from './explain.js';
@@ -13,33 +13,33 @@ export { explain } from './explain.js';
 export { Fingerprint, Fingerprints } from './names.js';
 export type { FingerprintOptions, Value } from './rules.js';
 
-/** Of results that everybody may see. It must be written out: results of one tenant are never another's by mistake. */
+/** The scope of results that everybody may see. It must be given, so that no tenant's results are public by mistake. */
 export const PUBLIC: unique symbol = Symbol.for('zerohop.PUBLIC');
 
 /** Whose results they are: a tenant's name, or {@link PUBLIC}. */
 export type Scope = string | typeof PUBLIC;
 
-/** What a computation is done with, but for its input. */
+/** Everything on which a computation depends, without its input. */
 export interface ComputationIdentity {
   scope: Scope;
-  /** What tells apart uses of one model whose results must not mix. Default `''`. */
+  /** Separates uses of one model whose results must not mix. Default `''`. */
   domain?: string;
-  /** Name and version of the model, in whatever form: a text, a digest of its weights, an object. */
+  /** Name and version of the model, in any form: a text, a digest of its weights, an object. */
   model: unknown;
-  /** All that changes the result beside the input; `undefined` if there is nothing. */
+  /** Everything else that changes the result beside the input; `undefined` if there is nothing. */
   params?: unknown;
 }
 
-/** A computation: all that its result depends on. */
+/** A computation: everything on which its result depends. */
 export interface Computation extends ComputationIdentity {
   /**
    * Text, a tensor (a typed array, `{ dtype, shape, data }`, or onnxruntime's), bytes (Uint8Array, Buffer,
-   * ArrayBuffer), or any JSON-like value with such within.
+   * ArrayBuffer), or any JSON-like value that contains these.
    */
   input: unknown;
 }
 
-/** Models one after another, whose result at the end is wanted. */
+/** Models one after another, of which the last result is wanted. */
 export interface PipelineComputation {
   scope: Scope;
   domain?: string;
@@ -55,28 +55,28 @@ const VERSION = 'zerohop fingerprint 1';
 const PIPELINE_VERSION = 'zerohop pipeline 1';
 const NO_BYTES = new Uint8Array(0);
 
-/** A batch: texts alone, or values of several kinds. @internal */
+/** A batch: only texts, or values of several kinds. @internal */
 export type Batch = { readonly texts: readonly string[] } | { readonly values: readonly Value[] };
 
 /**
- * A fingerprinter for the house itself: making a value of an input may run code of the caller's, hashing it runs none.
+ * A fingerprinter for other rooms. Preparing an input may run the caller's code; hashing it runs none.
  * @internal
  */
 export interface Preparation extends Fingerprinter {
-  /** @param path  what errors call it */
+  /** @param path  the input's name in errors */
   prepare(input: unknown, path?: string): Value;
-  /** The 32 bytes of a fingerprint, into memory that native code may write to. */
+  /** Writes the 32 bytes of a fingerprint to memory that native code may write to. */
   hash(value: Value, out: Uint8Array): void;
   /** Reads the array's length and each input once. */
   batchOf(inputs: readonly unknown[]): Batch;
-  /** 32 bytes of each. */
+  /** 32 bytes for each. */
   hashBatch(batch: Batch, out: Uint8Array): void;
 }
 
-/** Fingerprints of computations that differ in their inputs alone: all else is absorbed once. */
+/** Makes fingerprints of computations that differ only in their inputs. Everything else is absorbed once. */
 export interface Fingerprinter {
   of(input: unknown): Fingerprint;
-  /** Of many inputs at once, several side by side where the processor can. */
+  /** The fingerprints of many inputs. The processor hashes several side by side if it can. */
   many(inputs: readonly unknown[]): Fingerprints;
 }
 
@@ -85,25 +85,25 @@ export interface Fingerprinting {
   /**
    * The name of a computation.
    *
-   * @throws {TypeError} no scope, no model, no input; a function, a symbol, an instance of a class, an object within
-   * itself, a text with a lone surrogate, detached memory: `code` is `ERR_INVALID_ARG_TYPE`.
-   * @throws {RangeError} a tensor whose data do not fit its shape, an unknown element type, more than 64 dimensions;
-   * more values or levels than `maxNodes` and `maxDepth`: `code` is `ERR_OUT_OF_RANGE`. Cost: some 2 µs, most of it for
-   * what is the same in each call: see `fingerprinter`. JSON takes one to three times as long as JSON.stringify, and
-   * SHA3-256 of it.
+   * @throws {TypeError} `code` is `ERR_INVALID_ARG_TYPE`: there is no scope, model or input; or there is a function, a
+   *   symbol, an instance of a class, an object that contains itself, a text with a lone surrogate, or detached memory.
+   * @throws {RangeError} `code` is `ERR_OUT_OF_RANGE`: the data of a tensor do not fit its shape, its element type is
+   *   unknown, or it has more than 64 dimensions; or there are more values or levels than `maxNodes` and `maxDepth`.
+   * Cost: some 2 µs, most of it for what is the same in each call: see `fingerprinter`. JSON takes one to three times as
+   * long as JSON.stringify, and SHA3-256 of it.
    */
   fingerprint(computation: Computation, options?: FingerprintOptions): Fingerprint;
-  /** Prepares fingerprints of many computations of one model; errors as `fingerprint`. */
+  /** Prepares fingerprints of many computations of one model. Throws as `fingerprint` does. */
   fingerprinter(identity: ComputationIdentity, options?: FingerprintOptions): Fingerprinter;
-  /** The fingerprints of computations that differ in their inputs alone. Throws as `fingerprint` does. */
+  /** The fingerprints of computations that differ only in their inputs. Throws as `fingerprint` does. */
   fingerprintMany(
     inputs: readonly unknown[],
     identity: ComputationIdentity,
     options?: FingerprintOptions,
   ): Fingerprints;
   /**
-   * The name of what models one after another make of an input: another if any of them is, or their order. Errors as
-   * `fingerprint`; RangeError if there is no model.
+   * The fingerprint of an input that goes through models one after another. Another model, or another order, gives
+   * another fingerprint. Throws as `fingerprint` does, and RangeError if there is no model.
    */
   pipelineFingerprint(computation: PipelineComputation, options?: FingerprintOptions): Fingerprint;
 }
@@ -116,7 +116,7 @@ export function createFingerprinting<State extends HashState>(
   pipelineFingerprinter(identity: Omit<PipelineComputation, 'input'>, options?: FingerprintOptions): Preparation;
 } {
   const empty = hasher.start(NO_BYTES);
-  // Native code writes here, since memory in the JavaScript heap moves.
+  // Native code writes here, because memory in the JavaScript heap moves.
   const scratch = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
 
   function digest(data: Uint8Array, nans: Nans = NO_NANS): Uint8Array {
@@ -124,7 +124,7 @@ export function createFingerprinting<State extends HashState>(
     return scratch.slice();
   }
 
-  /** What all inputs of a computation begin with. */
+  /** The start that all inputs of a computation share. */
   function partsOf(identity: object, { forIdentity: rules }: Rules): Part[] {
     const given = (name: string) => ownMember(identity, name);
     const model = given('model');
@@ -207,7 +207,7 @@ export function createFingerprinting<State extends HashState>(
       return { texts };
     }
 
-    /** From the first input on that is no text. */
+    /** Prepares a batch from its first input on that is not a text. */
     #valuesOf(inputs: readonly unknown[], length: number, texts: readonly string[], first: unknown): Value[] {
       const valueAt = (input: unknown, i: number) => this.#rules.valueOf(input, () => `inputs[${i}]`);
       const values = texts.map(valueAt);
@@ -227,7 +227,7 @@ export function createFingerprinting<State extends HashState>(
     }
 
     #hashValues(values: readonly Value[], out: Uint8Array): void {
-      // What has the same NaNs goes together; texts of their own kinds one by one.
+      // Data with the same kind of NaNs are hashed together. Texts among them are hashed one by one.
       const groups = new Map<Nans, number[]>();
       for (const [i, value] of values.entries()) {
         if ('text' in value) hashInto(this.#state, value, () => `inputs[${i}]`, out.subarray(32 * i, 32 * i + 32));
@@ -236,7 +236,7 @@ export function createFingerprinting<State extends HashState>(
       }
       for (const [nans, places] of groups) {
         const of = places.map((i) => values[i] as Exclude<Value, { text: string }>);
-        // Making a name of one input may have run code of the caller's, which took the memory of another.
+        // Preparing one input may have run the caller's code, which may have detached the memory of another one.
         for (const [n, i] of places.entries()) checkLength(of[n]!, () => `inputs[${i}]`);
         const digests = places.length === values.length ? out : new Uint8Array(places.length * DIGEST_BYTES);
         hasher.manyData(
@@ -294,7 +294,7 @@ export function createFingerprinting<State extends HashState>(
   }
 }
 
-/** One of the fields that all inputs of a computation begin with; `value`: what it was made of, if it has members. */
+/** A field of the start that all inputs share. `value`: what it was made of, if that has members. */
 interface Part {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -306,7 +306,7 @@ function modelOf(model: unknown, path: string, rules: Rules): Uint8Array {
   return rules.bytesOf(model, () => path);
 }
 
-/** Holes are no inputs: of an array that has nothing but its length, the first one is the mistake. */
+/** Refuses holes. If an array has nothing but its length, the first hole is the mistake. */
 function inputAt(inputs: readonly unknown[], i: number): unknown {
   const input = inputs[i];
   if (input === undefined && !Object.hasOwn(inputs, i)) throw typeError(`inputs[${i}]`, 'an input, not a hole', input);

@@ -1,5 +1,5 @@
-// framing.ts: how fields are told apart before they are hashed (NIST SP 800-185, 2.3): lengths come first, so that no
-// two lists of fields have the same bytes. docs/FINGERPRINT.md says which fields.
+// framing.ts: how fields are framed before they are hashed (NIST SP 800-185, 2.3). Each begins with its length, so no
+// two lists of fields have the same bytes. docs/FINGERPRINT.md says which fields there are.
 
 /** Bytes of a block of SHA3-256. */
 export const RATE = 136;
@@ -10,7 +10,7 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** A number's bytes, the highest first, behind how many they are. */
+/** One byte that says how many bytes the number has, then these bytes, the highest first. */
 export function leftEncode(number: number): Uint8Array {
   const bytes: number[] = [];
   for (let left = number; left > 0; left = Math.floor(left / 256)) bytes.unshift(left % 256);
@@ -18,12 +18,12 @@ export function leftEncode(number: number): Uint8Array {
   return Uint8Array.of(bytes.length, ...bytes);
 }
 
-/** Bytes behind their length in bits. */
+/** The length of the bytes, in bits, and then the bytes. */
 export function framed(bytes: Uint8Array): Uint8Array {
   return concat([leftEncode(bytes.length * 8), bytes]);
 }
 
-/** Behind the rate, and with zeros up to a multiple of it. */
+/** The rate, then the bytes, then zeros up to a multiple of the rate. */
 export function padded(bytes: Uint8Array): Uint8Array {
   const rate = leftEncode(RATE);
   const out = new Uint8Array(Math.ceil((rate.length + bytes.length) / RATE) * RATE);

@@ -1,21 +1,21 @@
-// hasher.ts: SHA3-256 as fingerprints need it. One over native code (native-hasher.ts), one in TypeScript alone
-// (pure-hasher.ts), with the same results.
+// hasher.ts: the interface to SHA3-256 that fingerprints use. There is one over native code (native-hasher.ts), and one
+// in TypeScript alone (pure-hasher.ts). Their results are the same.
 
 import type { Nans } from './tensors.js';
 
-/** What whole blocks have left behind; 200 bytes of native code's, or whatever the hasher likes. */
+/** The state after whole blocks. For native code 200 bytes; another hasher may use anything. */
 export type HashState = Uint8Array | { readonly blocks: Uint8Array };
 
 export interface Hasher<State extends HashState = HashState> {
   /** The state after whole blocks of 136 bytes. */
   start(blocks: Uint8Array): State;
-  /** The digest of that, and a text behind its kind and length; `out` has 32 bytes. False: it has a lone surrogate. */
+  /** Writes the digest of the state and the framed text to `out`, 32 bytes. False: the text has a lone surrogate. */
   text(state: State, kind: number, text: string, out: Uint8Array): boolean;
-  /** The same of data behind its head, its NaNs made one. */
+  /** The same for a head and data, with all NaNs made one. */
   data(state: State, head: Uint8Array, data: Uint8Array, nans: Nans, out: Uint8Array): void;
-  /** Many texts; `out` has 32 bytes of each. The first that has a lone surrogate, or -1. */
+  /** The same for many texts; `out` has 32 bytes for each. Gives the first that has a lone surrogate, or -1. */
   texts(state: State, texts: readonly string[], out: Uint8Array): number;
-  /** Many data of one kind: with one head, or one each. */
+  /** The same for many data of one kind, with one head for all, or one for each. */
   manyData(
     state: State,
     heads: Uint8Array | readonly Uint8Array[],

@@ -1,4 +1,4 @@
-// names.ts: fingerprints as what a user holds: one, or those of a batch.
+// names.ts: the objects that a user gets: a fingerprint, or the fingerprints of a batch.
 
 import { rangeError, typeError } from '../base/options.js';
 
@@ -7,10 +7,10 @@ export const DIGEST_BYTES = 32;
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** 32 bytes that name a computation; a key wherever bytes are one. */
+/** 32 bytes that name a computation. They can be a key wherever bytes can. */
 export class Fingerprint extends Uint8Array<ArrayBuffer> {
-  // What is made of its bytes is no fingerprint. Not by Symbol.species, with which making one takes three times as
-  // long.
+  // A slice of its bytes is not a fingerprint. This is not done by Symbol.species, because making one would then take
+  // three times as long.
   override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
     return bytesOf(this).slice(start, end);
   }
@@ -59,7 +59,7 @@ export class Fingerprint extends Uint8Array<ArrayBuffer> {
       for (let i = 0; i < DIGEST_BYTES; ++i) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
       return out;
     }
-    // Of the last character four bits count; the others are 0, so that there is one text for each.
+    // Four bits of the last character count. The others must be 0, so that each fingerprint has one text.
     if (!/^[\w-]{42}[AEIMQUYcgkosw048]$/.test(text))
       throw rangeError('text', '64 hexadecimal digits, or 43 characters of base64url', text);
     for (let i = 0; i < DIGEST_BYTES; ++i) {
@@ -74,9 +74,9 @@ export class Fingerprint extends Uint8Array<ArrayBuffer> {
 
 const bytesOf = (of: Fingerprint) => new Uint8Array(of.buffer, of.byteOffset, of.length);
 
-/** Fingerprints of a batch, in one piece of memory; each is made into an object when it is asked for. */
+/** The fingerprints of a batch, in one piece of memory. Each becomes an object when it is asked for. */
 export class Fingerprints implements Iterable<Fingerprint> {
-  /** 32 bytes of each, in order. */
+  /** 32 bytes for each, in order. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly length: number;
 
@@ -97,12 +97,14 @@ export class Fingerprints implements Iterable<Fingerprint> {
   }
 }
 
-/** In the JavaScript heap, as all small typed arrays are: cheaper than one over memory of its own. @internal */
+/**
+ * A fingerprint in the JavaScript heap, as all small typed arrays: that is cheaper than memory of its own. @internal
+ */
 export function newFingerprint(): Fingerprint {
   return new (Fingerprint as unknown as new (length: number) => Fingerprint)(DIGEST_BYTES);
 }
 
-// Node's own way takes a tenth of the time of the loop.
+// Node's own function takes a tenth of the time of the loop.
 const hexSlice = (
   globalThis as { Buffer?: { prototype: { hexSlice?(this: Uint8Array, start: number, end: number): string } } }
 ).Buffer?.prototype.hexSlice;

@@ -1,17 +1,17 @@
 // output.ts: JSON as bytes of UTF-8, written one token after another.
 //
-// Most tokens are a few ASCII characters. To put their bytes into an array takes a fraction of what joining strings and
-// encoding them does.
+// Most tokens are a few ASCII characters. Putting their bytes into an array takes a fraction of the time of joining
+// strings and encoding them.
 
 import { rangeError } from '../base/options.js';
 
 const POOL_BYTES = 2 ** 16;
 const BYTES_MAX = 2 ** 31;
-/** Longer texts are escaped and encoded by the engine. */
+/** The engine escapes and encodes longer texts. */
 const UNITS_ONE_BY_ONE_MAX = 256;
 const UTF8_BYTES_PER_UNIT = 3;
 const ESCAPED_BYTES_PER_UNIT = 6; // \u0000
-/** Enough for a text that is written unit by unit, and its quotes. */
+/** Bytes that suffice for a text that is written unit by unit, and its quotes. */
 const TEXT_BYTES_MAX = ESCAPED_BYTES_PER_UNIT * UNITS_ONE_BY_ONE_MAX + 2;
 
 const QUOTE = 0x22;
@@ -20,35 +20,37 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 
 const encoder = new TextEncoder();
-/** Of ASCII, what JSON.stringify writes. */
+/** What JSON.stringify writes for each ASCII character. */
 const ESCAPED: readonly string[] = Array.from({ length: 128 }, (_, code) =>
   JSON.stringify(String.fromCharCode(code)).slice(1, -1),
 );
 
-/** Memory that outputs lie in, one behind the other, and where the next one begins; none while somebody writes. */
+/**
+ * The memory in which outputs lie one after another, and where the next one begins. None while one is being written.
+ */
 let pool: Uint8Array | undefined;
 let poolAt = 0;
 
 /**
- * What stands before the bytes: their kind, and their length (framing.ts) in up to 8 bytes behind how many these are.
+ * Bytes before the text: its kind, and its length (framing.ts), which is one byte and up to 8 more.
  */
 const HEAD_BYTES_MAX = 10;
 
-/** The bytes of one value. {@link Output.end} gives the rest of the memory to the next. */
+/** The bytes of one value. {@link Output.end} leaves the rest of the memory to the next one. */
 export class Output {
   #bytes: Uint8Array;
   #start: number;
   #at: number;
 
   constructor() {
-    // Reading a value may run code of the caller's, which may write another: it takes memory of its own.
+    // Reading a value may run the caller's code, which may write another value. That one takes memory of its own.
     this.#bytes = pool ?? new Uint8Array(new ArrayBuffer(POOL_BYTES));
     this.#start = (pool === undefined ? 0 : poolAt) + HEAD_BYTES_MAX;
     this.#at = this.#start;
     pool = undefined;
   }
 
-  /** What was written, behind its kind and its length. Nothing else will be written there. */
+  /** The kind, the length, and what was written. Nothing else will be written there. */
   end(kind: number): Uint8Array {
     const bytes = this.#bytes;
     const end = this.#at;
@@ -71,7 +73,7 @@ export class Output {
     this.#bytes[this.#at++] = code;
   }
 
-  /** ASCII, without quotes. */
+  /** An ASCII text, without quotes. */
   ascii(text: string): void {
     const { length } = text;
     this.#room(length);
@@ -104,7 +106,7 @@ export class Output {
     this.#at += digits;
   }
 
-  /** A text in quotes, escaped as by JSON.stringify, if it is short ASCII without anything to escape; else false. */
+  /** A text in quotes, if it is short ASCII and needs no escapes; otherwise false. */
   plainText(text: string): boolean {
     const { length } = text;
     if (length > UNITS_ONE_BY_ONE_MAX) return false;

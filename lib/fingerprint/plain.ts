@@ -1,4 +1,4 @@
-// plain.ts: what an object is, whichever realm made it: its members and nothing more, an array, or a built-in class's.
+// plain.ts: what an object is, whichever realm made it: a plain object, an array, or an instance of a built-in class.
 
 import { types } from '../base/kinds.js';
 
@@ -19,7 +19,7 @@ export function isArrayPrototype(prototype: object | null): boolean {
   return prototype === Array.prototype || (Array.isArray(prototype) && isBuiltInPrototype(prototype));
 }
 
-/** Behind it is Object's prototype, and nothing more: it belongs to no subclass. */
+/** Whether only Object's prototype is behind this one: then it is not that of a subclass. */
 export function isBuiltInPrototype(prototype: object | null): boolean {
   const base: object | null = prototype && Object.getPrototypeOf(prototype);
   return base !== null && Object.getPrototypeOf(base) === null;
@@ -33,11 +33,11 @@ const PROBES = new Map<BuiltIn, (this: unknown) => unknown>([
   ['Set', getterOf(Set.prototype, 'size')],
   ['ArrayBuffer', getterOf(ArrayBuffer.prototype, 'byteLength')],
 ]);
-// Browsers have it only in pages that are isolated.
+// Browsers have it only in isolated pages.
 if (typeof SharedArrayBuffer === 'function')
   PROBES.set('SharedArrayBuffer', getterOf(SharedArrayBuffer.prototype, 'byteLength'));
 
-/** By what the object is, not by what it says of itself. */
+/** The built-in class of an object, by its internal slots, not by what it says about itself. */
 export function builtInOf(value: object): BuiltIn | undefined {
   if (types !== undefined) {
     if (types.isDate(value)) return 'Date';
@@ -46,7 +46,7 @@ export function builtInOf(value: object): BuiltIn | undefined {
     if (types.isArrayBuffer(value)) return 'ArrayBuffer';
     return types.isSharedArrayBuffer(value) ? 'SharedArrayBuffer' : undefined;
   }
-  // A probe that fails throws, which takes microseconds: what the object says of itself is tried first.
+  // A probe that fails throws, which takes microseconds. So the class that the object names is tried first.
   const said = Object.prototype.toString.call(value).slice('[object '.length, -1) as BuiltIn;
   if (is(value, said)) return said;
   for (const kind of PROBES.keys()) if (kind !== said && is(value, kind)) return kind;

@@ -8,7 +8,7 @@ import { type Nans, NO_NANS } from './tensors.js';
 
 interface PureState {
   readonly blocks: Uint8Array;
-  /** The hash that has absorbed them; copied for each input. */
+  /** The hash that has absorbed the blocks. It is copied for each input. */
   readonly hash: Sha3;
 }
 
@@ -44,10 +44,10 @@ function finish({ hash }: PureState, tail: Uint8Array, out: Uint8Array): void {
   hash.copy().update(tail).digestInto(out);
 }
 
-/** The data with each NaN the quiet one without sign and payload; the data itself where it has no other. */
+/** The data, with every NaN replaced by the quiet one without sign and payload; the data itself if it has no other. */
 function unified(data: Uint8Array, nans: Nans): Uint8Array {
   if (nans === NO_NANS) return data;
-  // A copy of its own, because elements must be aligned.
+  // A copy, because elements must be aligned.
   const copy = data.slice();
   if (nans === 1) {
     const words = new BigUint64Array(copy.buffer);

@@ -1,4 +1,4 @@
-// rules.ts: what the options of a fingerprint make of a value: its texts, its members, its bytes.
+// rules.ts: applies the options of a fingerprint to a value: to its texts, its members, its bytes.
 
 import { booleanOption, countOption, isWellFormed, rangeError, typeError } from '../base/options.js';
 import { type CanonicalRules, canonicalJson } from './canonical.js';
@@ -9,31 +9,31 @@ import { isPlain } from './plain.js';
 import { bytesHead, type Nans, NO_NANS, rawBytesOf, type Tensor, tensorHead, tensorOf } from './tensors.js';
 
 export interface FingerprintOptions {
-  /** Makes texts that look the same one, wherever they are. Default: none; each code point counts. */
+  /** Normalizes all texts, so that texts which look the same are the same. Default: none; each code point counts. */
   normalization?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
-  /** Names of members of `params`, and of an input that is an object, that do not count. Nothing else is left out. */
+  /** Names of members that do not count: those of `params`, and of an input that is an object. */
   exclude?: readonly string[];
-  /** Keep digests of the single fields, for {@link explain}; of a batch none are kept. */
+  /** Keeps digests of the single fields, for {@link explain}. A batch keeps none. */
   explain?: boolean;
   /**
-   * How many values there may be within an input: each member, each element and each key of a Map counts. 1 to 2 ** 32,
-   * default 1 000 000. A value takes some 50 ns. Parameters and a model may have as many, and the default in any case.
+   * How many values an input may contain: each member, each element and each key of a Map counts. 1 to 2 ** 32, default
+   * 1 000 000. A value takes some 50 ns. Parameters and a model may contain as many, and 1 000 000 in any case.
    */
   maxNodes?: number;
-  /** How deep objects and arrays may lie within each other: 1 to 1 000, default 500. Counted as `maxNodes`. */
+  /** How deep objects and arrays may lie within each other: 1 to 1 000, default 500. For parameters as `maxNodes`. */
   maxDepth?: number;
 }
 
-/** A text behind its kind. */
+/** A text, and its kind. */
 interface TextValue {
   readonly text: string;
 }
 
-/** Data behind their head. */
+/** Data, and their head. */
 interface DataValue {
   readonly head: Uint8Array;
   readonly data: Uint8Array;
-  /** Of the data, when the head was made. */
+  /** Bytes of the data when the head was made. */
   readonly bytes: number;
   readonly nans: Nans;
 }
@@ -45,13 +45,13 @@ type Path = () => string;
 type Digest = (data: Uint8Array, nans: Nans) => Uint8Array;
 
 export const TEXT = 's'.charCodeAt(0);
-/** JSON comes with its own. */
+/** JSON has its head already. */
 const NO_HEAD = new Uint8Array(0);
 const NORMALIZATIONS = ['NFC', 'NFD', 'NFKC', 'NFKD'];
 const NODES_DEFAULT = 1_000_000;
 const NODES_MAX = 2 ** 32;
 const DEPTH_DEFAULT = 500;
-const DEPTH_MAX = 1000; // of which each takes some 300 bytes of the stack
+const DEPTH_MAX = 1000; // each level takes some 300 bytes of the stack
 
 export class Rules implements CanonicalRules {
   readonly maxNodes: number;
@@ -82,7 +82,7 @@ export class Rules implements CanonicalRules {
     this.excluded = new Set(names.map((name) => this.text(name)));
   }
 
-  /** For model and parameters, which the program gives: a limit below the default is meant for inputs. */
+  /** The rules for model and parameters. The program gives them, so a limit below the default does not apply. */
   get forIdentity(): Rules {
     if (this.maxNodes >= NODES_DEFAULT && this.maxDepth >= DEPTH_DEFAULT) return this;
     const options: FingerprintOptions = {
@@ -116,14 +116,14 @@ export class Rules implements CanonicalRules {
     return dataValue(NO_HEAD, canonicalJson(value, path, this, this.excluded), NO_NANS);
   }
 
-  /** The value as bytes, for what all inputs begin with; data by their digests, as within objects. */
+  /** The value as bytes, for the start that all inputs share. Data count by their digests, as within objects. */
   bytesOf(value: unknown, path: Path, excluded?: ReadonlySet<string>): Uint8Array {
     if (typeof value !== 'string') return canonicalJson(value, path, this, excluded);
     if (!isWellFormed(value)) throw typeError(path(), 'text without lone surrogates', value);
     return concat([Uint8Array.of(TEXT), framed(utf8(this.text(value)))]);
   }
 
-  /** What `explain` compares. */
+  /** The digests that `explain` compares. */
   fieldOf(value: unknown, path: string, excluded?: ReadonlySet<string>): Field {
     const whole = this.#digestOf(value, path, excluded);
     if (typeof value !== 'object' || value === null) return { digest: whole };
@@ -140,7 +140,7 @@ export class Rules implements CanonicalRules {
   }
 }
 
-/** A member of the object itself: what a bug elsewhere put on Object.prototype is nobody's option. */
+/** An own member. A bug elsewhere may have put others on Object.prototype. */
 export function ownMember(of: object, name: string, fallback?: unknown): unknown {
   const member = Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
   return member === undefined ? fallback : member;

@@ -1,7 +1,7 @@
 // sha3.ts: SHA3-256 (FIPS 202) in TypeScript alone: it runs in browsers, edge workers and bundles of any kind.
 //
-// Lanes of 64 bits are kept as two numbers of 32, low and high: numbers of 64 bits would be BigInts, some 50 times
-// slower.
+// A lane of 64 bits is kept as two numbers of 32, low and high. Numbers of 64 bits would be BigInts, which are some 50
+// times slower.
 import { RATE } from './framing.js';
 
 const LANES = 25;
@@ -14,7 +14,7 @@ const LAST_BIT = 0x80;
 /** Low and high half of each round's constant, from the shift register that the standard defines. */
 const ROUND_CONSTANTS = roundConstants();
 
-/** rho and pi as one walk over the lanes but the first: where the lane at hand goes, and how far it is rotated. */
+/** rho and pi as one walk over all lanes but the first: where each lane goes, and how far it is rotated. */
 const WALK = Array.from({ length: LANES - 1 }, (_, t) => t).reduce<{ to: number; by: number }[]>((steps, t) => {
   const from = steps.at(-1)?.to ?? 1;
   const x = from % 5;
@@ -27,7 +27,7 @@ const WALK_BY = Uint8Array.from(WALK, ({ by }) => by);
 
 const columns = new Int32Array(10); // scratch
 
-/** A hash on its way; `copy` lets many inputs begin with the same bytes. */
+/** A hash under way. `copy` lets many inputs begin with the same bytes. */
 export class Sha3 {
   readonly #words: Int32Array;
   #at: number; // in the block, in bytes
@@ -65,7 +65,7 @@ export class Sha3 {
     return this;
   }
 
-  /** The digest, to `out`; nothing can be added afterwards. */
+  /** Writes the digest to `out`. Nothing can be added afterwards. */
   digestInto(out: Uint8Array): void {
     const words = this.#words;
     words[this.#at >> 2]! ^= DOMAIN << (8 * (this.#at & 3));
@@ -102,7 +102,7 @@ function permute(words: Int32Array): void {
       const near = by < 32 ? low : high;
       const far = by < 32 ? high : low;
       const turn = by & 31;
-      // A shift by 32 is one by 0 in JavaScript; no lane but the first, which is not on the walk, turns by 0 or 32.
+      // In JavaScript a shift by 32 is one by 0. Only the first lane, which is not on the walk, would turn by 0 or 32.
       words[to] = (near << turn) | (far >>> (32 - turn));
       words[to + 1] = (far << turn) | (near >>> (32 - turn));
       low = nextLow;

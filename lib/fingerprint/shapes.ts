@@ -1,28 +1,28 @@
 // shapes.ts: the order in which the members of an object are written, and under which names.
 //
-// Objects that stand side by side mostly have the same names in the same order. What was found out about one shape is
-// used again for the next object of that shape.
+// Objects side by side mostly have the same names in the same order. What was computed for one shape is used again for
+// the next object of that shape.
 
 import { isWellFormed, typeError } from '../base/options.js';
 
-/** One way to name members. */
+/** The names of an object's members. */
 export interface Shape {
-  /** As Object.keys gives them. */
+  /** The names, in the order of Object.keys. */
   readonly names: readonly string[];
-  /** Those that count, in the order in which they are written. */
+  /** The names that count, in the order in which they are written. */
   readonly sorted: readonly string[];
-  /** How each of them is written. */
+  /** How each of these is written. */
   readonly written: readonly string[];
-  /** The names are those of a tensor: ours, or onnxruntime's. */
+  /** Whether the names are those of a tensor, ours or onnxruntime's. */
   readonly tensor: 'dtype' | 'type' | undefined;
 }
 
 const TENSORS: Record<string, Shape['tensor']> = { 'data,dtype,shape': 'dtype', 'data,dims,type': 'type' };
-/** More names than these are sorted by the engine. */
+/** The engine sorts more names than these. */
 const INSERTED_MAX = 12;
 const DOLLAR = 0x24;
 
-/** @param path  of the object, for errors */
+/** @param path  the object's path, for errors */
 export function shapeOf(
   names: readonly string[],
   rules: { text(text: string): string },
@@ -34,7 +34,7 @@ export function shapeOf(
   return { names, sorted, written: sorted, tensor: names.length === 3 ? TENSORS[sorted.join()] : undefined };
 }
 
-/** Where names are left out, or written otherwise than they are. */
+/** The shape if names are left out, or normalized. */
 function renamedShapeOf(
   names: readonly string[],
   rules: { text(text: string): string },
@@ -55,15 +55,15 @@ function renamedShapeOf(
   return { names, sorted: written.map((name) => byWritten.get(name)!), written, tensor };
 }
 
-/** ASCII, and no `$` in front: every normalization leaves it. */
+/** Whether a name is ASCII without `$` in front: no normalization changes it. */
 function isAsItIs(name: string): boolean {
   for (let i = 0; i < name.length; ++i) if (name.charCodeAt(i) > 0x7f) return false;
   return name.charCodeAt(0) !== DOLLAR;
 }
 
-/** By units of UTF-16, as `<` compares strings. */
+/** Sorts names by UTF-16 units, as `<` compares strings. */
 function inOrder(names: string[]): string[] {
-  // Without a function that compares, engines sort many strings several times as fast; few, this does.
+  // Without a compare function, engines sort many strings several times as fast. A few are faster sorted here.
   if (names.length > INSERTED_MAX) return names.sort();
   for (let i = 1; i < names.length; ++i) {
     const name = names[i]!;

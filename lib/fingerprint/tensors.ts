@@ -1,4 +1,4 @@
-// tensors.ts: what is a tensor, and what of it counts: element type, shape and data, in that order.
+// tensors.ts: which values are tensors, and what counts of one: element type, shape and data, in that order.
 
 import { typedArrayName } from '../base/kinds.js';
 import { NAN_KINDS } from '../base/nans.js';
@@ -22,14 +22,14 @@ export type DType =
   | 'uint8'
   | 'bool';
 
-/** As this library writes tensors. Those of onnxruntime (`type`, `dims`, `data`) are taken as well. */
+/** A tensor in this library's form. Those of onnxruntime (`type`, `dims`, `data`) are taken too. */
 export interface TensorLike {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: ArrayBufferView;
 }
 
-/** Which NaNs of a tensor are made one: a place in NAN_KINDS. */
+/** The kind of NaNs of an element type: a place in NAN_KINDS. */
 export type Nans = 0 | 1 | 2 | 3 | 4;
 export const NO_NANS: Nans = 0;
 
@@ -74,15 +74,15 @@ export interface Tensor {
 
 const TENSOR = 'T'.charCodeAt(0);
 const BYTES_KIND = 'b'.charCodeAt(0);
-/** A path is made for errors alone. */
+/** A path is made only for errors. */
 type Path = () => string;
 
 const PLAIN_KEYS = ['data,dtype,shape', 'data,dims,type'];
 
-/** As many as files of weights and tables have. */
+/** The most dimensions: as many as files of weights may have. */
 const DIMENSIONS_MAX = 64;
 
-/** Own members of onnxruntime's tensors. Those behind `data` say where else the data are, and do not count. */
+/** Own members of onnxruntime's tensors. Those after `data` say where else the data are, and do not count. */
 const INSTANCE_MEMBERS = new Set([
   ...['type', 'dims', 'size', 'data', 'cpuData', 'dataLocation', 'gpuTextureData', 'gpuBufferData', 'mlTensorData'],
   ...['downloader', 'isDownloading', 'disposer'],
@@ -110,7 +110,7 @@ export function typedTensorOf(value: ArrayBufferView, path: Path): Tensor | unde
   return { dtype, shape: [bytes.length / ELEMENT_BYTES[dtype]], bytes, nans: nansOf(dtype) };
 }
 
-/** The tensor with these parts, or undefined if they are other things that are called so. */
+/** The tensor with these parts; undefined if members of these names are something else. */
 export function tensorOfParts(name: unknown, dims: unknown, data: unknown, path: Path): Tensor | undefined {
   if (!(typeof name === 'string' && Array.isArray(dims) && ArrayBuffer.isView(data))) return undefined;
   const element = Object.hasOwn(ELEMENT_BYTES, name) ? ELEMENT_BYTES[name as DType] : undefined;
@@ -119,7 +119,7 @@ export function tensorOfParts(name: unknown, dims: unknown, data: unknown, path:
   const dtype = name as DType;
   const held = typedArrayName(data);
   const holds = held === undefined ? undefined : OF_ARRAYS[held];
-  // Bytes may be of any type; half floats are kept as whole numbers, too.
+  // Bytes may hold any type. Half floats may also be in an array of whole numbers.
   if (holds !== undefined && holds !== dtype && !(holds === 'uint16' && /^b?float16$/.test(dtype)))
     throw rangeError(`${path()}.data`, `elements of ${dtype}, or bytes`, holds);
   const shape = shapeOf(dims, path);
@@ -144,12 +144,12 @@ function shapeOf(dims: readonly unknown[], path: Path): number[] {
 }
 
 /**
- * Of a class: onnxruntime's tensor, or transformers.js's, which holds one of those. Its members are its own, and known:
- * one that is not, such as a scale, might change what the tensor means.
+ * An instance of a class: a tensor of onnxruntime; or of transformers.js, which holds one of onnxruntime. It must have
+ * only known own members: another one, such as a scale, might change what the tensor means.
  */
 function instanceTensorOf(value: object, path: Path): Tensor | undefined {
   const names = Object.keys(value);
-  // With those that are not enumerable, or named by symbols. No known tensor has one.
+  // Also members that are not enumerable, or named by symbols. No known tensor has one.
   const all = Reflect.ownKeys(value);
   if (all.length === 1 && names[0] === 'ort_tensor') {
     const held: unknown = (value as { ort_tensor: unknown }).ort_tensor;
@@ -174,7 +174,7 @@ function instanceTensorOf(value: object, path: Path): Tensor | undefined {
 
 const KNOWN_MEMBERS = [...INSTANCE_MEMBERS].join(', ');
 
-/** Bytes that are nothing else: a Uint8Array, Buffer, Uint8ClampedArray, DataView, ArrayBuffer or SharedArrayBuffer. */
+/** Bytes: of a Uint8Array, Buffer, Uint8ClampedArray, DataView, ArrayBuffer or SharedArrayBuffer. */
 export function rawBytesOf(value: object, path: Path): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return bytesOf(value, path);
   const kind = builtInOf(value);
@@ -182,7 +182,7 @@ export function rawBytesOf(value: object, path: Path): Uint8Array | undefined {
   return bytesFrom(() => new Uint8Array(value as ArrayBuffer), value, path);
 }
 
-/** By what the language says of the view: members of its own that are called so may say something else. */
+/** Where a view lies, by the language's own getters: own members of these names may say something else. */
 const PLACE_OF_ARRAYS = placeGetters(Object.getPrototypeOf(Uint8Array.prototype));
 const PLACE_OF_DATA_VIEWS = placeGetters(DataView.prototype);
 const elementAt = Uint8Array.prototype.at as (this: unknown, i: number) => unknown;
@@ -200,7 +200,7 @@ function bytesOf(view: ArrayBufferView, path: Path): Uint8Array {
   return bytesFrom(
     () => {
       const length = byteLength.call(view);
-      // Of memory that shrank under an array the length is 0: it would be hashed as if it were empty.
+      // An array whose memory shrank has the length 0. It would be hashed as if it were empty.
       if (length === 0 && isTyped) elementAt.call(view, 0);
       return new Uint8Array(buffer.call(view), byteOffset.call(view), length);
     },
@@ -217,11 +217,11 @@ function bytesFrom(make: () => Uint8Array, of: object, path: Path): Uint8Array {
   }
 }
 
-/** Heads of tensors, of which a model sees few kinds; by element type and shape. */
+/** Heads of tensors, by element type and shape. A model sees few kinds. */
 const heads = new Map<string, Uint8Array>();
 const HEADS_MAX = 256;
 
-/** What stands before the data of a tensor. */
+/** The head of a tensor: what stands before its data. */
 export function tensorHead(tensor: Tensor): Uint8Array {
   const { dtype, shape } = tensor;
   const kind = shape.length === 1 ? `${dtype} ${shape[0]}` : `${dtype} ${shape.join(' ')}`;
@@ -244,7 +244,7 @@ function newHead({ dtype, shape, bytes }: Tensor): Uint8Array {
   ]);
 }
 
-/** What stands before bytes. */
+/** The head of bytes: what stands before them. */
 export function bytesHead(bytes: Uint8Array): Uint8Array {
   return concat([Uint8Array.of(BYTES_KIND), leftEncode(bytes.length * 8)]);
 }
