@@ -67,6 +67,7 @@ enum CommandFlags : uint32_t {
   kNeverQueued = 1u << 27,   // runs between MULTI and EXEC: EXEC and its kin
   kExclusive = 1u << 28,     // runs while no other worker runs a command: may touch any client and shared table
   kGuarded = 1u << 29,       // runs under the pass's ReadGuard: it only reads the cache, and never calls what writes it
+  kBrief = 1u << 30,         // takes as little time as a fast one, though Redis does not call it fast
 };
 
 // Bits of Command::categories, in the order of ACL CAT.

@@ -28,13 +28,20 @@ class CommandTable {
   static std::string FullName(const Command& command);
 
  private:
+  struct Slot {
+    uint64_t letters = 0;
+    uint32_t bytes = 0;  // of the name
+    bool told_by_letters = false;
+    const Command* command = nullptr;
+  };
+
   CommandTable();
   const Command* Add(const Command& command, const Command* container);
 
   std::deque<Command> storage_;
   std::vector<std::vector<Command>> subcommands_;
   std::vector<const Command*> commands_, all_;
-  std::vector<const Command*> slots_;  // open addressing; a power of two of them
+  std::vector<Slot> slots_;  // open addressing; a power of two of them
 };
 
 }  // namespace zerohop::resp
