@@ -140,8 +140,9 @@ struct StoreOptions {
   // If given: end, cost and tags are those of this key's entry in the same keyspace, and the ones above do not count.
   // kChanged if there is no such entry.  REQUIRES: `expected` of that key, or an Exclusive section
   const Bytes* terms_of = nullptr;
-  bool edited = false;    // EntryFacts::edited
-  bool keep_old = false;  // a refused store leaves the older value of the key, as it does with `expected`
+  bool edited = false;             // EntryFacts::edited
+  bool keep_old = false;           // a refused store leaves the older value of the key, as it does with `expected`
+  const uint64_t* hash = nullptr;  // of this key in this keyspace, if the caller has it from FetchForStores
 
   bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
@@ -203,8 +204,10 @@ class Cache {
   void FindMany(const ReadGuard& guard, Session& session, uint16_t space, std::span<const Bytes> keys,
                 std::span<Hit> hits, Use use = Use::kCount);
 
-  // Fetches the memory that stores under these keys will need; at most kBatchMax keys.
-  void FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys) const;
+  // Fetches the memory that stores under these keys will need, and gives their hashes for StoreOptions::hash.
+  // hashes.size() >= keys.size()
+  void FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys,
+                      std::span<uint64_t> hashes) const;
 
   bool Has(const ReadGuard& guard, Session& session, uint16_t space, Bytes key) {
     return Find(guard, session, space, key, Use::kPeek).segment != Hit::kNowhere;

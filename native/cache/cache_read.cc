@@ -120,8 +120,8 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
   }
 }
 
-void Cache::FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys) const {
-  std::array<uint64_t, kBatchMax> hashes;
+void Cache::FetchForStores(const ReadGuard& guard, uint16_t space, std::span<const Bytes> keys,
+                           std::span<uint64_t> hashes) const {
   for (size_t i = 0; i < keys.size(); ++i) {
     hashes[i] = HashOf(space, keys[i]);
     index_.Prefetch(guard, hashes[i]);

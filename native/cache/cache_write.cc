@@ -41,7 +41,8 @@ uint32_t Cache::Ticks() const {
   const bool large = IsLarge(key.size(), value.size());
   const bool plain = options.expires_us == kNever && options.cost == 0 && tags.empty();
   TakenTags taken(tags_);
-  Newcomer newcomer{space, mark, HashOf(space, key), key, value, options, taken,
+  Newcomer newcomer{space, mark, options.hash != nullptr ? *options.hash : HashOf(space, key), key, value, options,
+                    taken,
                     // A large value has room for an end from the start: it could not be moved to get one.
                     plain && !large ? 0 : ExtensionWords(tags.size()), std::nullopt};
   {

@@ -34,6 +34,7 @@ void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, 
     StoreOptions plain = OptionsFor(key, next.expires_us);
     plain.cost = next.cost;
     plain.tags = next.tags;
+    plain.hash = context.worker.HashOf(context.space, key);
     if (!Stored(context, context.cache.Set(context.session, context.space, key, value, plain))) return;
     return answer == Answer::kOk ? context.reply.Ok() : context.reply.Integer(1);
   }
@@ -54,7 +55,18 @@ void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, 
   stored ? context.reply.Ok() : context.reply.Null();
 }
 
+// As nearly all are: without options.
+void SetPlain(Context& context) {
+  const Bytes key = context.args.AsBytes(1);
+  if (!KeyFits(context, key)) return;
+  StoreOptions options = OptionsFor(key, kNever);
+  options.hash = context.worker.HashOf(context.space, key);
+  if (Stored(context, context.cache.Set(context.session, context.space, key, context.args.AsBytes(2), options)))
+    context.reply.Ok();
+}
+
 void Set(Context& context) {
+  if (context.args.size() == 3) return SetPlain(context);
   const auto options = ParseSetOptions(context, 3, SetForm::kSet);
   if (options) Store(context, context.args.AsBytes(1), context.args.AsBytes(2), *options);
 }
@@ -217,7 +229,7 @@ constexpr Command kStringCommands[] = {
      "O(1)"},
     {"set",
      -3,
-     kWrite | kDenyOom,
+     kWrite | kDenyOom | kBrief,
      kCatWrite | kCatString | kCatSlow,
      1,
      1,
@@ -230,7 +242,7 @@ constexpr Command kStringCommands[] = {
      "O(1)"},
     {"setex",
      4,
-     kWrite | kDenyOom,
+     kWrite | kDenyOom | kBrief,
      kCatWrite | kCatString | kCatSlow,
      1,
      1,
@@ -243,7 +255,7 @@ constexpr Command kStringCommands[] = {
      "O(1)"},
     {"psetex",
      4,
-     kWrite | kDenyOom,
+     kWrite | kDenyOom | kBrief,
      kCatWrite | kCatString | kCatSlow,
      1,
      1,

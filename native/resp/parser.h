@@ -47,6 +47,9 @@ class Parser {
     at_ = 0;
   }
 
+  // No request was begun: the next call starts with one.
+  bool idle() const { return !begun_ && at_ == 0; }
+
   // After kError: what to tell the client, without "ERR ".
   const std::string& error() const { return error_; }
   // After kIncomplete: how many bytes the request needs at least before it can go on; 0 if that is not known.

@@ -39,6 +39,7 @@
 #include "resp/changes.h"
 #include "resp/client.h"
 #include "resp/counts.h"
+#include "resp/look_ahead.h"
 #include "resp/output.h"
 #include "resp/reply.h"
 #include "resp/server.h"
@@ -131,14 +132,17 @@ class Worker {
   // What was borrowed is sent or copied, and the guard left.
   void LeaveGuard();
 
+  // The hash of a word of the running request, if it was read ahead as a key of this keyspace; else null.
+  const uint64_t* HashOf(uint16_t space, Bytes word) const {
+    return word.data() == hashed_key_.at && space == hashed_space_ ? &hashed_key_.hash : nullptr;
+  }
+
   // The lock goes from shared to exclusive, and back.  REQUIRES: no guard.
   void GoExclusive();
   void GoShared();
 
  private:
   static constexpr size_t kReadBytes = size_t{64} << 10;
-  static constexpr size_t kFetchKeys = 16;       // stores whose memory is asked for together
-  static constexpr size_t kFetchBytesMin = 128;  // of requests: less is hardly a pipeline
   // What a wake-up's clients share, and the bounds of a turn's share.
   static constexpr size_t kWakeCommands = 32768, kTurnCommandsMin = 16, kTurnCommandsMax = 512;
   static constexpr size_t kWakeBytes = size_t{32} << 20, kTurnBytesMin = size_t{64} << 10;
@@ -155,6 +159,12 @@ class Worker {
   static constexpr uint64_t kCronUs = 100 * 1000;
   static constexpr uint64_t kExpiryUs = 1000;  // of each kCronUs, spent on looking for entries past their end
   static constexpr uint64_t kStopPollUs = 5 * 1000;
+
+  // The key of the running request, if its hash was needed before.
+  struct HashedKey {
+    const std::byte* at = nullptr;
+    uint64_t hash = 0;
+  };
 
   struct PlainGet {
     Bytes key;
@@ -191,7 +201,7 @@ class Worker {
   bool KeepsQueryLimit(Client& client, size_t bytes);
   void ReadStream(Client& client, std::string_view bytes);
   size_t RunRequests(Client& client, std::string_view input);
-  size_t FetchAhead(const Client& client, std::string_view input);
+  const LookAhead::Request* ReadAhead(const Client& client, std::string_view input, size_t at);
   size_t YieldTurn(Client& client, size_t at);
   bool HasEnough(const Client& client) const;
   bool RunOne(Client& client, const Args& args);
@@ -230,7 +240,10 @@ class Worker {
   bool over_limit_ = false;                                               // clients hold too much
   size_t turn_commands_ = kTurnCommandsMax, turn_bytes_ = kTurnBytesMax;  // a share of the wake-up
   uint64_t spent_us_ = 0;                                                 // of the turn, on slow commands
-  std::vector<PlainGet> gets_;                                            // that were parsed and not run yet
+  LookAhead look_ahead_;
+  HashedKey hashed_key_;
+  uint16_t hashed_space_ = 0;
+  std::vector<PlainGet> gets_;  // that were parsed and not run yet
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::deque<Client*> ready_, flush_, closed_;
   std::vector<Client*> parked_;

@@ -125,16 +125,22 @@ void Worker::ReadStream(Client& client, std::string_view bytes) {
 // Runs what is complete; returns how many bytes were dealt with.
 size_t Worker::RunRequests(Client& client, std::string_view input) {
   client.query_bytes = input.size();
-  size_t done = 0, looked_at = 0;
+  size_t done = 0;
   Parser::Request request;
+  look_ahead_.Forget();
   for (size_t commands = 0; done < input.size(); ++commands) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
     if (commands >= turn_commands_ || done >= kTurnInputBytes || spent_us_ >= kTurnUs || HasEnough(client))
       return YieldTurn(client, RunGets(client, done));
-    if (done >= looked_at) looked_at = done + FetchAhead(client, input.substr(done));
-    const Parser::Limits limits{static_cast<int64_t>(server_.config().proto_max_bulk_bytes), client.authenticated};
-    const Parser::Outcome outcome = client.parser.Next(input.substr(done), limits, &request);
-    if (outcome == Parser::Outcome::kIncomplete) break;
+    const LookAhead::Request* const ahead = ReadAhead(client, input, done);
+    Parser::Outcome outcome = Parser::Outcome::kRequest;
+    if (ahead != nullptr) [[likely]] {
+      request = {ahead->args(input), ahead->end() - done};
+    } else {
+      const Parser::Limits limits{static_cast<int64_t>(server_.config().proto_max_bulk_bytes), client.authenticated};
+      outcome = client.parser.Next(input.substr(done), limits, &request);
+      if (outcome == Parser::Outcome::kIncomplete) break;
+    }
     if (outcome == Parser::Outcome::kRequest && IsPlainGet(client, server_, request.args) && input[done] == '*') {
       // The words of a line lie in the parser, and the next one overwrites them: those are not put off.
       gets_.push_back({request.args.AsBytes(1), done});
@@ -148,6 +154,8 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       ProtocolError(client, client.parser.error());
       return input.size();
     }
+    hashed_key_ = ahead != nullptr && ahead->has_key_hash ? HashedKey{request.args.AsBytes(1).data(), ahead->key_hash}
+                                                          : HashedKey{};
     if (request.args.size() > 0 && !RunOne(client, request.args)) {
       if (!client.Has(kClientInSteps)) return done;
       client.Put(kClientInSteps, false);
@@ -159,14 +167,33 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   return reached == done ? done : YieldTurn(client, reached);
 }
 
-// Asks for the memory of the next stores.  Returns how far it looked; what is short is one request, and not worth it.
-size_t Worker::FetchAhead(const Client& client, std::string_view input) {
-  if (input.size() < kFetchBytesMin) return input.size();
-  std::array<Bytes, kFetchKeys> keys;
-  const LookedAhead found = LookAhead(input, keys);
+// The request at `at`, if it is one that is read ahead; with it the next ones are, and the memory of their stores is
+// asked for.
+const LookAhead::Request* Worker::ReadAhead(const Client& client, std::string_view input, size_t at) {
+  if (!client.parser.idle()) return nullptr;
+  if (const LookAhead::Request* const read = look_ahead_.At(at)) return read;
+  look_ahead_.Read(input, at);
+  const std::span<LookAhead::Request> requests = look_ahead_.requests();
   const auto space = server_.OpenedSpaceOf(client.database);
-  if (found.keys > 1 && space) server_.cache().FetchForStores(Guard(), *space, std::span(keys).first(found.keys));
-  return found.keys == 0 ? input.size() : found.bytes;
+  if (requests.size() > 1 && space) {
+    // A guess: requests of three words or more are taken for stores whose second word is the key.  A wrong one costs
+    // lines that nobody reads.
+    constexpr size_t kStoreWordsMin = 3;
+    std::array<Bytes, LookAhead::kRequestsMax> keys;
+    std::array<uint64_t, LookAhead::kRequestsMax> hashes;
+    size_t count = 0;
+    for (const LookAhead::Request& each : requests) {
+      if (each.words() >= kStoreWordsMin) keys[count++] = each.args(input).AsBytes(1);
+    }
+    server_.cache().FetchForStores(Guard(), *space, std::span(keys).first(count), hashes);
+    hashed_space_ = *space;
+    count = 0;
+    for (LookAhead::Request& each : requests) {
+      each.has_key_hash = each.words() >= kStoreWordsMin;
+      if (each.has_key_hash) each.key_hash = hashes[count++];
+    }
+  }
+  return look_ahead_.At(at);
 }
 
 // The others' turns come first; this one goes on with the request that starts at `at`.
