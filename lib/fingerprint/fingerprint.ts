@@ -89,8 +89,8 @@ export interface Fingerprinting {
    *   symbol, an instance of a class, an object that contains itself, a text with a lone surrogate, or detached memory.
    * @throws {RangeError} `code` is `ERR_OUT_OF_RANGE`: the data of a tensor do not fit its shape, its element type is
    *   unknown, or it has more than 64 dimensions; or there are more values or levels than `maxNodes` and `maxDepth`.
-   * Cost: some 2 µs, most of it for what is the same in each call: see `fingerprinter`. JSON takes one to three times as
-   * long as JSON.stringify, and SHA3-256 of it.
+   * Cost: some 2 µs, most of it for what is the same in each call: see `fingerprinter`. JSON takes one to three times
+   * as long as JSON.stringify, and SHA3-256 of it.
    */
   fingerprint(computation: Computation, options?: FingerprintOptions): Fingerprint;
   /** Prepares fingerprints of many computations of one model. Throws as `fingerprint` does. */

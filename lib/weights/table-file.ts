@@ -4,8 +4,8 @@
 //   scales         [N] of F32, for I8 vectors: the factor for the elements of each row
 //   ids            [N] of U32 or I64; or the UTF-8 of texts, back to back, with
 //   ids.ends       [N] of F64: where each text ends
-//   index          [S, 2] of I32, if zerohop wrote the file: see id-index.ts. The metadata have its seed as `index.seed`.
-//                  If it is missing, it is made when the file is opened
+//   index          [S, 2] of I32, if zerohop wrote the file: see id-index.ts. The metadata have its seed, as
+//                  `index.seed`. If it is missing, it is made when the file is opened
 
 import { type NativeVectors, ROW_TYPES } from '../addon/native.js';
 import { WeightsError } from './error.js';

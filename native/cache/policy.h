@@ -64,7 +64,7 @@ class Policy {
     return age == 0 ? before : Place(hash, GapBand(age));
   }
 
-  // Whether the learner follows this key.  If so, the caller reports each Arrive, and each Touch that changed
+  // Whether the tracker follows this key.  If so, the caller reports each Arrive, and each Touch that changed
   // something, through Observe.
   bool Follows(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
   void Observe(uint64_t hash, AccessState now_has, uint32_t at) {
