@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -186,12 +187,19 @@ describe('the end', () => {
     expect(errorOf(() => server.stats())).toMatchObject({ code: 'ERR_CACHE_CLOSED' });
   });
 
-  test('close with time to drain lets clients finish', async () => {
-    const server = started();
-    const client = await connected(server);
-    const closed = server.close({ drain: '10s' });
-    await client.set('key', 'value');
-    await client.close();
+  test('close with time to drain sends what clients asked for, however late they read', async () => {
+    const cache = openCache();
+    cache.set('value', new Uint8Array(100_000));
+    const server = started(cache);
+    const socket = connect(Number(new URL(server.addresses[0]!).port), '127.0.0.1');
+    const asked = 6;
+    socket.pause().write('*2\r\n$3\r\nGET\r\n$5\r\nvalue\r\n'.repeat(asked));
+    await until(() => server.stats().commands === asked);
+    const closed = server.close({ drain: '30s' });
+    let received = 0;
+    socket.on('data', (chunk) => (received += chunk.byteLength));
+    await once(socket.resume(), 'close');
+    expect(received).toBe(asked * '$100000\r\n'.length + asked * 100_002);
     await closed;
   });
 
