@@ -40,15 +40,29 @@ bool IsPairs(Context& context) {
   return false;
 }
 
+// Asks for the memory of the next stores, because others wait for all of them; gives their keys' hashes.
+void FetchPairs(const Context& context, size_t from, std::array<uint64_t, Cache::kBatchMax>* hashes) {
+  std::array<Bytes, Cache::kBatchMax> keys;
+  size_t count = 0;
+  for (size_t i = from; i < context.args.size() && count < keys.size(); i += 2) keys[count++] = context.args.AsBytes(i);
+  const ReadGuard guard(context.cache.epochs(), context.session);
+  context.cache.FetchForStores(guard, context.space, std::span(keys).first(count), *hashes);
+}
+
 // All keys are looked at before the first is stored.  What is refused in the middle leaves the ones before it stored.
 bool StorePairs(Context& context) {
   for (size_t i = 1; i < context.args.size(); i += 2) {
     if (!KeyFits(context, context.args.AsBytes(i))) return false;
   }
+  constexpr size_t kTogether = 2 * Cache::kBatchMax;
+  std::array<uint64_t, Cache::kBatchMax> hashes;
   for (size_t i = 1; i < context.args.size(); i += 2) {
+    if (i % kTogether == 1) FetchPairs(context, i, &hashes);
     const Bytes key = context.args.AsBytes(i);
+    StoreOptions options = OptionsFor(key);
+    options.hash = &hashes[i % kTogether / 2];
     const SetOutcome outcome =
-        context.cache.Set(context.session, context.space, key, context.args.AsBytes(i + 1), OptionsFor(key));
+        context.cache.Set(context.session, context.space, key, context.args.AsBytes(i + 1), options);
     if (!Stored(context, outcome)) return false;
   }
   return true;

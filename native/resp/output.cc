@@ -40,6 +40,10 @@ void Output::Clear() {
 }
 
 size_t Output::Pieces(size_t skip, size_t bytes, iovec* out, size_t max) const {
+  if (pieces_.empty()) [[likely]] {
+    out[0] = {text_.get() + skip, std::min(size_ - skip, bytes)};
+    return 1;
+  }
   size_t count = 0;
   EachOf(*this, skip, [&](const char* data, size_t there, const Piece*) {
     const size_t some = std::min(there, bytes);

@@ -155,6 +155,7 @@ void Worker::Loop() {
       if (events[i].data.u64 == kWakeTag) ReadMailbox();
     }
     ReadInbox();
+    LetOthers();
     for (int i = 0; i < count; ++i) {
       const uint64_t tag = events[i].data.u64;
       if (tag == kWakeTag) {

@@ -203,7 +203,7 @@ class Worker {
   size_t RunRequests(Client& client, std::string_view input);
   const LookAhead::Request* ReadAhead(const Client& client, std::string_view input, size_t at);
   size_t YieldTurn(Client& client, size_t at);
-  bool HasEnough(const Client& client) const;
+  bool HasEnough() const { return out_.bytes() > enough_bytes_; }
   bool RunOne(Client& client, const Args& args);
   size_t RunGets(Client& client, size_t done);
   void Flush(Client& client);
@@ -237,9 +237,11 @@ class Worker {
   std::string after_reply_;    // pushed to it while its command ran
   bool in_command_ = false;
   bool hand_out_ = false;
-  bool over_limit_ = false;                                               // clients hold too much
-  size_t turn_commands_ = kTurnCommandsMax, turn_bytes_ = kTurnBytesMax;  // a share of the wake-up
-  uint64_t spent_us_ = 0;                                                 // of the turn, on slow commands
+  bool over_limit_ = false;  // clients hold too much
+  // Of the wake-up, for each turn; and what is left of it to the turn.
+  size_t turn_commands_ = kTurnCommandsMax, turn_bytes_ = kTurnBytesMax;
+  size_t commands_left_ = 0, enough_bytes_ = 0;
+  uint64_t spent_us_ = 0;  // by the turn, on slow commands
   LookAhead look_ahead_;
   HashedKey hashed_key_;
   uint16_t hashed_space_ = 0;

@@ -43,6 +43,8 @@ void Worker::Turn(Client& client, bool may_read) {
   client.lately_read = std::max(input.size(), client.lately_read / 4 * 3);
   current_ = &client;
   spent_us_ = 0;
+  commands_left_ = turn_commands_;
+  enough_bytes_ = std::min(turn_bytes_, kHeldOutputBytes - client.pending.bytes());
   const size_t done = RunRequests(client, input);
   if (in_place) {
     client.input.Drop(done);
@@ -128,10 +130,9 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   size_t done = 0;
   Parser::Request request;
   look_ahead_.Forget();
-  for (size_t commands = 0; done < input.size(); ++commands) {
+  for (; done < input.size(); --commands_left_) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
-    if (commands >= turn_commands_ || done >= kTurnInputBytes || spent_us_ >= kTurnUs || HasEnough(client))
-      return YieldTurn(client, RunGets(client, done));
+    if (commands_left_ == 0 || HasEnough()) return YieldTurn(client, RunGets(client, done));
     const LookAhead::Request* const ahead = ReadAhead(client, input, done);
     Parser::Outcome outcome = Parser::Outcome::kRequest;
     if (ahead != nullptr) [[likely]] {
@@ -147,6 +148,7 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       done += request.bytes;
       if (gets_.size() < Cache::kBatchMax) continue;
       if (const size_t reached = RunGets(client, done); reached != done) return YieldTurn(client, reached);
+      if (done >= kTurnInputBytes) commands_left_ = 1;
       continue;
     }
     if (const size_t reached = RunGets(client, done); reached != done) return YieldTurn(client, reached);
@@ -162,6 +164,8 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       return YieldTurn(client, done);
     }
     done += request.bytes;
+    // One, because the loop counts this command too.
+    if (done >= kTurnInputBytes || spent_us_ >= kTurnUs) commands_left_ = 1;
   }
   const size_t reached = RunGets(client, done);
   return reached == done ? done : YieldTurn(client, reached);
@@ -203,8 +207,6 @@ size_t Worker::YieldTurn(Client& client, size_t at) {
   return at;
 }
 
-bool Worker::HasEnough(const Client& client) const { return out_.bytes() + client.pending.bytes() > kHeldOutputBytes; }
-
 // False: the client waits, and the request is run again later.
 bool Worker::RunOne(Client& client, const Args& args) {
   in_command_ = true;
@@ -234,7 +236,7 @@ size_t Worker::RunGets(Client& client, size_t done) {
   }
   Reply reply(out_, client.protocol, &counts_.errors);
   size_t answered = 0;
-  for (; answered < count && (answered == 0 || !HasEnough(client)); ++answered) {
+  for (; answered < count && (answered == 0 || !HasEnough()); ++answered) {
     const Hit& hit = hits[answered];
     if (hit)
       reply.Value({cache.arena().bytes() + hit.at, hit.bytes});
