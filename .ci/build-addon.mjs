@@ -1,5 +1,5 @@
-// build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp; with `--all` also the caches
-// that benchmarks play with (the core once more), and the addons of rivals.
+// build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp; with `--all` also the
+// caches that benchmarks play with (the core once more), and the addons of rivals.
 //
 // Configure and build, never rebuild: rebuild begins by deleting all of build/, where other things live
 // too (the Node versions of test-nodes.mjs, the native tests).  make recompiles what changed.

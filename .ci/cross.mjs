@@ -1,5 +1,5 @@
-// cross.mjs — `npm run build:cross [-- linux-arm64 …] [--test]`: the addon for platforms that are not this one, by Debian's
-// cross compilers, into build/addons/PLATFORM/zerohop.node.
+// cross.mjs — `npm run build:cross [-- linux-arm64 …] [--test]`: the addon for platforms that are not this one, by
+// Debian's cross compilers, into build/addons/PLATFORM/zerohop.node.
 //
 // --use: a program that uses the addon too, in a Node of that platform, under qemu-user.  --test: and the native tests.
 

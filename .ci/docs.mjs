@@ -1,5 +1,5 @@
-// docs.mjs — `npm run docs [-- --look FOLDER]`: the site, into build/docs. A dead link fails, and so does a docstring that
-// names what there is not.
+// docs.mjs — `npm run docs [-- --look FOLDER]`: the site, into build/docs. A dead link fails, and so does a docstring
+// that names what there is not.
 //
 // --look: pictures of its pages, as Chromium shows them, light and dark, into the folder.
 

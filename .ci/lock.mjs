@@ -1,7 +1,7 @@
 // lock.mjs — `npm run lock`: gives every package in the lock files its integrity hash, by asking the registry.
 //
-// npm writes no hash for a package that it did not fetch itself, such as the binary of another platform. An install there
-// would take whatever the registry serves. `--check` fails where a hash is missing; `npm run check` runs it.
+// npm writes no hash for a package that it did not fetch itself, such as the binary of another platform. An install
+// there would take whatever the registry serves. `--check` fails where a hash is missing; `npm run check` runs it.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,8 +1,9 @@
 // nodes.mjs — the Node binaries that tests run on beside the installed one, under build/nodes/.
 //
-// The npm package `node` is a shell: an install script of its own fetches a second package, named after the platform, that
-// holds the binary.  Install scripts are off here, so the second package is installed directly.  Which versions these are,
-// and the hash of each, stands in .ci/nodes/: a binary that the registry serves under another hash is refused.
+// The npm package `node` is a shell: an install script of its own fetches a second package, named after the platform,
+// that holds the binary.  Install scripts are off here, so the second package is installed directly.  Which versions
+// these are, and the hash of each, stands in .ci/nodes/: a binary that the registry serves under another hash is
+// refused.
 
 import { copyFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';

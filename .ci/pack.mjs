@@ -2,8 +2,8 @@
 // whose addon was compiled here. FOLDER: build/packages if not given.
 //
 // What is published is not this folder: no script, no binding.gyp, no development dependency.  npm, told nothing about
-// scripts, would run node-gyp where it sees a binding.gyp.  The version is that of package.json, here and in each of the
-// platform packages.
+// scripts, would run node-gyp where it sees a binding.gyp.  The version is that of package.json, here and in each of
+// the platform packages.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

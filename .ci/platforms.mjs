@@ -1,7 +1,7 @@
 // platforms.mjs — the platforms that packages with a compiled addon are made for, and what compiles them.
 //
-// Debian has a C++ compiler for both processors, and an emulator to run the foreign one's programs; it has none for musl:
-// those two are compiled where musl is at home, by the release workflow, in a container of Alpine.
+// Debian has a C++ compiler for both processors, and an emulator to run the foreign one's programs; it has none for
+// musl: those two are compiled where musl is at home, by the release workflow, in a container of Alpine.
 
 import path from 'node:path';
 import { isUpToDate, root } from './prepare.mjs';
@@ -37,8 +37,8 @@ export function hostPlatform() {
 }
 
 /**
- * Where the compiled addon of a platform lies, if there is one that is no older than its sources: the host's own build, or
- * one of cross.mjs.
+ * Where the compiled addon of a platform lies, if there is one that is no older than its sources: the host's own build,
+ * or one of cross.mjs.
  *
  * @param {Platform} platform
  * @returns {string | undefined}

@@ -77,7 +77,8 @@ export function requireTools(wanted, purpose) {
  * Runs `npm ci` when node_modules is missing or older than the lock file. Install scripts stay off (.npmrc).
  *
  * Some versions of npm 11 refuse a lock file that leaves out the optional packages of other platforms. On a developer's
- * machine `npm install --no-save` then takes the same versions. CI fails instead: it takes what the lock file says, or nothing.
+ * machine `npm install --no-save` then takes the same versions. CI fails instead: it takes what the lock file says, or
+ * nothing.
  */
 export function ensureDependencies() {
   const installed = modifiedMs('node_modules/.package-lock.json');

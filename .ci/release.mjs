@@ -1,5 +1,5 @@
-// release.mjs — `npm run release`: what has to be true before a version is published, the packages, what they are made of,
-// and their digests. The release workflow publishes what is in the folder then; exit code 1: not yet.
+// release.mjs — `npm run release`: what has to be true before a version is published, the packages, what they are made
+// of, and their digests. The release workflow publishes what is in the folder then; exit code 1: not yet.
 //
 //   the version     package.json's, and nowhere else: the platform packages get it when they are packed
 //   the changelog   has a section of this version with its date, on top

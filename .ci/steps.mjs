@@ -16,9 +16,9 @@ export const SUITE_TOOLS = [
 ];
 
 /**
- * A step is a script of ours. It passes when it exits with 0. `needs` are tools without which it says nothing: where they
- * are missing and cannot be installed, it is left out, and that is said. CI never leaves one out. Without a step that is
- * `needed`, those behind it are not run.
+ * A step is a script of ours. It passes when it exits with 0. `needs` are tools without which it says nothing: where
+ * they are missing and cannot be installed, it is left out, and that is said. CI never leaves one out. Without a step
+ * that is `needed`, those behind it are not run.
  *
  * @typedef {{ name: string, script: string, args?: readonly string[], env?: Record<string, string>, needed?: boolean,
  *   needs?: readonly import('./prepare.mjs').WantedTool[] }} Step

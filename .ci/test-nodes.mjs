@@ -1,5 +1,5 @@
-// test-nodes.mjs — `npm run test:nodes [-- 22 24 26] [--full]`: the tests on other versions of Node; what fails on every
-// Node alike is left out, unless --full.
+// test-nodes.mjs — `npm run test:nodes [-- 22 24 26] [--full]`: the tests on other versions of Node; what fails on
+// every Node alike is left out, unless --full.
 //
 // The addon is not compiled again: Node-API is what makes one binary serve every version.
 

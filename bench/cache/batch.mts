@@ -1,14 +1,14 @@
 // batch.mts — what does a key cost in a batch of 1 000?
 //
-//   get-many-1000        300 000 resident vectors of 4 KiB, keys at random, one element of each read: getMany, against a
-//                        loop of lru-cache's get and a loop of our own
+//   get-many-1000        300 000 resident vectors of 4 KiB, keys at random, one element of each read: getMany, against
+//                        a loop of lru-cache's get and a loop of our own
 //   gather-redis-1000    the rows copied into one array of the caller's, against MGET
 //   gather-string-1000   the same out of 1 000 000 vectors (4 GB; --quick 300 000), against a C++ loop that copies the
 //   gather-int-1000      same rows out of a plain table and fetches ahead: no keys, no index, nothing to check
 //
 // String keys are fresh: made for the batch, as they come out of a request, before the clock starts.  Integer keys come
-// in the Uint32Array that the floor is given, too.  One element of every row is compared in the timed loops, all bytes of
-// all rows after filling.
+// in the Uint32Array that the floor is given, too.  One element of every row is compared in the timed loops, all bytes
+// of all rows after filling.
 // Not claimed: other sizes of value or batch, more threads, keys that miss.
 
 import { open } from 'zerohop';

@@ -1,12 +1,12 @@
 // churn.mts — what does a set cost when something else has to go, and what does a get meanwhile?
 //
-//   set       4 KiB into a full cache of 256 MiB, four times as many keys as fit, two gets by Zipf for every set; against
-//             the same loop that copies the same bytes into one fixed buffer of that size.  Only sets are timed
+//   set       4 KiB into a full cache of 256 MiB, four times as many keys as fit, two gets by Zipf for every set;
+//             against the same loop that copies the same bytes into one fixed buffer of that size.  Only sets are timed
 //   get       each hit timed by itself in the same mix: p50, p99, p99.9, of zerohop and of lru-cache
 //   hit ratio against LRU of as many bytes, played with ids (plain-lru.mts)
 //
-// Claimed: no set is refused, and what the hit ratio is here. Not claimed: other sizes, other skews, more threads; what the
-// policy keeps on recorded traces is the question of the suite `hitratio`.
+// Claimed: no set is refused, and what the hit ratio is here. Not claimed: other sizes, other skews, more threads; what
+// the policy keeps on recorded traces is the question of the suite `hitratio`.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SuiteArguments } from '../harness/arguments.mjs';

@@ -1,5 +1,5 @@
-// floor.mts — the C++ loops under `gather` and `dot` (bench/native/floor.cc): a table of rows, and the fastest way here to
-// copy random ones of it, or to read them once.
+// floor.mts — the C++ loops under `gather` and `dot` (bench/native/floor.cc): a table of rows, and the fastest way here
+// to copy random ones of it, or to read them once.
 
 import { createRequire } from 'node:module';
 import { repositoryRoot } from '../harness/machine.mjs';
@@ -59,8 +59,8 @@ export class FloorTable {
   }
 
   /**
-   * Finds the fastest way to copy batches of `batch` out of `rows` rows, or without `out` to read them: a few trials of all,
-   * many of the best.
+   * Finds the fastest way to copy batches of `batch` out of `rows` rows, or without `out` to read them: a few trials of
+   * all, many of the best.
    */
   tune(rows: number, batch: number, out?: Float32Array): void {
     const stream = uniformStream(rows, 2 ** 18, 77);

@@ -1,9 +1,9 @@
 // gc-case.mts — one store full of vectors, in a process of its own: the same work through it, then collections of the
 // whole heap, timed.  Prints its figures as one line of JSON, among the lines of --trace-gc.
 //
-// The work: gets by Zipf, one element read and checked; every tenth operation sets a resident key again, to a fresh array,
-// as a model would give it.  What the array is to the store is the store's affair: Map keeps it, zerohop copies it.
-// Keys are made for the operation: the program itself keeps none.
+// The work: gets by Zipf, one element read and checked; every tenth operation sets a resident key again, to a fresh
+// array, as a model would give it.  What the array is to the store is the store's affair: Map keeps it, zerohop copies
+// it. Keys are made for the operation: the program itself keeps none.
 
 import { writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';

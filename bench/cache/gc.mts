@@ -5,8 +5,8 @@
 //   gc-cpu     processor time of all collections during the same work (gc-case.mts): pauses and marking steps of the
 //              JavaScript thread, and V8's helper threads
 //
-// zerohop against Map<string, Float32Array>, each in a process of its own, in turns.  Linux only: elsewhere nobody tells
-// the processor time of a thread.  Not claimed: other values, other mixes.
+// zerohop against Map<string, Float32Array>, each in a process of its own, in turns.  Linux only: elsewhere nobody
+// tells the processor time of a thread.  Not claimed: other values, other mixes.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

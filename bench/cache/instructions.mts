@@ -1,6 +1,6 @@
-// instructions.mts — machine instructions of each way into the addon, counted by valgrind and compared with those of the
-// last commit that meant to change them (bench/baseline.json).  Nearly the same in every run, whatever else the machine
-// does: what a change is judged by where timings are too restless.
+// instructions.mts — machine instructions of each way into the addon, counted by valgrind and compared with those of
+// the last commit that meant to change them (bench/baseline.json).  Nearly the same in every run, whatever else the
+// machine does: what a change is judged by where timings are too restless.
 //
 //   --update   writes the baseline anew
 //

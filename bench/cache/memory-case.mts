@@ -1,5 +1,6 @@
-// memory-case.mts N TTL — how much larger a process becomes by opening a cache and setting N small entries that live for
-// TTL milliseconds (0: for ever); prints one line of JSON.  A program of its own, so that nothing else grows meanwhile.
+// memory-case.mts N TTL — how much larger a process becomes by opening a cache and setting N small entries that live
+// for TTL milliseconds (0: for ever); prints one line of JSON.  A program of its own, so that nothing else grows
+// meanwhile.
 //
 // Before the first reading the same code has run on a small cache, which was closed again: compiled code and the heap
 // that it runs in are the program's, not an entry's.

@@ -1,4 +1,5 @@
-// parked-worker.mts — reads every key of the cache, keeps what it got, and then waits for ever without running anything.
+// parked-worker.mts — reads every key of the cache, keeps what it got, and then waits for ever without running
+// anything.
 import { parentPort, workerData } from 'node:worker_threads';
 import { float32, open } from 'zerohop';
 

@@ -1,8 +1,8 @@
 // reading-loops.mts — the loops that are timed, once for all stores (harness/own-copy.mts compiles each store its own).
 //
-// Every answer is checked as it comes: one element of it, or all of them.  Element `id % 1024` and not always the first:
-// the first line of a value is where a store may have been already.  Each loop returns the index of the first wrong
-// answer, or -1.  They may use their arguments only.
+// Every answer is checked as it comes: one element of it, or all of them.  Element `id % 1024` and not always the
+// first: the first line of a value is where a store may have been already.  Each loop returns the index of the first
+// wrong answer, or -1.  They may use their arguments only.
 
 export interface Probes {
   /** By id. */

@@ -1,5 +1,5 @@
-// steady-reader.mts — reads a cache for some time, as fast as it can, and says how often it did; the same code in a worker
-// and in a process of its own.
+// steady-reader.mts — reads a cache for some time, as fast as it can, and says how often it did; the same code in a
+// worker and in a process of its own.
 
 import { open } from 'zerohop';
 import { DIMENSIONS, EMBEDDING_BYTES } from '../workloads/embeddings.mjs';

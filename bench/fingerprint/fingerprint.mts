@@ -1,7 +1,7 @@
 // fingerprint.mts — what does naming a computation cost?
 //
-//   single        inputs of 100 bytes, each another: a fingerprint, framing and object included; against the bare hash of
-//                 the input by node:crypto (its one-shot function) and by @noble/hashes
+//   single        inputs of 100 bytes, each another: a fingerprint, framing and object included; against the bare hash
+//                 of the input by node:crypto (its one-shot function) and by @noble/hashes
 //   batch         the same, 1 000 at once
 //   long          one input of 1 MiB, as bytes
 //   tensor        float32 of shape [1024]

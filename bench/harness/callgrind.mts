@@ -1,5 +1,5 @@
-// callgrind.mts — machine instructions that functions of an addon take, counted by valgrind: nearly the same in every run,
-// whatever else the machine does.
+// callgrind.mts — machine instructions that functions of an addon take, counted by valgrind: nearly the same in every
+// run, whatever else the machine does.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -11,15 +11,16 @@ export function hasValgrind(): boolean {
 }
 
 /**
- * Runs the program, and returns what it printed with the instructions of each function, what it called included; NaN for
- * one that was not called. Functions are named by the beginning of their name in C++.
+ * Runs the program, and returns what it printed with the instructions of each function, what it called included; NaN
+ * for one that was not called. Functions are named by the beginning of their name in C++.
  */
 export function countInstructions(
   program: string,
   functions: readonly string[],
 ): { output: string; instructions: number[] } {
   const out = path.join(makeTemporaryFolder(), 'callgrind.out');
-  // Without a compiler V8 does the same in every run, and starts sooner; one thread, because valgrind runs one at a time.
+  // Without a compiler V8 does the same in every run, and starts sooner; one thread, because valgrind runs one at a
+  // time.
   const tool = ['--tool=callgrind', `--callgrind-out-file=${out}`];
   const args = [...tool, process.execPath, '--jitless', '--single-threaded', program];
   const child = spawnSync('valgrind', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

@@ -2,8 +2,8 @@
 //
 //   node dist-bench/bench/harness/draw-start.mjs FILE.json OUT.svg
 //
-// One bar a store and kind of read, on a logarithmic scale: the stores differ by factors of hundreds. The lengths and the
-// labels come from the file alone. Colours follow the reader's light or dark scheme.
+// One bar a store and kind of read, on a logarithmic scale: the stores differ by factors of hundreds. The lengths and
+// the labels come from the file alone. Colours follow the reader's light or dark scheme.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Report } from './report.mjs';

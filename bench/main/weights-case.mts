@@ -1,5 +1,5 @@
-// weights-case.mts — a checkpoint in memory, in a process of its own: mapped by zerohop, or read file by file. Takes every
-// tensor as a typed array and reads one element of each; prints its figures as one line of JSON.
+// weights-case.mts — a checkpoint in memory, in a process of its own: mapped by zerohop, or read file by file. Takes
+// every tensor as a typed array and reads one element of each; prints its figures as one line of JSON.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,7 +1,7 @@
 // weights-step.mts — the main job's second part: a model's weights at hand, and rows of an embedding table.
 //
-// Writes a checkpoint in four shards and a table, opens them in processes of their own, and shows what that takes beside
-// reading the files.
+// Writes a checkpoint in four shards and a table, opens them in processes of their own, and shows what that takes
+// beside reading the files.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';

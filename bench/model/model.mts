@@ -4,8 +4,8 @@
 //                lru-cache under the input's SHA3-256 in hex (node:crypto), likewise awaited
 //   hit-rare     the same, of 8 192, each so rarely that its fingerprint is made anew
 //   text         the result for a text of 100 bytes, of 4 096
-//   many         predictMany of 1 000 texts of which 100 are new; against a bare run of those 100: what is more, by item
-//   callers      32 callers of one new input, each
+//   many         predictMany of 1 000 texts of which 100 are new; against a bare run of those 100: what is more, by
+//   item callers      32 callers of one new input, each
 //
 // Before the clock starts, results are compared with the model's own; and 32 callers must make one run and one store.
 

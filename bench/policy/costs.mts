@@ -1,5 +1,5 @@
-// costs.mts — does a cache that knows what answers cost save more? Objects of the traces are given costs over two decades
-// and sizes from 64 B to 64 KiB, both drawn evenly in their logarithms.
+// costs.mts — does a cache that knows what answers cost save more? Objects of the traces are given costs over two
+// decades and sizes from 64 B to 64 KiB, both drawn evenly in their logarithms.
 
 import { type Case, makeCase } from '../harness/report.mjs';
 import { summarize } from '../harness/statistics.mjs';

@@ -1,11 +1,12 @@
 // hitratio.mts — how many requests does a cache answer, by what it keeps?
 //
-//   traces    each trace at 0.1, 1 and 10 % of its objects, all of unit size; miss ratios, and how many fewer misses than
-//             FIFO's (Yang et al., SOSP 2023); pairs with 20 objects or more, the engine where there are 250 or more
-//   halves    the same over every second trace, and over the others: parameters were screened on all of them, so neither is
-//             clean
-//   costs     costs over two decades and entries of 64 B to 64 KiB drawn for each object: the share of cost that is saved
-//   tiering   Zipf over 5 M items, of which 5 % take 80 % of the requests, room for 1 M, after a warm-up
+//   traces    each trace at 0.1, 1 and 10 % of its objects, all of unit size; miss ratios, and how many fewer misses
+//             than FIFO's (Yang et al., SOSP 2023); pairs with 20 objects or more, the engine where there are 250 or
+//             more
+//   halves    the same over every second trace, and over the others: parameters were screened on all of them, so
+//             neither is clean
+//   costs     costs over two decades and entries of 64 B to 64 KiB drawn for each object: the share of cost that is
+//   saved tiering   Zipf over 5 M items, of which 5 % take 80 % of the requests, room for 1 M, after a warm-up
 //
 // Options: --traces DIR (else the trace that comes with the benchmarks) · --policy P,P… · --engine (the engine alone)
 // · --sizes F,F… (shares of the objects) · --csv FILE (a line for each trace, size and policy)

@@ -1,8 +1,9 @@
 // policy-cost.mts — what does deciding what to keep cost a request?
 //
 // Every trace at 0.1, 1 and 10 % of its objects, entry by entry with dense ids (no keys are hashed or compared), on one
-// core: the learned policy with its learning, the score policy, S3-FIFO and a plain linked list (LRU), in turns. And the
-// instructions of a request, counted by valgrind over the trace that comes with the benchmarks, where there is a valgrind.
+// core: the learned policy with its learning, the score policy, S3-FIFO and a plain linked list (LRU), in turns. And
+// the instructions of a request, counted by valgrind over the trace that comes with the benchmarks, where there is a
+// valgrind.
 //
 // Options: --traces DIR (else the trace that comes with the benchmarks)
 

@@ -1,9 +1,10 @@
 // shifts.mts — does the policy follow when the workload changes?
 //
-// Requests by Zipf (exponent 1) over 100 000 items, room for 10 000. Four shifts, each on a trace of its own: every item's
-// rank is drawn anew (drift); a scan of a million keys that come once; a burst of new items that take half of the requests
-// for a while; a loop over twice as many keys as fit, in between. Hit rates over windows of half a capacity, of the
-// engine and of the learned policy entry by entry; of LRU, S3-FIFO and W-TinyLFU; and of Belady's, who knows the future.
+// Requests by Zipf (exponent 1) over 100 000 items, room for 10 000. Four shifts, each on a trace of its own: every
+// item's rank is drawn anew (drift); a scan of a million keys that come once; a burst of new items that take half of
+// the requests for a while; a loop over twice as many keys as fit, in between. Hit rates over windows of half a
+// capacity, of the engine and of the learned policy entry by entry; of LRU, S3-FIFO and W-TinyLFU; and of Belady's, who
+// knows the future.
 //
 // Ratio `recovery-…`: requests in capacities from the end of the shift until the hit rate of a window is again 0.95 of
 // what it was before it. Where all is new, that takes Belady's a while, too (`recovery-…-belady`): each item must be

@@ -1,5 +1,5 @@
-// traces.mts — cache traces from a folder: NAME.u64.zst (one 64-bit key a request) and NAME.u64u32.zst (a size after each
-// key), little-endian, or the same without `.zst`. Without a folder: the trace that comes with the benchmarks.
+// traces.mts — cache traces from a folder: NAME.u64.zst (one 64-bit key a request) and NAME.u64u32.zst (a size after
+// each key), little-endian, or the same without `.zst`. Without a folder: the trace that comes with the benchmarks.
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

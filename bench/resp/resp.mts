@@ -6,11 +6,11 @@
 //   p99-vs-redis    the 99th percentile of GET at 70 % of the highest rate that Redis reached in this run
 //   in-process-…    a hot get in the process that serves, while its server runs flat out, against none running
 //
-// Each server is a process of its own, on a unix socket, with as many keys as the others, and at most as much memory. It
-// is measured after so much was written that all of that memory was used once, as in a server that has run for a while. The same load generator asks all
-// of them, in turns, and compares every answer. It shares the cores with the server, so requests a second say less than
-// the server's CPU by the request. Redis runs with one thread and with --io-threads 2; each of its figures is of the
-// better of the two.
+// Each server is a process of its own, on a unix socket, with as many keys as the others, and at most as much memory.
+// It is measured after so much was written that all of that memory was used once, as in a server that has run for a
+// while. The same load generator asks all of them, in turns, and compares every answer. It shares the cores with the
+// server, so requests a second say less than the server's CPU by the request. Redis runs with one thread and with
+// --io-threads 2; each of its figures is of the better of the two.
 // Not claimed: more than two cores, a network, values that do not fit.
 
 import type { SuiteArguments } from '../harness/arguments.mjs';

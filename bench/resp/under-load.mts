@@ -1,7 +1,7 @@
 // under-load.mts — a hot get in the process that serves, alone and while the server's thread runs flat out.
 //
-// The reading thread stays on one core, the server's thread and the load generator on another, where there are two and a
-// taskset: what is measured is then what they do to each other's memory, and not how they share a core.
+// The reading thread stays on one core, the server's thread and the load generator on another, where there are two and
+// a taskset: what is measured is then what they do to each other's memory, and not how they share a core.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,12 +1,12 @@
 // tables.mts — what does a row of an embedding table cost, and a score computed where the row lies?
 //
-//   row-int-hot      a row by its integer id, one element read, of 1 000 ids in random order; against Map<number, Float32Array>
-//   row-int-random   the same, of all 1 000 000
+//   row-int-hot      a row by its integer id, one element read, of 1 000 ids in random order; against Map<number,
+//   Float32Array> row-int-random   the same, of all 1 000 000
 //   gather           1 000 random rows of 384 float32 side by side, of 200 000, against the C++ loop that only copies
 //   dot              1 000 random rows scored against a query, against a C++ loop that reads the same rows once
 //   topk             the best 10 of all 200 000, against a plain JavaScript loop over one Float32Array, and against
-//                    hnswlib's brute-force index (npm: hnswlib-node), which is exact, too, and has one thread (zerohop-1:
-//                    with one thread)
+//                    hnswlib's brute-force index (npm: hnswlib-node), which is exact, too, and has one thread
+//                    (zerohop-1: with one thread)
 //
 // The table is a file that is mapped; Map holds a Float32Array of its own for each id, as a program that loaded them
 // would; the floors have their rows in huge pages, which pages of a file are not.

@@ -1,10 +1,10 @@
 // weights.mts — what does it cost to have a model's weights at hand?
 //
-//   open        a checkpoint of 14 GB in four shards (sparse: no byte but the headers on the disk) opened, and every tensor
-//               taken as a typed array; against readFileSync of one file of 32 MB, warm. In a process of its own, whose
-//               resident memory is read before and after
-//   tensor      a typed array over a tensor of 32 MB, and one element of it read; against GET of 32 MB from Redis over a
-//               unix socket
+//   open        a checkpoint of 14 GB in four shards (sparse: no byte but the headers on the disk) opened, and every
+//               tensor taken as a typed array; against readFileSync of one file of 32 MB, warm. In a process of its
+//               own, whose resident memory is read before and after
+//   tensor      a typed array over a tensor of 32 MB, and one element of it read; against GET of 32 MB from Redis over
+//               a unix socket
 //   cold        2 GB that are in no memory loaded by prefetch, against the best of dd and fio over the same file
 //   digest      the digest of 1 GB, warm, by one thread; against node:crypto's sha3-256 of the same bytes
 //

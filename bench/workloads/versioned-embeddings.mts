@@ -1,5 +1,5 @@
-// versioned-embeddings.mts — embeddings that are set again and again, such that a reader in another thread can tell whether
-// what it was given is whole: element 0 names the version, and all others follow from the id and that version.
+// versioned-embeddings.mts — embeddings that are set again and again, such that a reader in another thread can tell
+// whether what it was given is whole: element 0 names the version, and all others follow from the id and that version.
 
 import { DIMENSIONS, embeddingElement, fillEmbedding } from './embeddings.mjs';
 

@@ -1,7 +1,7 @@
 // serve.ts: a server that speaks Redis's protocol on the engine of a cache.
 //
-// The work is done by native threads (native/resp). This file starts and ends them. TLS is Node's own, in a worker thread
-// that hands what it decrypted to the same parser (tls.ts).
+// The work is done by native threads (native/resp). This file starts and ends them. TLS is Node's own, in a worker
+// thread that hands what it decrypted to the same parser (tls.ts).
 
 import { native } from '../addon/native.js';
 import { brand, isBranded } from '../base/kinds.js';
@@ -125,12 +125,12 @@ function addressesOf({ tcp, hosts, path }: CheckedServeOptions['settings'], port
 /**
  * Serves a cache to every Redis client, in RESP2 and RESP3. Returns when it listens.
  *
- * The server has threads of its own: no JavaScript runs for a request. It ends with {@link Server.close}, with the cache,
- * and with the thread that called this.
+ * The server has threads of its own: no JavaScript runs for a request. It ends with {@link Server.close}, with the
+ * cache, and with the thread that called this.
  *
  * @throws {TypeError | RangeError} an option is wrong.
- * @throws {CacheError} `ERR_CACHE_CLOSED`; `ERR_CACHE_IO`: an address cannot be listened on, and the message says which and
- *   why; `ERR_CACHE_OPTIONS`: a keyspace of `databases` is of another codec or scope.
+ * @throws {CacheError} `ERR_CACHE_CLOSED`; `ERR_CACHE_IO`: an address cannot be listened on, and the message says which
+ *   and why; `ERR_CACHE_OPTIONS`: a keyspace of `databases` is of another codec or scope.
  * @example const server = serve(cache, { port: 6380 })
  */
 export function serve(cache: Cache, options?: ServeOptions): Server {

@@ -48,8 +48,8 @@ describe('hot keys among many that come once', () => {
 });
 
 describe('the cost of a value', () => {
-  // Header and what stands before the value of an entry with a cost: 16 bytes each; then the key, to 8 bytes. Large values
-  // begin and end at 64.
+  // Header and what stands before the value of an entry with a cost: 16 bytes each; then the key, to 8 bytes. Large
+  // values begin and end at 64.
   const entryBytes = (keyBytes: number, valueBytes: number) =>
     valueBytes < 256 ? 32 + Math.ceil(keyBytes / 8) * 8 + valueBytes : 64 + valueBytes;
 

@@ -1,4 +1,5 @@
-// What a model was made with stays: its options are read once, and what becomes of the caller's objects changes nothing.
+// What a model was made with stays: its options are read once, and what becomes of the caller's objects changes
+// nothing.
 
 import { describe, expect, test } from 'vitest';
 import { type Cache, float32, PUBLIC, utf8 } from 'zerohop';

@@ -1,5 +1,5 @@
-// A file of more than 4 GiB, which takes no disk but where something was written: places need more than 32 bits, and one
-// buffer may be too short.
+// A file of more than 4 GiB, which takes no disk but where something was written: places need more than 32 bits, and
+// one buffer may be too short.
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Checkpoints as other programs lay them out: folders by each one's names, shards with more than the index lists, and the
-// cache of the Hugging Face hub, whose names are links to files that are nobody else's to write beside.
+// Checkpoints as other programs lay them out: folders by each one's names, shards with more than the index lists, and
+// the cache of the Hugging Face hub, whose names are links to files that are nobody else's to write beside.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

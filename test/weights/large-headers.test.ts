@@ -1,4 +1,5 @@
-// Headers that say millions: what is too much for any model is refused before it costs what it says; what is not is read.
+// Headers that say millions: what is too much for any model is refused before it costs what it says; what is not is
+// read.
 import { closeSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

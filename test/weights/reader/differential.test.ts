@@ -1,5 +1,5 @@
-// What Weights.open says of a file is what a second reader says that was written from the formats' rules alone: of files
-// at random, and of such with something wrong.
+// What Weights.open says of a file is what a second reader says that was written from the formats' rules alone: of
+// files at random, and of such with something wrong.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

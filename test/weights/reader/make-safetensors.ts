@@ -1,5 +1,5 @@
-// make-safetensors.ts: safetensors files at random, and what can be wrong with them. A header is a list of members, each
-// as it is written, so that whatever can be written can be made.
+// make-safetensors.ts: safetensors files at random, and what can be wrong with them. A header is a list of members,
+// each as it is written, so that whatever can be written can be made.
 
 export type Random = () => number;
 export const below = (random: Random, n: number) => Math.floor(random() * n);

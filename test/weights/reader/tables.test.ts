@@ -1,5 +1,5 @@
-// Tables with anything wrong in them: they are refused, or answer what a second reader finds that compares every id; and
-// where their index lies, each answer fits the others, and is of this table.
+// Tables with anything wrong in them: they are refused, or answer what a second reader finds that compares every id;
+// and where their index lies, each answer fits the others, and is of this table.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
