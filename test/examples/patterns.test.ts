@@ -10,8 +10,7 @@ import { glibc } from '../fixtures/child.js';
 const folder = join(__dirname, '..', '..', 'examples');
 
 /** What the program prints. */
-// biome-ignore lint/suspicious/noExplicitAny: each example's facts have a form of their own, read where they are
-// asserted
+// biome-ignore lint/suspicious/noExplicitAny: each example's facts have a form of their own, read where asserted
 async function factsOf(file: string, args: string[] = [], url?: string): Promise<any> {
   const { REDIS_URL: _, ...env } = process.env;
   const { stdout } = await promisify(execFile)(process.execPath, [join(folder, file), ...args], {
