@@ -16,11 +16,10 @@
 import type { SuiteArguments } from '../harness/arguments.mjs';
 import { makeTemporaryFolder } from '../harness/cleanup.mjs';
 import { clearProgress, showProgress } from '../harness/progress.mjs';
-import { type Case, makeCase, type Unit } from '../harness/report.mjs';
 import { medianRatio, summarize } from '../harness/statistics.mjs';
 import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
-import { formatNumber, formatTable } from '../harness/table.mjs';
-import { type Answered, ask, fill, type Load } from './load.mjs';
+import { ask, fill, type Load } from './load.mjs';
+import { Samples } from './samples.mjs';
 import { type Server, startMemcached, startRedis, startZerohop } from './servers.mjs';
 import { inProcessUnderLoad } from './under-load.mjs';
 
@@ -138,38 +137,4 @@ function inTurn<T>(list: readonly T[], round: number): T[] {
 
 function median(samples: readonly number[]): number {
   return summarize(samples).median;
-}
-
-/** What was measured: lists of samples, named `server/what`. */
-class Samples {
-  readonly #lists = new Map<string, { values: number[]; unit: Unit }>();
-
-  put(name: string, value: number, unit: Unit): void {
-    const list = this.#lists.get(name) ?? { values: [], unit };
-    list.values.push(value);
-    this.#lists.set(name, list);
-  }
-
-  add(server: Server, what: string, { requestsPerSecond, cpuUsPerRequest }: Answered, cpu: boolean): void {
-    this.put(`${server.name}/${what}`, requestsPerSecond, 'per-second');
-    if (cpu) this.put(`${server.name}/cpu-${what}`, cpuUsPerRequest * 1000, 'ns');
-  }
-
-  of(name: string): readonly number[] {
-    return this.#lists.get(name)?.values ?? [];
-  }
-
-  cases(): Case[] {
-    return [...this.#lists].map(([name, { values, unit }]) => makeCase(name, unit, summarize(values)));
-  }
-
-  table(): string {
-    const rows = [...this.#lists].map(([name, { values, unit }]) => {
-      const { median, p5, p95 } = summarize(values);
-      const slash = name.indexOf('/');
-      const spread = `${formatNumber(p5)} – ${formatNumber(p95)}`;
-      return [name.slice(slash + 1), name.slice(0, slash), formatNumber(median), spread, unit];
-    });
-    return formatTable(['what', 'server', 'median', 'p5 – p95', 'unit'], rows);
-  }
 }
