@@ -258,6 +258,10 @@ class Load {
       const int ready = epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &wait, nullptr);
       if (ready < 0 && errno != EINTR) Fail("epoll_pwait2");
       now = NowNs();
+      if (ready > 0) heard_ns_ = now;
+      // A missing value of an `mget` looks like a reply that is not all there.
+      if (busy_ > 0 && now - heard_ns_ > kSilenceNs)
+        Fail("no reply for ten seconds: a value is missing, or the server hangs");
       asking = asking && now < ends && !(options_.fill && filled_ >= options_.keys * options_.fills);
       for (int i = 0; i < ready; ++i) {
         auto& client = *static_cast<Client*>(events[static_cast<size_t>(i)].data.ptr);
@@ -390,7 +394,10 @@ class Load {
   std::deque<Client*> free_;
   Latencies latencies_;
   int epoll_;
+  static constexpr uint64_t kSilenceNs = 10 * kSecondNs;
+
   size_t busy_ = 0, wrong_ = 0, filled_ = 0;
+  uint64_t heard_ns_ = NowNs();
   uint64_t next_due_ns_ = 0;
   uint64_t random_ = 0x9e3779b97f4a7c15u;
 };
