@@ -58,10 +58,10 @@ const SANITIZER_ENVIRONMENT = {
  * Configures and compiles one mode.
  *
  * @param {Mode} mode
- * @param {{ jobs?: number }} [options]
+ * @param {{ jobs?: number, short?: boolean }} [options]  short: what `--short` runs alone
  * @returns {NativeBuild}
  */
-export function buildNative(mode, { jobs = 2 } = {}) {
+export function buildNative(mode, { jobs = 2, short = false } = {}) {
   requireTools(NATIVE_TEST_TOOLS, 'build the native tests');
   const compiler = chooseCompiler(mode);
   const libFuzzer = mode === 'fuzz' && path.basename(compiler) === 'clang++';
@@ -71,7 +71,7 @@ export function buildNative(mode, { jobs = 2 } = {}) {
   const configured = existsSync(path.join(folder, 'CMakeCache.txt')) ? [] : generator;
   mkdirSync(folder, { recursive: true });
   run('cmake', ['-S', root, '-B', folder, ...configured, `-DCMAKE_CXX_COMPILER=${compiler}`, ...MODES[mode]]);
-  run('cmake', ['--build', folder, '--parallel', String(jobs)]);
+  run('cmake', ['--build', folder, '--parallel', String(jobs), ...(short ? ['--target', 'short_tests'] : [])]);
   return { mode, compiler, folder, libFuzzer };
 }
 
@@ -83,7 +83,7 @@ export function buildNative(mode, { jobs = 2 } = {}) {
  * @returns {NativeBuild & { passed: number, seconds: number }}  passed: test programs' runs, one a test file
  */
 export function testNative(mode, { short = false } = {}) {
-  const build = buildNative(mode);
+  const build = buildNative(mode, { short });
   const startedMs = performance.now();
   const parallel = ['--parallel', String(os.availableParallelism())];
   const args = ['--test-dir', build.folder, '--output-on-failure', '--no-tests=error', ...parallel];

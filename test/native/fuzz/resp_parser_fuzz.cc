@@ -44,16 +44,23 @@ testing::Parsed ParseInPieces(const std::string& text, size_t distance, const Pa
   return parsed;
 }
 
-// What is read ahead is a guess, of bytes that are there.
+// What is read ahead, the parser reads alike under its narrowest limits.
 void LookAheadIn(const std::string& text) {
   const std::vector<char> there(text.begin(), text.end());
-  zerohop::Bytes keys[16];
-  const LookedAhead found = LookAhead({there.data(), there.size()}, keys);
-  if (found.bytes > there.size() || found.keys > std::size(keys)) std::abort();
-  for (const zerohop::Bytes& key : std::span(keys).first(found.keys)) {
-    if (key.empty()) continue;
-    const char* const begin = reinterpret_cast<const char*>(key.data());
-    if (begin < there.data() || begin + key.size() > there.data() + found.bytes) std::abort();
+  const std::string_view input(there.data(), there.size());
+  LookAhead ahead;
+  ahead.Read(input, 0);
+  size_t at = 0;
+  while (const LookAhead::Request* const read = ahead.At(at)) {
+    Parser parser;
+    Parser::Request request;
+    if (parser.Next(input.substr(at), {int64_t{1} << 20, false}, &request) != Parser::Outcome::kRequest) std::abort();
+    const Args args = read->args(input);
+    if (read->end() != at + request.bytes || args.size() != request.args.size()) std::abort();
+    for (size_t i = 0; i < args.size(); ++i) {
+      if (args[i] != request.args[i]) std::abort();
+    }
+    at = read->end();
   }
 }
 
