@@ -10,6 +10,7 @@ export interface ServerSettings {
   readonly path: string;
   readonly pathMode: number;
   readonly threads: number;
+  readonly ioUring: boolean;
   readonly password: string;
   readonly users: readonly string[];
   readonly protectedMode: boolean;

@@ -11,6 +11,7 @@ interface Given {
   socketMode?: string;
   memoryLimit?: string;
   threads?: string;
+  ioUring: boolean;
   passwordFile?: string;
   userFile?: string;
   protectedMode: boolean;
@@ -36,6 +37,7 @@ export function addServe(program: Command): void {
     .option('--socket-mode <octal>', 'file mode of the socket (default: 600)')
     .option('-m, --memory-limit <size>', "memory for the cache, such as 4GB (default: a quarter of the machine's)")
     .option('--threads <number>', 'threads that serve (default: one a CPU, 4 at most)')
+    .option('--no-io-uring', 'make each system call alone, also where the kernel takes many at once')
     .option('--password-file <path>', 'what clients must say with AUTH; or the environment variable ZEROHOP_PASSWORD')
     .option('--user-file <path>', 'users, one a line, as ACL SETUSER takes them: "reader on >secret ~* +@read"')
     .option('--no-protected-mode', 'let other hosts in without a password')
@@ -71,6 +73,7 @@ function optionsOf(given: Given): ServeOptions {
   return {
     port: given.port === 'none' ? false : Number(given.port),
     protectedMode: given.protectedMode,
+    ioUring: given.ioUring,
     ...(given.host !== undefined && { host: given.host }),
     ...(given.socket !== undefined && { path: given.socket }),
     ...(given.socketMode !== undefined && { pathMode: Number.parseInt(given.socketMode, 8) }),

@@ -59,6 +59,11 @@ export interface ServeOptions {
   tls?: ServeTlsOptions;
   /** Threads that serve. Default: one for each CPU that the process may use, 4 at most. */
   threads?: number;
+  /**
+   * Receive from, and send to, many clients in one call of the kernel, where it lets us. Default true. Where io_uring is
+   * forbidden, as in many containers, each call is made alone, whatever this says.
+   */
+  ioUring?: boolean;
   /** What clients must say with AUTH. Without it everybody who can connect is let in. */
   password?: string;
   /** Users beside `default`, each as the rules of ACL SETUSER: `'reader on >secret ~cached:* +@read'`. */
@@ -82,6 +87,7 @@ const OPTIONS = [
   'pathMode',
   'tls',
   'threads',
+  'ioUring',
   'password',
   'users',
   'protectedMode',
@@ -126,6 +132,7 @@ export function serveOptions(value: unknown): CheckedServeOptions {
       path,
       pathMode: countOption('options.pathMode', given['pathMode'] ?? 0o600, 0, MODE_MAX),
       threads: countOption('options.threads', given['threads'] ?? defaultThreads(), 1, THREADS_MAX),
+      ioUring: booleanOption('options.ioUring', given['ioUring'] ?? true),
       password: given['password'] === undefined ? '' : secretOption('options.password', given['password']),
       users: usersOption(given['users']),
       protectedMode: booleanOption('options.protectedMode', given['protectedMode'] ?? true),

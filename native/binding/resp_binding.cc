@@ -133,9 +133,9 @@ napi_value ServerStart(napi_env env, napi_callback_info info) {
   if (!settings.Flag("tcp", &config.tcp) || !settings.Count("port", &config.port) ||
       !settings.Texts("hosts", &config.bind) || !settings.Text("path", &config.unix_path) ||
       !settings.Count("pathMode", &config.unix_mode) || !settings.Count("threads", &config.threads) ||
-      !settings.Text("password", &config.requirepass) || !settings.Texts("users", &config.users) ||
-      !settings.Flag("protectedMode", &config.protected_mode) || !settings.Count("maxClients", &config.maxclients) ||
-      !settings.Count("idleSeconds", &config.timeout_seconds) ||
+      !settings.Flag("ioUring", &config.io_uring) || !settings.Text("password", &config.requirepass) ||
+      !settings.Texts("users", &config.users) || !settings.Flag("protectedMode", &config.protected_mode) ||
+      !settings.Count("maxClients", &config.maxclients) || !settings.Count("idleSeconds", &config.timeout_seconds) ||
       !settings.Count("bulkBytes", &config.proto_max_bulk_bytes) ||
       !ReadDatabases(env, *args.isolate, settings.Member("databases"), &config)) {
     bool pending = false;

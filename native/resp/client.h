@@ -115,6 +115,10 @@ struct Client {
   bool in_ready = false;  // waits for its turn in Worker::ready_
   bool goes_on = false;   // has requests that the last turn did not come to
   bool in_flush = false;  // was pushed something that was not sent yet
+  bool deferred = false;  // its reply waits in the worker's batch
+  // What the worker's batch received of it, or an errno, negative; null: nothing was asked for.
+  const char* arrived = nullptr;
+  int32_t arrived_bytes = 0;
 };
 
 }  // namespace zerohop::resp

@@ -48,6 +48,7 @@ struct Config {
   uint32_t unix_mode = 0;  // 0: as the process's umask says
   int backlog = 511;       // tcp-backlog
   size_t threads = 1;      // workers
+  bool io_uring = true;    // receives and sends in batches, where the kernel lets us
 
   std::array<Database, kDatabases> databases = DefaultDatabases();
 

@@ -75,6 +75,7 @@ void Run(Context& context) {
   const uint64_t errors = context.reply.errors();
   const bool brief = IsBrief(context.command, context.args);
   const bool timed = !brief || context.worker.counts().by_command[context.command.index].calls % kTimedEvery == 0;
+  if (!brief) context.worker.SendDeferred();
   const uint64_t from = timed ? NowUs() : 0;
   Client& client = context.client;
   // Noted before it is looked up: no change comes between.

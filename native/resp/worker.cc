@@ -143,6 +143,7 @@ int Worker::WaitMs() const {
 void Worker::Loop() {
   epoll_event events[kEventsMax];
   int wait_ms = -1;
+  OpenBatch();
   while (!stopping_ || !clients_.empty()) {
     const int count = ::epoll_wait(epoll_, events, kEventsMax, wait_ms);
     server_.lock().LockShared(index_);
@@ -156,7 +157,9 @@ void Worker::Loop() {
     }
     ReadInbox();
     LetOthers();
-    for (int i = 0; i < count; ++i) {
+    defers_ = batch_.opened() && count > 1;
+    for (int i = 0, received = 0; i < count; ++i) {
+      if (i >= received) received = ReceiveAhead(events, i, count);
       const uint64_t tag = events[i].data.u64;
       if (tag == kWakeTag) {
         continue;
@@ -166,6 +169,7 @@ void Worker::Loop() {
       } else {
         Client& client = *reinterpret_cast<Client*>(tag);
         if (client.heavy || client.in_ready) {
+          KeepArrived(client);
           client.due |= events[i].events;
           Enqueue(client);
         } else {
@@ -174,6 +178,8 @@ void Worker::Loop() {
       }
       LetOthers();
     }
+    SendDeferred();
+    defers_ = false;
     ServeHeavy();
     if (hand_out_) {
       hand_out_ = false;
@@ -241,12 +247,14 @@ void Worker::LetOthers() {
     return HoldWithinLimit();
   if (!server_.lock().wanted()) [[likely]]
     return;
+  SendDeferred();
   LeaveGuard();
   server_.lock().UnlockShared(index_);
   server_.lock().LockShared(index_);
 }
 
 void Worker::GoExclusive() {
+  SendDeferred();
   LeaveGuard();
   server_.lock().UnlockShared(index_);
   server_.lock().LockExclusive();

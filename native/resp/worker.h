@@ -22,6 +22,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/epoll.h>
 
 #include <atomic>
 #include <cstdint>
@@ -43,6 +44,7 @@
 #include "resp/output.h"
 #include "resp/reply.h"
 #include "resp/server.h"
+#include "resp/socket_batch.h"
 
 namespace zerohop::resp {
 
@@ -137,6 +139,12 @@ class Worker {
     return word.data() == hashed_key_.at && space == hashed_space_ ? &hashed_key_.hash : nullptr;
   }
 
+  // Replies that wait for a batch are sent.  To be called before what takes long, and before others may touch clients.
+  void SendDeferred() {
+    if (!deferred_.empty()) [[unlikely]]
+      SendDeferredNow();
+  }
+
   // The lock goes from shared to exclusive, and back.  REQUIRES: no guard.
   void GoExclusive();
   void GoShared();
@@ -164,6 +172,16 @@ class Worker {
   struct HashedKey {
     const std::byte* at = nullptr;
     uint64_t hash = 0;
+  };
+
+  // Batches, see worker_batch.cc.
+  static constexpr size_t kArrivedBytesMax = size_t{16} << 10;  // received of a client at once
+  static constexpr size_t kDeferredBytesMax = size_t{8} << 10;  // a longer reply is sent at once
+
+  // A reply in deferred_bytes_.
+  struct Deferred {
+    Client* client;
+    size_t at, bytes;
   };
 
   struct PlainGet {
@@ -198,6 +216,13 @@ class Worker {
   void Serve(Client& client, uint32_t events);
   void Turn(Client& client, bool may_read);
   bool ReadInto(Client& client, std::string_view* input, bool* in_place);
+  void OpenBatch();
+  int ReceiveAhead(const epoll_event* events, int from, int count);
+  bool TakesPart(const epoll_event& event) const;
+  bool TakeArrived(Client& client, std::string_view* input, bool* in_place);
+  void KeepArrived(Client& client);
+  bool Defer(Client& client);
+  void SendDeferredNow();
   bool KeepsQueryLimit(Client& client, size_t bytes);
   void ReadStream(Client& client, std::string_view bytes);
   size_t RunRequests(Client& client, std::string_view input);
@@ -242,6 +267,10 @@ class Worker {
   size_t turn_commands_ = kTurnCommandsMax, turn_bytes_ = kTurnBytesMax;
   size_t commands_left_ = 0, enough_bytes_ = 0;
   uint64_t spent_us_ = 0;  // by the turn, on slow commands
+  SocketBatch batch_;
+  std::unique_ptr<char[]> arrived_bytes_, deferred_bytes_;  // none without batches
+  std::vector<Deferred> deferred_;
+  bool defers_ = false;  // replies wait for a batch: more clients are about to be served
   LookAhead look_ahead_;
   HashedKey hashed_key_;
   uint16_t hashed_space_ = 0;

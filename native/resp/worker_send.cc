@@ -20,7 +20,7 @@ void Worker::Flush(Client& client) {
     out_.Clear();
     return Close(client);
   }
-  if (!out_.empty()) {
+  if (!out_.empty() && !Defer(client)) {
     size_t sent = 0;
     if (client.pending.empty() && !client.Has(kClientClosing)) {
       iovec pieces[kPiecesMax];
@@ -44,8 +44,8 @@ void Worker::Flush(Client& client) {
         CheckOutputLimits(client);
       }
     }
-    out_.Clear();
   }
+  out_.Clear();
   if (client.Has(kClientCloseAfterReply) && client.pending.empty()) Close(client);
 }
 
@@ -177,6 +177,7 @@ void Worker::Push(Client& client, std::string_view bytes) {
       out_.Put(bytes);
     return;
   }
+  if (client.deferred) SendDeferred();
   client.pending.Append(bytes);
   Pushed(client);
 }
@@ -185,6 +186,7 @@ void Worker::PushMessage(Client& client, const SharedTextRef& text) {
   if (client.Has(kClientClosing | kClientCloseAfterReply)) return;
   const std::string_view type = client.protocol == 2 ? "*" : ">";
   if (&client == current_) return Push(client, std::string(type).append(text->text()));
+  if (client.deferred) SendDeferred();
   client.pending.Append(type);
   client.pending.Append(text);
   Pushed(client);

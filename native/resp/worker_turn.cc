@@ -17,10 +17,12 @@ void Worker::Serve(Client& client, uint32_t events) {
   if (client.Has(kClientClosing)) return;
   if ((events & EPOLLOUT) != 0) SendPending(client);
   // What it sent before comes first: the rest waits in its socket.
-  if (client.goes_on)
+  if (client.goes_on) {
+    KeepArrived(client);
     Turn(client, /*may_read=*/false);
-  else if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+  } else if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
     Turn(client, /*may_read=*/true);
+  }
   CountHeld(client);
 }
 
@@ -65,6 +67,7 @@ void Worker::Turn(Client& client, bool may_read) {
 // One recv.  `in_place`: what arrived was put behind what the client's Input has; otherwise both lie in the worker's
 // own buffer, and the Input is empty.  False: there is nothing to run.
 bool Worker::ReadInto(Client& client, std::string_view* input, bool* in_place) {
+  if (client.arrived != nullptr) return TakeArrived(client, input, in_place);
   const size_t before = client.input.bytes();
   const size_t wanted = client.parser.BytesWanted();
   *in_place = IsHeld(client) || before > kOwnInputBytes || wanted > kReadBytes;

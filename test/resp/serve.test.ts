@@ -42,6 +42,18 @@ test('what a client sets is a hit in the process, and the other way round', asyn
   expect(await client.get('from the client')).toBe(null);
 });
 
+test('many clients at once are served, with calls in batches and without', async () => {
+  for (const ioUring of [true, false]) {
+    const server = started(openCache(), { ioUring, threads: 1 });
+    const many = await Promise.all(Array.from({ length: 40 }, () => connected(server)));
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(many.map((client, i) => client.set(`key ${i}`, `value ${i} ${round}`)));
+      const values = await Promise.all(many.map((client, i) => client.get(`key ${i}`)));
+      expect(values).toEqual(many.map((_, i) => `value ${i} ${round}`));
+    }
+  }
+});
+
 test('a value that a client overwrites is not answered from a near cache', async () => {
   const cache = openCache();
   const client = await connected(started(cache));
@@ -230,6 +242,7 @@ describe('a mistake', () => {
     ['host[0]', { host: 'two words' }, 'ERR_OUT_OF_RANGE'],
     ['path', { path: '/'.padEnd(200, 'x') }, 'ERR_OUT_OF_RANGE'],
     ['threads', { threads: 0 }, 'ERR_OUT_OF_RANGE'],
+    ['ioUring', { ioUring: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     ['databases', { databases: { 16: 'x' } }, 'ERR_OUT_OF_RANGE'],
     ['databases.1', { databases: { 1: {} } }, 'ERR_INVALID_ARG_TYPE'],
     ['tls.key', { tls: { cert: '-----BEGIN CERTIFICATE-----', key: 'nonsense' } }, 'ERR_OUT_OF_RANGE'],
