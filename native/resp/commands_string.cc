@@ -25,7 +25,7 @@ enum class Answer : uint8_t { kOk, kOneOrZero };
 void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, Answer answer = Answer::kOk) {
   const auto end_ms = EndOf(context, options.flags, options.end);
   if (!end_ms) return;
-  Next next = Next::Store(value, *end_ms == INT64_MAX ? kNever : EndAt(context.server, *end_ms));
+  Next next = Next::Store(value, *end_ms == kNoEnd ? kNever : EndAt(context.server, *end_ms));
   next.cost = options.cost;
   next.tags = options.tags;
   constexpr uint32_t kLooks = SetOptions::kNx | SetOptions::kXx | SetOptions::kGet | SetOptions::kKeepTtl;
@@ -126,7 +126,7 @@ void GetEx(Context& context) {
     }
     const auto end_ms = EndOf(context, options->flags, options->end);
     if (!end_ms) return;
-    const bool ends = *end_ms != INT64_MAX;
+    const bool ends = *end_ms != kNoEnd;
     const uint64_t end_us = ends ? EndAt(context.server, *end_ms) : kNever;
     if (ends && end_us <= NowUs()) {
       if (!cache.DeleteIf(context.session, context.space, key, expected)) continue;

@@ -137,7 +137,7 @@ void SetLease(Context& context) {
   if (options->Has(~SetOptions::kAnyEnd)) return context.reply.SyntaxError();
   const auto end_ms = EndOf(context, options->flags, options->end);
   if (!end_ms || !KeyFits(context, key)) return;
-  StoreOptions store = OptionsFor(key, *end_ms == INT64_MAX ? kNever : EndAt(context.server, *end_ms));
+  StoreOptions store = OptionsFor(key, *end_ms == kNoEnd ? kNever : EndAt(context.server, *end_ms));
   store.cost = options->cost;
   store.tags = options->tags;
   auto outcome = SetOutcome::kStored;

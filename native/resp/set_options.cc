@@ -108,7 +108,7 @@ std::optional<SetOptions> ParseSetOptions(Context& context, size_t from, SetForm
 }
 
 std::optional<int64_t> EndOf(Context& context, uint32_t flags, std::string_view given) {
-  if ((flags & SetOptions::kAnyEnd) == 0) return INT64_MAX;
+  if ((flags & SetOptions::kAnyEnd) == 0) return kNoEnd;
   const std::optional<int64_t> number = ParseInteger(given);
   if (!number) {
     context.reply.NotAnInteger();

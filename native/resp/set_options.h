@@ -37,7 +37,10 @@ enum class SetForm : uint8_t { kSet, kGetEx, kZhSet };
 // The options from `args[from]` on; none, and an error is the answer, if they are not right.
 std::optional<SetOptions> ParseSetOptions(Context& context, size_t from, SetForm form);
 
-// When the entry is to end, as Unix ms; kNever as INT64_MAX without an end.  None: an error is the answer.
+// Of an entry without an end: no client can ask for this one.
+inline constexpr int64_t kNoEnd = INT64_MIN;
+
+// When the entry is to end, as Unix ms, or kNoEnd.  None: an error is the answer.
 std::optional<int64_t> EndOf(Context& context, uint32_t flags, std::string_view given);
 
 }  // namespace zerohop::resp

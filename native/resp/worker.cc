@@ -32,7 +32,8 @@ Worker::Worker(Server& server, size_t index)
     : server_(server),
       index_(index),
       read_buffer_(new char[kReadBytes]),
-      out_(server.held_bytes_max(), &server.cache()) {
+      out_(server.held_bytes_max(), &server.cache()),
+      may_batch_(server.config().io_uring) {
   counts_.by_command.resize(CommandTable::Process().all().size());
   get_index_ = CommandTable::Process().Find("get")->index;
   gets_.reserve(Cache::kBatchMax);

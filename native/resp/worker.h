@@ -267,6 +267,7 @@ class Worker {
   size_t turn_commands_ = kTurnCommandsMax, turn_bytes_ = kTurnBytesMax;
   size_t commands_left_ = 0, enough_bytes_ = 0;
   uint64_t spent_us_ = 0;  // by the turn, on slow commands
+  const bool may_batch_;   // looked up before the thread starts: CONFIG SET of another worker replaces the config
   SocketBatch batch_;
   std::unique_ptr<char[]> arrived_bytes_, deferred_bytes_;  // none without batches
   std::vector<Deferred> deferred_;

@@ -17,7 +17,7 @@
 namespace zerohop::resp {
 
 void Worker::OpenBatch() {
-  if (!server_.config().io_uring || !batch_.Open()) return;
+  if (!may_batch_ || !batch_.Open()) return;
   arrived_bytes_.reset(new char[SocketBatch::kCallsMax * kArrivedBytesMax]);
   deferred_bytes_.reset(new char[SocketBatch::kCallsMax * kDeferredBytesMax]);
   deferred_.reserve(SocketBatch::kCallsMax);
