@@ -94,7 +94,7 @@ class Chance {
       add({Key(), Value()});
       while (random_.OneIn(3)) SetOption(words);
     } else if (name == "SETEX" || name == "PSETEX") {
-      add({Key(), random_.OneIn(4) ? Time() : "100000", Value()});
+      add({Key(), random_.OneIn(4) ? Time() : Soon(), Value()});
     } else if (name == "GETEX") {
       add({Key()});
       while (random_.OneIn(2)) SetOption(words);
@@ -113,7 +113,7 @@ class Chance {
       // Not one of the others: Redis calls what this makes no integer, though it may look like one.
       add({random_.OneIn(2) ? "float" : "float too", Number()});
     } else if (name == "EXPIRE" || name == "PEXPIRE") {
-      add({Key(), random_.OneIn(3) ? Time() : Some({"100000", "200000000", "-1", "0"})});
+      add({Key(), random_.OneIn(3) ? Time() : Some({Soon(), Soon(), "-1", "0"})});
       while (random_.OneIn(3)) add({Some({"NX", "XX", "GT", "LT", "gt", "nope"})});
     } else if (name == "EXPIREAT" || name == "PEXPIREAT") {
       add({Key(), random_.OneIn(4) ? Time() : Unix(name == "PEXPIREAT")});
@@ -189,6 +189,8 @@ class Chance {
     const bool soon = !number.empty() && number.size() < 4 && number[0] >= '1' && number[0] <= '9';
     return soon ? number + "00000" : number;
   }
+  // Hardly ever the same one twice: GT and LT would tell a millisecond between two servers.
+  std::string Soon() { return std::to_string(1 + random_.Below(900)) + "00000"; }
   std::string Index() {
     return random_.OneIn(8) ? Number() : std::to_string(static_cast<int64_t>(random_.Below(40)) - 20);
   }
@@ -201,7 +203,7 @@ class Chance {
         Some({"NX", "XX", "GET", "KEEPTTL", "PERSIST", "EX", "PX", "EXAT", "PXAT", "nx", "nope"});
     words.push_back(option);
     if (random_.OneIn(12)) return;
-    if (option == "EX" || option == "PX") words.push_back(random_.OneIn(4) ? Time() : "100000");
+    if (option == "EX" || option == "PX") words.push_back(random_.OneIn(4) ? Time() : Soon());
     if (option == "EXAT" || option == "PXAT") words.push_back(random_.OneIn(4) ? Time() : Unix(option == "PXAT"));
   }
 
