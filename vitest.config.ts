@@ -12,16 +12,20 @@ const VERSION_DEPENDENT = [
   'test/workers/!(near-coherence).test.ts',
 ];
 
-// Who asks test/fixtures/child.ts for cases or rounds has less to do in the short part; the long part is these files.
+// Who asks test/fixtures/child.ts for cases or rounds has less to do in the short part; the long part is these files, and
+// those that it has alone: packing and installing the package.
+const LONG_ALONE = ['test/package/install.test.ts'];
 const ASKS = /\b(alike|backends|rounds|similar|viewBackends|whole)\b.*from '.*\/fixtures\/child\.js'/;
 const files = readdirSync(join(__dirname, 'test'), { recursive: true, encoding: 'utf8' })
   .map((file) => join('test', file))
   .filter((file) => file.endsWith('.test.ts'));
-const withLongPart = () => files.filter((file) => ASKS.test(readFileSync(join(__dirname, file), 'utf8')));
+const hasLongPart = (file: string) =>
+  LONG_ALONE.includes(file) || ASKS.test(readFileSync(join(__dirname, file), 'utf8'));
 
 function include(): string[] {
   if (process.env['ZEROHOP_BRIEF'] === '1') return VERSION_DEPENDENT;
-  return process.env['ZEROHOP_PART'] === 'long' ? withLongPart() : files;
+  if (process.env['ZEROHOP_PART'] === 'long') return files.filter(hasLongPart);
+  return process.env['ZEROHOP_PART'] === 'short' ? files.filter((file) => !LONG_ALONE.includes(file)) : files;
 }
 
 // Files that look at nothing but what they make themselves share a process: to start one costs more than most of them
