@@ -77,13 +77,13 @@ void Persist(Context& context) {
   if (*done) context.reply.Integer(1);
 }
 
-constexpr int64_t kNoKey = -2, kNoEnd = -1;
+constexpr int64_t kNoKey = -2, kNeverEnds = -1;
 
 // What is left of it, or when it ends in Unix time; in ms.
 void TellEnd(Context& context, bool absolute, bool ms) {
   const auto old = Peek(context, context.args.AsBytes(1), Cache::Use::kPeek);
   if (!old) return context.reply.Integer(kNoKey);
-  if (old->expires_us == kNever) return context.reply.Integer(kNoEnd);
+  if (old->expires_us == kNever) return context.reply.Integer(kNeverEnds);
   const int64_t at_ms = context.server.UnixMs(old->expires_us);
   const int64_t told = absolute ? at_ms : std::max<int64_t>(at_ms - UnixNowMs(context.server), 0);
   context.reply.Integer(ms ? told : (told + 500) / 1000);
