@@ -141,7 +141,8 @@ TEST(Batch, AnswersManyClientsOfAWakeUpAsItAnswersOne) {
   }
 }
 
-TEST(Batch, SendsAMessageAfterTheReplyThatWasBeforeIt) {
+// epoll tells of clients in an order of its own, so either may be first.
+TEST(Batch, SendsAMessageAndAReplyToTheSameClientOneAfterTheOther) {
   for (const bool batches : {true, false}) {
     Served served(WithBatches(batches));
     Peer listener(served), other(served), speaker(served);
@@ -155,8 +156,9 @@ TEST(Batch, SendsAMessageAfterTheReplyThatWasBeforeIt) {
         listener.Send(Request({"ECHO", number}));
         speaker.Send(Request({"PUBLISH", "news", number}));
       });
-      CHECK_EQ(listener.ReceiveReply(), Bulk(number));
-      CHECK_EQ(listener.ReceiveReply(), ">3\r\n" + Bulk("message") + Bulk("news") + Bulk(number));
+      const std::string reply = Bulk(number), message = ">3\r\n" + Bulk("message") + Bulk("news") + reply;
+      const std::string seen = listener.Receive(reply.size() + message.size());
+      CHECK(seen == reply + message || seen == message + reply);
       other.ReceiveReply();
       speaker.ReceiveReply();
     }
