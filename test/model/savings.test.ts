@@ -295,7 +295,7 @@ describe('WORKLOADS', () => {
     }
   });
 
-  test('can not be changed for others', () => {
+  test('cannot be changed for others', () => {
     for (const [, one] of workloads)
       for (const part of [WORKLOADS, one, one.terms, one.sources, ...Object.values(one.sources)])
         expect(Object.isFrozen(part)).toBe(true);
