@@ -109,22 +109,44 @@ bool Policy::Grow(size_t entries) noexcept {
   const FrequencySketch& current = *sketches_.back();
   const size_t bytes = GrownSketchBytes(entries);
   try {
+    std::unique_ptr<FrequencySketch> larger;
     if (bytes > current.bytes()) {
-      auto larger = std::make_unique<FrequencySketch>(bytes);
-      larger->CopyFrom(current);
-      sketches_.push_back(std::move(larger));
-      sketch_.store(sketches_.back().get(), std::memory_order_release);
+      larger = std::make_unique<FrequencySketch>(bytes);
+      sketches_.reserve(2);
     }
-    if (TrackerBytes(entries) > tracker_.bytes()) tracker_.Grow(TrackerBytes(entries), now(), model_);
+    if (TrackerBytes(entries) > tracker_.bytes()) tracker_.Grow(TrackerBytes(entries));
+    larger_ = std::move(larger);
   } catch (const std::bad_alloc&) {
     return false;
   }
+  larger_blocks_ = 0;
   room_ = entries;
   return true;
 }
 
+// What is counted in blocks that were copied already is lost: of the requests of one growth, and seldom seen again.
+bool Policy::GrowOn() {
+  if (larger_ == nullptr) {
+    tracker_.EndOutgrown(kStepBytes / kCacheLineBytes, now(), model_);
+    return false;
+  }
+  const size_t from = larger_blocks_;
+  larger_blocks_ = std::min(larger_->blocks(), from + kStepBytes / kCacheLineBytes);
+  larger_->CopyFrom(*sketches_.back(), from, larger_blocks_);
+  if (larger_blocks_ < larger_->blocks()) return false;
+  sketches_.push_back(std::move(larger_));
+  sketch_.store(sketches_.back().get(), std::memory_order_release);
+  return true;
+}
+
+void Policy::ForgetOutgrown() {
+  FrequencySketch& outgrown = *sketches_.front();
+  outgrown.Truncate(outgrown.blocks() - std::min(outgrown.blocks(), kStepBytes / kCacheLineBytes));
+  if (outgrown.blocks() == 0) sketches_.erase(sketches_.begin());
+}
+
 size_t Policy::bytes() const {
-  size_t bytes = tracker_.bytes() + (wide_ ? WideSketch::bytes() : 0);
+  size_t bytes = tracker_.bytes() + (wide_ ? WideSketch::bytes() : 0) + (larger_ ? larger_->bytes() : 0);
   for (const auto& sketch : sketches_) bytes += sketch->bytes();
   return bytes;
 }
@@ -172,7 +194,7 @@ void Policy::AgeSketch(uint32_t additions) {
   FrequencySketch& sketch = *sketches_.back();
   const double share = passed / static_cast<double>(kHalvingCapacities);
   halve_due_ += static_cast<double>(sketch.blocks()) * std::min(share, 1.0);
-  if (halve_due_ < 1) return;
+  if (halve_due_ < 1 || larger_ != nullptr) return;
   const auto blocks = static_cast<size_t>(halve_due_);
   sketch.HalveBlocks(blocks);
   halve_due_ -= static_cast<double>(blocks);

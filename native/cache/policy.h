@@ -95,10 +95,15 @@ class Policy {
   size_t room() const { return room_; }
   // How many bytes the memory would have for so many entries.
   size_t BytesFor(size_t entries) const { return GrownSketchBytes(entries) + TrackerBytes(entries); }
-  // Grows the memory.  False: the system gave none, and nothing has changed.
+  // Begins to grow the memory.  False: the system gave none, and nothing has changed.  REQUIRES: it does not grow, and
+  // nothing is outgrown.
   bool Grow(size_t entries) noexcept;
+  bool growing() const { return larger_ != nullptr || tracker_.has_outgrown(); }
+  // Makes one step of the growth.  True: an outgrown sketch was left behind.
+  bool GrowOn();
   bool has_outgrown() const { return sketches_.size() > 1; }
-  void ForgetOutgrown() { sketches_.erase(sketches_.begin(), sketches_.end() - 1); }
+  // Gives back some of the outgrown sketch.
+  void ForgetOutgrown();
 
   uint32_t now() const { return now_.load(std::memory_order_relaxed); }  // in ticks
   uint32_t tick_requests() const { return tick_requests_; }
@@ -118,6 +123,8 @@ class Policy {
   static constexpr uint32_t kGapBands = 7;        // unknown, below 1/16, 1/4, 1, 4, 16, more
   static constexpr uint32_t kUnknownGap = 0;
   static_assert(kFrequencyBands * kGapBands <= AccessState::kClasses, "a class fits into an access state");
+  // What one step of growing touches, or gives back: 8 pages, some 0.1 ms where a page fault is dear (D77).
+  static constexpr size_t kStepBytes = size_t{32} << 10;
   // Ticks.  In stamps of 10 bits this loses nothing against exact times (D41).
   static constexpr uint32_t kTicksInCapacity = 32;
   static_assert(ReuseModel::kHorizon == 16 * kTicksInCapacity, "docs/EVICTION.md: after 16 capacities ages are alike");
@@ -176,6 +183,8 @@ class Policy {
   double halve_due_ = 0;                                    // blocks (kScore: counters) to halve, with a fraction
   std::unique_ptr<WideSketch> wide_;                        // of kScore
   std::vector<std::unique_ptr<FrequencySketch>> sketches_;  // the last one is in use
+  std::unique_ptr<FrequencySketch> larger_;                 // that will be
+  size_t larger_blocks_ = 0;                                // of it, that know what the one in use does
   std::atomic<FrequencySketch*> sketch_{nullptr};
   ReuseTracker tracker_;
   ReuseModel model_{{kFrequencyBands, kGapBands}};

@@ -1,5 +1,6 @@
 #include "cache/reuse_tracker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace zerohop {
@@ -49,15 +50,20 @@ bool ReuseTracker::Sweep(size_t count, uint32_t now, ReuseModel& model) {
   return true;
 }
 
-void ReuseTracker::Grow(size_t bytes, uint32_t now, ReuseModel& model) {
-  std::vector<Bucket> larger(std::max<size_t>(1, bytes / sizeof(Bucket)));
-  for (const Bucket& bucket : buckets_) {
-    for (const uint64_t slot : bucket) {
+void ReuseTracker::Grow(size_t bytes) {
+  outgrown_ = ZeroedArray<Bucket>(std::max<size_t>(1, bytes / sizeof(Bucket)));
+  std::swap(buckets_, outgrown_);
+  next_ = used_ = given_up_early_ = 0;
+}
+
+void ReuseTracker::EndOutgrown(size_t count, uint32_t now, ReuseModel& model) {
+  const size_t left = outgrown_.size() - std::min(count, outgrown_.size());
+  for (size_t i = left; i < outgrown_.size(); ++i) {
+    for (const uint64_t slot : outgrown_[i]) {
       if (slot != 0) End(slot, now, /*reused=*/false, model);
     }
   }
-  buckets_ = std::move(larger);
-  next_ = used_ = given_up_early_ = 0;
+  outgrown_.Truncate(left);
 }
 
 }  // namespace zerohop

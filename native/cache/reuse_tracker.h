@@ -17,9 +17,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
-#include "base/constants.h"
+#include "base/zeroed_array.h"
 #include "cache/access_state.h"
 #include "cache/reuse_model.h"
 
@@ -61,11 +60,14 @@ class ReuseTracker {
   // buckets were visited, and the next sweep begins anew.
   bool Sweep(size_t count, uint32_t now, ReuseModel& model);
 
-  // Starts again with more room; may throw, and then nothing has changed.
-  void Grow(size_t bytes, uint32_t now, ReuseModel& model);
+  // Starts again with more room; may throw, and then nothing has changed.  REQUIRES: !has_outgrown().
+  void Grow(size_t bytes);
+  // What was followed before ends unanswered, as far as `count` buckets hold it, and their memory is given back.
+  bool has_outgrown() const { return !outgrown_.empty(); }
+  void EndOutgrown(size_t count, uint32_t now, ReuseModel& model);
 
   size_t buckets() const { return buckets_.size(); }
-  size_t bytes() const { return buckets_.size() * sizeof(Bucket); }
+  size_t bytes() const { return buckets_.bytes() + outgrown_.bytes(); }
 
  private:
   static constexpr size_t kSlots = 8;
@@ -95,7 +97,7 @@ class ReuseTracker {
     }
   }
 
-  std::vector<Bucket> buckets_;
+  ZeroedArray<Bucket> buckets_, outgrown_;
   std::atomic<uint32_t> threshold_{UINT32_MAX};
   size_t next_ = 0;            // to be swept
   size_t used_ = 0;            // slots

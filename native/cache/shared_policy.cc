@@ -27,15 +27,18 @@ void SharedPolicy::Drain(Session& session, Fill fill) noexcept {
   policy_.Expect(fill.capacity);
   capacity_.store(fill.capacity, std::memory_order_relaxed);
   tick_requests_.store(policy_.tick_requests(), std::memory_order_relaxed);
-  if (policy_.has_outgrown()) {
+  // A step each time: nobody waits for all of it.
+  if (policy_.growing()) {
+    if (policy_.GrowOn()) outgrown_epoch_ = epochs_.Advance();
+  } else if (policy_.has_outgrown()) {
     // Only readers from before that epoch may still count in the outgrown sketch.
     if (epochs_.Passed(outgrown_epoch_)) policy_.ForgetOutgrown();
   }
   size_t bytes = policy_.bytes();
-  const size_t room = policy_.has_outgrown() ? policy_.room() : RoomFor(fill.entries);
+  const size_t room = policy_.growing() || policy_.has_outgrown() ? policy_.room() : RoomFor(fill.entries);
   if (room > policy_.room()) {
     if (announced_ && fill.settled) {
-      if (policy_.Grow(room) && policy_.has_outgrown()) outgrown_epoch_ = epochs_.Advance();
+      policy_.Grow(room);
       announced_ = false;
       bytes = policy_.bytes();
     } else {

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/constants.h"
+#include "base/zeroed_array.h"
 
 namespace zerohop {
 
@@ -59,16 +60,20 @@ class FrequencySketch {
     }
   }
 
-  // Counts for each key at least what the smaller one did.  REQUIRES: blocks() is a multiple of smaller.blocks().
-  void CopyFrom(const FrequencySketch& smaller) {
+  // Its blocks from `from` to `to` count for each key at least what the smaller one does.  REQUIRES: blocks() is a
+  // multiple of smaller.blocks().
+  void CopyFrom(const FrequencySketch& smaller, size_t from, size_t to) {
     const size_t ratio = blocks_.size() / smaller.blocks_.size();
-    for (size_t block = 0; block < blocks_.size(); ++block) {
+    for (size_t block = from; block < to; ++block) {
       for (size_t word = 0; word < kRows * kWordsInRow; ++word) {
         const uint64_t counters = smaller.blocks_[block / ratio].words[word].load(std::memory_order_relaxed);
         blocks_[block].words[word].store(counters, std::memory_order_relaxed);
       }
     }
   }
+
+  // Gives memory back, from the end.  REQUIRES: nobody counts in it any more.
+  void Truncate(size_t blocks) { blocks_.Truncate(blocks); }
 
   size_t blocks() const { return blocks_.size(); }
   size_t bytes() const { return blocks_.size() * sizeof(Block); }
@@ -109,7 +114,7 @@ class FrequencySketch {
 
   size_t BlockOf(uint64_t hash) const { return static_cast<size_t>((hash >> 32) * blocks_.size() >> 32); }
 
-  std::vector<Block> blocks_;
+  ZeroedArray<Block> blocks_;
   size_t next_ = 0;  // to be halved
 };
 

@@ -98,6 +98,10 @@ class SampledCache {
   check::Random random_{check::Seed()};
 };
 
+void GrowOnToTheEnd(Policy& policy) {
+  while (policy.growing()) policy.GrowOn();
+}
+
 }  // namespace
 
 TEST(Policy, ATouchWithinATickTellsNothing) {
@@ -334,6 +338,7 @@ TEST(Policy, GrowsAndKnowsWhatItKnew) {
   for (const uint64_t hash : hashes) known.push_back(policy.FrequencyOf(policy.Arrive(hash)));
   CHECK(policy.Grow(10000));
   CHECK(policy.room() >= 10000);
+  GrowOnToTheEnd(policy);
   CHECK(policy.has_outgrown());
   const size_t with_outgrown = policy.bytes();
   policy.ForgetOutgrown();
@@ -343,8 +348,27 @@ TEST(Policy, GrowsAndKnowsWhatItKnew) {
   for (size_t i = 0; i < hashes.size(); ++i) CHECK(policy.FrequencyOf(policy.Arrive(hashes[i])) >= known[i]);
   // Where the least is enough, nothing is outgrown.
   CHECK(policy.Grow(10));
+  CHECK(!policy.growing());
   CHECK(!policy.has_outgrown());
   CHECK(policy.bytes() >= 10000 * (16 + 8));
+}
+
+TEST(Policy, GrowsInStepsThatAreShortHoweverLargeItIs) {
+  Policy policy({}, 1 << 20, 1 << 19);
+  constexpr size_t kStepBytesMax = size_t{64} << 10;
+  const size_t before = policy.bytes();
+  CHECK(policy.Grow(1 << 20));
+  // 8 MiB of sketch become 16, whose pages are written, and 4 MiB of a tracker are gone through and given back.
+  size_t steps = 0;
+  for (; policy.growing(); ++steps) policy.GrowOn();
+  CHECK(steps >= (size_t{16 + 4} << 20) / kStepBytesMax);
+  for (steps = 0; policy.has_outgrown(); ++steps) {
+    const size_t held = policy.bytes();
+    policy.ForgetOutgrown();
+    CHECK(held - policy.bytes() <= kStepBytesMax);
+  }
+  CHECK(steps >= (size_t{8} << 20) / kStepBytesMax);
+  CHECK_EQ(policy.bytes(), 2 * before);
 }
 
 TEST(Policy, OfAScoreNeedsNoMoreMemoryForMoreEntries) {
@@ -352,7 +376,7 @@ TEST(Policy, OfAScoreNeedsNoMoreMemoryForMoreEntries) {
   const size_t bytes = policy.bytes();
   CHECK(bytes >= WideSketch::bytes());
   CHECK(policy.Grow(1000000));
-  CHECK(!policy.has_outgrown());
+  CHECK(!policy.growing());
   CHECK(policy.room() >= 1000000);
   CHECK_EQ(policy.bytes(), bytes);
 }
@@ -372,6 +396,7 @@ TEST(Policy, LearnsOnWhenItHasGrown) {
   train(0, 4);
   const float before = ReuseRateAt(policy, 0, 3);
   CHECK(policy.Grow(5000));
+  GrowOnToTheEnd(policy);
   policy.ForgetOutgrown();
   // For many half-lives they come back later than they did.
   for (uint32_t round = 1; round <= 3; ++round) train(round * 10000, 100);

@@ -96,7 +96,8 @@ TEST(FrequencySketch, ALargerCopyCountsAtLeastWhatTheSmallerOneDid) {
   for (const size_t ratio : {1, 2, 8}) {
     FrequencySketch smaller(3 * 64), larger(3 * 64 * ratio);
     const auto added = Fill(smaller, random, 100, 600);
-    larger.CopyFrom(smaller);
+    larger.CopyFrom(smaller, 0, ratio);
+    larger.CopyFrom(smaller, ratio, larger.blocks());
     for (const auto& [hash, count] : added) {
       CHECK_EQ(larger.Estimate(hash), smaller.Estimate(hash));
       CHECK(larger.Estimate(hash) >= std::min(count, FrequencySketch::kCountMax));
