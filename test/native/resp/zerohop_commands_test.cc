@@ -109,6 +109,22 @@ TEST(ZerohopCommands, StatsAreJson) {
   const std::string stats = peer.Ask({"ZH.STATS"});
   CHECK(stats.find("{\"entries\":1,") != std::string::npos);
   CHECK(stats.find("\"evicting\":false}") != std::string::npos);
+  CHECK(stats.find("\"refusedBy\":{\"pinned\":0,") != std::string::npos);
+}
+
+TEST(ZerohopCommands, StatsTellTheDatabasesInUseApart) {
+  Served served;
+  Peer peer(served);
+  peer.Ask({"SET", "a", "1"});
+  peer.Ask({"SELECT", "3"});
+  peer.Ask({"SET", "b", "1"});
+  peer.Ask({"GET", "b"});
+  peer.Ask({"GET", "c"});
+  const std::string stats = peer.Ask({"ZH.STATS"});
+  CHECK(stats.find("\"databases\":[{\"database\":0,\"entries\":1,\"hits\":0,\"misses\":0,\"sets\":1,") !=
+        std::string::npos);
+  CHECK(stats.find("{\"database\":3,\"entries\":1,\"hits\":1,\"misses\":1,\"sets\":1,\"evictedEntries\":0}]") !=
+        std::string::npos);
 }
 
 TEST(Leases, OneComputesAndTheOthersGetWhatItStores) {
