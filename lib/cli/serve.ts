@@ -1,7 +1,7 @@
 // serve.ts: `zerohop serve`, a cache of its own process that speaks Redis.
 
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import type { ServeOptions } from '../resp/options.js';
 
 interface Given {
@@ -26,9 +26,8 @@ interface Given {
 /** How long a server that is told to end waits for the replies that are on their way. */
 const DRAIN = '5s';
 
-export function addServe(program: Command): void {
-  program
-    .command('serve')
+export function serveCommand(): Command {
+  return new Command('serve')
     .alias('start')
     .description('serve a cache to every Redis client')
     .option('-p, --port <number>', 'TCP port; 0: any that is free; "none": no TCP', '6380')

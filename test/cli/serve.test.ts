@@ -1,42 +1,24 @@
 // `zerohop serve`, as a user types it.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { createClient } from 'redis';
 import { afterEach, describe, expect, test } from 'vitest';
+import { served, zerohop } from '../fixtures/command-line.js';
 import { ownFolder } from '../fixtures/folder.js';
 
-const runFile = promisify(execFile);
-const program = path.join(__dirname, '../../dist/cli/zerohop.js');
 const children: ChildProcess[] = [];
+
+async function started(args: string[], env: NodeJS.ProcessEnv = {}) {
+  const running = await served(args, { env });
+  children.push(running.child);
+  return running;
+}
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
-
-/** Starts the program and waits until it says where it serves. */
-async function started(args: string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [program, 'serve', '--port', '0', '--host', '127.0.0.1', ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  let printed = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    printed += text;
-  });
-  while (!printed.includes('\n')) await once(child.stdout, 'data');
-  return { child, url: /redis:\S+/.exec(printed)![0], printed: () => printed };
-}
-
-async function failed(...args: string[]): Promise<{ code: number; stderr: string }> {
-  return await runFile(process.execPath, [program, ...args]).then(
-    () => ({ code: 0, stderr: '' }),
-    ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
-  );
-}
 
 test('it says where it serves, serves, and ends with the signal once clients have their replies', async () => {
   const { child, url, printed } = await started(['--memory-limit', '16MB', '--threads', '2']);
@@ -95,7 +77,7 @@ describe('a wrong command line ends with 2, and what fails with 1', () => {
     [1, ['serve', '--port', 'none', '--socket', '/nonexistent/zerohop.sock']],
     [1, ['serve', '--port', '0', '--password-file', '/nonexistent/password']],
   ])('%i: %j', async (expected, args) => {
-    const { code, stderr } = await failed(...args);
+    const { code, stderr } = await zerohop(args);
     expect(code, stderr).toBe(expected);
     expect(stderr).not.toBe('');
     expect(stderr).not.toContain('    at ');
@@ -103,9 +85,9 @@ describe('a wrong command line ends with 2, and what fails with 1', () => {
 });
 
 test('--version and --help print and load no native code', async () => {
-  const env = { ...process.env, ZEROHOP_EXPOSURE: 'nonsense' };
-  const version = await runFile(process.execPath, [program, '--version'], { env });
+  const env = { ZEROHOP_EXPOSURE: 'nonsense' };
+  const version = await zerohop(['--version'], { env });
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  const help = await runFile(process.execPath, [program, 'serve', '--help'], { env });
+  const help = await zerohop(['serve', '--help'], { env });
   expect(help.stdout).toContain('--memory-limit');
 });

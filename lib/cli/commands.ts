@@ -1,0 +1,31 @@
+// commands.ts: which commands there are, and the file of each, which is loaded when the command is run.
+
+import type { Command } from 'commander';
+
+interface Listed {
+  readonly names: readonly string[];
+  /** The command with its options and action. Loads no native code. */
+  readonly load: () => Promise<Command>;
+}
+
+const COMMANDS: readonly Listed[] = [
+  { names: ['serve', 'start'], load: async () => (await import('./serve.js')).serveCommand() },
+  { names: ['status'], load: async () => (await import('./status.js')).statusCommand() },
+  { names: ['get'], load: async () => (await import('./get.js')).getCommand() },
+  { names: ['set'], load: async () => (await import('./set.js')).setCommand() },
+  { names: ['del'], load: async () => (await import('./del.js')).delCommand() },
+  { names: ['exists'], load: async () => (await import('./exists.js')).existsCommand() },
+  { names: ['ttl'], load: async () => (await import('./ttl.js')).ttlCommand() },
+  { names: ['keys'], load: async () => (await import('./keys.js')).keysCommand() },
+  { names: ['purge'], load: async () => (await import('./purge.js')).purgeCommand() },
+];
+
+/** The command that the words name; all of them if they name none: their help is asked for, or a name is wrong. */
+export async function commandsFor(words: readonly string[]): Promise<Command[]> {
+  const named = COMMANDS.find(({ names }) => names.includes(words[0] ?? ''));
+  return named === undefined ? await allCommands() : [await named.load()];
+}
+
+export async function allCommands(): Promise<Command[]> {
+  return await Promise.all(COMMANDS.map(({ load }) => load()));
+}
