@@ -45,6 +45,7 @@ export const GAP = 15; // in capacities
 export const WORTH = 16;
 export const THRESHOLD = 17;
 export const IDLE = 18; // in capacities
+export const COSTED = 19; // hits of a batch whose cost is known; COST is then their sum
 
 /** Answers of a store. */
 export const STORED = 1;
@@ -85,7 +86,7 @@ export const ROW_TYPES = ['F32', 'F16', 'BF16', 'I8'] as const;
 export const NUMBERS: Record<string, number> = {
   ...{ MISS, COPIED, NEED_SLAB },
   ...{ OFFSET, LENGTH, SEGMENT, NEAR_WORD, NEAR_VERSION, VERIFY_NOW, NEAR_ENDS, EVICTED },
-  ...{ EXPIRES, AGE, FREQUENCY, COST, SIZE, STORE_TTL, STORE_COST, GAP, WORTH, THRESHOLD, IDLE },
+  ...{ EXPIRES, AGE, FREQUENCY, COST, SIZE, STORE_TTL, STORE_COST, GAP, WORTH, THRESHOLD, IDLE, COSTED },
   ...{ STORED, ABSENT, SCAN_PARTS, LOCATION_WORDS, SLAB_HEADER_BYTES, NOTICE, ASLEEP, TAGS_MAX },
   ...{ HASH_STATE_BYTES, PROBES_MAX, CONTROL_WORDS, GIVE_UP, DONE_KIB },
   ...placesIn({ VERIFY, POLICIES, EVICTION_REASONS, STRATEGIES, ROW_TYPES, NAN_KINDS }),

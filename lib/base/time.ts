@@ -10,6 +10,19 @@ export const { clearInterval, clearTimeout, setInterval, setTimeout } = timers;
 /** ms since the process began. */
 export const now: () => number = performance.now.bind(performance);
 
+const date = Date.now.bind(Date);
+
+/**
+ * Time of day, in ms since 1970, read once a second while a cache is open. For what a second more or less does not
+ * matter to: reading the clock costs more than counting. It never goes back.
+ */
+export const wall = {
+  ms: date(),
+  read(): void {
+    wall.ms = Math.max(wall.ms, date());
+  },
+};
+
 /** Waits for `ms`, or until `signal` is aborted, if that comes first. Never rejects. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

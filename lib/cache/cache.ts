@@ -5,7 +5,7 @@ import { native, reportHeap } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
 import { brand } from '../base/kinds.js';
 import { textOption, typeError } from '../base/options.js';
-import { clearInterval, setInterval } from '../base/time.js';
+import { clearInterval, setInterval, wall } from '../base/time.js';
 import type { ReadonlyUint8Array } from '../base/views.js';
 import { bytes, type Codec } from './codecs.js';
 import { Keyspace } from './keyspace.js';
@@ -37,6 +37,7 @@ const dropped = whenCollected<{ handle: number; after: () => void }>(({ handle, 
 });
 
 function maintain(): void {
+  wall.read();
   tidyNearCaches();
   native.maintain();
 }

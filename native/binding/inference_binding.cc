@@ -17,8 +17,11 @@ napi_value FindInput(napi_env env, const Call& call, const KeccakState& state, c
   const Digest digest = call.isolate->known_inputs().DigestOf(state, input);
   std::memcpy(key, digest.data(), digest.size());
   uint64_t expires_us = kNever;
-  const Location found = Lookup(env, call, slab).OneEnding(digest, &expires_us);
-  call.isolate->wide_registers()[Isolate::kExpires] = MsLeft(expires_us);
+  float cost_ms = 0;
+  const Location found = Lookup(env, call, slab).OneCosted(digest, &expires_us, &cost_ms);
+  double* const wide = call.isolate->wide_registers();
+  wide[Isolate::kExpires] = MsLeft(expires_us);
+  wide[Isolate::kCost] = cost_ms;
   return AnswerOf(env, call, found);
 }
 
@@ -28,12 +31,17 @@ napi_value FindInputs(napi_env env, const Call& call, const KeccakState& state, 
   if (keys == nullptr) return nullptr;
   call.isolate->known_inputs().DigestMany(state, inputs, keys);
   const auto key_at = [keys](size_t i) { return Bytes(keys + i * kDigestBytes, kDigestBytes); };
-  return Lookup(env, call, args[6]).All(inputs.size(), key_at, args[7], args[8]);
+  Costs costs;
+  napi_value hits = Lookup(env, call, args[6]).All(inputs.size(), key_at, args[7], args[8], &costs);
+  double* const wide = call.isolate->wide_registers();
+  wide[Isolate::kCost] = costs.sum_ms;
+  wide[Isolate::kCosted] = costs.known;
+  return hits;
 }
 
 // findText(handle, state, kind, text, slab, digest): as `find`, with the digest of the input for a key.  Writes the
-// digest to `digest`, and the time that the entry has left to the wide registers.  Undefined: the text has a lone
-// surrogate.
+// digest to `digest`, and to the wide registers the time that the entry has left and what it cost.  Undefined: the text
+// has a lone surrogate.
 napi_value FindText(napi_env env, napi_callback_info info) {
   const Arguments<6> args(env, info);
   const Call call(env, args);
@@ -58,6 +66,7 @@ napi_value FindData(napi_env env, napi_callback_info info) {
 }
 
 // findTexts(handle, state, texts, ends, undefined, digests, slab, locations, buffers): as `findMany`, for many texts.
+// Writes what the hits cost to the wide registers: the sum, and of how many it is known.
 // If a text has a lone surrogate, returns -1 - the place of the first such text.
 napi_value FindTexts(napi_env env, napi_callback_info info) {
   // The fifth argument is not used, so that the other arguments have the same places as those of findManyData.

@@ -63,7 +63,8 @@ class Isolate {
     kGap,        // in capacities
     kWorth,
     kThreshold,
-    kIdle  // in capacities
+    kIdle,   // in capacities
+    kCosted  // hits of a batch whose cost is known
   };
 
   explicit Isolate(napi_env env) : env_(env), backend_(ChooseBackend(env)) {}

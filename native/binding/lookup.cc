@@ -94,14 +94,17 @@ Location Lookup::Expose(const Hit& hit, Cache::Use use) {
   return {pending ? kFailed : kNeedSlab, 0, hit.bytes};
 }
 
-Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us) {
+Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us, float* cost_ms) {
   Location answer;
   Hit hit;
   {
     ReadGuard guard(call_.cache().epochs(), call_.session());
     hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use, mark);
     if (!hit) return answer;
-    if (expires_us != nullptr) *expires_us = hit.expires_us;
+    if (expires_us != nullptr) {
+      *expires_us = hit.expires_us;
+      if (cost_ms != nullptr) *cost_ms = call_.cache().CostOfHit(guard, hit);
+    }
     // The usual case.  Answer would find it too, but its call is 4 % of a get's instructions.
     if (call_.isolate->shows()) [[likely]] {
       if (napi_value buffer = call_.membership().Buffer(env_, hit.segment)) return Shown(hit, buffer, use);
@@ -112,7 +115,7 @@ Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64
   return answer;
 }
 
-void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
+void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations, float* costs_ms) {
   constexpr auto kUse = Cache::Use::kCountMiss;
   std::array<Hit, Cache::kBatchMax> hits;
   std::array<bool, Cache::kBatchMax> waits{};
@@ -122,6 +125,7 @@ void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
     for (size_t i = 0; i < keys.size(); ++i) {
       locations[i] = {};
       if (!hits[i]) continue;
+      if (costs_ms != nullptr) costs_ms[i] = call_.cache().CostOfHit(guard, hits[i]);
       // One exposure of a segment is enough for all keys in it.
       for (size_t j = 0; j < i && !waits[i]; ++j) waits[i] = waits[j] && hits[j].segment == hits[i].segment;
       if (!waits[i]) waits[i] = !Answer(guard, keys[i], &hits[i], kUse, &locations[i]);
@@ -140,12 +144,13 @@ void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations) {
 }
 
 napi_value Lookup::All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations,
-                       napi_value buffers) {
+                       napi_value buffers, Costs* costs) {
   auto* location =
       static_cast<int32_t*>(ReadArrayOf(env_, locations, napi_int32_array, count * kLocationWords, "locations"));
   if (location == nullptr) return nullptr;
   std::array<Bytes, Cache::kBatchMax> chunk;
   std::array<Location, Cache::kBatchMax> found;
+  std::array<float, Cache::kBatchMax> costs_ms;
   std::vector<bool> given(call_.cache().arena().segment_count());
   int32_t hits = 0;
   for (size_t first = 0; first < count; first += chunk.size()) {
@@ -153,7 +158,7 @@ napi_value Lookup::All(size_t count, const std::function<Bytes(size_t)>& key_at,
     for (size_t i = 0; i < some; ++i) chunk[i] = key_at(first + i);
     napi_handle_scope scope;
     if (napi_open_handle_scope(env_, &scope) != napi_ok) return nullptr;
-    Many(std::span(chunk).first(some), std::span(found).first(some));
+    Many(std::span(chunk).first(some), std::span(found).first(some), costs == nullptr ? nullptr : costs_ms.data());
     bool good = true;
     for (size_t i = 0; i < some; ++i, location += 3) {
       const Location& one = found[i];
@@ -162,7 +167,12 @@ napi_value Lookup::All(size_t count, const std::function<Bytes(size_t)>& key_at,
         good = napi_set_element(env_, buffers, static_cast<uint32_t>(one.result), one.buffer) == napi_ok;
         given[static_cast<size_t>(one.result)] = true;
       }
-      hits += one.result >= 0 || one.result == kCopied;
+      const bool answered = one.result >= 0 || one.result == kCopied;
+      hits += answered;
+      if (costs != nullptr && answered && costs_ms[i] > 0) {
+        costs->sum_ms += costs_ms[i];
+        costs->known++;
+      }
       location[0] = one.result;
       location[1] = static_cast<int32_t>(one.offset);
       location[2] = static_cast<int32_t>(one.bytes);

@@ -46,6 +46,12 @@ struct Location {
   napi_value buffer = nullptr;
 };
 
+// What the hits of a batch cost to make.  Hits that the caller must ask for again (kNeedSlab) are left out.
+struct Costs {
+  double sum_ms = 0;
+  uint32_t known = 0;  // hits with a cost above 0
+};
+
 // The buffer, or the result as a number.  Writes offset, length and segment to the registers.
 napi_value AnswerOf(napi_env env, const Call& call, const Location& found);
 
@@ -62,19 +68,23 @@ class Lookup {
     return One(key, Cache::Use::kCountMiss, mark, expires_us);
   }
 
-  // The same, and tells when the entry expires (unchanged on a miss).
-  Location OneEnding(Bytes key, uint64_t* expires_us) { return One(key, Cache::Use::kCountMiss, nullptr, expires_us); }
+  // The same, and tells when the entry expires, and what it cost to make (unchanged on a miss).
+  Location OneCosted(Bytes key, uint64_t* expires_us, float* cost_ms) {
+    return One(key, Cache::Use::kCountMiss, nullptr, expires_us, cost_ms);
+  }
 
   // Any number of keys.  Writes result, offset and length of each to `locations` (an Int32Array), and the buffer of
   // each segment among the results to `buffers` (an array).  Returns the number of hits; null, and an exception is
-  // pending, on failure.  REQUIRES: key_at runs no JavaScript.
-  napi_value All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations, napi_value buffers);
+  // pending, on failure.  `costs`: adds those of the hits, if it is given.  REQUIRES: key_at runs no JavaScript.
+  napi_value All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations, napi_value buffers,
+                 Costs* costs = nullptr);
 
-  // At most Cache::kBatchMax keys.  Of each segment among the locations, at least one location has the buffer.
-  void Many(std::span<const Bytes> keys, std::span<Location> locations);
+  // At most Cache::kBatchMax keys.  Of each segment among the locations, at least one location has the buffer.  Writes
+  // what each hit cost to make to `costs_ms`, if it is given.
+  void Many(std::span<const Bytes> keys, std::span<Location> locations, float* costs_ms = nullptr);
 
  private:
-  Location One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us);
+  Location One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us, float* cost_ms = nullptr);
   // Under a ReadGuard.  Answers; or returns false if the segment must be exposed first, which has been granted.
   bool Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer);
   // Outside the ReadGuard, because it makes a buffer.

@@ -44,6 +44,7 @@ constexpr struct {
     {"WORTH", static_cast<double>(Isolate::kWorth)},
     {"THRESHOLD", static_cast<double>(Isolate::kThreshold)},
     {"IDLE", static_cast<double>(Isolate::kIdle)},
+    {"COSTED", static_cast<double>(Isolate::kCosted)},
     {"STORED", static_cast<double>(kStored)},
     {"ABSENT", static_cast<double>(kAbsent)},
     {"SCAN_PARTS", static_cast<double>(Index::kShards)},

@@ -213,6 +213,11 @@ class Cache {
     return Find(guard, session, space, key, Use::kPeek).segment != Hit::kNowhere;
   }
   std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
+  // What the entry of a hit of this guard cost to make, in ms.  0 if it is not known.
+  float CostOfHit(const ReadGuard&, const Hit& hit) const {
+    Entry entry;  // JavaScript may have written over the header meanwhile, so it is checked again
+    return ReadAt(hit.entry_at, &entry) ? CostOf(arena_->bytes(), hit.entry_at, entry.header) : 0;
+  }
   // The last eviction or refusal of the key; none if no record of it is left.
   std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
 
