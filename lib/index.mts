@@ -110,6 +110,7 @@ export {
   type TableRows,
   type TableWriteOptions,
   type TensorLike,
+  type TokenUsage,
   utf8,
   type VectorCodec,
   type Verify,

@@ -56,6 +56,7 @@ export {
   type ExperimentStats,
   experiment,
 } from './model/experiment.js';
+export type { TokenUsage } from './model/ledger.js';
 export type { Model } from './model/model.js';
 export type {
   CacheMode,

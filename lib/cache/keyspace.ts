@@ -4,6 +4,7 @@
 import {
   ABSENT,
   COPIED,
+  COST,
   EVICTED,
   LENGTH,
   LOCATION_WORDS,
@@ -47,6 +48,8 @@ export interface BatchSeeker {
   keyAt(i: number): Uint8Array;
   /** False: no key was looked up. */
   findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): boolean;
+  /** Called for each hit that was looked up once more, with its entry's cost. */
+  foundAgain(costMs: number): void;
 }
 
 /** After so many copies, native code is told the size of the heap again: the price of an exposure follows from it. */
@@ -180,7 +183,8 @@ export class Keyspace<In, Out, Own> {
     const locations = takeLocations(batch.length * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
     findMany(this.#handle, batch.keys, slab, locations, buffers, batch.ends, batch.length);
-    const values = this.#valuesAt(locations, buffers, slab, batch.length, (i) => batch.at(i));
+    const keyAt = (i: number) => batch.at(i);
+    const values = this.#valuesAt(locations, buffers, slab, batch.length, keyAt, (i) => this.#lookUp(keyAt(i)));
     giveLocations(locations);
     batch.release();
     return values;
@@ -192,6 +196,7 @@ export class Keyspace<In, Out, Own> {
     slab: Uint8Array | undefined,
     count: number,
     keyAt: (i: number) => Key,
+    again: (i: number) => Out | undefined,
   ): (Out | undefined)[] {
     const values = new Array<Out | undefined>(count);
     const unread: number[] = [];
@@ -220,7 +225,7 @@ export class Keyspace<In, Out, Own> {
       }
     }
     // Copies for which the slab had no room.
-    for (const i of unread) values[i] = this.#lookUp(keyAt(i));
+    for (const i of unread) values[i] = again(i);
     return values;
   }
 
@@ -237,9 +242,20 @@ export class Keyspace<In, Out, Own> {
     const locations = takeLocations(seeker.count * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
     const found = seeker.findMany(this.#handle, slab, locations, buffers);
-    const values = found ? this.#valuesAt(locations, buffers, slab, seeker.count, (i) => seeker.keyAt(i)) : undefined;
+    const keyAt = (i: number) => seeker.keyAt(i);
+    const again = (i: number) => {
+      const value = this.#lookUp(keyAt(i));
+      if (value !== undefined) seeker.foundAgain(this.costOf(keyAt(i)));
+      return value;
+    };
+    const values = found ? this.#valuesAt(locations, buffers, slab, seeker.count, keyAt, again) : undefined;
     giveLocations(locations);
     return values;
+  }
+
+  /** The `cost` of an entry, in ms; 0 if it has none, or is not there. Counts nothing. @internal */
+  costOf(key: Key): number {
+    return native.describe(this.#handle, key) ? wideRegisters[COST]! : 0;
   }
 
   /**

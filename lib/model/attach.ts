@@ -11,6 +11,7 @@ import { fingerprint } from '../fingerprint/native.js';
 import { type Naming, namingOf } from './finder.js';
 import type { Flight } from './flights.js';
 import { Life } from './freshness.js';
+import { LEDGER, Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
 import { Model } from './model.js';
 import {
   type CustomModelOptions,
@@ -54,6 +55,9 @@ declare module '../cache/cache.js' {
      * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
      */
     pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result>;
+
+    /** Of all models, also those that are collected. It still answers when the cache is closed. @internal */
+    [LEDGER](): LedgerSnapshot;
   }
 }
 
@@ -135,6 +139,11 @@ function pipeline<Input, Result>(
 }
 
 addMethods(Cache.prototype, { model, pipeline });
+Object.defineProperty(Cache.prototype, LEDGER, {
+  value(this: Cache) {
+    return snapshotOf(modelsOf(this).ledgers);
+  },
+});
 
 /** The models of one cache. */
 class Models {
@@ -142,6 +151,9 @@ class Models {
   readonly #models = new Set<WeakRef<{ outdateAll(): void }>>();
   /** By keyspace. What one model of a keyspace computes, another one does not compute again. */
   readonly #flights = new Map<string, Map<string, Flight<never, unknown>>>();
+
+  /** By keyspace: a model that is made again goes on with it. A cache has 1 023 keyspaces at most. */
+  readonly #ledgers = new Map<string, Ledger>();
 
   constructor(cache: Cache) {
     this.#cache = cache;
@@ -183,6 +195,8 @@ class Models {
       keepInputs: keepInputsOption(given.keepInputs, this.#cache.stats().bytes.capacity),
       rules,
       tags: given.tags,
+      ledger: this.#ledgerOf(label, name, version),
+      usage: given['usage'] as never,
       verify,
       identity,
     });
@@ -191,6 +205,19 @@ class Models {
     models.add(reference);
     collected.register(model, () => models.delete(reference));
     return model;
+  }
+
+  get ledgers(): Iterable<Ledger> {
+    return this.#ledgers.values();
+  }
+
+  #ledgerOf(label: string, name: string, version: string): Ledger {
+    let ledger = this.#ledgers.get(label);
+    if (ledger === undefined) {
+      ledger = new Ledger(name, version);
+      this.#ledgers.set(label, ledger);
+    }
+    return ledger;
   }
 
   #flightsOf(label: string): Map<string, Flight<never, unknown>> {

@@ -3,14 +3,16 @@
 
 import { isError } from '../base/kinds.js';
 import { tagsOption } from '../base/options.js';
+import { now } from '../base/time.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
 import type { Copies, Copy } from './copies.js';
 import { Backoff, Failures } from './failures.js';
-import { Flight } from './flights.js';
+import { Flight, type Purpose } from './flights.js';
 import type { Life } from './freshness.js';
 import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
+import { type CheckedUsage, type Ledger, type TokenUsage, usageOf } from './ledger.js';
 import { type CacheMode, joins } from './options.js';
 import type { Counts } from './report.js';
 import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
@@ -31,7 +33,12 @@ export interface ComputationParts<Input, In, Out> extends RunnerParts<Input, In>
   readonly negativeTtlMs: number;
   readonly keepInputs: CheckedKeepInputsOptions;
   readonly tags: ((input: Input) => readonly string[]) | undefined;
+  readonly ledger: Ledger;
+  readonly usage: ((result: In | Out) => TokenUsage | undefined) | undefined;
 }
+
+/** What a run is counted as. */
+const kindOf = (purpose: Exclude<Purpose, 'inner'>) => (purpose === 'promote' ? 'refresh' : purpose);
 
 const NO_TAGS: readonly string[] = [];
 
@@ -55,6 +62,9 @@ export class Computations<Input, In, Out> {
     const landing: Landing<Input, In, In | Out> = {
       finish: (flight, result, cost) => this.#finish(flight, result, cost),
       fail: (flight, reason) => this.#fail(flight, reason),
+      ran: (flights, cost) => {
+        for (const { purpose } of flights) if (purpose !== 'inner') parts.ledger.count(kindOf(purpose), cost);
+      },
     };
     this.runner = new Runner(parts, landing);
   }
@@ -79,6 +89,7 @@ export class Computations<Input, In, Out> {
     named: Named<Input>,
     mode: CacheMode,
     tags: readonly string[],
+    purpose: Purpose = 'asked',
   ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
     if (known !== undefined) {
@@ -86,7 +97,7 @@ export class Computations<Input, In, Out> {
       return { flight: known, fresh: false };
     }
     this.#counts.missed++;
-    return { flight: this.#newFlight(named, mode === 'no-store', tags, false), fresh: true };
+    return { flight: this.#newFlight(named, mode === 'no-store', tags, purpose), fresh: true };
   }
 
   /** Computes it for later callers, unless it is being computed, or failed a moment ago. If tags throw, it fails. */
@@ -100,7 +111,7 @@ export class Computations<Input, In, Out> {
       return;
     }
     if (this.isBusy(named.key.hex)) return;
-    this.runner.enqueue(this.#newFlight(named, false, tags, true));
+    this.runner.enqueue(this.#newFlight(named, false, tags, 'refresh'));
   }
 
   /** Whether computing it in the background now would be of no use. */
@@ -110,7 +121,7 @@ export class Computations<Input, In, Out> {
 
   /** Computes it apart from everything else, and stores nothing. */
   again(named: Named<Input>): Promise<In | Out> {
-    const flight = this.#newFlight(named, true, NO_TAGS, true);
+    const flight = this.#newFlight(named, true, NO_TAGS, 'verify');
     this.runner.enqueue(flight);
     return flight.promise;
   }
@@ -119,11 +130,11 @@ export class Computations<Input, In, Out> {
     { key, input }: Named<Input>,
     unstored: boolean,
     tags: readonly string[],
-    background: boolean,
+    purpose: Purpose,
   ): Flight<Input, In | Out> {
     const id = key.hex;
     const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
-    const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, background });
+    const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, purpose });
     if (unstored) return flight;
     this.#supersede(id); // a result that was asked for before must not replace it
     this.#flights.set(id, flight);
@@ -189,7 +200,9 @@ export class Computations<Input, In, Out> {
 
   #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     try {
+      const begun = now();
       const stored = !flight.stale && this.#stores(flight, result, cost);
+      this.#count(flight, result, cost, now() - begun);
       this.#land(flight);
       this.#backoff.forget(flight.id);
       // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
@@ -199,13 +212,36 @@ export class Computations<Input, In, Out> {
     }
   }
 
+  /** Counts whom a run served, and what it cost beside its time. */
+  #count(flight: Flight<Input, In | Out>, result: In, cost: number, storeMs: number): void {
+    const { ledger } = this.#parts;
+    const usage = this.usageOf(result);
+    ledger.now.overheadMs += storeMs;
+    if (flight.purpose !== 'inner') ledger.countTokens(kindOf(flight.purpose), usage);
+    for (let joined = flight.joined; joined > 0; --joined) ledger.count('coalesced', cost, usage);
+  }
+
+  get countsTokens(): boolean {
+    return this.#parts.usage !== undefined;
+  }
+
+  /** The tokens of a result, if the model was opened with `usage`. What fails is not known. */
+  usageOf(result: In | Out): CheckedUsage | undefined {
+    try {
+      const { usage } = this.#parts;
+      return usage && usageOf(usage(result));
+    } catch {
+      return undefined;
+    }
+  }
+
   #fail(flight: Flight<Input, In | Out>, reason: unknown): void {
     this.#counts.failed++;
     this.#land(flight);
     // If every caller gave up, that says nothing about the input.
     if (!flight.stale) {
       this.#failures?.note(flight.id, reason);
-      if (flight.background) this.#backoff.failed(flight.id);
+      if (flight.purpose === 'refresh') this.#backoff.failed(flight.id);
     }
     flight.reject(reason);
   }

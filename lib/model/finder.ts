@@ -1,7 +1,7 @@
 // finder.ts: from an input to what is stored under its fingerprint, by one native call (D53 in docs/DECISIONS.md). The
 // fingerprint room frames the input; the hasher here also looks up what it hashes.
 
-import { EXPIRES, MISS, native, wideRegisters } from '../addon/native.js';
+import { COST, COSTED, EXPIRES, MISS, native, wideRegisters } from '../addon/native.js';
 import type { BatchSeeker, Keyspace, Seeker } from '../cache/keyspace.js';
 import {
   type Batch,
@@ -110,7 +110,10 @@ export class Finder<In, Out> {
     return this.#namer.of(input);
   }
 
-  /** What is stored for the input. Until the next lookup, `key` is its fingerprint and `left` its ms to live. */
+  /**
+   * What is stored for the input. Until the next lookup, `key` is its fingerprint, `left` its ms to live, and `cost` the
+   * ms that its run took; 0 if that is not known.
+   */
   find(input: unknown, prepared?: Value): Out | undefined {
     const value = prepared ?? this.#namer.prepare(input); // may run code of the caller's
     const one = this.#idle ?? new OneInput(this.#namer, this.#search);
@@ -131,6 +134,10 @@ export class Finder<In, Out> {
     return this.#last.left;
   }
 
+  get cost(): number {
+    return this.#last.cost;
+  }
+
   /** Prepares the inputs for lookups one by one. Throws for the first input that has no fingerprint. */
   prepareMany(inputs: readonly unknown[]): Value[] {
     return inputs.map((input, i) => this.#namer.prepare(input, `inputs[${i}]`));
@@ -141,7 +148,10 @@ export class Finder<In, Out> {
     const keys = new ManyInputs(this.#namer, this.#search, this.#namer.batchOf(inputs), inputs.length);
     const results = this.#answers.seekMany(keys);
     if (results !== undefined) return { results, keys };
-    return { results: this.#answers.getMany(Array.from(inputs, (_, i) => keys.keyAt(i))), keys };
+    const found = this.#answers.getMany(Array.from(inputs, (_, i) => keys.keyAt(i)));
+    for (const [i, result] of found.entries())
+      if (result !== undefined) keys.costs.add(this.#answers.costOf(keys.keyAt(i)));
+    return { results: found, keys };
   }
 
   /** The fingerprints of the inputs, without a lookup. */
@@ -156,6 +166,7 @@ class OneInput implements Seeker {
   value: Value | undefined;
   readonly key = new Uint8Array(new ArrayBuffer(DIGEST_BYTES));
   left = Number.NaN;
+  cost = 0;
 
   constructor(
     readonly namer: Preparation,
@@ -173,6 +184,7 @@ class OneInput implements Seeker {
       this.value = undefined;
     }
     this.left = wideRegisters[EXPIRES]!;
+    this.cost = wideRegisters[COST]!;
     const { found } = search;
     search.found = MISS; // a buffer here would pin a segment that nobody uses
     search.slab = undefined;
@@ -180,9 +192,22 @@ class OneInput implements Seeker {
   }
 }
 
+/** What the runs of a batch's hits took together, and of how many that is known. */
+class Costs {
+  sumMs = 0;
+  known = 0;
+
+  add(costMs: number): void {
+    if (!(costMs > 0)) return;
+    this.sumMs += costMs;
+    this.known++;
+  }
+}
+
 /** Inputs of a batch, by their fingerprints. */
 export class ManyInputs implements BatchSeeker {
   readonly #keys: Uint8Array<ArrayBuffer>;
+  readonly costs = new Costs();
 
   constructor(
     readonly namer: Preparation,
@@ -217,6 +242,14 @@ export class ManyInputs implements BatchSeeker {
       search.buffers = [];
       search.slab = undefined;
     }
+    if (search.located) {
+      this.costs.sumMs = wideRegisters[COST]!;
+      this.costs.known = wideRegisters[COSTED]!;
+    }
     return search.located;
+  }
+
+  foundAgain(costMs: number): void {
+    this.costs.add(costMs);
   }
 }

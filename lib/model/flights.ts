@@ -3,6 +3,16 @@
 
 import type { Copy } from './copies.js';
 
+/**
+ * Why an input is run. `asked`: a caller asked for it, and would have it run without a cache too. `refresh`: its stored
+ * result is stale. `promote`: it will be asked for. `verify`: its stored result is compared. `inner`: it is a stage's,
+ * of a pipeline that runs for one of the last three; the pipeline counts its time.
+ */
+export type Purpose = 'asked' | 'refresh' | 'promote' | 'verify' | 'inner';
+
+/** Of runs that are not only for callers: which of their inputs are. By the signal that the run gets. */
+export const askedInputs = new WeakMap<AbortSignal, readonly boolean[]>();
+
 /** Inputs that are run together. */
 export interface Run<Input, Result> {
   readonly controller: AbortController;
@@ -22,8 +32,7 @@ export interface FlightParts<Input> {
   readonly tags: readonly string[];
   /** True: its result is not stored. */
   readonly unstored: boolean;
-  /** True: nobody asked for it. It is computed for later callers. */
-  readonly background: boolean;
+  readonly purpose: Purpose;
 }
 
 /** One input under way. */
@@ -33,7 +42,7 @@ export class Flight<Input, Result> {
   readonly input: Input;
   readonly kept: Copy<Input> | undefined;
   readonly tags: readonly string[];
-  readonly background: boolean;
+  readonly purpose: Purpose;
   readonly promise: Promise<Result>;
   resolve!: (result: Result) => void;
   reject!: (reason: unknown) => void;
@@ -47,13 +56,13 @@ export class Flight<Input, Result> {
   abandoned = false;
   #waiters = 0;
 
-  constructor({ key, id, input, kept, tags, unstored, background }: FlightParts<Input>) {
+  constructor({ key, id, input, kept, tags, unstored, purpose }: FlightParts<Input>) {
     this.key = key;
     this.id = id;
     this.input = input;
     this.kept = kept;
     this.tags = tags;
-    this.background = background;
+    this.purpose = purpose;
     this.stale = unstored;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -65,6 +74,11 @@ export class Flight<Input, Result> {
 
   get isAwaited(): boolean {
     return this.#waiters > 0;
+  }
+
+  /** Callers who wait, without the one for whom it is run. */
+  get joined(): number {
+    return Math.max(0, this.#waiters - (this.purpose === 'refresh' ? 0 : 1));
   }
 
   /** One more caller waits for the result. */

@@ -19,9 +19,10 @@ import type { Fingerprint, FingerprintOptions, Scope, Value } from '../fingerpri
 import { type ComputationParts, Computations, type Named } from './computations.js';
 import { Copies } from './copies.js';
 import { Finder, type ManyInputs, type Naming } from './finder.js';
-import { type Flight, until } from './flights.js';
+import { type Flight, type Purpose, until } from './flights.js';
 import type { Life } from './freshness.js';
-import { type Asked, joins, looks, type PredictOptions, predictOptions } from './options.js';
+import { LEDGER, type Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
+import { type Asked, type CacheMode, joins, looks, type PredictOptions, predictOptions } from './options.js';
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
 import { Verification, type VerifyOptions } from './verification.js';
 
@@ -48,9 +49,6 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
 
 /** The share of hits that are counted as uses of their input, for `keepInputs`. */
 const KEEP_SHARE = 1 / 4;
-
-/** One lookup in so many is timed. */
-const TIME_EVERY = 64;
 
 /** The most inputs of one batch: the results of more would fill the memory. */
 const INPUTS_MAX = 2 ** 24;
@@ -94,8 +92,7 @@ export class Model<Input, In, Out> {
     staleOnError: 0,
     failedAgain: 0,
   };
-  #lookups = 0;
-  #timedMs = 0;
+  readonly #ledger: Ledger;
 
   /** @internal */
   constructor(parts: ModelParts<Input, In, Out>) {
@@ -107,6 +104,7 @@ export class Model<Input, In, Out> {
     this.identity = parts.identity;
     this.#answers = answers;
     this.#finders = parts.namings.map((naming) => new Finder(answers, naming));
+    this.#ledger = parts.ledger;
     this.#life = parts.life;
     this.#copies = new Copies(parts.rules);
     this.#computations = new Computations(parts, this.#copies, this.#counts);
@@ -131,11 +129,21 @@ export class Model<Input, In, Out> {
    *   object again.
    */
   async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
-    return this.#answer(input, this.#asked(options), undefined);
+    return this.#answer(input, this.#asked(options), undefined, 'asked');
+  }
+
+  /** The same for an input that nobody asks for yet. @internal */
+  async promote(input: Input, options?: PredictOptions): Promise<In | Out> {
+    return this.#answer(input, this.#asked(options), undefined, 'promote');
   }
 
   /** @param value the input as it is hashed, if that is known already. */
-  #answer(input: Input, { signal, mode }: Asked, value: Value | undefined): In | Out | Promise<In | Out> {
+  #answer(
+    input: Input,
+    { signal, mode }: Asked,
+    value: Value | undefined,
+    purpose: Purpose,
+  ): In | Out | Promise<In | Out> {
     const finder = this.#anyFinder();
     const computations = this.#computations;
     let stale: Out | undefined;
@@ -146,11 +154,15 @@ export class Model<Input, In, Out> {
         const freshness = this.#life.ends ? this.#life.of(finder.left) : 'fresh';
         if (freshness !== 'if-error' || mode === 'only-if-cached') {
           this.#counts.hits++;
+          const { cost } = finder;
+          const avoidsRun = mode !== 'only-if-cached' && purpose === 'asked';
+          if (avoidsRun) this.#ledger.count('hit', cost, computations.usageOf(found));
+          else this.#ledger.now.otherHits++;
           if (computations.inputs.wanted && Math.random() < KEEP_SHARE) this.#keep(finder.key, input);
           if (freshness === 'revalidate') this.#counts.staleHits++;
           if (mode !== 'only-if-cached') {
             if (freshness === 'revalidate') this.#revalidate(finder, input);
-            else if (this.#verification?.draws()) this.#verify(finder, input, found);
+            else if (this.#verification?.draws()) this.#verify(finder, input, found, avoidsRun ? cost : undefined);
           }
           return found;
         }
@@ -166,8 +178,10 @@ export class Model<Input, In, Out> {
         return stale;
       }
     }
+    const begun = now();
     const named = this.#named(finder, input, key);
-    const { flight, fresh } = computations.flightOf(named, mode, computations.tagsFor(named));
+    this.#ledger.now.overheadMs += now() - begun;
+    const { flight, fresh } = computations.flightOf(named, mode, computations.tagsFor(named), purpose);
     const result = until(computations.join(flight, fresh, stale), signal, (reason) =>
       computations.leave(flight, reason),
     );
@@ -192,8 +206,12 @@ export class Model<Input, In, Out> {
   }
 
   /** The same, but an input that fails does so alone. @internal */
-  async settleMany(inputs: readonly Input[], options: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
-    const asked = this.#asked(options);
+  async settleMany(
+    inputs: readonly Input[],
+    options: PredictOptions,
+    askedInputs?: readonly boolean[],
+  ): Promise<PromiseSettledResult<In | Out>[]> {
+    const asked = { ...this.#asked(options), askedInputs };
     const { results, places, awaited, flights } = this.#begin(inputs, asked);
     const computed = await until(Promise.allSettled(awaited), asked.signal, (reason) =>
       this.#computations.leaveAll(flights, reason),
@@ -208,23 +226,25 @@ export class Model<Input, In, Out> {
     const inputs = inputsOf(given);
     const computations = this.#computations;
     const singly = this.#life.ends || this.#verification !== undefined || computations.remembersFailures;
-    if (this.#finders.length > 1 || singly) return this.#beginEach(inputs, asked);
+    if (this.#finders.length > 1 || singly || asked.askedInputs !== undefined) return this.#beginEach(inputs, asked);
     const finder = this.#finders[0]!;
     const began = now();
     const found = looks(mode) ? finder.findMany(inputs) : undefined;
     const results: (In | Out | undefined)[] = found?.results ?? new Array<undefined>(inputs.length).fill(undefined);
-    if (found !== undefined) this.#countLookups(inputs.length, now() - began);
+    if (found !== undefined) this.#ledger.now.overheadMs += now() - began;
     const places: number[] = [];
     for (let i = 0; i < results.length; ++i) {
       if (results[i] === undefined) places.push(i);
       else if (computations.inputs.wanted && Math.random() < KEEP_SHARE) this.#keep(found!.keys.keyAt(i), inputs[i]!);
     }
-    this.#counts.hits += results.length - places.length;
+    this.#countHits(results, results.length - places.length, mode, found?.keys);
     const awaited: Promise<In | Out>[] = [];
     const flights: Flight<Input, In | Out>[] = [];
     if (places.length === 0) return { results, places, awaited, flights };
     if (mode === 'only-if-cached') throw this.#notCached(places.length);
+    const begun = now();
     const named = this.#namedMany(finder, inputs, places, found?.keys);
+    this.#ledger.now.overheadMs += now() - begun;
     const tags = named.map((one) => computations.tagsFor(one)); // the caller's code runs before anything is started
     const own = new Map<string, Flight<Input, In | Out>>(); // this batch's flights, if flights are not shared
     const started: Flight<Input, In | Out>[] = [];
@@ -241,10 +261,30 @@ export class Model<Input, In, Out> {
     return { results, places, awaited, flights };
   }
 
+  #countHits(
+    results: readonly (In | Out | undefined)[],
+    count: number,
+    mode: CacheMode,
+    found: ManyInputs | undefined,
+  ): void {
+    if (found === undefined || count === 0) return;
+    this.#counts.hits += count;
+    const ledger = this.#ledger;
+    if (mode === 'only-if-cached') {
+      ledger.now.otherHits += count;
+      return;
+    }
+    ledger.countHits(count, found.costs.known, found.costs.sumMs);
+    if (!this.#computations.countsTokens) return;
+    for (const result of results)
+      if (result !== undefined) ledger.countTokens('hit', this.#computations.usageOf(result));
+  }
+
   /** Looks the inputs up one by one, because a hit may need more than its value. Misses still run together. */
   #beginEach(inputs: readonly Input[], asked: Asked): Begun<Input, In, Out> {
     const values = this.#finders[0]!.prepareMany(inputs); // all inputs, before the first is looked up
-    const awaited = inputs.map(async (input, i) => this.#answer(input, asked, values[i]));
+    const purposeOf = (i: number) => (asked.askedInputs?.[i] === false ? 'inner' : 'asked');
+    const awaited = inputs.map(async (input, i) => this.#answer(input, asked, values[i], purposeOf(i)));
     const results = new Array<In | Out | undefined>(awaited.length).fill(undefined);
     return { results, places: awaited.map((_, i) => i), awaited, flights: [] };
   }
@@ -358,16 +398,23 @@ export class Model<Input, In, Out> {
     const { verified = 0, mismatches = 0, distrusted = false } = this.#verification ?? {};
     const asked = counts.hits + counts.joined + counts.missed + counts.failedAgain;
     const kept = { keptInputs: inputs.count, keptBytes: inputs.bytes };
-    return { asked, ...counts, computed, runs, runMs, timedOut, verified, mismatches, distrusted, ...kept };
+    const { hit, refresh, verify } = this.#ledger.total();
+    const ms = { savedMs: hit.ms, refreshMs: refresh.ms, verifyMs: verify.ms };
+    return { asked, ...counts, computed, runs, runMs, timedOut, verified, mismatches, distrusted, ...ms, ...kept };
   }
 
   /**
-   * What the cache saved: hits times the mean run time of an input, less the time of lookups and comparisons. Callers
-   * who joined a run are counted apart: without a cache the model would have run their inputs too.
+   * What the cache saved: the time of the runs that made what hits were answered with, less the time of lookups and of
+   * runs without a caller. Callers who joined a run are counted apart: without a cache the model would have run their
+   * inputs too. Models of one name, version and scope share these figures. `report` of `zerohop/report` says more.
    */
   report(options: ReportOptions): ModelReport {
-    const overheadMs = this.#lookups === 0 ? 0 : this.#timedMs;
-    return reportOf(this.stats(), { overheadMs, verified: this.#verification?.verified ?? 0 }, options);
+    return reportOf(this.stats(), this.#ledger.total(), options);
+  }
+
+  /** @internal */
+  [LEDGER](): LedgerSnapshot {
+    return snapshotOf([this.#ledger]);
   }
 
   #asked(options: PredictOptions | undefined): Asked {
@@ -383,16 +430,11 @@ export class Model<Input, In, Out> {
   }
 
   #find(finder: Finder<In, Out>, input: Input, value: Value | undefined): Out | undefined {
-    if (++this.#lookups % TIME_EVERY !== 0) return finder.find(input, value);
+    if (!this.#ledger.times()) return finder.find(input, value);
     const begun = now();
     const found = finder.find(input, value);
-    this.#timedMs += (now() - begun) * TIME_EVERY;
+    this.#ledger.timed(now() - begun);
     return found;
-  }
-
-  #countLookups(count: number, ms: number): void {
-    this.#lookups += count;
-    this.#timedMs += ms;
   }
 
   #notCached(missing = 1): CacheError {
@@ -430,14 +472,18 @@ export class Model<Input, In, Out> {
   }
 
   /** Computes a served result again, and compares the two. */
-  #verify(finder: Finder<In, Out>, input: Input, served: Out): void {
+  #verify(finder: Finder<In, Out>, input: Input, served: Out, cost: number | undefined): void {
     const { key } = finder;
     const named = this.#namedAgain(finder, input, key);
     if (named === undefined) return;
     this.#computations
       .again(named)
       .then((computed) => {
-        if (this.#verification!.compare(key.hex, served as unknown as In, computed as In)) this.clear();
+        const { differs, distrusts } = this.#verification!.compare(key.hex, served as unknown as In, computed as In);
+        this.#ledger.now.compared++;
+        // A wrong answer saved nothing.
+        if (differs && cost !== undefined) this.#ledger.count('rejected', cost, this.#computations.usageOf(served));
+        if (distrusts) this.clear();
       })
       .catch(() => {}); // the run failed, and is counted; or the cache is closed, and there is nothing to clear
   }

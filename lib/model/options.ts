@@ -18,6 +18,7 @@ import type { Codec, CustomCodec } from '../cache/codecs.js';
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import type { CheckedKeepInputsOptions } from './inputs.js';
+import type { TokenUsage } from './ledger.js';
 import type { VerifyOptions } from './verification.js';
 
 /** What `run` gets beside its inputs. */
@@ -98,12 +99,18 @@ export interface ModelBaseOptions<Input = unknown> {
 /** A model, its codec, and what computes its results. */
 export interface ModelOptions<Input, In, Out, Own> extends ModelBaseOptions<Input> {
   codec: Codec<In, Out, Own>;
+  /**
+   * For a model that is paid by the token: the tokens of a result, for reports about money (`zerohop/report`). Called
+   * for each hit and each run. It must be quick, and only read the result. Undefined, or an error: they are not known.
+   */
+  usage?: (result: In | Out) => TokenUsage | undefined;
   /** One result for each input, in the order of inputs. An Error in the place of a result fails that input alone. */
   run(inputs: Input[], context: RunContext): Results<In> | Promise<Results<In>>;
 }
 
 export interface CustomModelOptions<Input, T> extends ModelBaseOptions<Input> {
   codec: CustomCodec<T>;
+  usage?: (result: T) => TokenUsage | undefined;
   run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
 }
 
@@ -133,7 +140,7 @@ const MODEL_BASE_OPTIONS = [
 ] as const;
 
 /** @internal */
-export const MODEL_OPTIONS = [...MODEL_BASE_OPTIONS, 'codec', 'run'] as const;
+export const MODEL_OPTIONS = [...MODEL_BASE_OPTIONS, 'codec', 'run', 'usage'] as const;
 
 /** @internal */
 export const PIPELINE_OPTIONS = MODEL_BASE_OPTIONS.filter((name) => name !== 'version' && name !== 'replicas');
@@ -158,7 +165,7 @@ const KEPT_SHARE = 1 / 16; // of the cache's bytes
 
 /** Checks the options that neither the keyspace nor the fingerprint checks. @internal */
 export function checkModelOptions(given: Record<string, unknown>): void {
-  const { scope, params, maxBatch, concurrency, batchWindow, replicas, negativeTtl, tags, run } = given;
+  const { scope, params, maxBatch, concurrency, batchWindow, replicas, negativeTtl, tags, run, usage } = given;
   if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
@@ -168,6 +175,8 @@ export function checkModelOptions(given: Record<string, unknown>): void {
   if (negativeTtl !== undefined) durationOption('options.negativeTtl', negativeTtl);
   if (tags !== undefined && typeof tags !== 'function')
     throw typeError('options.tags', 'a function of an input that gives an array of strings', tags);
+  if (usage !== undefined && typeof usage !== 'function')
+    throw typeError('options.usage', 'a function of a result that gives its tokens', usage);
   if (typeof params !== 'object' || params === null || replicas !== undefined) return;
   const [temperature, seed] = [memberOf(params, 'temperature'), memberOf(params, 'seed')];
   if (typeof temperature === 'number' && temperature > 0 && seed === undefined)
@@ -209,6 +218,8 @@ export function keepInputsOption(value: unknown, capacity: number): CheckedKeepI
 export interface Asked {
   readonly signal: AbortSignal | undefined;
   readonly mode: CacheMode;
+  /** Of a pipeline's stage: which of the inputs a caller asked for. Undefined: all. */
+  readonly askedInputs?: readonly boolean[] | undefined;
 }
 
 const AS_USUAL: Asked = { signal: undefined, mode: 'default' };

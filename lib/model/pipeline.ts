@@ -7,6 +7,7 @@ import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
 import type { Naming } from './finder.js';
+import { askedInputs } from './flights.js';
 import { isModel, type Model } from './model.js';
 import type { RunContext } from './options.js';
 
@@ -48,11 +49,13 @@ export function pipelineNaming(
 export function chain(stages: readonly Stage[]) {
   return async (inputs: unknown[], { signal }: RunContext): Promise<readonly unknown[]> => {
     const results = [...inputs];
+    const asked = askedInputs.get(signal);
     for (const stage of stages) {
       const places = results.flatMap((result, i) => (isError(result) ? [] : [i]));
       const settled = await stage.settleMany(
         places.map((i) => results[i]),
         { signal },
+        asked && places.map((i) => asked[i]!),
       );
       for (const [n, one] of settled.entries())
         results[places[n]!] = one.status === 'fulfilled' ? one.value : errorOf(stage, one.reason);

@@ -65,7 +65,7 @@ export async function promote<Input>(options: PromoteOptions<Input>): Promise<Pr
     if (signal?.aborted) throw signal.reason;
     const missing = inputs.slice(at, at + batch).filter((input) => !isKnown(to, input));
     progress.known += Math.min(batch, inputs.length - at) - missing.length;
-    const done = await Promise.allSettled(missing.map((input) => to.predict(input, signal && { signal })));
+    const done = await Promise.allSettled(missing.map((input) => to.promote(input, signal && { signal })));
     if (signal?.aborted) throw signal.reason;
     for (const { status } of done) progress[status === 'fulfilled' ? 'computed' : 'failed']++;
     onProgress?.({ ...progress });

@@ -1,6 +1,7 @@
 // report.ts: what a model counts, and what its cache saved, in GPU time and money.
 
 import { amountOption, optionsObject, textOption } from '../base/options.js';
+import type { Tally } from './ledger.js';
 
 export interface ModelStats {
   /** Inputs that were asked for: hits, joined, missed and failed again. */
@@ -31,6 +32,11 @@ export interface ModelStats {
   distrusted: boolean;
   /** ms that all runs took together. Runs side by side share the time that passes. */
   runMs: number;
+  /** ms that the runs took which made what hits were answered with: what hits avoided. It only grows. */
+  savedMs: number;
+  /** ms of runs that renewed a stale result, and that compared a hit. They only grow. */
+  refreshMs: number;
+  verifyMs: number;
   /** Inputs that are kept for `promote` (`keepInputs`), and the bytes of their copies, roughly. */
   keptInputs: number;
   keptBytes: number;
@@ -58,35 +64,34 @@ export interface ModelReport {
   gpuSeconds: {
     /** Taken by runs, including those that compare hits. */
     used: number;
-    /** Hits times the mean run time of an input, less `overhead` and the time of comparing hits. */
+    /** What hits avoided, less `overhead`, runs without a caller, and hits that were found wrong. */
     saved: number;
     coalesced: number;
-    /** The time of lookups, estimated from a sample. */
+    /** The time of lookups and of storing results, partly estimated from a sample. */
     overhead: number;
   };
   money: { saved: number; coalesced: number; gpuHourPrice: number; currency: string };
 }
 
-/** The figures behind a report beside the public ones. @internal */
-export interface Measured {
-  overheadMs: number;
-  /** Inputs that were run to compare hits. */
-  verified: number;
+/** ms that our own work took. Of single lookups, some are timed; the others take as long as those do on average. */
+export function overheadMsOf({ lookups, timed, timedMs, overheadMs }: Tally): number {
+  return overheadMs + (timed === 0 ? 0 : (timedMs / timed) * lookups);
 }
 
-export function reportOf(stats: ModelStats, measured: Measured, options: ReportOptions): ModelReport {
+export function reportOf(stats: ModelStats, tally: Tally, options: ReportOptions): ModelReport {
   const given = optionsObject('options', options, ['gpuHourPrice', 'currency']);
   const gpuHourPrice = amountOption('options.gpuHourPrice', given['gpuHourPrice']);
   const currency = given['currency'] === undefined ? 'USD' : textOption('options.currency', given['currency'], 16, 1);
-  const meanMs = stats.computed === 0 ? 0 : stats.runMs / stats.computed;
-  const saved = (stats.hits * meanMs - measured.verified * meanMs - measured.overheadMs) / 1000;
-  const coalesced = (stats.joined * meanMs) / 1000;
+  const { hit, rejected, refresh, verify, coalesced } = tally;
+  const overhead = overheadMsOf(tally) / 1000;
+  const saved = (hit.ms - rejected.ms - refresh.ms - verify.ms) / 1000 - overhead;
+  const joined = coalesced.ms / 1000;
   const price = (seconds: number) => (seconds / 3600) * gpuHourPrice;
   return {
-    hits: stats.hits,
-    coalesced: stats.joined,
+    hits: hit.count,
+    coalesced: coalesced.count,
     computed: stats.computed,
-    gpuSeconds: { used: stats.runMs / 1000, saved, coalesced, overhead: measured.overheadMs / 1000 },
-    money: { saved: price(saved), coalesced: price(coalesced), gpuHourPrice, currency },
+    gpuSeconds: { used: stats.runMs / 1000, saved, coalesced: joined, overhead },
+    money: { saved: price(saved), coalesced: price(joined), gpuHourPrice, currency },
   };
 }

@@ -3,7 +3,7 @@
 import { CacheError } from '../base/errors.js';
 import { isError, isThenable } from '../base/kinds.js';
 import { clearTimeout, now, setTimeout, soon } from '../base/time.js';
-import type { Flight, Run } from './flights.js';
+import { askedInputs, type Flight, type Run } from './flights.js';
 import type { Results, RunContext } from './options.js';
 
 export interface RunnerParts<Input, In> {
@@ -22,6 +22,8 @@ export interface Landing<Input, In, Result> {
   /** `cost`: ms of the run, divided by its inputs. */
   finish(flight: Flight<Input, Result>, result: In, cost: number): void;
   fail(flight: Flight<Input, Result>, reason: unknown): void;
+  /** The run is over, well or not. Called once, before the others. */
+  ran(flights: readonly Flight<Input, Result>[], cost: number): void;
 }
 
 export class Runner<Input, In, Result> {
@@ -88,6 +90,11 @@ export class Runner<Input, In, Result> {
     const awaited = flights.filter(({ isAwaited }) => isAwaited).length;
     const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited };
     for (const flight of flights) flight.run = run;
+    if (flights.some(({ purpose }) => purpose !== 'asked'))
+      askedInputs.set(
+        run.controller.signal,
+        flights.map(({ purpose }) => purpose === 'asked'),
+      );
     this.runs++;
     this.computed += flights.length;
     const begun = this.#clock.begin();
@@ -107,6 +114,7 @@ export class Runner<Input, In, Result> {
     } finally {
       took = this.#clock.end(begun);
       this.runMs += took;
+      this.#landing.ran(flights, took / flights.length);
     }
     for (const [i, flight] of flights.entries()) {
       try {

@@ -165,10 +165,10 @@ export class Verification<In> {
     return !this.distrusted && Math.random() < this.#options.rate;
   }
 
-  /** Counts a comparison. True: from now on the model is not trusted. */
-  compare(fingerprint: string, served: In, computed: In): boolean {
+  /** Counts a comparison. `distrusts`: from now on the model is not trusted. */
+  compare(fingerprint: string, served: In, computed: In): { differs: boolean; distrusts: boolean } {
     this.verified++;
-    if (agree(this.#options.compare, this.#codec, served, computed)) return false;
+    if (agree(this.#options.compare, this.#codec, served, computed)) return { differs: false, distrusts: false };
     this.mismatches++;
     const { bound, after } = this.#options;
     const passed = !this.distrusted && this.verified >= after && this.mismatches > bound * this.verified;
@@ -182,7 +182,7 @@ export class Verification<In> {
         mismatches: this.mismatches,
         distrusted: passed,
       } satisfies MismatchEvent);
-    return passed;
+    return { differs: true, distrusts: passed };
   }
 
   /** Starts again from the beginning. */

@@ -1,0 +1,228 @@
+// ledger.ts: what the results of a model cost, and what its hits saved: the figures behind a report about money.
+//
+//   a hit           the ms that the run took which made the entry (the entry's `cost`)     hits
+//   a joined caller the ms of the run that it joined                                        coalesced
+//   a run           for a caller, to renew a stale result, or to compare a hit              asked, refresh, verify
+//   a lookup        some are timed                                                          lookups, timed…
+//
+// Every figure only grows. They are kept by periods, so that a price that changes applies from its day on: an hour
+// each, and longer ones for what is long ago (never longer than a 32nd of their age). Counting costs a few additions.
+// Each thread counts what it does. A ledger is memory of JavaScript: it is there when the cache is closed.
+
+import { wall } from '../base/time.js';
+
+/** What of a run is paid by the token. */
+export interface TokenUsage {
+  /** All tokens of the input, those that the provider's own cache served among them. */
+  inputTokens: number;
+  /** Of the input: what the provider's own cache served. Default 0. */
+  cachedInputTokens?: number | undefined;
+  outputTokens: number;
+}
+
+export type CheckedUsage = { [name in keyof TokenUsage]-?: number };
+
+/** Where a result went: each has figures of its own. `refresh` and `verify` are runs that no caller waited for. */
+export const KINDS = ['hit', 'coalesced', 'asked', 'refresh', 'verify', 'rejected'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Figures of each kind: how many, of how many the ms are known, those ms; of how many the tokens are known, those. */
+const KIND_FIELDS = ['count', 'measured', 'ms', 'priced', 'inputTokens', 'cachedInputTokens', 'outputTokens'] as const;
+type KindField = (typeof KIND_FIELDS)[number];
+export type KindTally = Record<KindField, number>;
+
+/**
+ * Figures that are no kind's. `otherHits`: hits that avoided no run. `compared`: hits that were compared with a new
+ * result. `lookups`: hits and misses, looked up one by one; `timed` of them took `timedMs`, and `timedSquares` is the
+ * sum of their squares. `overheadMs`: all else of our own that was timed.
+ */
+const OTHER_FIELDS = ['otherHits', 'compared', 'lookups', 'timed', 'timedMs', 'timedSquares', 'overheadMs'] as const;
+type OtherField = (typeof OTHER_FIELDS)[number];
+
+/** What happened in a period. A plain object: it may be sent as JSON. */
+export type Tally = Record<Kind, KindTally> & Record<OtherField, number>;
+
+/** From when to when, in ms since 1970, and what happened. */
+export type Period = { from: number; to: number } & Tally;
+
+/** The ledger of a model, as it was at a moment. */
+export interface ModelLedger {
+  model: string;
+  version: string;
+  periods: Period[];
+}
+
+/** What `ledgerOf` of `zerohop/report` gives: ledgers of all models of a cache. A plain object. */
+export interface LedgerSnapshot {
+  format: 'zerohop-ledger';
+  formatVersion: 1;
+  /** When it was taken, in ms since 1970. */
+  at: number;
+  models: ModelLedger[];
+}
+
+/** Caches and models have a method of this name, which gives a {@link LedgerSnapshot}. The same in every copy of us. */
+export const LEDGER: unique symbol = Symbol.for('zerohop.ledger') as never;
+
+const HOUR_MS = 3_600_000;
+const AGE_SHARE = 1 / 32;
+
+/** So many lookups are timed at first, then one of 64. */
+const TIMED_FIRST = 1024;
+const TIMED_EVERY = 64;
+
+export function emptyTally(): Tally {
+  const tally = {} as Record<string, unknown>;
+  for (const kind of KINDS) tally[kind] = Object.fromEntries(KIND_FIELDS.map((name) => [name, 0]));
+  for (const name of OTHER_FIELDS) tally[name] = 0;
+  return tally as Tally;
+}
+
+/** Adds the figures of `more`. */
+export function addTally(to: Tally, more: Tally): void {
+  for (const kind of KINDS) for (const name of KIND_FIELDS) to[kind][name] += more[kind][name];
+  for (const name of OTHER_FIELDS) to[name] += more[name];
+}
+
+function copyOf(period: Period, to: number): Period {
+  const copy = { from: period.from, to, ...emptyTally() };
+  addTally(copy, period);
+  return copy;
+}
+
+/** Whether it is a number that can have been measured. What native code read may have been written over. */
+const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Infinity;
+
+/** What a caller's function says of tokens, read once; undefined if they are no numbers of tokens. */
+export function usageOf(given: unknown): CheckedUsage | undefined {
+  if (typeof given !== 'object' || given === null) return undefined;
+  const { inputTokens, cachedInputTokens: cached = 0, outputTokens } = given as Partial<TokenUsage>;
+  if (!isAmount(inputTokens) || !isAmount(cached) || !isAmount(outputTokens)) return undefined;
+  return { inputTokens, cachedInputTokens: Math.min(cached, inputTokens), outputTokens };
+}
+
+export class Ledger {
+  readonly model: string;
+  readonly version: string;
+  readonly #past: Period[] = [];
+  #now: Period;
+  /** When the period ends. */
+  #end = 0;
+  /** Lookups, and how many of them are in a period. */
+  #lookups = 0;
+  #settled = 0;
+
+  constructor(model: string, version: string) {
+    this.model = model;
+    this.version = version;
+    this.#now = this.#open();
+  }
+
+  /** The period of now, whose figures may be added to. */
+  get now(): Tally {
+    if (wall.ms >= this.#end) this.#turn();
+    this.#now.to = wall.ms;
+    return this.#now;
+  }
+
+  /** One result of this kind. `ms`: what its run took, 0 if that is not known. */
+  count(kind: Kind, ms: number, usage?: CheckedUsage): void {
+    const tally = this.now[kind];
+    tally.count++;
+    if (isAmount(ms) && ms > 0) {
+      tally.measured++;
+      tally.ms += ms;
+    }
+    if (usage !== undefined) addUsage(tally, usage);
+  }
+
+  /** Many hits, of which `measured` took `ms` together. */
+  countHits(count: number, measured: number, ms: number): void {
+    const { hit } = this.now;
+    hit.count += count;
+    if (!isAmount(ms)) return;
+    hit.measured += measured;
+    hit.ms += ms;
+  }
+
+  /** Tokens of a result that is counted already. */
+  countTokens(kind: Kind, usage: CheckedUsage | undefined): void {
+    if (usage !== undefined) addUsage(this.now[kind], usage);
+  }
+
+  /** Whether the next lookup is timed. */
+  times(): boolean {
+    const lookup = ++this.#lookups;
+    return lookup <= TIMED_FIRST || lookup % TIMED_EVERY === 0;
+  }
+
+  /** `ms`: what a lookup took that was timed. */
+  timed(ms: number): void {
+    wall.read();
+    const tally = this.now;
+    tally.timed++;
+    tally.timedMs += ms;
+    tally.timedSquares += ms * ms;
+    this.#settle(tally);
+  }
+
+  snapshot(): ModelLedger {
+    this.#settle(this.#now);
+    const past = this.#past.map((period) => copyOf(period, period.to));
+    return { model: this.model, version: this.version, periods: [...past, copyOf(this.#now, this.#now.to)] };
+  }
+
+  /** Sum of all periods. */
+  total(): Tally {
+    const total = emptyTally();
+    for (const period of this.snapshot().periods) addTally(total, period);
+    return total;
+  }
+
+  /** Lookups since the last one that was timed belong to the period of now. */
+  #settle(tally: Tally): void {
+    tally.lookups += this.#lookups - this.#settled;
+    this.#settled = this.#lookups;
+  }
+
+  #open(): Period {
+    const from = wall.ms;
+    this.#end = (Math.floor(from / HOUR_MS) + 1) * HOUR_MS;
+    return { from, to: from, ...emptyTally() };
+  }
+
+  #turn(): void {
+    this.#settle(this.#now);
+    this.#past.push(this.#now);
+    this.#now = this.#open();
+    this.#merge();
+  }
+
+  /** Joins neighbours that are short for their age. What an hour was worth last year, nobody needs to know. */
+  #merge(): void {
+    const past = this.#past;
+    for (let i = 0; i + 1 < past.length; ) {
+      const [one, next] = [past[i]!, past[i + 1]!];
+      if (next.to - one.from > (wall.ms - next.to) * AGE_SHARE) ++i;
+      else {
+        addTally(one, next);
+        one.to = next.to;
+        past.splice(i + 1, 1);
+      }
+    }
+  }
+}
+
+function addUsage(tally: KindTally, usage: CheckedUsage): void {
+  tally.priced++;
+  tally.inputTokens += usage.inputTokens;
+  tally.cachedInputTokens += usage.cachedInputTokens;
+  tally.outputTokens += usage.outputTokens;
+}
+
+/** Of many ledgers. @internal */
+export function snapshotOf(ledgers: Iterable<Ledger>): LedgerSnapshot {
+  wall.read();
+  const models = Array.from(ledgers, (ledger) => ledger.snapshot());
+  return { format: 'zerohop-ledger', formatVersion: 1, at: wall.ms, models };
+}
