@@ -9,7 +9,9 @@ interface Listed {
 }
 
 const COMMANDS: readonly Listed[] = [
+  { names: ['init'], load: async () => (await import('./init.js')).initCommand() },
   { names: ['serve', 'start'], load: async () => (await import('./serve.js')).serveCommand() },
+  { names: ['stop'], load: async () => (await import('./stop.js')).stopCommand() },
   { names: ['status'], load: async () => (await import('./status.js')).statusCommand() },
   { names: ['get'], load: async () => (await import('./get.js')).getCommand() },
   { names: ['set'], load: async () => (await import('./set.js')).setCommand() },

@@ -23,10 +23,10 @@ export interface ServerGiven {
 }
 
 /** Adds the options of every command that talks to a server. */
-export function withServer(command: Command): Command {
+export function withServer(command: Command, timeout = TIMEOUT): Command {
   return command
     .option('--url <url>', `the server, redis://[[user]:password@]host:port/db or unix:/path (default: ${DEFAULT_URL})`)
-    .option('--timeout <duration>', 'how long to wait for an answer', TIMEOUT)
+    .option('--timeout <duration>', 'how long to wait for an answer', timeout)
     .option('--tls-ca <path>', 'for rediss://: PEM file of who may have signed the certificate of the server')
     .option('--tls-cert <path>', 'PEM file of a certificate to show the server')
     .option('--tls-key <path>', 'PEM file of its key')

@@ -1,0 +1,60 @@
+// init.ts: `zerohop init`, a config file to begin with. It asks nothing.
+
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command, Option } from 'commander';
+import { sizeOption } from '../base/options.js';
+import { CONFIG_FILE, PROPERTIES } from './config-file.js';
+import { print, printJson, shown, wrapped } from './print.js';
+
+interface Given {
+  config: string;
+  memoryLimit?: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+const SCHEMA = './node_modules/zerohop/dist/cli/zerohop.config.schema.json';
+const COMMENT_COLUMNS = 96;
+
+export function initCommand(): Command {
+  return new Command('init')
+    .description('write a config file that tells every setting, for zerohop serve')
+    .addOption(new Option('--mode <mode>', 'what the cache is for').choices(['inference']).default('inference'))
+    .option('-m, --memory-limit <size>', "memory for the cache, such as 4GB (default: a quarter of the machine's)")
+    .option('-c, --config <path>', 'where to write it', CONFIG_FILE)
+    .option('--force', 'write over the file that is there')
+    .option('--json', 'print JSON')
+    .action(run);
+}
+
+function run({ config, memoryLimit, force, json }: Given): void {
+  if (memoryLimit !== undefined) sizeOption('--memory-limit', memoryLimit, 2 ** 20, 2 ** 44);
+  const hasSchema = existsSync(path.resolve(path.dirname(config), SCHEMA));
+  const text = textOf({
+    ...(hasSchema && { $schema: SCHEMA }),
+    ...(memoryLimit !== undefined && { memoryLimit }),
+    port: PROPERTIES['port']!.default,
+  });
+  try {
+    writeFileSync(config, text, { flag: force ? 'w' : 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new Error(`${config} is there already; zerohop init --force writes over it`);
+  }
+  if (json) printJson({ config: path.resolve(config) });
+  else print(`wrote ${shown(config)}; zerohop start serves by it`);
+}
+
+/** Every setting with what it means. Those that are not set are comments, with an example of a value. */
+function textOf(values: Record<string, unknown>): string {
+  const parts = Object.entries(PROPERTIES)
+    .filter(([name]) => name !== '$schema' || name in values)
+    .map(([name, property]) => {
+      const comments = name === '$schema' ? [] : wrapped(property.description, COMMENT_COLUMNS);
+      const value = values[name] ?? property.default ?? property.examples?.[0];
+      const member = `${JSON.stringify(name)}: ${JSON.stringify(value)},`;
+      return [...comments.map((line) => `  // ${line}`), `  ${name in values ? '' : '// '}${member}`].join('\n');
+    });
+  return `// What zerohop serve is to do. Comments are allowed; paths are relative to this file.\n{\n${parts.join('\n\n')}\n}\n`;
+}
