@@ -16,7 +16,7 @@ import { FakeListChatModel, FakeLLM } from '@langchain/core/utils/testing';
 import { describe, expect, test } from 'vitest';
 import { type Cache, PUBLIC } from 'zerohop';
 import { areComplete, cachedEmbeddings, type EmbeddingsLike, type GenerationLike, llmCache } from 'zerohop/langchain';
-import { anything, errorOf, openCache } from '../fixtures/opened.js';
+import { anything, errorOf, inTime, openCache } from '../fixtures/opened.js';
 
 const vectorOf = (text: string) => [text.length, 0.5];
 
@@ -456,11 +456,16 @@ describe('a cache of language models', () => {
   });
 
   test('ends answers by their ttl', async () => {
-    const own = cacheOf(openCache(), { ttl: '30ms' });
-    await own.update('p', 'k', [{ text: '1' }]);
-    expect(await own.lookup('p', 'k')).toEqual([{ text: '1' }]);
-    await sleep(60);
-    expect(await own.lookup('p', 'k')).toBeNull();
+    await inTime(30, async (ttl) => {
+      const own = cacheOf(openCache(), { ttl });
+      await own.update('p', 'k', [{ text: '1' }]);
+      const found = await own.lookup('p', 'k');
+      if (found === null) return false;
+      expect(found).toEqual([{ text: '1' }]);
+      await sleep(2 * ttl);
+      expect(await own.lookup('p', 'k')).toBeNull();
+      return true;
+    });
   });
 
   test('is refused where an option is missing or wrong', () => {
