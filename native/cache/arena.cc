@@ -56,22 +56,33 @@ void Arena::Open(uint32_t index, uint32_t run) {
   }
   for (uint32_t each = index; each < index + run; ++each) {
     committed_count_ += !committed_[each];
+    warm_ -= committed_[each];
     committed_[each] = true;
   }
+  warm_least_ = std::min(warm_least_, warm_);
   Trim();
 }
 
-// Gives pages of free segments back, the coldest first, until at most as many segments are in memory as are usable.
+// Gives pages of free segments back until at most as many segments are in memory as are usable.
 void Arena::Trim() {
   const uint32_t usable = usable_segments();
-  for (size_t i = 0; i < free_.size() && committed_count_ > usable; ++i) {
-    const uint32_t index = free_[i];
+  if (committed_count_ > usable) DecommitColdest(committed_count_ - usable);
+}
+
+uint32_t Arena::DecommitColdest(size_t count) {
+  uint32_t given_back = 0;
+  for (const uint32_t index : free_) {
+    if (given_back == count) break;
     if (!committed_[index]) continue;
     mapping_.Decommit(StartOf(index), segment_bytes_);
     committed_[index] = false;
     segments_[index].left_by = Segment::kNobody;
-    --committed_count_;
+    ++given_back;
   }
+  committed_count_ -= given_back;
+  warm_ -= given_back;
+  warm_least_ = std::min(warm_least_, warm_);
+  return given_back;
 }
 
 void Arena::Withhold(uint32_t count) {
@@ -93,19 +104,27 @@ std::optional<uint32_t> Arena::TakeFree(uint32_t spare) {
 std::optional<uint32_t> Arena::TakeRun(uint32_t count, uint32_t spare) {
   MutexLock lock(mutex_);
   if (TakeableLocked(spare) < count) return std::nullopt;
-  uint32_t streak = 0;
+  const std::optional<uint32_t> first = FindRun(count);
+  if (!first) return std::nullopt;
+  free_.erase(std::remove_if(free_.begin(), free_.end(),
+                             [&](uint32_t each) { return each >= *first && each < *first + count; }),
+              free_.end());
+  Open(*first, count);
+  return first;
+}
+
+// The first run whose pages are all in memory.  Without one, the first run.
+std::optional<uint32_t> Arena::FindRun(uint32_t count) const {
+  std::optional<uint32_t> first;
+  uint32_t free = 0, warm = 0;  // how many there are in a row
   for (uint32_t index = 0; index < segment_count(); ++index) {
     const bool is_free = segments_[index].state.load(std::memory_order_relaxed) == SegmentState::kFree;
-    streak = is_free ? streak + 1 : 0;
-    if (streak < count) continue;
-    const uint32_t first = index + 1 - count;
-    free_.erase(std::remove_if(free_.begin(), free_.end(),
-                               [first, count](uint32_t each) { return each >= first && each < first + count; }),
-                free_.end());
-    Open(first, count);
-    return first;
+    free = is_free ? free + 1 : 0;
+    warm = is_free && committed_[index] ? warm + 1 : 0;
+    if (warm >= count) return index + 1 - count;
+    if (free >= count && !first) first = index + 1 - count;
   }
-  return std::nullopt;
+  return first;
 }
 
 void Arena::Own(uint32_t index, uint16_t scope) {
@@ -140,6 +159,7 @@ void Arena::Free(uint32_t index, bool decommit) {
       committed_[each] = false;
       segments_[each].left_by = Segment::kNobody;
     }
+    warm_ += committed_[each];
     free_.push_back(each);
   }
   Trim();
@@ -173,15 +193,13 @@ void Arena::Unexpose(uint32_t index) {
 
 uint32_t Arena::DecommitFree() {
   MutexLock lock(mutex_);
-  uint32_t given_back = 0;
-  for (const uint32_t index : free_) {
-    if (!committed_[index]) continue;
-    mapping_.Decommit(StartOf(index), segment_bytes_);
-    committed_[index] = false;
-    segments_[index].left_by = Segment::kNobody;
-    --committed_count_;
-    ++given_back;
-  }
+  return DecommitColdest(free_.size());
+}
+
+uint32_t Arena::DecommitUnneeded() {
+  MutexLock lock(mutex_);
+  const uint32_t given_back = DecommitColdest(warm_least_);
+  warm_least_ = warm_;
   return given_back;
 }
 

@@ -94,6 +94,9 @@ class Arena {
 
   // Gives the pages of all free segments back to the system, and returns of how many.
   uint32_t DecommitFree() EXCLUDES(mutex_);
+  // The same for as many as were free and in memory all the time since the last call.  The others were needed, and will
+  // be again: to give them back would cost a page fault each time.
+  uint32_t DecommitUnneeded() EXCLUDES(mutex_);
 
   // From now on a segment's pages are given back as soon as its last exposure goes.
   void Close() EXCLUDES(mutex_);
@@ -112,9 +115,12 @@ class Arena {
 
   static bool Unseen(const Segment& segment, uint64_t oldest_reader);
   uint32_t TakeableLocked(uint32_t spare) const REQUIRES(mutex_);
+  std::optional<uint32_t> FindRun(uint32_t count) const REQUIRES(mutex_);
   void Open(uint32_t index, uint32_t run) REQUIRES(mutex_);
   void Free(uint32_t index, bool decommit) REQUIRES(mutex_);
   void Trim() REQUIRES(mutex_);
+  // Gives back the pages of at most `count` free segments, the coldest first, and returns of how many.
+  uint32_t DecommitColdest(size_t count) REQUIRES(mutex_);
 
   struct Retired {
     uint32_t index;
@@ -135,6 +141,8 @@ class Arena {
   std::vector<uint32_t> free_ GUARDED_BY(mutex_);    // a stack: the segment freed last is the warmest
   std::vector<bool> committed_ GUARDED_BY(mutex_);   // pages may be in memory
   uint32_t committed_count_ GUARDED_BY(mutex_) = 0;  // at most usable_segments(), once evictions have caught up
+  uint32_t warm_ GUARDED_BY(mutex_) = 0;             // free segments whose pages may be in memory
+  uint32_t warm_least_ GUARDED_BY(mutex_) = 0;       // the fewest of them since DecommitUnneeded
   std::vector<Retired> retired_ GUARDED_BY(mutex_);
 };
 

@@ -16,6 +16,9 @@ size_t SegmentBytesFor(size_t max_bytes) {
 // for which the policy takes memory at first.
 constexpr size_t kFirstEntryBytes = 4096;
 constexpr size_t kFirstEntries = 1024;
+// How long a segment must have been free before its pages are given back, while the cache is used.  A choice: a stream
+// of sets needs it again long before.
+constexpr uint64_t kDecommitUs = 1'000'000;
 
 // Sketch and tracker take 24 to 48 bytes an entry, but at most 1/32 of max_bytes (D45 in docs/DECISIONS.md).
 constexpr size_t kPolicyShare = 32;
@@ -144,7 +147,15 @@ SharedPolicy::Fill Cache::FillLevel() {
 void Cache::Maintain(bool idle) {
   evictor_.Tidy();
   index_.Tidy();
-  if (idle) arena_->DecommitFree();
+  if (idle) {
+    arena_->DecommitFree();
+  } else {
+    const uint64_t now_us = NowUs();
+    uint64_t due_us = decommit_due_us_.load(std::memory_order_relaxed);
+    if (now_us >= due_us && decommit_due_us_.compare_exchange_strong(due_us, now_us + kDecommitUs)) {
+      arena_->DecommitUnneeded();
+    }
+  }
   upkeep_.Step();
   PayFromBudget();
 }

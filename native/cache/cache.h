@@ -301,8 +301,8 @@ class Cache {
   // For near caches; see version_words.h.
   const std::shared_ptr<VersionWords>& version_words() const { return version_words_; }
 
-  // Frees what nobody sees any more, and looks through a part of the index for expired entries.  `idle`: gives the
-  // pages of free segments back too.
+  // Frees what nobody sees any more, gives the pages of segments back that nobody needed for a second, and looks
+  // through a part of the index for expired entries.  `idle`: gives the pages of all free segments back.
   void Maintain(bool idle);
   // Entries with an end were stored, so Maintain looks for expired ones.
   bool expects_expiry() const { return upkeep_.expects_expiry(); }
@@ -431,6 +431,7 @@ class Cache {
   EvictionRecords eviction_records_;
   ChangeFeed changes_;
   std::atomic<uint64_t> seal_clock_{1};
+  std::atomic<uint64_t> decommit_due_us_{0};  // when Maintain gives pages back again
 
   Evictor evictor_;
   Upkeep upkeep_;

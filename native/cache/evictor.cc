@@ -63,7 +63,7 @@ Evictor::Outcome Evictor::MakeRoom(Session& session, uint32_t spare) {
   walk_.Forget();
   Reclaim();
   const uint32_t wanted = 1 + parts_.arena.segment_count() / kSlackShare;
-  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty(/*decommit=*/false)) parts_.exposure.Notify();
+  if (parts_.arena.Takeable(spare) < wanted && RetireEmpty()) parts_.exposure.Notify();
   if (parts_.arena.Takeable(spare) < wanted) parts_.exposure.StartEvicting();
   while (parts_.arena.Takeable(spare) < wanted) {
     const std::optional<uint32_t> victim = victims_.Select(session, walk_);
@@ -208,13 +208,13 @@ void Evictor::Retire(uint32_t index, bool decommit) {
 }
 
 // Retires sealed segments without entries.  True if someone has a buffer over one.
-bool Evictor::RetireEmpty(bool decommit) {
+bool Evictor::RetireEmpty() {
   bool exposed = false;
   for (const uint32_t index : victims_.ListSealed()) {
     const Segment& segment = parts_.arena.segment(index);
     if (segment.live_entries.load(std::memory_order_acquire) != 0) continue;
     exposed |= Exposed(segment);
-    Retire(index, decommit);
+    Retire(index, /*decommit=*/false);
   }
   Reclaim();
   return exposed;
@@ -237,7 +237,7 @@ void Evictor::RetireAll() {
 
 void Evictor::Tidy() {
   MutexLock lock(mutex_);
-  if (RetireEmpty(/*decommit=*/true)) parts_.exposure.Notify();
+  if (RetireEmpty()) parts_.exposure.Notify();
 }
 
 // ---- Emptying a segment
@@ -391,7 +391,7 @@ void Evictor::Trim(Session& session, size_t entries_max, uint64_t newcomer) {
   while (parts_.spaces.Entries() > entries_max) {
     // A sample of a nearly empty index may show nothing.  Then the whole index is looked at.
     if (!TrimOne(session, newcomer, /*everywhere=*/false) && !TrimOne(session, newcomer, /*everywhere=*/true)) return;
-    if (++trimmed_ % kTidyEvery == 0 && RetireEmpty(/*decommit=*/false)) parts_.exposure.Notify();
+    if (++trimmed_ % kTidyEvery == 0 && RetireEmpty()) parts_.exposure.Notify();
   }
 }
 

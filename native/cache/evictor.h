@@ -106,7 +106,7 @@ class Evictor {
   uint32_t Reclaim() REQUIRES(mutex_);
   bool AwaitFree(uint32_t first, uint32_t count) REQUIRES(mutex_);
   Outcome AwaitTakeable(uint32_t spare) REQUIRES(mutex_);
-  bool RetireEmpty(bool decommit) REQUIRES(mutex_);
+  bool RetireEmpty() REQUIRES(mutex_);
   void Retire(uint32_t segment, bool decommit) REQUIRES(mutex_);
   // Emptying.  `session`: it counts the evictions; null: nobody does.
   void Empty(Session* session, uint32_t segment, bool may_survive, bool decommit) REQUIRES(mutex_);

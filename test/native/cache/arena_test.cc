@@ -177,6 +177,37 @@ TEST(Arena, GivesPagesBackWhenAskedTo) {
   CHECK_EQ(f.arena->ResidentBytes(), size_t{0});
 }
 
+TEST(Arena, GivesPagesBackThatNobodyNeededSinceItLastDid) {
+  Fixture f;
+  uint32_t taken[3];
+  for (uint32_t& each : taken) f.Fill(each = f.arena->TakeFree(0).value(), 1);
+  for (const uint32_t each : taken) f.Retire(each);
+  CHECK_EQ(f.Reclaim(), 3u);
+  CHECK_EQ(f.arena->DecommitUnneeded(), 0u);  // they were in use
+
+  for (int round = 0; round < 2; ++round) {
+    const uint32_t needed = f.arena->TakeFree(0).value();
+    CHECK_EQ(needed, taken[2]);
+    f.Retire(needed);
+    CHECK_EQ(f.Reclaim(), 1u);
+    CHECK_EQ(f.arena->DecommitUnneeded(), round == 0 ? 2u : 0u);
+    CHECK_EQ(f.arena->ResidentBytes(), kSegmentBytes);
+  }
+  CHECK_EQ(f.arena->DecommitUnneeded(), 1u);
+  CHECK_EQ(f.arena->ResidentBytes(), size_t{0});
+}
+
+TEST(Arena, TakesARunThatIsInMemoryBeforeOneThatIsNot) {
+  Fixture f;
+  const uint32_t cold = f.arena->TakeRun(2, 0).value(), warm = f.arena->TakeRun(2, 0).value();
+  CHECK(cold < warm);
+  f.Retire(cold, /*decommit=*/true);
+  f.Retire(warm, /*decommit=*/false);
+  CHECK_EQ(f.Reclaim(), 4u);
+  CHECK_EQ(f.arena->TakeRun(2, 0).value(), warm);
+  CHECK_EQ(f.arena->TakeRun(2, 0).value(), cold);
+}
+
 TEST(Arena, OutlivesItsOwnerUntilTheLastExposureGoes) {
   Fixture f;
   const uint32_t run = f.arena->TakeRun(2, 0).value(), one = f.arena->TakeFree(0).value();
