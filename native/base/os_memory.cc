@@ -138,6 +138,19 @@ void* MapZeros(size_t bytes) {
 
 void Unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
 
+void* Remap(void* at, size_t bytes, size_t new_bytes) {
+#if defined(__linux__)
+  void* const moved = ::mremap(at, bytes, new_bytes, MREMAP_MAYMOVE);
+  return moved == MAP_FAILED ? nullptr : moved;
+#else
+  void* const moved = MapZeros(new_bytes);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, at, std::min(bytes, new_bytes));
+  Unmap(at, bytes);
+  return moved;
+#endif
+}
+
 uint64_t PhysicalMemoryBytes() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }

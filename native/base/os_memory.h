@@ -54,6 +54,9 @@ class Mapping {
 // Zeroed memory straight from the system, for what is given back as a whole; null if there is none.
 void* MapZeros(size_t bytes);
 void Unmap(void* at, size_t bytes);
+// What MapZeros gave, `bytes` long, with another length and perhaps at another place: its pages move, and nothing is
+// copied (Linux).  Null, and nothing has changed, if there is no memory.
+void* Remap(void* at, size_t bytes, size_t new_bytes);
 
 // Physical memory of the machine, in bytes.
 uint64_t PhysicalMemoryBytes();

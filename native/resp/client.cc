@@ -6,6 +6,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "resp/worker.h"
+
 namespace zerohop::resp {
 namespace {
 
@@ -32,7 +34,8 @@ std::string EndpointText(int fd, bool peer) {
 
 }  // namespace
 
-Client::Client(Worker& its_worker, uint64_t its_id, int its_fd) : worker(its_worker), id(its_id), fd(its_fd) {}
+Client::Client(Worker& its_worker, uint64_t its_id, int its_fd)
+    : worker(its_worker), id(its_id), fd(its_fd), input(its_worker.scraps()) {}
 
 Client::~Client() {
   if (fd >= 0) ::close(fd);

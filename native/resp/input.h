@@ -1,19 +1,22 @@
-// input.h: bytes of a request that is not complete, kept until the rest has come.
+// input.h: bytes that a client sent and that stay with it: of a request that is not complete, or commands that wait.
 //
 // Most reads bring whole requests: they are parsed in the worker's own buffer, and a client has no memory here.
+//
+// Little lies on the heap.  What becomes long is mapped, so that it grows without being copied, however long it is, and
+// goes in pieces (scraps.h).  Memory that was asked for in advance, and not written to, does not exist.
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
+
+#include "resp/scraps.h"
 
 namespace zerohop::resp {
 
 class Input {
  public:
-  Input() = default;
-  ~Input() { std::free(data_); }
+  explicit Input(Scraps& scraps) : scraps_(scraps) {}
+  ~Input() { Free(); }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
@@ -30,20 +33,26 @@ class Input {
   char* Room(size_t bytes);
   size_t room() const { return capacity_ - end_; }
   void Grew(size_t bytes) { end_ += bytes; }
-  // The first `bytes` were dealt with.  The memory goes with the last one.
+  // The first `bytes` were dealt with.  The rest stays where it is.
   void Drop(size_t bytes) {
     begin_ += bytes;
-    if (begin_ == end_) Free();
+    if (begin_ == end_)
+      Free();
+    else if (mapped_)
+      FreeHead();
   }
-  void Free() {
-    std::free(data_);
-    data_ = nullptr;
-    begin_ = end_ = capacity_ = 0;
-  }
+  void Free();
 
  private:
+  static constexpr size_t kMappedBytesMin = size_t{128} << 10;
+
+  bool Grow(size_t capacity);
+  void FreeHead();
+
+  Scraps& scraps_;
   char* data_ = nullptr;
   size_t begin_ = 0, end_ = 0, capacity_ = 0;
+  bool mapped_ = false;
 };
 
 }  // namespace zerohop::resp

@@ -120,6 +120,8 @@ Parser::Outcome Parser::Multibulk(std::string_view input, const Limits& limits, 
     }
     const size_t bytes = static_cast<size_t>(bulk_bytes_);
     if (input.size() - at_ < bytes + 2) return Outcome::kIncomplete;
+    if (places_.size() == places_.capacity() && places_.size() >= kManyWords) [[unlikely]]
+      ReserveForMany();
     places_.push_back({at_, bytes});
     at_ += bytes + 2;
     bulk_bytes_ = -1;
@@ -130,6 +132,13 @@ Parser::Outcome Parser::Multibulk(std::string_view input, const Limits& limits, 
   begun_ = false;
   at_ = 0;
   return Outcome::kRequest;
+}
+
+// Who has sent so many words will send the others, too.  Nothing is copied for them then, and memory that is never
+// written to does not exist.
+void Parser::ReserveForMany() {
+  places_.reserve(places_.size() +
+                  std::min(static_cast<size_t>(words_left_), std::max(places_.size(), kManyMoreWords)));
 }
 
 Parser::Outcome Parser::Inline(std::string_view input, Request* request) {

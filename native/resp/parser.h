@@ -65,6 +65,8 @@ class Parser {
 
  private:
   static constexpr size_t kKeptPlaces = 64;
+  static constexpr size_t kManyWords = 4096;
+  static constexpr size_t kManyMoreWords = size_t{1} << 20;
   static constexpr size_t kKeptBytes = 4096;
 
   Outcome Inline(std::string_view input, Request* request);
@@ -72,6 +74,7 @@ class Parser {
   Outcome Begin(std::string_view input, const Limits& limits);
   Outcome Fail(std::string_view text);
   bool Split(std::string_view line);
+  void ReserveForMany();
 
   bool begun_ = false;  // the line with the count of words was read
   int64_t words_left_ = 0;

@@ -135,7 +135,7 @@ void Worker::WakeIfElsewhere() {
 }
 
 int Worker::WaitMs() const {
-  if (!ready_.empty() || !flush_.empty() || !closed_.empty() || !inbox_.empty()) return 0;
+  if (!ready_.empty() || !flush_.empty() || !closed_.empty() || !inbox_.empty() || !scraps_.empty()) return 0;
   if (next_cron_us_ == kNever) return -1;
   const uint64_t now = NowUs();
   return next_cron_us_ <= now ? 0 : static_cast<int>((next_cron_us_ - now) / 1000 + 1);
@@ -193,6 +193,7 @@ void Worker::Loop() {
     BuryClosed();
     wait_ms = WaitMs();
     server_.lock().UnlockShared(index_);
+    GiveBackScraps();
   }
 }
 
@@ -429,6 +430,15 @@ void Worker::BuryClosed() {
     closed_.pop_front();
     Forget(dead);
   } while (!closed_.empty() && NowUs() < until_us);
+}
+
+void Worker::GiveBackScraps() {
+  if (scraps_.empty()) [[likely]]
+    return;
+  const uint64_t until_us = NowUs() + kAsideUs;
+  do {
+    scraps_.GiveBackSome();
+  } while (!scraps_.empty() && NowUs() < until_us);
 }
 
 void Worker::Forget(Client& client) {

@@ -43,6 +43,7 @@
 #include "resp/look_ahead.h"
 #include "resp/output.h"
 #include "resp/reply.h"
+#include "resp/scraps.h"
 #include "resp/server.h"
 #include "resp/socket_batch.h"
 
@@ -128,6 +129,9 @@ class Worker {
   void GoOnInSteps(Client& client) { client.Put(kClientInSteps); }
   // CONFIG SET changed what timers follow.
   void LookAtClock() { next_cron_us_ = 0, WakeIfElsewhere(); }
+
+  // Where its clients' memory goes.  From this worker's own thread.
+  Scraps& scraps() { return scraps_; }
 
   // The pass's guard, entered when it is first asked for.
   const ReadGuard& Guard();
@@ -242,6 +246,7 @@ class Worker {
   bool LooksForExpired() const { return server_.cache().expects_expiry(); }
   bool OwesReplies(const Client& client) const;
   void BuryClosed();
+  void GiveBackScraps();
   void Forget(Client& client);
   void ProtocolError(Client& client, const std::string& text);
 
@@ -256,6 +261,7 @@ class Worker {
   uint64_t next_cron_us_ = kNever;
   size_t get_index_ = 0;  // GET's, in counts_.by_command
   std::optional<ReadGuard> guard_;
+  Scraps scraps_;  // goes after all clients
   std::unique_ptr<char[]> read_buffer_;
   Output out_;                 // of the client whose turn it is
   Client* current_ = nullptr;  // whose turn it is
