@@ -33,7 +33,7 @@ std::string FlagLetters(const Client& client) {
 }
 
 size_t QueuedBytes(const Client& client) {
-  return client.transaction ? static_cast<const Transaction&>(*client.transaction).bytes : 0;
+  return client.transaction ? static_cast<const Transaction&>(*client.transaction).commands.bytes() : 0;
 }
 
 // What its next request may take without memory of its own: it is read into the worker's buffer.  Like Redis's, a

@@ -2,6 +2,9 @@
 //
 // EXEC runs while no other worker runs a command, and no other session of the cache writes: its commands are one step
 // for every other client and for code of this process.  Commands that only read see what is there at that time.
+#include <cstring>
+
+#include "base/constants.h"
 #include "cache/exclusive.h"
 #include "resp/client.h"
 #include "resp/commands.h"
@@ -13,21 +16,32 @@
 
 namespace zerohop::resp {
 
-void Queue(Client& client, const Command& command, const Args& args) {
-  auto& transaction = static_cast<Transaction&>(*client.transaction);
-  if (client.Has(kClientTransactionFailed)) return;
-  QueuedCommand queued{&command, {}, {}};
-  queued.bytes.reserve(args.TotalBytes());
-  queued.places.reserve(args.size());
-  for (size_t i = 0; i < args.size(); ++i) {
-    queued.places.push_back({queued.bytes.size(), args[i].size()});
-    queued.bytes += args[i];
+bool Transaction::Add(const Command& command, const Args& args) {
+  const QueuedCommand queued{&command, args.size(), args.TotalBytes()};
+  const size_t bytes = sizeof queued + queued.words * sizeof(Place) + AlignUp(queued.bytes, alignof(QueuedCommand));
+  char* const room = commands.Room(bytes);
+  if (room == nullptr) return false;
+  std::memcpy(room, &queued, sizeof queued);
+  char* place_at = room + sizeof queued;
+  char* const words_at = place_at + queued.words * sizeof(Place);
+  for (size_t i = 0, at = 0; i < args.size(); at += args[i++].size()) {
+    const Place place{at, args[i].size()};
+    std::memcpy(place_at, &place, sizeof place);
+    place_at += sizeof place;
+    std::memcpy(words_at + at, args[i].data(), args[i].size());
   }
-  transaction.bytes += queued.bytes.size() + queued.places.size() * sizeof(Place);
-  transaction.any_flags |= command.flags;
-  transaction.commands.push_back(std::move(queued));
-  client.queued = static_cast<int>(transaction.commands.size());
-  client.queued_bytes = transaction.bytes + transaction.commands.size() * sizeof(QueuedCommand);
+  commands.Grew(bytes);
+  ++count;
+  any_flags |= command.flags;
+  return true;
+}
+
+void Queue(Client& client, const Command& command, const Args& args) {
+  if (client.Has(kClientTransactionFailed)) return;
+  auto& transaction = static_cast<Transaction&>(*client.transaction);
+  if (!transaction.Add(command, args)) return client.Put(kClientTransactionFailed);
+  client.queued = static_cast<int>(transaction.count);
+  client.queued_bytes = transaction.commands.bytes();
 }
 
 uint32_t FlagsOfQueued(const Client& client) {
@@ -47,7 +61,7 @@ namespace {
 void Multi(Context& context) {
   Client& client = context.client;
   if (client.Has(kClientTransaction)) return context.reply.Error("ERR MULTI calls can not be nested");
-  client.transaction = std::make_unique<Transaction>();
+  client.transaction = std::make_unique<Transaction>(context.worker.scraps());
   client.queued = 0;
   client.Put(kClientTransaction);
   context.reply.Ok();
@@ -82,24 +96,22 @@ std::string_view WhyNotAllowed(AclVerdict::Denied denied) {
   return "no permission";
 }
 
-void RunQueued(Context& context, const QueuedCommand& queued) {
+void RunQueued(Context& context, const Command& command, const Args& args) {
   Client& client = context.client;
-  const Args args(queued.bytes.data(), queued.places);
   // An error is the queued command's, and not EXEC's too.
   Reply reply(context.reply.out(), client.protocol, &context.worker.counts().errors);
   // Rules may have changed since.
-  const AclVerdict verdict = CheckPermission(context.server.users(), *client.account, *queued.command, args);
+  const AclVerdict verdict = CheckPermission(context.server.users(), *client.account, command, args);
   if (!verdict) {
-    LogDenial(client, *queued.command, args, verdict);
+    LogDenial(client, command, args, verdict);
     return reply.Error(
         std::string("NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. "
                     "This command is no longer allowed for the following reason: ")
             .append(WhyNotAllowed(verdict.denied)));
   }
-  if ((queued.command->flags & kGuarded) == 0) context.worker.LeaveGuard();
+  if ((command.flags & kGuarded) == 0) context.worker.LeaveGuard();
   const uint16_t space = context.server.OpenedSpaceOf(client.database).value_or(0);
-  Context inner{context.server, context.worker,  client, context.cache, context.session,
-                reply,          *queued.command, args,   space};
+  Context inner{context.server, context.worker, client, context.cache, context.session, reply, command, args, space};
   Run(inner);
   context.reply.set_protocol(reply.protocol());  // HELLO
 }
@@ -120,9 +132,9 @@ void Exec(Context& context) {
   client.watches.reset();
   const std::unique_ptr<ClientPart> part = std::move(client.transaction);
   const auto& transaction = static_cast<const Transaction&>(*part);
-  context.reply.Array(transaction.commands.size());
+  context.reply.Array(transaction.count);
   client.Put(kClientInExec);
-  for (const QueuedCommand& queued : transaction.commands) RunQueued(context, queued);
+  transaction.Each([&](const Command& command, const Args& args) { RunQueued(context, command, args); });
   client.Put(kClientInExec, false);
   context.worker.LeaveGuard();
   Discard(client);

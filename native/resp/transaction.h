@@ -6,24 +6,44 @@
 #include <string>
 #include <vector>
 
+#include "base/constants.h"
 #include "resp/args.h"
 #include "resp/changes.h"
 #include "resp/client.h"
 #include "resp/command.h"
+#include "resp/input.h"
 
 namespace zerohop::resp {
 
-// A command that waits for EXEC, with words of its own.
+// The commands that wait for EXEC, one behind the other.  Each is a QueuedCommand, the Places of its words, and their
+// bytes, up to the next multiple of 8.  So 10^5 of them are one piece of memory, which grows and goes as Input does.
 struct QueuedCommand {
   const Command* command;
-  std::string bytes;
-  std::vector<Place> places;
+  size_t words;
+  size_t bytes;  // of all words
 };
 
 struct Transaction final : ClientPart {
-  std::vector<QueuedCommand> commands;
+  explicit Transaction(Scraps& scraps) : commands(scraps) {}
+
+  // False: no memory.
+  bool Add(const Command& command, const Args& args);
+  // Calls `visit(command, args)` for each.
+  template <class Visit>
+  void Each(Visit visit) const {
+    const char* at = commands.view().data();
+    for (const char* const end = at + commands.bytes(); at != end;) {
+      const auto* const queued = reinterpret_cast<const QueuedCommand*>(at);
+      const auto* const places = reinterpret_cast<const Place*>(queued + 1);
+      const auto* const bytes = reinterpret_cast<const char*>(places + queued->words);
+      visit(*queued->command, Args(bytes, {places, queued->words}));
+      at = bytes + AlignUp(queued->bytes, alignof(QueuedCommand));
+    }
+  }
+
+  Input commands;
+  size_t count = 0;
   uint32_t any_flags = 0;  // of its commands
-  size_t bytes = 0;        // of their words
 };
 
 struct Watches final : ClientPart {
@@ -36,7 +56,7 @@ struct Watches final : ClientPart {
   std::vector<std::unique_ptr<Watched>> keys;
 };
 
-// The command is kept, unless EXEC will fail anyway.
+// The command is kept, unless EXEC will fail anyway: for want of memory, too.
 void Queue(Client& client, const Command& command, const Args& args);
 // Flags of the commands that wait.
 uint32_t FlagsOfQueued(const Client& client);

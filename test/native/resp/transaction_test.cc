@@ -45,6 +45,25 @@ TEST(Transaction, ForgetsWhatWasQueuedWithDiscard) {
   CHECK_EQ(peer.Ask({"GET", "a"}), "$-1\r\n");
 }
 
+TEST(Transaction, RunsAsManyCommandsAsWereQueuedWhateverTheirWords) {
+  Served served;
+  Peer peer(served);
+  std::string text = Request({"MULTI"}), wanted = kOk, answers;
+  constexpr int kCommands = 20000;
+  for (int i = 0; i < kCommands; ++i) {
+    const std::string value(static_cast<size_t>(i % 50), 'v');
+    text += i % 3 == 0 ? Request({"PING"}) : Request({"ECHO", value});
+    wanted += kQueued;
+    answers += i % 3 == 0 ? "+PONG\r\n" : Bulk(value);
+  }
+  text += Request({"EXEC"});
+  wanted += "*" + std::to_string(kCommands) + "\r\n" + answers;
+  std::thread sender([&] { peer.Send(text); });
+  CHECK(peer.Receive(wanted.size()) == wanted);
+  sender.join();
+  CHECK(peer.Ask({"CLIENT", "LIST"}).find(" multi=-1 ") != std::string::npos);
+}
+
 TEST(Transaction, RunsNothingAfterACommandThatCouldNotBeQueued) {
   Served served;
   Peer peer(served);
