@@ -172,4 +172,12 @@ export const suites: readonly Suite[] = [
     nodeFlags: [],
     wants: [REDIS, MEMCACHED],
   },
+  {
+    name: 'redis-table',
+    about: 'what a Node program waits for a value: Redis by two clients, zerohop over RESP and in the process',
+    module: 'resp/redis-table.mjs',
+    pinned: false, // the servers need the other core
+    nodeFlags: [],
+    wants: [REDIS],
+  },
 ];

@@ -29,16 +29,29 @@ export interface ServerOptions {
   readonly folder: string;
   readonly threads: number;
   readonly maxBytes: number;
+  /** Of this machine, to listen on beside the unix socket. */
+  readonly port?: number;
 }
 
 /** Undefined where the machine has no such server. */
 export async function startRedis(options: ServerOptions): Promise<Server | undefined> {
-  const { folder, threads, maxBytes } = options;
+  const { folder, threads, maxBytes, port = 0 } = options;
   // Debian's binary looks at its own name: redis-check-rdb is both programs.
   const command = findCommand(['redis-server', 'redis-check-rdb']);
   if (command === undefined) return undefined;
   const socket = path.join(folder, `redis-${threads}.sock`);
-  const settings = ['--port', '0', '--unixsocket', socket, '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const settings = [
+    '--port',
+    String(port),
+    '--unixsocket',
+    socket,
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+  ];
   settings.push('--maxmemory', String(maxBytes), '--maxmemory-policy', 'allkeys-lfu');
   // Its threads read and write; commands run on the first one.
   if (threads > 1) settings.push('--io-threads', String(threads), '--io-threads-do-reads', 'yes');
