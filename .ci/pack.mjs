@@ -40,9 +40,19 @@ export function packAll(folder) {
 function packMain(folder, source) {
   const manifest = Object.fromEntries(Object.entries(source).filter(([key]) => !DEVELOPMENT.includes(key)));
   manifest.optionalDependencies = Object.fromEntries(PLATFORMS.map(({ name }) => [`@zerohop/${name}`, source.version]));
+  manifest.man = './dist/zerohop.1';
   const place = stage(folder, manifest, ['README.md', 'LICENSE', 'CHANGELOG.md']);
   cpSync(path.join(root, 'dist'), path.join(place, 'dist'), { recursive: true });
+  writeFileSync(path.join(place, manifest.man), manualPage());
   return { manifest, place };
+}
+
+/** What `man zerohop` shows where the package is installed globally. */
+function manualPage() {
+  const program = path.join(root, 'dist/cli/zerohop.js');
+  const { status, stdout } = spawnSync(process.execPath, [program, 'man'], { encoding: 'utf8' });
+  if (status !== 0) throw new PreparationError('zerohop man failed');
+  return stdout;
 }
 
 function packPlatform(folder, source, platform) {

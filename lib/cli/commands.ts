@@ -20,6 +20,10 @@ const COMMANDS: readonly Listed[] = [
   { names: ['ttl'], load: async () => (await import('./ttl.js')).ttlCommand() },
   { names: ['keys'], load: async () => (await import('./keys.js')).keysCommand() },
   { names: ['purge'], load: async () => (await import('./purge.js')).purgeCommand() },
+  { names: ['inspect'], load: async () => (await import('./inspect.js')).inspectCommand() },
+  { names: ['doctor'], load: async () => (await import('./doctor.js')).doctorCommand() },
+  { names: ['completion'], load: async () => (await import('./completion.js')).completionCommand() },
+  { names: ['man'], load: async () => (await import('./man.js')).manCommand() },
 ];
 
 /** The command that the words name; all of them if they name none: their help is asked for, or a name is wrong. */

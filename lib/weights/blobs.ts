@@ -47,8 +47,9 @@ export interface BlobOpenOptions {
   signal?: AbortSignal;
 }
 
-const FORMAT = 'zerohop blob 1';
-const TENSOR = 'blob';
+/** In the metadata of a blob's file. */
+export const BLOB_FORMAT = 'zerohop blob 1';
+export const BLOB_TENSOR = 'blob';
 const NAME_BYTES_MAX = 255;
 /** How often a waiting process looks whether the other one is done. */
 const WAIT_MS_MIN = 2;
@@ -215,11 +216,11 @@ export class Blobs {
   async #make(path: string, name: string, version: string, content: unknown, control: Load): Promise<MappedBlob> {
     const bytes = bytesOf(content);
     const digest = Buffer.from(native.bytesDigest(bytes)).toString('hex');
-    const metadata = { format: FORMAT, name, version, digest };
+    const metadata = { format: BLOB_FORMAT, name, version, digest };
     const { signal } = control;
     await writeWeights(
       path,
-      { [TENSOR]: bytes },
+      { [BLOB_TENSOR]: bytes },
       { metadata, ...(signal && { signal }) },
       this.#shared ? 0o644 : 0o600,
     );
@@ -312,9 +313,9 @@ async function opened(
     if (!shared && !isOurs(file)) throw new WeightsError('ERR_WEIGHTS_OPEN', "is not this user's", path);
     if (!file.mapped) await loadFile(file, control);
     const { tensors, metadata } = headerOf(file);
-    const place = tensors.find((tensor) => tensor.name === TENSOR);
+    const place = tensors.find((tensor) => tensor.name === BLOB_TENSOR);
     const { format, digest } = metadata as Record<string, string>;
-    if (format !== FORMAT || metadata['name'] !== name || metadata['version'] !== version || place === undefined)
+    if (format !== BLOB_FORMAT || metadata['name'] !== name || metadata['version'] !== version || place === undefined)
       throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is no blob of this name and version', path);
     const found = (await treeOf(file, place.begin, place.end, control)).toString('hex');
     if (found !== digest) throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is not what was written', path);

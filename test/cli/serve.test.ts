@@ -83,11 +83,3 @@ describe('a wrong command line ends with 2, and what fails with 1', () => {
     expect(stderr).not.toContain('    at ');
   });
 });
-
-test('--version and --help print and load no native code', async () => {
-  const env = { ZEROHOP_EXPOSURE: 'nonsense' };
-  const version = await zerohop(['--version'], { env });
-  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  const help = await zerohop(['serve', '--help'], { env });
-  expect(help.stdout).toContain('--memory-limit');
-});
