@@ -145,7 +145,8 @@ export class Computations<Input, In, Out> {
   join(flight: Flight<Input, In | Out>, fresh: boolean, stale: Out | undefined): Promise<In | Out> {
     let result = flight.join();
     // A caller may change a value that JSON or a codec of the caller made. So each caller gets one of its own.
-    if (!fresh && this.#parts.codec.sharable !== true) result = result.then((one) => this.#another(one));
+    if (!fresh && this.#parts.codec.sharable !== true)
+      result = result.then((one) => this.#timed(() => this.#another(one)));
     if (stale === undefined) return result;
     return result.catch(() => {
       this.#counts.staleOnError++;
@@ -200,23 +201,36 @@ export class Computations<Input, In, Out> {
 
   #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     try {
-      const begun = now();
-      const stored = !flight.stale && this.#stores(flight, result, cost);
-      this.#count(flight, result, cost, now() - begun);
-      this.#land(flight);
-      this.#backoff.forget(flight.id);
-      // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
-      flight.resolve((stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#another(result));
+      const own = this.#timed(() => this.#keptOrCopied(flight, result, cost));
+      this.#count(flight, result, cost);
+      flight.resolve(own);
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused the result, or the cache was closed
     }
   }
 
-  /** Counts whom a run served, and what it cost beside its time. */
-  #count(flight: Flight<Input, In | Out>, result: In, cost: number, storeMs: number): void {
+  #keptOrCopied(flight: Flight<Input, In | Out>, result: In, cost: number): Out {
+    const stored = !flight.stale && this.#stores(flight, result, cost);
+    this.#land(flight);
+    this.#backoff.forget(flight.id);
+    // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
+    return (stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#another(result);
+  }
+
+  /** Counts the time as our own. */
+  #timed<Result>(work: () => Result): Result {
+    const begun = now();
+    try {
+      return work();
+    } finally {
+      this.#parts.ledger.now.overheadMs += now() - begun;
+    }
+  }
+
+  /** Counts the tokens of a run, and who joined it. */
+  #count(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     const { ledger } = this.#parts;
     const usage = this.usageOf(result);
-    ledger.now.overheadMs += storeMs;
     if (flight.purpose !== 'inner') ledger.countTokens(kindOf(flight.purpose), usage);
     for (let joined = flight.joined; joined > 0; --joined) ledger.count('coalesced', cost, usage);
   }

@@ -6,8 +6,10 @@
 //   a lookup        some are timed                                                          lookups, timed…
 //
 // Every figure only grows. They are kept by periods, so that a price that changes applies from its day on: an hour
-// each, and longer ones for what is long ago (never longer than a 32nd of their age). Counting costs a few additions.
-// Each thread counts what it does. A ledger is memory of JavaScript: it is there when the cache is closed.
+// each, and longer ones for what is long ago. No period is longer than a 64th of its age, and none has a midnight (UTC)
+// in it until that is 64 days ago. So a model that is asked at all hours for a year has some 450 periods of half a KB.
+// Counting costs a few additions. Each thread counts what it does. A ledger is memory of JavaScript: it is there when
+// the cache is closed.
 
 import { wall } from '../base/time.js';
 
@@ -27,7 +29,15 @@ export const KINDS = ['hit', 'coalesced', 'asked', 'refresh', 'verify', 'rejecte
 export type Kind = (typeof KINDS)[number];
 
 /** Figures of each kind: how many, of how many the ms are known, those ms; of how many the tokens are known, those. */
-const KIND_FIELDS = ['count', 'measured', 'ms', 'priced', 'inputTokens', 'cachedInputTokens', 'outputTokens'] as const;
+export const KIND_FIELDS = [
+  'count',
+  'measured',
+  'ms',
+  'priced',
+  'inputTokens',
+  'cachedInputTokens',
+  'outputTokens',
+] as const;
 type KindField = (typeof KIND_FIELDS)[number];
 export type KindTally = Record<KindField, number>;
 
@@ -36,7 +46,15 @@ export type KindTally = Record<KindField, number>;
  * result. `lookups`: hits and misses, looked up one by one; `timed` of them took `timedMs`, and `timedSquares` is the
  * sum of their squares. `overheadMs`: all else of our own that was timed.
  */
-const OTHER_FIELDS = ['otherHits', 'compared', 'lookups', 'timed', 'timedMs', 'timedSquares', 'overheadMs'] as const;
+export const OTHER_FIELDS = [
+  'otherHits',
+  'compared',
+  'lookups',
+  'timed',
+  'timedMs',
+  'timedSquares',
+  'overheadMs',
+] as const;
 type OtherField = (typeof OTHER_FIELDS)[number];
 
 /** What happened in a period. A plain object: it may be sent as JSON. */
@@ -65,7 +83,8 @@ export interface LedgerSnapshot {
 export const LEDGER: unique symbol = Symbol.for('zerohop.ledger') as never;
 
 const HOUR_MS = 3_600_000;
-const AGE_SHARE = 1 / 32;
+const DAY_MS = 24 * HOUR_MS;
+const AGE_SHARE = 1 / 64;
 
 /** So many lookups are timed at first, then one of 64. */
 const TIMED_FIRST = 1024;
@@ -84,10 +103,20 @@ export function addTally(to: Tally, more: Tally): void {
   for (const name of OTHER_FIELDS) to[name] += more[name];
 }
 
-function copyOf(period: Period, to: number): Period {
-  const copy = { from: period.from, to, ...emptyTally() };
-  addTally(copy, period);
-  return copy;
+/** A period that is over, in less memory: when, and its figures in the order of the lists above. */
+type Packed = Float64Array;
+
+function pack(period: Period): Packed {
+  const ofKinds = KINDS.flatMap((kind) => KIND_FIELDS.map((name) => period[kind][name]));
+  return Float64Array.of(period.from, period.to, ...ofKinds, ...OTHER_FIELDS.map((name) => period[name]));
+}
+
+function unpack(packed: Packed): Period {
+  let at = 2;
+  const period = { from: packed[0]!, to: packed[1]!, ...emptyTally() };
+  for (const kind of KINDS) for (const name of KIND_FIELDS) period[kind][name] = packed[at++]!;
+  for (const name of OTHER_FIELDS) period[name] = packed[at++]!;
+  return period;
 }
 
 /** Whether it is a number that can have been measured. What native code read may have been written over. */
@@ -104,7 +133,9 @@ export function usageOf(given: unknown): CheckedUsage | undefined {
 export class Ledger {
   readonly model: string;
   readonly version: string;
-  readonly #past: Period[] = [];
+  readonly #past: Packed[] = [];
+  /** Sum of them. */
+  readonly #before = emptyTally();
   #now: Period;
   /** When the period ends. */
   #end = 0;
@@ -168,14 +199,16 @@ export class Ledger {
 
   snapshot(): ModelLedger {
     this.#settle(this.#now);
-    const past = this.#past.map((period) => copyOf(period, period.to));
-    return { model: this.model, version: this.version, periods: [...past, copyOf(this.#now, this.#now.to)] };
+    const periods = [...this.#past, pack(this.#now)].map(unpack);
+    return { model: this.model, version: this.version, periods };
   }
 
   /** Sum of all periods. */
   total(): Tally {
+    this.#settle(this.#now);
     const total = emptyTally();
-    for (const period of this.snapshot().periods) addTally(total, period);
+    addTally(total, this.#before);
+    addTally(total, this.#now);
     return total;
   }
 
@@ -193,7 +226,8 @@ export class Ledger {
 
   #turn(): void {
     this.#settle(this.#now);
-    this.#past.push(this.#now);
+    addTally(this.#before, this.#now);
+    this.#past.push(pack(this.#now));
     this.#now = this.#open();
     this.#merge();
   }
@@ -203,10 +237,12 @@ export class Ledger {
     const past = this.#past;
     for (let i = 0; i + 1 < past.length; ) {
       const [one, next] = [past[i]!, past[i + 1]!];
-      if (next.to - one.from > (wall.ms - next.to) * AGE_SHARE) ++i;
+      const [from, to] = [one[0]!, next[1]!];
+      const most = (wall.ms - to) * AGE_SHARE;
+      const sameDay = Math.floor(from / DAY_MS) === Math.floor(to / DAY_MS);
+      if (to - from > most || !(sameDay || most > DAY_MS)) ++i;
       else {
-        addTally(one, next);
-        one.to = next.to;
+        past[i] = one.map((figure, at) => (at === 0 ? from : at === 1 ? to : figure + next[at]!));
         past.splice(i + 1, 1);
       }
     }

@@ -1,0 +1,20 @@
+// The ES module face of `zerohop/report`; see index.mts.
+export {
+  GPU_PRICES,
+  type InstancePrice,
+  type LedgerSnapshot,
+  type LedgerSource,
+  ledgerOf,
+  type ModelMoney,
+  type ModelPrice,
+  type MoneyOptions,
+  type MoneyReport,
+  type PriceTable,
+  type Range,
+  report,
+  reportText,
+  type SavedSeconds,
+  type SavedUsd,
+  type TokenPrice,
+  tokenPrices,
+} from './report.js';
