@@ -130,6 +130,8 @@ struct Expected {
   Spaces::Mark space;
 };
 
+class StagedValue;
+
 // What a value is stored with.
 struct StoreOptions {
   uint64_t expires_us = kNever;
@@ -143,6 +145,7 @@ struct StoreOptions {
   bool edited = false;             // EntryFacts::edited
   bool keep_old = false;           // a refused store leaves the older value of the key, as it does with `expected`
   const uint64_t* hash = nullptr;  // of this key in this keyspace, if the caller has it from FetchForStores
+  StagedValue* staged = nullptr;   // this value, copied into the cache before (staged_value.h)
 
   bool plain() const { return expires_us == kNever && cost == 0 && tags.empty(); }
 };
@@ -285,6 +288,8 @@ class Cache {
 
   // The largest value that `Set` can take with a key of `key_bytes`.
   size_t ValueBytesMax(size_t key_bytes) const;
+  // Whether it gets a run of segments to itself.
+  bool IsLarge(size_t key_bytes, size_t value_bytes) const;
 
   // Which segments may be shown, and which buffers must go.
   ExposureControl& exposure() { return exposure_; }
@@ -318,6 +323,7 @@ class Cache {
  private:
   static constexpr uint32_t kVerifyEvery = 256;  // hits, on average; at irregular distances (D17)
   friend class Exclusive;
+  friend class StagedValue;
 
   Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words);
 
@@ -390,7 +396,12 @@ class Cache {
                           Reservation* room);
   SetOutcome SetSmall(Session& session, const Newcomer& newcomer, Reservation* room);
   SetOutcome SetLarge(Session& session, const Newcomer& newcomer, Reservation* room);
-  void Write(const Reservation& reservation, const Newcomer& newcomer);
+  // Room for a large value, with a writer counted until LeaveRun.
+  SetOutcome TakeRun(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
+                     Reservation* room);
+  void LeaveRun(const Reservation& room) noexcept;
+  // `staged`: the value is there already.
+  void Write(const Reservation& reservation, const Newcomer& newcomer, bool staged = false);
   SetOutcome Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
   // An end that an entry shall get.
   struct NewEnd {
@@ -405,7 +416,6 @@ class Cache {
   bool MoveWithEnd(Index::Writer& writer, uint64_t at, const Entry& entry, const Reservation& room, NewEnd& end);
   void TellTouched(const Index::Writer& writer, const NewEnd& end) const;
   void CountRefusal(Session& session, uint16_t space, SetOutcome outcome);
-  bool IsLarge(size_t key_bytes, size_t value_bytes) const;
   uint32_t Ticks() const;
   void PayFromBudget();
   bool Refused(Session& session, Newcomer& newcomer);

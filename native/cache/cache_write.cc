@@ -6,6 +6,7 @@
 #include "base/checksum.h"
 #include "cache/cache.h"
 #include "cache/entry.h"
+#include "cache/staged_value.h"
 
 namespace zerohop {
 namespace {
@@ -203,8 +204,9 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
   return published;
 }
 
-SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservation* taken) {
-  const size_t bytes = EntryBytesMax(newcomer.extension_words, newcomer.key.size(), newcomer.value.size());
+SetOutcome Cache::TakeRun(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
+                          Reservation* room) {
+  const size_t bytes = EntryBytesMax(words, key_bytes, value_bytes);
   const auto count = static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes());
   uint32_t first = 0;
   switch (evictor_.MakeRun(session, count, kSpareSegments, &first)) {
@@ -213,24 +215,44 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservati
     case Evictor::Outcome::kReaders: return SetOutcome::kRefusedReaders;
   }
   const uint64_t at = arena_->StartOf(first);
-  const Reservation room{first, at, LayOut(at, newcomer.extension_words, newcomer.key.size(), newcomer.value.size())};
-  *taken = room;
+  *room = {first, at, LayOut(at, words, key_bytes, value_bytes)};
   Segment& segment = arena_->segment(first);
-  arena_->Own(first, keyspaces_.NewcomersOf(newcomer.space).scope());
-  segment.used_bytes = room.layout.end - at;
-  segment.view_at = static_cast<uint32_t>(room.layout.value_at - at);
-  segment.view_bytes = static_cast<uint32_t>(newcomer.value.size());
+  arena_->Own(first, keyspaces_.NewcomersOf(space).scope());
+  segment.used_bytes = room->layout.end - at;
+  segment.view_at = static_cast<uint32_t>(room->layout.value_at - at);
+  segment.view_bytes = static_cast<uint32_t>(value_bytes);
   segment.appended.store(1, std::memory_order_relaxed);
   segment.writers.fetch_add(1, std::memory_order_relaxed);
   segment.sealed_at = seal_clock_.fetch_add(1, std::memory_order_relaxed);
-  Write(room, newcomer);
-  const SetOutcome published = Publish(session, room, newcomer);
+  return SetOutcome::kStored;
+}
+
+void Cache::LeaveRun(const Reservation& room) noexcept {
+  Segment& segment = arena_->segment(room.segment);
   segment.state.store(SegmentState::kSealed, std::memory_order_release);
   segment.writers.fetch_sub(1, std::memory_order_release);
+}
+
+SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservation* room) {
+  const size_t key_bytes = newcomer.key.size(), value_bytes = newcomer.value.size();
+  std::optional<Reservation> staged;
+  if (newcomer.options.staged != nullptr) {
+    staged = newcomer.options.staged->TakeFor(keyspaces_.NewcomersOf(newcomer.space).scope(), newcomer.extension_words,
+                                              key_bytes, value_bytes);
+  }
+  if (staged) {
+    *room = *staged;
+  } else {
+    const SetOutcome outcome = TakeRun(session, newcomer.space, newcomer.extension_words, key_bytes, value_bytes, room);
+    if (outcome != SetOutcome::kStored) return outcome;
+  }
+  Write(*room, newcomer, staged.has_value());
+  const SetOutcome published = Publish(session, *room, newcomer);
+  LeaveRun(*room);
   return published;
 }
 
-void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
+void Cache::Write(const Reservation& room, const Newcomer& newcomer, bool staged) {
   std::byte* const arena = arena_->bytes();
   const Bytes key = newcomer.key, value = newcomer.value;
   if (newcomer.extension_words != 0) {
@@ -245,7 +267,9 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
   // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
   uint32_t checksum = 0;
-  if (options_.verify != Verify::kOff) {
+  if (staged) {
+    if (options_.verify != Verify::kOff) checksum = Checksum(arena + room.layout.value_at, value.size());
+  } else if (options_.verify != Verify::kOff) {
     checksum = CopyAndChecksum(arena + room.layout.value_at, value.data(), value.size());
   } else if (!value.empty()) {
     std::memcpy(arena + room.layout.value_at, value.data(), value.size());

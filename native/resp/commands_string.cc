@@ -24,14 +24,16 @@ enum class Answer : uint8_t { kOk, kOneOrZero };
 
 void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, Answer answer = Answer::kOk) {
   const auto end_ms = EndOf(context, options.flags, options.end);
-  if (!end_ms) return;
+  if (!end_ms || !KeyFits(context, key)) return;
   Next next = Next::Store(value, *end_ms == kNoEnd ? kNever : EndAt(context.server, *end_ms));
   next.cost = options.cost;
   next.tags = options.tags;
+  StoreOptions plain = OptionsFor(key, next.expires_us);
+  // What has tags is laid out otherwise.
+  if (options.tags.empty() && !context.worker.Stage(context.client, context.space, key, value, &plain)) return;
+  next.staged = plain.staged;
   constexpr uint32_t kLooks = SetOptions::kNx | SetOptions::kXx | SetOptions::kGet | SetOptions::kKeepTtl;
   if (!options.Has(kLooks)) {
-    if (!KeyFits(context, key)) return;
-    StoreOptions plain = OptionsFor(key, next.expires_us);
     plain.cost = next.cost;
     plain.tags = next.tags;
     plain.hash = context.worker.HashOf(context.space, key);
@@ -61,8 +63,9 @@ void SetPlain(Context& context) {
   if (!KeyFits(context, key)) return;
   StoreOptions options = OptionsFor(key, kNever);
   options.hash = context.worker.HashOf(context.space, key);
-  if (Stored(context, context.cache.Set(context.session, context.space, key, context.args.AsBytes(2), options)))
-    context.reply.Ok();
+  const Bytes value = context.args.AsBytes(2);
+  if (!context.worker.Stage(context.client, context.space, key, value, &options)) return;
+  if (Stored(context, context.cache.Set(context.session, context.space, key, value, options))) context.reply.Ok();
 }
 
 void Set(Context& context) {

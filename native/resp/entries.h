@@ -59,6 +59,7 @@ struct Next {
   float cost = 0;
   std::span<const std::string_view> tags{};
   bool edited = false;  // EntryFacts::edited
+  StagedValue* staged = nullptr;
 
   static Next Leave() { return {}; }
   static Next Delete() { return {.what = What::kDelete}; }
@@ -97,6 +98,7 @@ bool Update(Context& context, Bytes key, Compute compute) {
     options.expected = &expected;
     options.terms_of = next.keep_terms && there ? &key : nullptr;
     options.edited = next.edited;
+    options.staged = next.staged;
     const SetOutcome outcome = cache.Set(context.session, context.space, key, next.bytes, options);
     if (outcome == SetOutcome::kChanged) continue;
     return Stored(context, outcome);

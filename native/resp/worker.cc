@@ -351,6 +351,7 @@ void Worker::Park(Client& client, Parked why, uint64_t until_us) {
   client.Put(kClientParked);
   client.parked = why;
   client.parked_until_us = until_us;
+  Unstage(client);
   parked_.push_back(&client);
   if (until_us != kNever) next_cron_us_ = std::min(next_cron_us_, until_us);
 }
@@ -442,6 +443,7 @@ void Worker::GiveBackScraps() {
 }
 
 void Worker::Forget(Client& client) {
+  Unstage(client);
   if (client.in_ready) std::erase(ready_, &client);
   if (client.in_flush) std::erase(flush_, &client);
   if (client.Has(kClientParked)) std::erase(parked_, &client);

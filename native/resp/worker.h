@@ -37,6 +37,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "cache/cache.h"
+#include "cache/staged_value.h"
 #include "resp/changes.h"
 #include "resp/client.h"
 #include "resp/counts.h"
@@ -127,6 +128,11 @@ class Worker {
   void Resume(Client& client);
   // The running command has done a part: it is run again in the client's next turn.  The handler answers nothing.
   void GoOnInSteps(Client& client) { client.Put(kClientInSteps); }
+  // Copies a part of a large value into the cache before the running command stores it.  False: the command goes on in
+  // the client's next turn, and the handler returns.  True: `options->staged` has the value, if it was staged.
+  bool Stage(Client& client, uint16_t space, Bytes key, Bytes value, StoreOptions* options) {
+    return value.size() < kStagedBytesMin || StageSome(client, space, key, value, options);
+  }
   // CONFIG SET changed what timers follow.
   void LookAtClock() { next_cron_us_ = 0, WakeIfElsewhere(); }
 
@@ -160,6 +166,7 @@ class Worker {
   static constexpr size_t kWakeBytes = size_t{32} << 20, kTurnBytesMin = size_t{64} << 10;
   static constexpr size_t kTurnBytesMax = size_t{1} << 20;      // of replies
   static constexpr size_t kTurnInputBytes = size_t{256} << 10;  // of requests: taken in, and run
+  static constexpr size_t kStagedBytesMin = size_t{1} << 20;    // a smaller value is copied in one go
   static constexpr uint64_t kTurnUs = 500;                      // of slow commands
   static constexpr uint64_t kHeavyUs = 4000;                    // of a wake-up
   static constexpr uint64_t kAsideUs = 2000;                    // of a wake-up, for each of what is done beside turns
@@ -176,6 +183,14 @@ class Worker {
   struct HashedKey {
     const std::byte* at = nullptr;
     uint64_t hash = 0;
+  };
+
+  // A large value on its way into the cache.
+  struct Staging {
+    Staging(uint64_t its_client, Cache& cache, Session& session, uint16_t space, Bytes key, Bytes bytes)
+        : client(its_client), value(cache, session, space, key.size(), bytes.size()) {}
+    const uint64_t client;
+    StagedValue value;
   };
 
   // Batches, see worker_batch.cc.
@@ -245,6 +260,11 @@ class Worker {
   // Each worker looks after it has served someone: the others may sleep.
   bool LooksForExpired() const { return server_.cache().expects_expiry(); }
   bool OwesReplies(const Client& client) const;
+  bool StageSome(Client& client, uint16_t space, Bytes key, Bytes value, StoreOptions* options);
+  void Unstage(const Client& client) {
+    if (staging_ && staging_->client == client.id) [[unlikely]]
+      staging_.reset();
+  }
   void BuryClosed();
   void GiveBackScraps();
   void Forget(Client& client);
@@ -277,7 +297,8 @@ class Worker {
   SocketBatch batch_;
   std::unique_ptr<char[]> arrived_bytes_, deferred_bytes_;  // none without batches
   std::vector<Deferred> deferred_;
-  bool defers_ = false;  // replies wait for a batch: more clients are about to be served
+  std::optional<Staging> staging_;  // of one client at a time: what is staged cannot be evicted
+  bool defers_ = false;             // replies wait for a batch: more clients are about to be served
   LookAhead look_ahead_;
   HashedKey hashed_key_;
   uint16_t hashed_space_ = 0;

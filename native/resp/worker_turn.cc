@@ -38,6 +38,7 @@ void Worker::Turn(Client& client, bool may_read) {
   if (may_read && !ReadInto(client, &input, &in_place)) return;
   if (client.Has(kClientCloseAfterReply)) return client.input.Free();  // read so that its end is noticed
   if (IsHeld(client)) {
+    Unstage(client);  // it may be long until it reads
     client.heavy = true;
     return;
   }
@@ -215,11 +216,38 @@ bool Worker::RunOne(Client& client, const Args& args) {
   in_command_ = true;
   const Ran ran = Dispatch(*this, client, args, out_);
   in_command_ = false;
+  if (ran == Ran::kDone) Unstage(client);
   if (!after_reply_.empty()) {
     out_.Put(after_reply_);
     after_reply_.clear();
   }
   return ran == Ran::kDone;
+}
+
+// In as large steps as input is taken in.  Who comes while another client's value is staged waits for its turn.
+bool Worker::StageSome(Client& client, uint16_t space, Bytes key, Bytes value, StoreOptions* options) {
+  Cache& cache = server_.cache();
+  const bool fits = value.size() <= cache.ValueBytesMax(key.size()) && cache.IsLarge(key.size(), value.size());
+  if (!fits || client.Has(kClientInExec)) return true;
+  if (!staging_) {
+    staging_.emplace(client.id, cache, session_, space, key, value);
+    if (!staging_->value.has_room()) {
+      staging_.reset();
+      return true;
+    }
+  } else if (staging_->client != client.id) {
+    GoOnInSteps(client);
+    return false;
+  }
+  StagedValue& staged = staging_->value;
+  const size_t from = staged.copied();
+  staged.Append(value.subspan(from, std::min(kTurnInputBytes, value.size() - from)));
+  if (!staged.whole()) {
+    GoOnInSteps(client);
+    return false;
+  }
+  options->staged = &staged;
+  return true;
 }
 
 // Answers the GETs that were put off, as far as their client takes the replies: gives back `done`, or where the first

@@ -1,6 +1,7 @@
 // Clients that send too much, too little or too slowly, and what they must not do to others.
 #include <sys/resource.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -115,6 +116,54 @@ TEST(Pressure, TakesLargeValuesInAndOut) {
     CHECK(peer.Receive(Bulk(value).size()) == Bulk(value));
     sender.join();
   }
+}
+
+TEST(Pressure, StoresALargeValueInSteps) {
+  Served served(OnAnyPort(1), 64 * kMiB);
+  constexpr size_t kBytes = 16 * kMiB, kStepBytesMax = 512 << 10;
+  const std::string value = zerohop::testing::Filled("some bytes of it ", kBytes);
+  const std::string end = std::to_string(kBytes).append("\r\n").append(value);
+  for (const std::string& request :
+       {"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$" + end, "*4\r\n$5\r\nSETEX\r\n$3\r\nkey\r\n$3\r\n100\r\n$" + end,
+        "*3\r\n$5\r\nSETNX\r\n$3\r\nyek\r\n$" + end}) {
+    Peer peer(served);
+    REQUIRE(peer.Send(request));
+    CHECK(Eventually([&] { return served.server->held_bytes.load() == request.size(); }));
+    // All has arrived but the last two bytes.  What is left to be done takes many turns.
+    const uint64_t before = Counts(*served.server).passes;
+    REQUIRE(peer.Send("\r\n"));
+    const std::string reply = peer.ReceiveReply();
+    CHECK(reply == "+OK\r\n" || reply == ":1\r\n");
+    CHECK(Counts(*served.server).passes - before >= kBytes / kStepBytesMax);
+    CHECK(peer.Ask({"GET", request.substr(0, 60).find("yek") != std::string::npos ? "yek" : "key"}) == Bulk(value));
+  }
+}
+
+TEST(Pressure, StoresLargeValuesOfManyClientsOneAfterTheOther) {
+  Served served(OnAnyPort(1), 32 * kMiB);
+  std::vector<std::thread> threads;
+  std::atomic<int> stored{0};
+  // Two of them do not fit beside each other.
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, i] {
+      Peer peer(served);
+      const std::string value(12 * kMiB, static_cast<char>('a' + i));
+      stored += peer.Ask({"SET", "key", value}) == "+OK\r\n";
+      if (i % 2 == 0) {
+        stored += peer.Ask({"SET", "key", value, "XX", "KEEPTTL"}).size() > 0;
+      } else {
+        // In one go.
+        peer.Ask({"MULTI"});
+        peer.Ask({"SET", "key", value});
+        stored += peer.Ask({"EXEC"}) == "*1\r\n+OK\r\n";
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK_EQ(stored.load(), 12);
+  const std::string last = Peer(served).Ask({"GET", "key"});
+  CHECK_EQ(last.size(), Bulk(std::string(12 * kMiB, 'x')).size());
+  CHECK(last.find_first_not_of(last[last.size() / 2], 20) == last.size() - 2);
 }
 
 TEST(Pressure, RefusesABulkAboveItsLimit) {
