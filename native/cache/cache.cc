@@ -131,7 +131,7 @@ void Cache::StopListening(ChangeListener* listener) {
 
 // ---- Upkeep and figures
 
-SharedPolicy::Fill Cache::FillLevel() {
+SharedPolicy::Fill Cache::FillLevel(const Session& session) {
   const size_t entries = index_.size();
   size_t capacity = entries;
   if (!evicting()) {
@@ -141,7 +141,8 @@ SharedPolicy::Fill Cache::FillLevel() {
     constexpr size_t kTelling = 2;  // segments in use from which that can be told
     capacity = used < kTelling ? std::max(entries, FirstCapacity(options_)) : entries * std::max(used, usable) / used;
   }
-  return {entries, std::min(capacity, options_.max_entries), arena_->committed_segments() <= arena_->usable_segments()};
+  const bool settled = arena_->committed_segments() <= arena_->usable_segments();
+  return {entries, std::min(capacity, options_.max_entries), settled, gate_.IsOwner(session)};
 }
 
 void Cache::Maintain(bool idle) {

@@ -421,9 +421,9 @@ class Cache {
   bool Refused(Session& session, Newcomer& newcomer);
   void DrainAccesses(Session& session) {
     if (SharedPolicy::Due(session)) [[unlikely]]
-      policy_.Drain(session, FillLevel());
+      policy_.Drain(session, FillLevel(session));
   }
-  SharedPolicy::Fill FillLevel();
+  SharedPolicy::Fill FillLevel(const Session& session);
 
   const CacheOptions options_;
   const HashKey hash_key_;

@@ -26,6 +26,9 @@ class ExclusiveGate {
   // Waits until the section under way, if there is one, has ended.
   void Await() { const std::lock_guard wait(mutex_); }
 
+  // Whether this session is in a section: everybody else waits for it.
+  bool IsOwner(const Session& session) const { return owner_.load(std::memory_order_relaxed) == &session; }
+
   // While it lives, no section begins.  It does nothing if the session is in a section itself.
   class Pass {
    public:

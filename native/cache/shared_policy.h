@@ -24,9 +24,10 @@ class SharedPolicy {
  public:
   // How full the cache is when a buffer is drained.
   struct Fill {
-    size_t entries;   // now
-    size_t capacity;  // entries when it is full, as far as can be told
-    bool settled;     // the arena has given up as many bytes as bytes() says
+    size_t entries;        // now
+    size_t capacity;       // entries when it is full, as far as can be told
+    bool settled;          // the arena has given up as many bytes as bytes() says
+    bool hurried = false;  // others wait for this session: the tables grow later
   };
 
   SharedPolicy(const Policy::Options& options, EpochDomain& epochs, size_t capacity, size_t entries, size_t bytes_max)

@@ -121,4 +121,21 @@ TEST(Exclusive, SectionsOfManyThreadsComeOneAfterTheOther) {
   testing::CheckSettledCountsAgree(*cache);
 }
 
+TEST(Exclusive, LeavesThePolicysTablesToBeGrownAfterwards) {
+  const auto cache = MakeCache(64 * kMiB);
+  Client owner(*cache);
+  const auto bytes = [&] { return cache->Usage().policy_bytes; };
+  const auto set = [&](int from, int to) {
+    for (int i = from; i < to; ++i) owner.Set(Numbered("key", i), "value");
+  };
+  const size_t before = bytes();
+  {
+    Exclusive alone(*cache, owner.session());
+    set(0, 20000);
+    CHECK_EQ(bytes(), before);
+  }
+  set(20000, 30000);
+  CHECK(bytes() > before);
+}
+
 }  // namespace zerohop
