@@ -6,13 +6,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { ensureDebianPackages, PreparationError, root } from './prepare.mjs';
 
-/** What the vitest suite starts: Redis, which servers are compared with; clients in Python and C; an openssl. */
+/** What the vitest suite starts: Redis, which servers are compared with; clients in Python and C; judges of formats. */
 export const SUITE_TOOLS = [
   { commands: ['/usr/lib/python3/dist-packages/redis/__init__.py'], debianPackage: 'python3-redis' },
   { commands: ['/usr/include/hiredis/hiredis.h'], debianPackage: 'libhiredis-dev' },
   { commands: ['openssl'], debianPackage: 'openssl' },
   { commands: ['redis-server', 'redis-check-rdb'], debianPackage: 'redis-tools' },
   { commands: ['f2py3'], debianPackage: 'python3-numpy' },
+  { commands: ['promtool'], debianPackage: 'prometheus' },
 ];
 
 /**

@@ -180,4 +180,12 @@ export const suites: readonly Suite[] = [
     nodeFlags: [],
     wants: [REDIS],
   },
+  {
+    name: 'observe',
+    about: 'what metrics cost a get, and for how long a scrape of 1 000 keyspaces blocks the event loop',
+    module: 'observe/observe.mjs',
+    pinned: false,
+    nodeFlags: [],
+    wants: [],
+  },
 ];

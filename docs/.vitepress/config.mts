@@ -11,6 +11,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Serving other processes', link: '/guide/serving' },
+  { text: 'Metrics', link: '/METRICS' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'What takes a view', link: '/guide/what-takes-a-view' },
   { text: 'Eviction', link: '/EVICTION' },

@@ -23,6 +23,20 @@ export interface NativeCounts {
   exposures: number;
   youngCollections: number;
   forcedCollections: number;
+  /** What only models know: lib/model/outcomes.ts. The first three are corrections, and may be negative. */
+  movedHits: number;
+  movedCopies: number;
+  movedMisses: number;
+  stale: number;
+  coalesced: number;
+  negative: number;
+  bypassed: number;
+  runs: number;
+  runInputs: number;
+  runFailures: number;
+  runTimeouts: number;
+  verified: number;
+  mismatches: number;
   entries: number;
 }
 
@@ -46,6 +60,8 @@ export interface NativeStats extends NativeCounts {
   policyBytes: number;
   policyCapacity: number;
   policyTick: number;
+  /** µs since the cache was made. */
+  ageUs: number;
   threshold: number;
   evicting: boolean;
 }

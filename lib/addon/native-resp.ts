@@ -27,6 +27,8 @@ export interface NativeResp {
   serverStart(handle: number, settings: ServerSettings): number;
   serverPort(server: number): number;
   serverStats(server: number): number[];
+  /** For each command that was measured: its name, and its times as NativeObserve.spaceTimes fills them. */
+  serverTimes(server: number): (string | Float64Array)[];
   serverStop(server: number): void;
   /** Stops taking clients; settles when those that are there are gone, or the time is over. */
   serverDrain(server: number, ms: number, control: Int32Array): Promise<true | string>;
@@ -45,6 +47,7 @@ export const RESP_FUNCTIONS = {
   serverStart: true,
   serverPort: true,
   serverStats: true,
+  serverTimes: true,
   serverStop: true,
   serverDrain: true,
   serverCarrier: true,

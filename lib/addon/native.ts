@@ -9,9 +9,10 @@ import { TAGS_MAX } from '../base/options.js';
 import { loadAddon } from './addon.js';
 import { checkFunctions, checkNumbers } from './check.js';
 import { collectYoungGeneration } from './collect.js';
-import { CACHE_FUNCTIONS, type NativeCache } from './native-cache.js';
+import { CACHE_FUNCTIONS, type NativeCache, type NativeCounts } from './native-cache.js';
 import { FINGERPRINT_FUNCTIONS, type NativeFingerprint } from './native-fingerprint.js';
 import { INFERENCE_FUNCTIONS, type NativeInference } from './native-inference.js';
+import { type NativeObserve, OBSERVE_FUNCTIONS } from './native-observe.js';
 import { type NativeResp, RESP_FUNCTIONS } from './native-resp.js';
 import { type NativeWeights, WEIGHTS_FUNCTIONS } from './native-weights.js';
 
@@ -75,12 +76,27 @@ export const CONTROL_WORDS = 2;
 export const GIVE_UP = 0; // set by us
 export const DONE_KIB = 1;
 
+/** Times are told by bounds: the first is 2 ** TIME_BOUND_FIRST ns, each next one TIME_BOUND_STEP doublings more. */
+export const TIME_BOUNDS = 16; // how many
+export const TIME_BOUND_FIRST = 10;
+export const TIME_BOUND_STEP = 2;
+
 /** Lists of names. Native code knows each name by its place. */
 export const VERIFY = ['off', 'sample', 'trap'] as const;
 export const POLICIES = ['learned', 'score'] as const;
 export const STRATEGIES = ['auto', 'mmap', 'read', 'direct'] as const;
 export const EVICTION_REASONS = ['none', 'capacity', 'maxEntries', 'worth'] as const;
 export const ROW_TYPES = ['F32', 'F16', 'BF16', 'I8'] as const;
+/** What is counted for each keyspace (native/cache/counters.h). */
+export const COUNTS = [
+  ...['hits', 'misses', 'copiedHits', 'nearHits', 'sets'],
+  ...['refusedPinned', 'refusedReaders', 'refusedMemory', 'refusedWorth'],
+  ...['storedBytes', 'deletes', 'evicted', 'trimmed', 'expired', 'copiedForward', 'copiedForwardBytes'],
+  ...['evictedSegments', 'corrupted', 'exposures', 'youngCollections', 'forcedCollections'],
+  ...['movedHits', 'movedCopies', 'movedMisses', 'stale', 'coalesced', 'negative', 'bypassed'],
+  ...['runs', 'runInputs', 'runFailures', 'runTimeouts', 'verified', 'mismatches'],
+] as const satisfies readonly CountName[];
+export type CountName = Exclude<keyof NativeCounts, 'entries'>;
 
 /** The numbers that must be the same in native/binding/numbers.cc. @internal */
 export const NUMBERS: Record<string, number> = {
@@ -89,7 +105,8 @@ export const NUMBERS: Record<string, number> = {
   ...{ EXPIRES, AGE, FREQUENCY, COST, SIZE, STORE_TTL, STORE_COST, GAP, WORTH, THRESHOLD, IDLE, COSTED },
   ...{ STORED, ABSENT, SCAN_PARTS, LOCATION_WORDS, SLAB_HEADER_BYTES, NOTICE, ASLEEP, TAGS_MAX },
   ...{ HASH_STATE_BYTES, PROBES_MAX, CONTROL_WORDS, GIVE_UP, DONE_KIB },
-  ...placesIn({ VERIFY, POLICIES, EVICTION_REASONS, STRATEGIES, ROW_TYPES, NAN_KINDS }),
+  ...{ TIME_BOUNDS, TIME_BOUND_FIRST, TIME_BOUND_STEP },
+  ...placesIn({ VERIFY, POLICIES, EVICTION_REASONS, STRATEGIES, ROW_TYPES, NAN_KINDS, COUNTS }),
 };
 
 function placesIn(lists: Record<string, readonly string[]>): Record<string, number> {
@@ -117,14 +134,27 @@ interface Addon {
   readonly numbers?: Record<string, number>;
 }
 
-export interface Native extends NativeCache, NativeFingerprint, NativeInference, NativeWeights, NativeResp {
+export interface Native
+  extends NativeCache,
+    NativeFingerprint,
+    NativeInference,
+    NativeWeights,
+    NativeResp,
+    NativeObserve {
   /** Where native code writes the rest of an answer. The same array for every evaluation. */
   readonly registers: Uint32Array;
   /** Hits of near caches, one number for each keyspace. They are counted here, and native code reads them. */
   readonly nearHits: Float64Array;
 }
 
-const FUNCTIONS = [CACHE_FUNCTIONS, FINGERPRINT_FUNCTIONS, INFERENCE_FUNCTIONS, WEIGHTS_FUNCTIONS, RESP_FUNCTIONS];
+const FUNCTIONS = [
+  CACHE_FUNCTIONS,
+  FINGERPRINT_FUNCTIONS,
+  INFERENCE_FUNCTIONS,
+  WEIGHTS_FUNCTIONS,
+  RESP_FUNCTIONS,
+  OBSERVE_FUNCTIONS,
+];
 
 let tidyNear = (): void => {};
 

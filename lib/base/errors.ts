@@ -9,6 +9,7 @@ export type CacheErrorCode =
   | 'ERR_MODEL_NOT_CACHED' // predict with `only-if-cached`, and nothing is stored
   | 'ERR_MODEL_RESULT' // a model's `run` gave something else than one result for each input, or one that cannot be kept
   | 'ERR_MODEL_TIMEOUT' // a model's `run` took longer than its `timeout`
+  | 'ERR_CACHE_PEER' // a package that only this function needs is not installed; the message names it
   | 'ERR_CACHE_INTERNAL'; // a bug of ours: please report it with the message
 
 /** An error of the world's or of ours. A caller's mistake is a TypeError or RangeError; a miss is no error. */

@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import * as timers from 'node:timers';
 
-export const { clearInterval, clearTimeout, setInterval, setTimeout } = timers;
+export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = timers;
 
 /** ms since the process began. */
 export const now: () => number = performance.now.bind(performance);

@@ -25,19 +25,24 @@ export function serveCommand(): Command {
 async function serveUntilTold(settings: Settings): Promise<void> {
   const options = serveOptionsOf(settings);
   const { memoryLimit, pidFile } = settings;
+  const { addressOption, MetricsEndpoint } = await import('../observe/endpoint.js');
+  const metricsAt = settings.metrics === undefined ? undefined : addressOption('--metrics', `${settings.metrics}`);
   if (pidFile !== undefined) takePidFile(pidFile);
   const { open, serve } = await import('../index.js');
   const cache = open(memoryLimit === undefined ? {} : { maxBytes: memoryLimit });
+  const metrics = metricsAt && (await MetricsEndpoint.listen(cache, metricsAt)); // first: it keeps no process alive
   const server = serve(cache, options);
   await server.ready;
-  for (const address of server.addresses) print(`zerohop serves ${address}`);
-  if (process.send !== undefined) (await import('./daemon.js')).tellStarter(server.addresses);
-  tellSystemd('--ready', `--status=serves ${server.addresses.join(' ')}`);
+  const addresses = [...server.addresses, ...(metrics === undefined ? [] : [metrics.url])];
+  for (const address of addresses) print(`zerohop serves ${address}`);
+  if (process.send !== undefined) (await import('./daemon.js')).tellStarter(addresses);
+  tellSystemd('--ready', `--status=serves ${addresses.join(' ')}`);
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve);
   });
   print(`zerohop ends on ${signal}`);
   tellSystemd('STOPPING=1');
   await server.close({ drain: DRAIN });
+  await metrics?.close();
   cache.close();
 }

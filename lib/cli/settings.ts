@@ -23,6 +23,7 @@ export interface Settings {
   tlsCert?: string;
   tlsKey?: string;
   tlsCa?: string;
+  metrics?: string | number;
   pidFile?: string;
   logFile?: string;
 }
@@ -45,6 +46,7 @@ const FLAGS: Readonly<Record<keyof Settings, string | readonly [flags: string, d
   tlsCert: '--tls-cert <path>',
   tlsKey: '--tls-key <path>',
   tlsCa: '--tls-ca <path>',
+  metrics: '--metrics <address>',
   pidFile: '--pid-file <path>',
   logFile: '--log-file <path>',
 };

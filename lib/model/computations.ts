@@ -14,6 +14,7 @@ import type { Life } from './freshness.js';
 import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
 import { type CheckedUsage, type Ledger, type TokenUsage, usageOf } from './ledger.js';
 import { type CacheMode, joins } from './options.js';
+import type { Outcomes } from './outcomes.js';
 import type { Counts } from './report.js';
 import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
 
@@ -46,16 +47,18 @@ export class Computations<Input, In, Out> {
   readonly #parts: ComputationParts<Input, In, Out>;
   readonly #copies: Copies<Input>;
   readonly #counts: Counts;
+  readonly #outcomes: Outcomes;
   readonly #flights: Map<string, Flight<Input, In | Out>>;
   readonly #failures: Failures | undefined;
   readonly #backoff = new Backoff();
   readonly runner: Runner<Input, In, In | Out>;
   readonly inputs: KeptInputs<Input>;
 
-  constructor(parts: ComputationParts<Input, In, Out>, copies: Copies<Input>, counts: Counts) {
+  constructor(parts: ComputationParts<Input, In, Out>, copies: Copies<Input>, counts: Counts, outcomes: Outcomes) {
     this.#parts = parts;
     this.#copies = copies;
     this.#counts = counts;
+    this.#outcomes = outcomes;
     this.#flights = parts.flights;
     this.#failures = parts.negativeTtlMs > 0 ? new Failures(parts.negativeTtlMs) : undefined;
     this.inputs = new KeptInputs(parts.keepInputs, (key) => parts.answers.has(key));
@@ -64,7 +67,9 @@ export class Computations<Input, In, Out> {
       fail: (flight, reason) => this.#fail(flight, reason),
       ran: (flights, cost) => {
         for (const { purpose } of flights) if (purpose !== 'inner') parts.ledger.count(kindOf(purpose), cost);
+        outcomes.ran(flights.length, cost * flights.length);
       },
+      late: () => outcomes.timedOut(),
     };
     this.runner = new Runner(parts, landing);
   }
@@ -94,6 +99,7 @@ export class Computations<Input, In, Out> {
     const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
     if (known !== undefined) {
       this.#counts.joined++;
+      this.#outcomes.coalesced();
       return { flight: known, fresh: false };
     }
     this.#counts.missed++;
@@ -107,6 +113,7 @@ export class Computations<Input, In, Out> {
       tags = this.tagsFor(named);
     } catch {
       this.#counts.failed++;
+      this.#outcomes.failed();
       this.#backoff.failed(named.key.hex);
       return;
     }
@@ -251,6 +258,7 @@ export class Computations<Input, In, Out> {
 
   #fail(flight: Flight<Input, In | Out>, reason: unknown): void {
     this.#counts.failed++;
+    this.#outcomes.failed();
     this.#land(flight);
     // If every caller gave up, that says nothing about the input.
     if (!flight.stale) {

@@ -10,7 +10,7 @@
 
 import { CacheError } from '../base/errors.js';
 import { brand, isBranded } from '../base/kinds.js';
-import { rangeError, tagOption, typeError } from '../base/options.js';
+import { tagOption } from '../base/options.js';
 import { now } from '../base/time.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Entry } from '../cache/entry.js';
@@ -22,7 +22,8 @@ import { Finder, type ManyInputs, type Naming } from './finder.js';
 import { type Flight, type Purpose, until } from './flights.js';
 import type { Life } from './freshness.js';
 import { LEDGER, type Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
-import { type Asked, type CacheMode, joins, looks, type PredictOptions, predictOptions } from './options.js';
+import { type Asked, type CacheMode, inputsOf, joins, looks, type PredictOptions, predictOptions } from './options.js';
+import { Outcomes } from './outcomes.js';
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
 import { Verification, type VerifyOptions } from './verification.js';
 
@@ -36,7 +37,6 @@ interface Begun<Input, In, Out> {
 
 /** What a model works with. @internal */
 export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, Out> {
-  readonly version: string;
   readonly scope: Scope;
   /** Makes keys: one for each replica. */
   readonly namings: readonly Naming[];
@@ -49,23 +49,6 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
 
 /** The share of hits that are counted as uses of their input, for `keepInputs`. */
 const KEEP_SHARE = 1 / 4;
-
-/** The most inputs of one batch: the results of more would fill the memory. */
-const INPUTS_MAX = 2 ** 24;
-
-/** Reads each input once. Getters of inputs, and tags, are the caller's code, which may change the array. */
-function inputsOf<Input>(given: readonly Input[]): Input[] {
-  if (!Array.isArray(given)) throw typeError('inputs', 'an array', given);
-  const { length } = given;
-  if (length > INPUTS_MAX) throw rangeError('inputs.length', `at most ${INPUTS_MAX} inputs`, length);
-  const inputs: Input[] = [];
-  for (let i = 0; i < length; ++i) {
-    const input = given[i] as Input;
-    if (input === undefined && !Object.hasOwn(given, i)) throw typeError(`inputs[${i}]`, 'an input, not a hole', input);
-    inputs.push(input);
-  }
-  return inputs;
-}
 
 /** A model whose results are kept. Made by `cache.model()`. */
 export class Model<Input, In, Out> {
@@ -83,6 +66,7 @@ export class Model<Input, In, Out> {
   readonly #copies: Copies<Input>;
   readonly #computations: Computations<Input, In, Out>;
   readonly #verification: Verification<In> | undefined;
+  readonly #outcomes: Outcomes;
   readonly #counts: Counts = {
     hits: 0,
     staleHits: 0,
@@ -107,7 +91,8 @@ export class Model<Input, In, Out> {
     this.#ledger = parts.ledger;
     this.#life = parts.life;
     this.#copies = new Copies(parts.rules);
-    this.#computations = new Computations(parts, this.#copies, this.#counts);
+    this.#outcomes = new Outcomes(answers);
+    this.#computations = new Computations(parts, this.#copies, this.#counts, this.#outcomes);
     this.#verification = verify === undefined ? undefined : new Verification(verify, codec, this);
   }
 
@@ -152,7 +137,9 @@ export class Model<Input, In, Out> {
       const found = this.#find(finder, input, value);
       if (found !== undefined) {
         const freshness = this.#life.ends ? this.#life.of(finder.left) : 'fresh';
-        if (freshness !== 'if-error' || mode === 'only-if-cached') {
+        const served = freshness !== 'if-error' || mode === 'only-if-cached';
+        if (freshness !== 'fresh') this.#outcomes.old(served); // at once: see there
+        if (served) {
           this.#counts.hits++;
           const { cost } = finder;
           const avoidsRun = mode !== 'only-if-cached' && purpose === 'asked';
@@ -173,11 +160,12 @@ export class Model<Input, In, Out> {
       const failure = computations.failure(key.hex);
       if (failure !== undefined) {
         this.#counts.failedAgain++;
+        this.#outcomes.negative();
         if (stale === undefined) throw failure.reason;
         this.#counts.staleOnError++;
         return stale;
       }
-    }
+    } else this.#outcomes.bypassed();
     const begun = now();
     const named = this.#named(finder, input, key);
     this.#ledger.now.overheadMs += now() - begun;
@@ -232,6 +220,7 @@ export class Model<Input, In, Out> {
     const found = looks(mode) ? finder.findMany(inputs) : undefined;
     const results: (In | Out | undefined)[] = found?.results ?? new Array<undefined>(inputs.length).fill(undefined);
     if (found !== undefined) this.#ledger.now.overheadMs += now() - began;
+    else this.#outcomes.bypassed(inputs.length);
     const places: number[] = [];
     for (let i = 0; i < results.length; ++i) {
       if (results[i] === undefined) places.push(i);
@@ -481,6 +470,7 @@ export class Model<Input, In, Out> {
       .then((computed) => {
         const { differs, distrusts } = this.#verification!.compare(key.hex, served as unknown as In, computed as In);
         this.#ledger.now.compared++;
+        this.#outcomes.verified(!differs);
         // A wrong answer saved nothing.
         if (differs && cost !== undefined) this.#ledger.count('rejected', cost, this.#computations.usageOf(served));
         if (distrusts) this.clear();

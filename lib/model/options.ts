@@ -245,3 +245,22 @@ export function signalOption(signal: unknown): AbortSignal | undefined {
 export const looks = (mode: CacheMode) => mode === 'default' || mode === 'only-if-cached';
 /** Whether the caller may join a computation under way. @internal */
 export const joins = (mode: CacheMode) => mode === 'default';
+
+/** The most inputs of one batch: the results of more would fill the memory. */
+const BATCH_INPUTS_MAX = 2 ** 24;
+
+/**
+ * Reads each input once. Getters of inputs, and tags, are the caller's code, which may change the array. @internal
+ */
+export function inputsOf<Input>(given: readonly Input[]): Input[] {
+  if (!Array.isArray(given)) throw typeError('inputs', 'an array', given);
+  const { length } = given;
+  if (length > BATCH_INPUTS_MAX) throw rangeError('inputs.length', `at most ${BATCH_INPUTS_MAX} inputs`, length);
+  const inputs: Input[] = [];
+  for (let i = 0; i < length; ++i) {
+    const input = given[i] as Input;
+    if (input === undefined && !Object.hasOwn(given, i)) throw typeError(`inputs[${i}]`, 'an input, not a hole', input);
+    inputs.push(input);
+  }
+  return inputs;
+}

@@ -24,6 +24,8 @@ export interface Landing<Input, In, Result> {
   fail(flight: Flight<Input, Result>, reason: unknown): void;
   /** The run is over, well or not. Called once, before the others. */
   ran(flights: readonly Flight<Input, Result>[], cost: number): void;
+  /** A run took too long. */
+  late(): void;
 }
 
 export class Runner<Input, In, Result> {
@@ -136,6 +138,7 @@ export class Runner<Input, In, Result> {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.timedOut++;
+        this.#landing.late();
         const message = `run of ${name}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
         const reason = new CacheError('ERR_MODEL_TIMEOUT', message);
         reject(reason); // before the signal is aborted, which may make the run fail with another error

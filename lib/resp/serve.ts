@@ -115,6 +115,11 @@ export class Server {
   }
 }
 
+/** The running servers of a cache, of this thread. @internal */
+export function serversOf(cache: Cache): Server[] {
+  return [...running].flatMap(([server, served]) => (served === cache ? server : []));
+}
+
 /** Loopback's IPv6 address is left out: it is one more name for what the first address reaches. */
 function addressesOf({ tcp, hosts, path }: CheckedServeOptions['settings'], port: number): string[] {
   const addresses = tcp ? hosts.filter((host) => !host.startsWith('-')).map((host) => urlOf('redis', host, port)) : [];

@@ -16,7 +16,7 @@ namespace {
 bool AddFunctions(napi_env env, Evaluation* evaluation, napi_value library) {
   const std::span<const Function> rooms[] = {
       CacheFunctions(),   ReadFunctions(),          WriteFunctions(),  FingerprintFunctions(), InferenceFunctions(),
-      WeightsFunctions(), WeightsHeaderFunctions(), TensorFunctions(), RespFunctions(),
+      WeightsFunctions(), WeightsHeaderFunctions(), TensorFunctions(), RespFunctions(),        ObserveFunctions(),
   };
   for (const auto& room : rooms) {
     for (const auto& [name, call] : room) {

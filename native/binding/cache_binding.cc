@@ -161,10 +161,25 @@ void PutCounts(napi_env env, Napi::Object& into, const CountTotals& counts) {
                 {"corrupted", Count::kCorrupted},
                 {"exposures", Count::kExposures},
                 {"youngCollections", Count::kYoungGcs},
-                {"forcedCollections", Count::kForcedGcs}};
+                {"forcedCollections", Count::kForcedGcs},
+                {"movedHits", Count::kMovedHits},
+                {"movedCopies", Count::kMovedCopies},
+                {"movedMisses", Count::kMovedMisses},
+                {"stale", Count::kStale},
+                {"coalesced", Count::kCoalesced},
+                {"negative", Count::kNegative},
+                {"bypassed", Count::kBypassed},
+                {"runs", Count::kRuns},
+                {"runInputs", Count::kRunInputs},
+                {"runFailures", Count::kRunFailures},
+                {"runTimeouts", Count::kRunTimeouts},
+                {"verified", Count::kVerified},
+                {"mismatches", Count::kMismatches}};
   static_assert(std::size(kNames) == kCountNumber, "every count is told");
   for (const auto& [name, which] : kNames) {
-    into.Set(name, Napi::Number::New(env, static_cast<double>(counts[static_cast<size_t>(which)])));
+    // Signed: a correction is negative.
+    const auto count = static_cast<int64_t>(counts[static_cast<size_t>(which)]);
+    into.Set(name, Napi::Number::New(env, static_cast<double>(count)));
   }
 }
 
@@ -209,6 +224,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   put("policyBytes", usage.policy_bytes);
   put("policyCapacity", usage.policy_capacity);
   put("policyTick", usage.policy_tick);
+  put("ageUs", usage.age_us);
   stats.Set("threshold", Napi::Number::New(env, usage.threshold));
   stats.Set("evicting", Napi::Boolean::New(env, usage.evicting));
   return stats;

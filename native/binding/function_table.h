@@ -36,5 +36,6 @@ std::span<const Function> WeightsFunctions();
 std::span<const Function> WeightsHeaderFunctions();
 std::span<const Function> TensorFunctions();
 std::span<const Function> RespFunctions();
+std::span<const Function> ObserveFunctions();
 
 }  // namespace zerohop::binding

@@ -18,6 +18,8 @@
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/job.h"
+#include "binding/numbers.h"
+#include "resp/command_table.h"
 #include "resp/server.h"
 #include "resp/worker.h"
 
@@ -186,6 +188,30 @@ napi_value ServerStats(napi_env env, napi_callback_info info) {
   return array;
 }
 
+// serverTimes(server): for each command that was measured its name, and a Float64Array as spaceTimes fills it.
+napi_value ServerTimes(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const auto server = ServerOf(env, args);
+  napi_value all;
+  if (server == nullptr || napi_create_array(env, &all) != napi_ok) return nullptr;
+  uint32_t place = 0;
+  for (const auto& [command, of_workers] : server->CommandTimesNow()) {
+    const std::string name = resp::CommandTable::FullName(*command);
+    constexpr size_t kNumbers = kTimeBounds + 2;
+    void* memory = nullptr;
+    napi_value text, buffer, times;
+    if (napi_create_string_utf8(env, name.data(), name.size(), &text) != napi_ok ||
+        napi_create_arraybuffer(env, kNumbers * sizeof(double), &memory, &buffer) != napi_ok ||
+        napi_create_typedarray(env, napi_float64_array, kNumbers, buffer, 0, &times) != napi_ok) {
+      return nullptr;
+    }
+    for (const Histogram* const histogram : of_workers) AddTimes(*histogram, static_cast<double*>(memory));
+    napi_set_element(env, all, place++, text);
+    napi_set_element(env, all, place++, times);
+  }
+  return all;
+}
+
 // serverStop(server): joins its threads.  One that was stopped stays so.
 napi_value ServerStop(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
@@ -347,6 +373,7 @@ constexpr Function kRespFunctions[] = {
     {"serverStart", Guarded<ServerStart>},
     {"serverPort", Guarded<ServerPort>},
     {"serverStats", Guarded<ServerStats>},
+    {"serverTimes", Guarded<ServerTimes>},
     {"serverStop", Guarded<ServerStop>},
     {"serverDrain", Guarded<ServerDrain>},
     {"serverCarrier", Guarded<ServerCarrier>},
@@ -370,9 +397,9 @@ namespace {
 napi_value NotHere(napi_env env, napi_callback_info) { return Throw(env, {Code::kIo, "a server needs Linux"}); }
 
 constexpr Function kRespFunctions[] = {
-    {"serverStart", NotHere}, {"serverPort", NotHere},        {"serverStats", NotHere},      {"serverStop", NotHere},
-    {"serverDrain", NotHere}, {"serverCarrier", NotHere},     {"serverOpenStream", NotHere}, {"serverFeed", NotHere},
-    {"serverSent", NotHere},  {"serverCloseStream", NotHere},
+    {"serverStart", NotHere}, {"serverPort", NotHere},  {"serverStats", NotHere},       {"serverStop", NotHere},
+    {"serverTimes", NotHere}, {"serverDrain", NotHere}, {"serverCarrier", NotHere},     {"serverOpenStream", NotHere},
+    {"serverFeed", NotHere},  {"serverSent", NotHere},  {"serverCloseStream", NotHere},
 };
 
 }  // namespace

@@ -186,6 +186,7 @@ CacheUsage Cache::Usage() {
   usage.policy_bytes = policy_.bytes();
   usage.policy_capacity = policy_.capacity();
   usage.policy_tick = policy_.tick_requests();
+  usage.age_us = CoarseNowUs() - born_us_;
   usage.threshold = appraiser_.threshold();
   usage.segment_bytes = arena_->segment_bytes();
   usage.segments = arena_->segment_count();

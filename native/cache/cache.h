@@ -52,6 +52,7 @@
 #include "cache/exposure_control.h"
 #include "cache/index.h"
 #include "cache/keyspaces.h"
+#include "cache/run_times.h"
 #include "cache/session.h"
 #include "cache/session_list.h"
 #include "cache/shared_policy.h"
@@ -163,6 +164,7 @@ struct CacheUsage {
   size_t keyspaces, keyspaces_max, scopes, scopes_max;
   size_t entries, indexed, index_bytes, arena_bytes, segment_bytes, fixed_bytes;
   size_t policy_bytes, policy_capacity;
+  uint64_t age_us;  // since it was made
   float threshold;
   uint32_t policy_tick;  // requests
   uint32_t segments, free_segments, retired_segments, committed_segments, exposed_segments, exposure_limit;
@@ -318,6 +320,8 @@ class Cache {
   CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }
   size_t space_count() const { return spaces_.size(); }
+  // How long the runs of a keyspace's model took.
+  RunTimes& run_times() { return run_times_; }
   std::string NameOf(uint16_t space) const { return spaces_.At(space).name; }
 
  private:
@@ -431,6 +435,7 @@ class Cache {
   Arena* const arena_;  // one reference of it is ours
   const std::shared_ptr<VersionWords> version_words_;
   EpochDomain epochs_;
+  RunTimes run_times_;
   SessionList sessions_{epochs_};
   Index index_;
   SharedPolicy policy_;

@@ -33,6 +33,21 @@ enum class Count : size_t {
   kExposures,  // external buffers made
   kYoungGcs,   // collections of the young generation brought about
   kForcedGcs,  // collections of the whole heap brought about
+  // What models tell (Cache::counters of their keyspace).  Each request has one outcome.  The engine counted a hit or a
+  // miss before the model knew better: then the engine's count is corrected by a negative number in kMoved….
+  kMovedHits,    // views
+  kMovedCopies,  // of the copied hits
+  kMovedMisses,
+  kStale,        // answered beyond their time to live
+  kCoalesced,    // joined a run under way
+  kNegative,     // answered with the error of a run that failed a moment ago
+  kBypassed,     // asked for without a look into the cache
+  kRuns,         // runs of the model
+  kRunInputs,    // inputs of those runs
+  kRunFailures,  // inputs that failed
+  kRunTimeouts,  // runs that took too long
+  kVerified,     // hits that were computed again
+  kMismatches,   // of those, that differed
   kLast
 };
 inline constexpr size_t kCountNumber = static_cast<size_t>(Count::kLast);
@@ -41,6 +56,7 @@ using CountTotals = std::array<uint64_t, kCountNumber>;
 
 class Counters {
  public:
+  // `by` may be a negative number, as two's complement: a correction.
   void Add(Count which, uint64_t by = 1) {  // owner thread only
     std::atomic<uint64_t>& value = values_[static_cast<size_t>(which)];
     value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);

@@ -32,6 +32,9 @@ class ErrorCounts {
   std::map<std::string, uint64_t, std::less<>> by_code;
 };
 
+// One in so many brief commands is timed: reading the clock twice costs a tenth of a SET.
+inline constexpr uint64_t kTimedEvery = 64;
+
 // Of one command, or one subcommand.
 struct CommandCounts {
   uint64_t calls = 0;

@@ -170,6 +170,20 @@ ServerFigures Server::Figures() {
           total.bytes_in, total.bytes_out};
 }
 
+std::vector<Server::TimesOfCommand> Server::CommandTimesNow() {
+  const ExclusiveLock exclusively(lock_);
+  std::vector<TimesOfCommand> all;
+  for (const Command* const command : CommandTable::Process().all()) {
+    TimesOfCommand one{command, {}};
+    for (const auto& worker : workers_) {
+      const Histogram* const times = worker->command_times().Of(command->index);
+      if (times != nullptr) one.of_workers.push_back(times);
+    }
+    if (!one.of_workers.empty()) all.push_back(std::move(one));
+  }
+  return all;
+}
+
 Client* Server::FindClient(uint64_t id) {
   for (const auto& worker : workers_) {
     const auto found = worker->clients().find(id);

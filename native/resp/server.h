@@ -34,6 +34,7 @@
 namespace zerohop::resp {
 
 class Worker;
+struct Command;
 struct Client;
 struct Message;
 class AclLog;
@@ -68,6 +69,13 @@ class Server {
 
   // Any thread.
   ServerFigures Figures();
+  // How long each command took that was measured: a histogram of each worker that ran it.  They are the server's, and
+  // grow while they are read.
+  struct TimesOfCommand {
+    const Command* command;
+    std::vector<const Histogram*> of_workers;
+  };
+  std::vector<TimesOfCommand> CommandTimesNow();
 
   // The port that TCP clients reach; 0 without TCP.
   int port() const { return port_; }

@@ -31,6 +31,7 @@ thread_local Worker* running_worker = nullptr;
 Worker::Worker(Server& server, size_t index)
     : server_(server),
       index_(index),
+      command_times_(CommandTable::Process().all().size()),
       read_buffer_(new char[kReadBytes]),
       out_(server.held_bytes_max(), &server.cache()),
       may_batch_(server.config().io_uring) {

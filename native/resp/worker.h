@@ -40,6 +40,7 @@
 #include "cache/staged_value.h"
 #include "resp/changes.h"
 #include "resp/client.h"
+#include "resp/command_times.h"
 #include "resp/counts.h"
 #include "resp/look_ahead.h"
 #include "resp/output.h"
@@ -102,6 +103,7 @@ class Worker {
   size_t index() const { return index_; }
   uint64_t now_us() const { return now_us_; }  // when the wake-up began, to some ms
   WorkerCounts& counts() { return counts_; }
+  CommandTimes& command_times() { return command_times_; }
   Client* Find(uint64_t client);                                                      // null: not one of its clients
   uint64_t current_client() const { return current_ != nullptr ? current_->id : 0; }  // whose turn it is
   // Changes::HandOut is called at the end of the wake-up.  From this worker's own thread.
@@ -274,6 +276,7 @@ class Worker {
   const size_t index_;
   Session session_;
   WorkerCounts counts_;
+  CommandTimes command_times_;
   pthread_t thread_{};
   bool running_ = false;
   int epoll_ = -1, wake_ = -1;

@@ -259,6 +259,9 @@ size_t Worker::RunGets(Client& client, size_t done) {
   std::array<Bytes, Cache::kBatchMax> keys;
   std::array<Hit, Cache::kBatchMax> hits;
   const size_t count = gets_.size();
+  CommandCounts& counts = counts_.by_command[get_index_];
+  const bool timed = counts.calls % kTimedEvery + count >= kTimedEvery;  // one of them is due
+  const uint64_t from = timed ? NowUs() : 0;
   for (size_t i = 0; i < count; ++i) keys[i] = gets_[i].key;
   if (count == 1) {
     hits[0] = cache.Find(Guard(), session_, space, keys[0]);
@@ -274,7 +277,12 @@ size_t Worker::RunGets(Client& client, size_t done) {
     else
       reply.Null();
   }
-  counts_.by_command[get_index_].calls += answered;
+  counts.calls += answered;
+  if (timed) {
+    const uint64_t each = (NowUs() - from) / answered;
+    counts.micros += each * kTimedEvery;
+    command_times_.Record(get_index_, each, kTimedEvery);
+  }
   counts_.commands += answered;
   client.commands += answered;
   client.last_command = CommandTable::Process().all()[get_index_];

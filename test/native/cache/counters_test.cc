@@ -42,6 +42,16 @@ TEST(Counters, AreOfTheOneWhoAddsAndSummedByWhoeverAsks) {
   CHECK_EQ(Of(totals, Count::kMisses), uint64_t{0});
 }
 
+TEST(Counters, AreCorrectedByNegativeNumbers) {
+  Counters one, other;
+  one.Add(Count::kMovedMisses, static_cast<uint64_t>(int64_t{-3}));
+  other.Add(Count::kMovedMisses);
+  CountTotals totals{};
+  one.AddTo(totals);
+  other.AddTo(totals);
+  CHECK_EQ(static_cast<int64_t>(Of(totals, Count::kMovedMisses)), int64_t{-2});
+}
+
 TEST(Counters, AddTheHitsOfANearCache) {
   Counters counters;
   double near_hits = 0;

@@ -8,10 +8,12 @@ import type { FakeListChatModel } from '@langchain/core/utils/testing';
 import type { EmbeddingModelMiddleware, LanguageModelMiddleware } from 'ai';
 import Keyv, { type KeyvStoreAdapter } from 'keyv';
 import { InferenceSession } from 'onnxruntime-node';
+import { type OpenMetricsContentType, type Registry, register } from 'prom-client';
 import { type Cache, float32, json, PUBLIC, utf8, type Weights } from 'zerohop';
 import { type CallOptions, embeddingMiddleware, isComplete, languageMiddleware } from 'zerohop/ai-sdk';
 import { keyvStore } from 'zerohop/keyv';
 import { areComplete, cachedEmbeddings, keepAnswers, llmCache } from 'zerohop/langchain';
+import { registerMetrics } from 'zerohop/metrics';
 import { transformersCache } from 'zerohop/transformers';
 
 export function aiSdk(cache: Cache): void {
@@ -69,4 +71,13 @@ export function transformers(cache: Cache): void {
 
 export async function onnxruntime(weights: Weights): Promise<InferenceSession> {
   return InferenceSession.create(new Uint8Array(0), { externalData: weights.externalData() });
+}
+
+export function promClient(cache: Cache, openMetrics: Registry<OpenMetricsContentType>): void {
+  const unregister: () => void = registerMetrics(cache, register, { name: 'embeddings', labels: 10 });
+  registerMetrics(cache);
+  registerMetrics(cache, openMetrics);
+  // @ts-expect-error: a register, not a metric
+  registerMetrics(cache, register.getSingleMetric('x'));
+  void unregister;
 }
