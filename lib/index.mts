@@ -92,6 +92,7 @@ export {
   type Row,
   type RowDType,
   type RunContext,
+  type RunEvent,
   type Savings,
   type SavingsOptions,
   type Scope,

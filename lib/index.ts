@@ -72,6 +72,7 @@ export type {
 export type { Stage } from './model/pipeline.js';
 export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
 export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
+export type { RunEvent } from './model/run-events.js';
 export { estimateSavings, type Savings, type SavingsOptions } from './model/savings.js';
 export type { Comparison, MismatchEvent, VerifyOptions } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';

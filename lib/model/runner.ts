@@ -5,9 +5,11 @@ import { isError, isThenable } from '../base/kinds.js';
 import { clearTimeout, now, setTimeout, soon } from '../base/time.js';
 import { askedInputs, type Flight, type Run } from './flights.js';
 import type { Results, RunContext } from './options.js';
+import { tracedRun } from './run-events.js';
 
 export interface RunnerParts<Input, In> {
   readonly name: string;
+  readonly version: string;
   readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
   readonly maxBatch: number;
   /** Runs at a time. */
@@ -88,7 +90,7 @@ export class Runner<Input, In, Result> {
 
   /** Never rejects. */
   async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
-    const { name } = this.#parts;
+    const { name, version } = this.#parts;
     const awaited = flights.filter(({ isAwaited }) => isAwaited).length;
     const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited };
     for (const flight of flights) flight.run = run;
@@ -103,13 +105,10 @@ export class Runner<Input, In, Result> {
     let results: Results<In>;
     let took: number;
     try {
-      results = await this.#results(flights, run.controller);
-      if (!Array.isArray(results) || results.length !== flights.length)
-        throw resultError(
-          `run of ${name}: expected an array of ${flights.length} results, received ${
-            Array.isArray(results) ? `one of ${results.length}` : typeof results
-          }`,
-        );
+      results = await tracedRun(
+        () => ({ model: name, version, inputs: flights.length, awaited }),
+        () => this.#results(flights, run.controller),
+      );
     } catch (reason) {
       for (const flight of flights) this.#landing.fail(flight, reason);
       return;
@@ -127,8 +126,18 @@ export class Runner<Input, In, Result> {
     }
   }
 
-  /** What `run` gives in time. After `timeout` its signal is aborted, and nobody waits for it any more. */
+  /** What `run` gives in time: a result for each flight. */
   async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
+    const results = await this.#inTime(flights, controller);
+    if (Array.isArray(results) && results.length === flights.length) return results;
+    const received = Array.isArray(results) ? `one of ${results.length}` : typeof results;
+    throw resultError(
+      `run of ${this.#parts.name}: expected an array of ${flights.length} results, received ${received}`,
+    );
+  }
+
+  /** After `timeout` its signal is aborted, and nobody waits for it any more. */
+  async #inTime(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
     const { name, run, timeoutMs } = this.#parts;
     const keys = flights.map(({ key }) => key.slice()); // copies: `run` may change them
     const inputs = flights.map(({ input }) => input);
