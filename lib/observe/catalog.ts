@@ -55,7 +55,7 @@ export const METRICS = metrics({
   model_failed_inputs_total: counter('Inputs whose run failed.', MODEL),
   model_timeouts_total: counter('Runs that took longer than their timeout.', MODEL),
   model_verifications_total: counter('Hits that were computed again, by outcome.', [...MODEL, 'outcome']),
-  model_saved_seconds_total: counter('Run time that hits saved: those not computed again, times the mean.', MODEL),
+  model_saved_seconds_total: counter('Run time that hits saved.', MODEL),
 
   memory_bytes: gauge('Memory by kind: segments of the arena, and what is needed beside them.', [...CACHE, 'kind']),
   capacity_bytes: gauge('Memory that the arena may take: the live, the free and the retired.', CACHE),
@@ -75,6 +75,7 @@ export const METRICS = metrics({
   server_errors_total: counter('Replies that were errors.', SERVER),
   server_received_bytes_total: counter('Bytes that clients sent.', SERVER),
   server_sent_bytes_total: counter('Bytes that clients were sent.', SERVER),
+  server_command_duration_seconds: histogram('How long commands took.', [...SERVER, 'command']),
 });
 
 export type MetricName = keyof typeof METRICS;
@@ -85,6 +86,12 @@ export interface Times {
   readonly upTo: readonly number[];
   readonly count: number;
   readonly seconds: number;
+}
+
+/** @param raw as native code tells them: the counts by bounds, how many there were, and their ns together */
+export function timesOf(raw: Float64Array): Times {
+  const [count, ns] = raw.subarray(-2) as unknown as [number, number];
+  return { upTo: [...raw.subarray(0, -2)], count, seconds: ns / 1e9 };
 }
 
 export interface Sample {

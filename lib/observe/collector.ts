@@ -63,8 +63,7 @@ export class Source {
     }
     const cache = this.#cache.deref();
     if (cache === undefined) return;
-    for (const server of serversOf(cache))
-      families.putServer(this.name, printable(server.addresses[0] ?? ''), server.stats());
+    for (const server of serversOf(cache)) families.putServer(this.name, server);
   }
 
   #handle(): number {

@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CacheStats } from '../cache/stats.js';
-import type { ServerStats } from '../resp/serve.js';
-import { type Family, METRICS, type MetricName, PLAIN_RESULTS, RESULTS, type Sample } from './catalog.js';
+import type { Server } from '../resp/serve.js';
+import { type Family, METRICS, type MetricName, PLAIN_RESULTS, RESULTS, type Sample, timesOf } from './catalog.js';
 import type { ModelRow, Row } from './keyspaces.js';
+import { printable } from './labels.js';
 
 export const { version } = JSON.parse(readFileSync(path.join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
   version: string;
@@ -76,8 +77,9 @@ export class Families {
     this.#add('model_saved_seconds_total', of, row.savedSeconds);
   }
 
-  putServer(cache: string, server: string, stats: ServerStats): void {
-    const of = [cache, server];
+  putServer(cache: string, server: Server): void {
+    const of = [cache, printable(server.addresses[0] ?? '')];
+    const stats = server.stats();
     this.#add('server_clients', of, stats.clients);
     this.#add('server_connections_total', of, stats.connections);
     this.#add('server_refused_connections_total', of, stats.refusedConnections);
@@ -85,6 +87,8 @@ export class Families {
     this.#add('server_errors_total', of, stats.errors);
     this.#add('server_received_bytes_total', of, stats.bytesIn);
     this.#add('server_sent_bytes_total', of, stats.bytesOut);
+    for (const [command, times] of server.times())
+      this.#add('server_command_duration_seconds', [...of, command], timesOf(times));
   }
 
   #add(name: MetricName, labels: readonly string[], value: Sample['value']): void {

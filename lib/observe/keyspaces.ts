@@ -8,7 +8,7 @@
 // label to another.
 
 import { COUNTS, type CountName, native, TIME_BOUNDS } from '../addon/native.js';
-import { RESULTS, type Times } from './catalog.js';
+import { RESULTS, type Times, timesOf } from './catalog.js';
 import { type Label, labelOf, OTHER } from './labels.js';
 
 /** Keyspaces that are read before the event loop goes on. Reading one takes some 0.3 µs. */
@@ -91,8 +91,7 @@ export class ModelRow extends Row {
   }
 
   get times(): Times {
-    const upTo = [...this.#times.subarray(0, TIME_BOUNDS)];
-    return { upTo, count: this.#times[TIME_BOUNDS]!, seconds: this.#times[TIME_BOUNDS + 1]! / 1e9 };
+    return timesOf(this.#times);
   }
 
   override begin(): void {

@@ -44,6 +44,24 @@ describe('zerohop serve --metrics', () => {
     expect(shown.get(`zerohop_server_commands_total{cache="default",server="${redisUrl}"}`)).toBeGreaterThan(2);
   });
 
+  test('shows how long commands took, and a client cannot set that back', async () => {
+    const client = await createClient({ url: redisUrl }).connect();
+    for (let i = 0; i < 300; ++i) await client.set(`${i}`, 'value');
+    const count = async (command: string) =>
+      samplesOf(await (await fetch(url)).text()).get(
+        `zerohop_server_command_duration_seconds_count{cache="default",server="${redisUrl}",command="${command}"}`,
+      );
+    const sets = (await count('set'))!;
+    expect(sets).toBeGreaterThanOrEqual(256);
+    expect(sets).toBeLessThanOrEqual(384);
+    await Promise.all(Array.from({ length: 640 }, (_, i) => client.get(`${i}`)));
+    expect(await count('get')).toBeGreaterThanOrEqual(512);
+    await client.sendCommand(['CONFIG', 'RESETSTAT']);
+    expect(await count('set')).toBe(sets);
+    expect(await count('config|resetstat')).toBe(1);
+    client.destroy();
+  });
+
   test('listens on loopback if only a port is given', () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
   });
@@ -152,7 +170,7 @@ describe('the endpoint', () => {
     const { port } = new URL(url);
     const socket = createConnection(Number(port), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
-    socket.end(`${method} ${place} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    socket.write(`${method} ${place} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     let answer = '';
     for await (const chunk of socket) answer += chunk;
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
