@@ -5,6 +5,7 @@ import * as caches from '@langchain/core/caches';
 import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import type { FakeListChatModel } from '@langchain/core/utils/testing';
+import { metrics, trace } from '@opentelemetry/api';
 import type { EmbeddingModelMiddleware, LanguageModelMiddleware } from 'ai';
 import Keyv, { type KeyvStoreAdapter } from 'keyv';
 import { InferenceSession } from 'onnxruntime-node';
@@ -14,6 +15,7 @@ import { type CallOptions, embeddingMiddleware, isComplete, languageMiddleware }
 import { keyvStore } from 'zerohop/keyv';
 import { areComplete, cachedEmbeddings, keepAnswers, llmCache } from 'zerohop/langchain';
 import { registerMetrics } from 'zerohop/metrics';
+import { otelMetrics, otelRuns } from 'zerohop/otel';
 import { transformersCache } from 'zerohop/transformers';
 
 export function aiSdk(cache: Cache): void {
@@ -80,4 +82,13 @@ export function promClient(cache: Cache, openMetrics: Registry<OpenMetricsConten
   // @ts-expect-error: a register, not a metric
   registerMetrics(cache, register.getSingleMetric('x'));
   void unregister;
+}
+
+export function openTelemetry(cache: Cache): void {
+  const meter = metrics.getMeter('test');
+  const stop: () => void = otelMetrics(cache, { meter, name: 'embeddings', labels: 10 });
+  otelRuns({ meter, tracer: trace.getTracer('test') });
+  // @ts-expect-error: a tracer is no meter
+  otelMetrics(cache, { meter: trace.getTracer('test') });
+  void stop;
 }
