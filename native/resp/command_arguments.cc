@@ -114,6 +114,7 @@ constexpr struct {
     {"unlink", "$key*"},
     {"unsubscribe", "[channel*]"},
     {"watch", "$key*"},
+    {"zh.explain", "$key"},
     {"zh.gather", "$key*"},
     {"zh.getlease", "$key #ttl [#milliseconds=WAIT] [#milliseconds=STALE]"},
     {"zh.purge", "tag"},

@@ -8,7 +8,7 @@ std::span<const std::span<const Command>> CommandsOfAllRooms() {
   static const std::array rooms{
       ConnectionCommands(), ClientCommands(), AclCommandsRoom(), CommandCommands(), ConfigCommands(), InfoCommands(),
       MultiCommands(),      PubSubCommands(), StringCommands(),  ManyCommands(),    NumberCommands(), ExpireCommands(),
-      KeyCommands(),        ScanCommands(),   ObjectCommands(),  ZerohopCommands(),
+      KeyCommands(),        ScanCommands(),   ObjectCommands(),  ZerohopCommands(), FigureCommands(),
   };
   return rooms;
 }

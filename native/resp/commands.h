@@ -23,6 +23,7 @@ std::span<const Command> KeyCommands();
 std::span<const Command> ScanCommands();
 std::span<const Command> ObjectCommands();
 std::span<const Command> ZerohopCommands();
+std::span<const Command> FigureCommands();
 
 void SetTagged(Context& context);  // ZH.SET
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -151,85 +150,13 @@ void SetLease(Context& context) {
   if (Stored(context, outcome)) context.reply.Ok();
 }
 
-// ── Tags and figures ────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 void Purge(Context& context) {
   // What is computed now may carry the tag: nobody knows yet.
   Leases::Of(context.server).VoidAll(context.client.database);
   context.reply.Integer(
       static_cast<int64_t>(context.cache.DeleteByTag(context.session, context.space, context.args[1])));
-}
-
-using Figures = std::initializer_list<std::pair<const char*, uint64_t>>;
-
-// `"name":1,"other":2`: names and numbers need no escapes.
-std::string JsonOf(const Figures& figures) {
-  std::string json;
-  for (const auto& [name, value] : figures) {
-    json.append(json.empty() ? "\"" : ",\"").append(name).append("\":").append(std::to_string(value));
-  }
-  return json;
-}
-
-// The databases that somebody used, each with the counts of its keyspace.
-std::string JsonOfDatabases(Context& context) {
-  std::string json;
-  for (size_t database = 0; database < kDatabases; ++database) {
-    const auto space = context.server.OpenedSpaceOf(database);
-    if (!space) continue;
-    const CountTotals counts = context.cache.CountsOf(*space);
-    const auto counted = [&](Count which) { return counts[static_cast<size_t>(which)]; };
-    json.append(json.empty() ? "{" : ",{")
-        .append(JsonOf({{"database", database},
-                        {"entries", context.cache.EntriesOf(*space)},
-                        {"hits", counted(Count::kHits)},
-                        {"misses", counted(Count::kMisses)},
-                        {"sets", counted(Count::kSets)},
-                        {"evictedEntries", counted(Count::kEvictedEntries) + counted(Count::kTrimmedEntries)}}))
-        .append("}");
-  }
-  return json;
-}
-
-void Stats(Context& context) {
-  const CacheUsage usage = context.cache.Usage();
-  const auto counted = [&](Count which) { return usage.counts[static_cast<size_t>(which)]; };
-  const Figures refused = {{"pinned", counted(Count::kRefusedPinned)},
-                           {"readers", counted(Count::kRefusedReaders)},
-                           {"memory", counted(Count::kRefusedMemory)},
-                           {"worth", counted(Count::kRefusedWorth)}};
-  const Figures evicted = {{"capacity", counted(Count::kEvictedEntries)},
-                           {"maxEntries", counted(Count::kTrimmedEntries)}};
-  const auto sum = [](const Figures& figures) {
-    uint64_t total = 0;
-    for (const auto& figure : figures) total += figure.second;
-    return total;
-  };
-  std::string json = "{";
-  json.append(JsonOf({
-                  {"entries", usage.entries},
-                  {"keyspaces", usage.keyspaces},
-                  {"maxBytes", context.cache.options().max_bytes},
-                  {"usedBytes", usage.segment_bytes * usage.committed_segments + usage.index_bytes},
-                  {"indexBytes", usage.index_bytes},
-                  {"segments", usage.segments},
-                  {"freeSegments", usage.free_segments},
-                  {"exposedSegments", usage.exposed_segments},
-                  {"hits", counted(Count::kHits)},
-                  {"misses", counted(Count::kMisses)},
-                  {"sets", counted(Count::kSets)},
-                  {"deletes", counted(Count::kDeletes)},
-                  {"refusedSets", sum(refused)},
-                  {"evictedEntries", sum(evicted)},
-                  {"expiredEntries", counted(Count::kExpired)},
-                  {"corruptedEntries", counted(Count::kCorrupted)},
-                  {"leases", Leases::Of(context.server).count()},
-              }))
-      .append(",\"refusedBy\":{" + JsonOf(refused) + "},\"evictedBy\":{" + JsonOf(evicted) + "}")
-      .append(",\"databases\":[" + JsonOfDatabases(context) + "]")
-      .append(",\"evicting\":")
-      .append(usage.evicting ? "true}" : "false}");
-  context.reply.Bulk(json);
 }
 
 constexpr Command kZerohopCommands[] = {
@@ -296,18 +223,6 @@ constexpr Command kZerohopCommands[] = {
      "7.0.0",
      "zerohop",
      "O(N)"},
-    {"zh.stats",
-     1,
-     kReadOnly,
-     kCatRead | kCatSlow,
-     0,
-     0,
-     0,
-     Stats,
-     {},
-     "Get figures of the cache as JSON",
-     "7.0.0",
-     "zerohop"},
 };
 
 }  // namespace

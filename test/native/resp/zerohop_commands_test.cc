@@ -127,6 +127,20 @@ TEST(ZerohopCommands, StatsTellTheDatabasesInUseApart) {
         std::string::npos);
 }
 
+TEST(ZerohopCommands, ExplainTellsWhatIsKnownOfAKey) {
+  Served served;
+  Peer peer(served);
+  peer.Ask({"ZH.SET", "a", "value", "PX", "100000", "COST", "2.5"});
+  const std::string kept = peer.Ask({"ZH.EXPLAIN", "a"});
+  CHECK(kept.find("{\"entry\":{\"size\":5,\"ageMs\":") != std::string::npos);
+  CHECK(kept.find("\"ttlMs\":9") != std::string::npos);
+  CHECK(kept.find("\"cost\":2.5,\"frequency\":1,") != std::string::npos);
+  CHECK(peer.Ask({"ZH.EXPLAIN", "b"}).find("{\"entry\":null,\"lastEviction\":null,\"evicting\":false}") !=
+        std::string::npos);
+  peer.Ask({"SET", "b", "1"});
+  CHECK(peer.Ask({"ZH.EXPLAIN", "b"}).find("\"ttlMs\":null") != std::string::npos);
+}
+
 TEST(Leases, OneComputesAndTheOthersGetWhatItStores) {
   Served served;
   Peer one(served);
