@@ -1,7 +1,7 @@
 // config-file.ts: zerohop.config.json, read and checked by its schema.
 //
-// Comments and a comma behind the last member are allowed, as in tsconfig.json. A setting that nobody knows is an error:
-// it would be a limit that does not hold.
+// Comments and a comma behind the last member are allowed, as in tsconfig.json. A setting that nobody knows is an
+// error: it would be a limit that does not hold.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

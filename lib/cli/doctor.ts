@@ -1,4 +1,5 @@
-// doctor.ts: `zerohop doctor`, whether this machine lets the cache be fast: what is missing, what it costs, what mends it.
+// doctor.ts: `zerohop doctor`, whether this machine lets the cache be fast: what is missing, what that costs, and what
+// mends it.
 
 import { Command } from 'commander';
 import type { Finding } from './doctor-findings.js';

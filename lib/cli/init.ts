@@ -56,5 +56,6 @@ function textOf(values: Record<string, unknown>): string {
       const member = `${JSON.stringify(name)}: ${JSON.stringify(value)},`;
       return [...comments.map((line) => `  // ${line}`), `  ${name in values ? '' : '// '}${member}`].join('\n');
     });
-  return `// What zerohop serve is to do. Comments are allowed; paths are relative to this file.\n{\n${parts.join('\n\n')}\n}\n`;
+  const head = '// What zerohop serve is to do. Comments are allowed; paths are relative to this file.';
+  return `${head}\n{\n${parts.join('\n\n')}\n}\n`;
 }

@@ -1,7 +1,7 @@
 // print.ts: what commands print: text that cannot command a terminal, columns, colours, JSON.
 //
-// Keys, names and values come from anybody. Whatever of them is no plain text is shown as an escape (`\x1b`, `\u{202e}`),
-// and a backslash as two, so that what is shown tells exactly what there is.
+// Keys, names and values come from anybody. Whatever of them is no plain text is shown as an escape (`\x1b`,
+// `\u{202e}`), and a backslash as two, so that what is shown tells exactly what there is.
 
 import { isUtf8 } from 'node:buffer';
 

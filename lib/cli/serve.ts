@@ -33,6 +33,8 @@ async function serveUntilTold(settings: Settings): Promise<void> {
   const metrics = metricsAt && (await MetricsEndpoint.listen(cache, metricsAt)); // first: it keeps no process alive
   const server = serve(cache, options);
   await server.ready;
+  // Who reads the first lines may leave then. The server goes on.
+  process.stdout.removeAllListeners('error').on('error', () => {});
   const addresses = [...server.addresses, ...(metrics === undefined ? [] : [metrics.url])];
   for (const address of addresses) print(`zerohop serves ${address}`);
   if (process.send !== undefined) (await import('./daemon.js')).tellStarter(addresses);

@@ -5,7 +5,7 @@
 
 import { RespError } from './error.js';
 
-/** A string is bytes, a status is text. Integers beyond 2^53 are bigints. An error within an array stays in its place. */
+/** A string is bytes, a status is text. Integers beyond 2^53 are bigints. An error in an array stays in its place. */
 export type Reply = Buffer | string | number | bigint | null | RespError | Reply[];
 
 const LINE_BYTES_MAX = 64 * 1024;

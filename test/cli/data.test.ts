@@ -5,6 +5,8 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Cache, float32 } from 'zerohop';
+import { RespClient } from '../../dist/resp/client.js';
+import { serverPlace } from '../../dist/resp/url.js';
 import { typed, zerohop } from '../fixtures/command-line.js';
 import { ownFolder } from '../fixtures/folder.js';
 import { startZerohop, type ZerohopServer } from '../fixtures/redis-servers.js';
@@ -146,7 +148,7 @@ describe('status', () => {
     expect(status.hitRate).toBeGreaterThan(0);
   });
 
-  test('a server that hangs, is absent, wants a password or is none is told apart, and the password is not', async () => {
+  test('a server that hangs, is absent, or wants a password is told apart, and the password is not told', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const port = (silent.address() as { port: number }).port;
@@ -167,5 +169,49 @@ describe('status', () => {
     expect(unclear).toMatchObject({ code: 2, stderr: expect.stringContaining('redis://') });
     for (const { stdout, stderr } of [hangs, absent, stranger, wrong, unclear])
       expect(stdout + stderr).not.toContain('pw');
+  });
+});
+
+describe('what is asked for most, and why', () => {
+  test('top tells the keys that were asked for most, and that it looked at a part', async () => {
+    const cold = Array.from({ length: 3000 }, (_, i) => `cold:${i}`);
+    for (const key of cold) cache.set(key, Buffer.from('x'));
+    cache.set('hot \x1b[31m', Buffer.from('xyz'), { ttl: '1h' });
+    const client = await RespClient.connect(serverPlace(url), { timeoutMs: 10_000 });
+    // The policy counts a key that is asked for again after others were.
+    for (let i = 0; i < 10; ++i) {
+      await client.call('GET', 'hot \x1b[31m');
+      await client.call('MGET', ...cold.slice(i * 300, i * 300 + 300));
+    }
+    for (let i = 0; i < 3; ++i) await client.call('GET', 'hot \x1b[31m');
+    client.close();
+    const { stdout } = await run(['top', '--count', '3']);
+    expect(stdout.split('\n')[1]).toMatch(/^ +\d+ {2}hot \\x1b\[31m +3 B +(1h|59m)/);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(4);
+    expect((await run(['top', '--scan', '500'])).stdout).toContain('of 500 keys of 3 001');
+    const told = JSON.parse((await run(['top', '--json', '--count', '1'])).stdout);
+    expect(told).toMatchObject({ looked: 3001, keys: [{ key: 'hot \x1b[31m', bytes: 3 }] });
+  });
+
+  test('explain tells of a key that is kept, that was evicted, and that never was', async () => {
+    await run(['set', 'kept', 'value', '--cost', '12.5']);
+    const kept = await run(['explain', 'kept']);
+    expect(kept).toMatchObject({ code: 0, stderr: '' });
+    for (const part of ['there is room for all', '5 B', 'does not end', '12.5 ms']) expect(kept.stdout).toContain(part);
+    expect(JSON.parse((await run(['explain', 'kept', '--json'])).stdout)).toMatchObject({
+      key: 'kept',
+      entry: { size: 5, ttlMs: null, cost: 12.5, frequency: cache.entry('kept')!.frequency },
+      evicting: false,
+    });
+    const never = await run(['explain', 'never']);
+    expect(never).toMatchObject({ code: 1, stderr: '', stdout: expect.stringContaining('never was') });
+    // Fills the cache more than once over, so that what came first goes.
+    const block = Buffer.alloc(2 ** 20);
+    for (let i = 0; i < 150; ++i) cache.set(`block ${i}`, block);
+    const gone = Array.from({ length: 150 }, (_, i) => `block ${i}`).find(
+      (key) => cache.eviction(key) !== undefined && !cache.has(key),
+    );
+    const evicted = await run(['explain', gone!]);
+    expect(evicted).toMatchObject({ code: 1, stdout: expect.stringContaining('evicted, since room was needed') });
   });
 });

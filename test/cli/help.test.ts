@@ -56,7 +56,8 @@ describe('completion', () => {
     writeFileSync(path.join(folder, 'model.gguf'), '');
     const { stdout } = await typed(['completion', 'bash']);
     const complete = (...words: string[]) => {
-      const script = `${stdout}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
+      const quoted = words.map((word) => `'${word}'`).join(' ');
+      const script = `${stdout}\nCOMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}
 _zerohop; printf '%s\\n' "\${COMPREPLY[@]}"`;
       return execFileSync('bash', ['-c', script], { cwd: folder, encoding: 'utf8' }).trim().split('\n');
     };

@@ -21,7 +21,7 @@ async function weightsFile(): Promise<string> {
 
 const inspected = async (...words: string[]) => JSON.parse((await typed(['inspect', '--json', ...words])).stdout);
 
-test('a safetensors file is told with its tensors, metadata and digest, and nothing in it commands a terminal', async () => {
+test('a safetensors file is told with tensors, metadata and digest, and nothing in it commands a terminal', async () => {
   const file = await weightsFile();
   const { code, stdout } = await typed(['inspect', '--digest', file]);
   expect(code).toBe(0);

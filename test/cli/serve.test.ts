@@ -34,6 +34,19 @@ test('it says where it serves, serves, and ends with the signal once clients hav
   expect(printed()).toContain('SIGTERM');
 });
 
+test('a reader of its first line that leaves does not end it', async () => {
+  const { child, url } = await started(['--memory-limit', '16MB']);
+  child.stdout!.destroy();
+  const client = await createClient({ url }).connect();
+  const ended = once(child, 'exit');
+  const pending = Promise.all(Array.from({ length: 1000 }, () => client.get('key')));
+  await client.ping();
+  child.kill('SIGTERM');
+  expect(new Set(await pending)).toEqual(new Set([null]));
+  client.destroy();
+  expect(await ended).toEqual([0, null]);
+});
+
 test('a password comes from a file or the environment, and is not printed', async () => {
   const file = path.join(ownFolder(), 'password');
   writeFileSync(file, 's3cret\n');
