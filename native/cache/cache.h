@@ -404,8 +404,8 @@ class Cache {
   SetOutcome TakeRun(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                      Reservation* room);
   void LeaveRun(const Reservation& room) noexcept;
-  // `staged`: the value is there already.
-  void Write(const Reservation& reservation, const Newcomer& newcomer, bool staged = false);
+  void Write(const Reservation& reservation, const Newcomer& newcomer);
+  void WriteAround(const Reservation& reservation, const Newcomer& newcomer, uint32_t checksum);
   SetOutcome Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
   // An end that an entry shall get.
   struct NewEnd {

@@ -233,28 +233,11 @@ void Cache::LeaveRun(const Reservation& room) noexcept {
   segment.writers.fetch_sub(1, std::memory_order_release);
 }
 
-SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservation* room) {
-  const size_t key_bytes = newcomer.key.size(), value_bytes = newcomer.value.size();
-  std::optional<Reservation> staged;
-  if (newcomer.options.staged != nullptr) {
-    staged = newcomer.options.staged->TakeFor(keyspaces_.NewcomersOf(newcomer.space).scope(), newcomer.extension_words,
-                                              key_bytes, value_bytes);
-  }
-  if (staged) {
-    *room = *staged;
-  } else {
-    const SetOutcome outcome = TakeRun(session, newcomer.space, newcomer.extension_words, key_bytes, value_bytes, room);
-    if (outcome != SetOutcome::kStored) return outcome;
-  }
-  Write(*room, newcomer, staged.has_value());
-  const SetOutcome published = Publish(session, *room, newcomer);
-  LeaveRun(*room);
-  return published;
-}
-
-void Cache::Write(const Reservation& room, const Newcomer& newcomer, bool staged) {
+// All of the entry but its value.
+[[gnu::always_inline]] inline void Cache::WriteAround(const Reservation& room, const Newcomer& newcomer,
+                                                      uint32_t checksum) {
   std::byte* const arena = arena_->bytes();
-  const Bytes key = newcomer.key, value = newcomer.value;
+  const Bytes key = newcomer.key;
   if (newcomer.extension_words != 0) {
     std::byte* const at = arena + room.entry_at + sizeof(EntryHeader);
     const TagIds tags = newcomer.tags.ids();
@@ -265,21 +248,46 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer, bool staged
     if (newcomer.options.expires_us != kNever) upkeep_.ExpectExpiry();
   }
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
-  // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
-  uint32_t checksum = 0;
-  if (staged) {
-    if (options_.verify != Verify::kOff) checksum = Checksum(arena + room.layout.value_at, value.size());
-  } else if (options_.verify != Verify::kOff) {
-    checksum = CopyAndChecksum(arena + room.layout.value_at, value.data(), value.size());
-  } else if (!value.empty()) {
-    std::memcpy(arena + room.layout.value_at, value.data(), value.size());
-  }
   const uint32_t bits = newcomer.extension_words << EntryHeader::kWordsShift |
                         (newcomer.options.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) |
                         (newcomer.options.edited ? EntryHeader::kEdited : 0) | Ticks();
-  const EntryHeader header{static_cast<uint32_t>(value.size()), checksum, static_cast<uint16_t>(key.size()),
+  const EntryHeader header{static_cast<uint32_t>(newcomer.value.size()), checksum, static_cast<uint16_t>(key.size()),
                            newcomer.mark.incarnation, bits};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
+}
+
+SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservation* room) {
+  const size_t key_bytes = newcomer.key.size(), value_bytes = newcomer.value.size();
+  std::optional<Reservation> staged;
+  if (newcomer.options.staged != nullptr) {
+    staged = newcomer.options.staged->TakeFor(keyspaces_.NewcomersOf(newcomer.space).scope(), newcomer.extension_words,
+                                              key_bytes, value_bytes);
+  }
+  if (staged) {
+    *room = *staged;
+    const std::byte* const there = arena_->bytes() + room->layout.value_at;
+    WriteAround(*room, newcomer, options_.verify != Verify::kOff ? Checksum(there, value_bytes) : 0);
+  } else {
+    const SetOutcome outcome = TakeRun(session, newcomer.space, newcomer.extension_words, key_bytes, value_bytes, room);
+    if (outcome != SetOutcome::kStored) return outcome;
+    Write(*room, newcomer);
+  }
+  const SetOutcome published = Publish(session, *room, newcomer);
+  LeaveRun(*room);
+  return published;
+}
+
+void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
+  std::byte* const to = arena_->bytes() + room.layout.value_at;
+  const Bytes value = newcomer.value;
+  // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
+  uint32_t checksum = 0;
+  if (options_.verify != Verify::kOff) {
+    checksum = CopyAndChecksum(to, value.data(), value.size());
+  } else if (!value.empty()) {
+    std::memcpy(to, value.data(), value.size());
+  }
+  WriteAround(room, newcomer, checksum);
 }
 
 // Nothing here may throw: the writer is counted, and what is published stays.

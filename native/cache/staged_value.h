@@ -37,6 +37,7 @@ class StagedValue {
   StagedValue& operator=(const StagedValue&) = delete;
 
   bool has_room() const { return room_.has_value(); }
+  size_t bytes() const { return value_bytes_; }
   size_t copied() const { return copied_; }
   bool whole() const { return copied_ == value_bytes_; }
   // The next part.  REQUIRES: has_room.

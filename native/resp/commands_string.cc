@@ -59,12 +59,12 @@ void Store(Context& context, Bytes key, Bytes value, const SetOptions& options, 
 
 // As nearly all are: without options.
 void SetPlain(Context& context) {
-  const Bytes key = context.args.AsBytes(1);
+  const Bytes key = context.args.AsBytes(1), value = context.args.AsBytes(2);
+  if (value.size() >= Worker::kStagedBytesMin) [[unlikely]]
+    return Store(context, key, value, {});
   if (!KeyFits(context, key)) return;
   StoreOptions options = OptionsFor(key, kNever);
   options.hash = context.worker.HashOf(context.space, key);
-  const Bytes value = context.args.AsBytes(2);
-  if (!context.worker.Stage(context.client, context.space, key, value, &options)) return;
   if (Stored(context, context.cache.Set(context.session, context.space, key, value, options))) context.reply.Ok();
 }
 

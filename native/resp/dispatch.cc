@@ -214,6 +214,7 @@ class Request {
 
   void Reject(std::string_view error) {
     client_.steps.reset();
+    worker_.Unstage(client_);
     if (command_ != nullptr) ++worker_.counts().by_command[command_->index].rejected;
     if (client_.Has(kClientTransaction)) client_.Put(kClientTransactionFailed);
     if (command_ == nullptr || !IsExec(*command_)) return reply_.Error(error);

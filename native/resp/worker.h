@@ -135,6 +135,12 @@ class Worker {
   bool Stage(Client& client, uint16_t space, Bytes key, Bytes value, StoreOptions* options) {
     return value.size() < kStagedBytesMin || StageSome(client, space, key, value, options);
   }
+  static constexpr size_t kStagedBytesMin = size_t{1} << 20;  // a smaller value is copied in one go
+  // What was staged for the client is given up.
+  void Unstage(const Client& client) {
+    if (staging_ && staging_->client == client.id) [[unlikely]]
+      staging_.reset();
+  }
   // CONFIG SET changed what timers follow.
   void LookAtClock() { next_cron_us_ = 0, WakeIfElsewhere(); }
 
@@ -168,7 +174,6 @@ class Worker {
   static constexpr size_t kWakeBytes = size_t{32} << 20, kTurnBytesMin = size_t{64} << 10;
   static constexpr size_t kTurnBytesMax = size_t{1} << 20;      // of replies
   static constexpr size_t kTurnInputBytes = size_t{256} << 10;  // of requests: taken in, and run
-  static constexpr size_t kStagedBytesMin = size_t{1} << 20;    // a smaller value is copied in one go
   static constexpr uint64_t kTurnUs = 500;                      // of slow commands
   static constexpr uint64_t kHeavyUs = 4000;                    // of a wake-up
   static constexpr uint64_t kAsideUs = 2000;                    // of a wake-up, for each of what is done beside turns
@@ -263,10 +268,6 @@ class Worker {
   bool LooksForExpired() const { return server_.cache().expects_expiry(); }
   bool OwesReplies(const Client& client) const;
   bool StageSome(Client& client, uint16_t space, Bytes key, Bytes value, StoreOptions* options);
-  void Unstage(const Client& client) {
-    if (staging_ && staging_->client == client.id) [[unlikely]]
-      staging_.reset();
-  }
   void BuryClosed();
   void GiveBackScraps();
   void Forget(Client& client);

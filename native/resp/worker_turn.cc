@@ -60,6 +60,7 @@ void Worker::Turn(Client& client, bool may_read) {
   if (client.input.empty()) client.parser.Shrink();
   client.query_bytes = client.input.bytes();
   Flush(client);
+  if (staging_ && staging_->value.whole()) Unstage(client);  // its command has run
   current_ = nullptr;
   client.heavy = client.goes_on || input.size() >= kReadBytes || client.parser.BytesWanted() > kReadBytes ||
                  client.pending.bytes() > kTurnBytesMin;
@@ -216,7 +217,6 @@ bool Worker::RunOne(Client& client, const Args& args) {
   in_command_ = true;
   const Ran ran = Dispatch(*this, client, args, out_);
   in_command_ = false;
-  if (ran == Ran::kDone) Unstage(client);
   if (!after_reply_.empty()) {
     out_.Put(after_reply_);
     after_reply_.clear();
@@ -229,6 +229,8 @@ bool Worker::StageSome(Client& client, uint16_t space, Bytes key, Bytes value, S
   Cache& cache = server_.cache();
   const bool fits = value.size() <= cache.ValueBytesMax(key.size()) && cache.IsLarge(key.size(), value.size());
   if (!fits || client.Has(kClientInExec)) return true;
+  // What another command of the same turn staged, or one that was refused half way.
+  if (staging_ && (staging_->value.whole() || staging_->value.bytes() != value.size())) Unstage(client);
   if (!staging_) {
     staging_.emplace(client.id, cache, session_, space, key, value);
     if (!staging_->value.has_room()) {
