@@ -2,6 +2,15 @@
 // addon: a snapshot may be read in any process.
 
 export type { LedgerSnapshot } from './model/ledger.js';
+export {
+  type AdviseOptions,
+  advise,
+  breakEvenHitRate,
+  type ModelAdvice,
+  meanLatencyMs,
+  type SizeAdvice,
+  type TtlAdvice,
+} from './observe/advise.js';
 export { type LedgerSource, ledgerOf } from './observe/ledgers.js';
 export {
   GPU_PRICES,

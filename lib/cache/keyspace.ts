@@ -17,6 +17,7 @@ import {
   reportHeap,
   SCAN_PARTS,
   SEGMENT,
+  SIZE,
   STORE_COST,
   STORE_TTL,
   STORED,
@@ -256,6 +257,11 @@ export class Keyspace<In, Out, Own> {
   /** The `cost` of an entry, in ms; 0 if it has none, or is not there. Counts nothing. @internal */
   costOf(key: Key): number {
     return native.describe(this.#handle, key) ? wideRegisters[COST]! : 0;
+  }
+
+  /** Bytes of a value; undefined if it is not there. Counts nothing. @internal */
+  bytesOf(key: Key): number | undefined {
+    return native.describe(this.#handle, key) ? wideRegisters[SIZE]! : undefined;
   }
 
   /**

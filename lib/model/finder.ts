@@ -14,6 +14,7 @@ import {
 } from '../fingerprint/fingerprint.js';
 import type { Hasher } from '../fingerprint/hasher.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
+import { isSampled } from './traffic.js';
 
 const DIGEST_BYTES = 32;
 
@@ -138,6 +139,11 @@ export class Finder<In, Out> {
     return this.#last.cost;
   }
 
+  /** Whether the input is in the sample of the traffic. */
+  get isSampled(): boolean {
+    return isSampled(this.#last.key);
+  }
+
   /** Prepares the inputs for lookups one by one. Throws for the first input that has no fingerprint. */
   prepareMany(inputs: readonly unknown[]): Value[] {
     return inputs.map((input, i) => this.#namer.prepare(input, `inputs[${i}]`));
@@ -220,6 +226,13 @@ export class ManyInputs implements BatchSeeker {
 
   keyAt(i: number): Fingerprint {
     return new Fingerprint(this.#keys.buffer, i * DIGEST_BYTES, DIGEST_BYTES);
+  }
+
+  /** The places of those that are in the sample of the traffic. */
+  sampled(): number[] {
+    const places: number[] = [];
+    for (let i = 0; i < this.count; ++i) if (isSampled(this.#keys, i * DIGEST_BYTES)) places.push(i);
+    return places;
   }
 
   name(): void {

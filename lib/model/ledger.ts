@@ -12,6 +12,7 @@
 // the cache is closed.
 
 import { wall } from '../base/time.js';
+import { Traffic, type TrafficSample } from './traffic.js';
 
 /** What of a run is paid by the token. */
 export interface TokenUsage {
@@ -68,6 +69,8 @@ export interface ModelLedger {
   model: string;
   version: string;
   periods: Period[];
+  /** A sample of what was asked for, of all periods together. */
+  traffic: TrafficSample;
 }
 
 /** What `ledgerOf` of `zerohop/report` gives: ledgers of all models of a cache. A plain object. */
@@ -133,12 +136,15 @@ export function usageOf(given: unknown): CheckedUsage | undefined {
 export class Ledger {
   readonly model: string;
   readonly version: string;
+  readonly #traffic = new Traffic();
   readonly #past: Packed[] = [];
   /** Sum of them. */
   readonly #before = emptyTally();
   #now: Period;
   /** When the period ends. */
   #end = 0;
+  /** Hits that are in no period yet: how many, of how many the ms are known, those ms, and when the last one was. */
+  readonly #fresh = new Float64Array(4);
   /** Lookups, and how many of them are in a period. */
   #lookups = 0;
   #settled = 0;
@@ -154,6 +160,18 @@ export class Ledger {
     if (wall.ms >= this.#end) this.#turn();
     this.#now.to = wall.ms;
     return this.#now;
+  }
+
+  /** A hit. It is on the path that must be short: the figures of the period get it later. */
+  countHit(ms: number): void {
+    if (wall.ms >= this.#end) this.#turn();
+    const fresh = this.#fresh;
+    fresh[0]!++;
+    if (ms > 0 && ms < Number.POSITIVE_INFINITY) {
+      fresh[1]!++;
+      fresh[2]! += ms;
+    }
+    fresh[3] = wall.ms;
   }
 
   /** One result of this kind. `ms`: what its run took, 0 if that is not known. */
@@ -181,6 +199,11 @@ export class Ledger {
     if (usage !== undefined) addUsage(this.now[kind], usage);
   }
 
+  /** An input of the sample was asked for. `bytes`: of its result, if it was a hit. */
+  sample(key: Uint8Array, bytes: number | undefined): void {
+    this.#traffic.ask(key, wall.ms, bytes);
+  }
+
   /** Whether the next lookup is timed. */
   times(): boolean {
     const lookup = ++this.#lookups;
@@ -194,13 +217,12 @@ export class Ledger {
     tally.timed++;
     tally.timedMs += ms;
     tally.timedSquares += ms * ms;
-    this.#settle(tally);
   }
 
   snapshot(): ModelLedger {
     this.#settle(this.#now);
     const periods = [...this.#past, pack(this.#now)].map(unpack);
-    return { model: this.model, version: this.version, periods };
+    return { model: this.model, version: this.version, periods, traffic: this.#traffic.snapshot() };
   }
 
   /** Sum of all periods. */
@@ -212,8 +234,14 @@ export class Ledger {
     return total;
   }
 
-  /** Lookups since the last one that was timed belong to the period of now. */
-  #settle(tally: Tally): void {
+  /** Hits and lookups that are in no period yet belong to the period of now. */
+  #settle(tally: Period): void {
+    const [count, measured, ms, at] = this.#fresh as unknown as [number, number, number, number];
+    tally.hit.count += count;
+    tally.hit.measured += measured;
+    tally.hit.ms += ms;
+    tally.to = Math.max(tally.to, at);
+    this.#fresh.fill(0);
     tally.lookups += this.#lookups - this.#settled;
     this.#settled = this.#lookups;
   }

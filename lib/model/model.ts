@@ -135,6 +135,7 @@ export class Model<Input, In, Out> {
     let key: Fingerprint | undefined;
     if (looks(mode)) {
       const found = this.#find(finder, input, value);
+      if (finder.isSampled && purpose === 'asked') this.#sample(finder.key);
       if (found !== undefined) {
         const freshness = this.#life.ends ? this.#life.of(finder.left) : 'fresh';
         const served = freshness !== 'if-error' || mode === 'only-if-cached';
@@ -143,8 +144,11 @@ export class Model<Input, In, Out> {
           this.#counts.hits++;
           const { cost } = finder;
           const avoidsRun = mode !== 'only-if-cached' && purpose === 'asked';
-          if (avoidsRun) this.#ledger.count('hit', cost, computations.usageOf(found));
-          else this.#ledger.now.otherHits++;
+          if (!avoidsRun) this.#ledger.now.otherHits++;
+          else {
+            this.#ledger.countHit(cost);
+            if (computations.countsTokens) this.#ledger.countTokens('hit', computations.usageOf(found));
+          }
           if (computations.inputs.wanted && Math.random() < KEEP_SHARE) this.#keep(finder.key, input);
           if (freshness === 'revalidate') this.#counts.staleHits++;
           if (mode !== 'only-if-cached') {
@@ -227,6 +231,7 @@ export class Model<Input, In, Out> {
       else if (computations.inputs.wanted && Math.random() < KEEP_SHARE) this.#keep(found!.keys.keyAt(i), inputs[i]!);
     }
     this.#countHits(results, results.length - places.length, mode, found?.keys);
+    for (const i of found?.keys.sampled() ?? []) this.#sample(found!.keys.keyAt(i));
     const awaited: Promise<In | Out>[] = [];
     const flights: Flight<Input, In | Out>[] = [];
     if (places.length === 0) return { results, places, awaited, flights };
@@ -416,6 +421,10 @@ export class Model<Input, In, Out> {
   #anyFinder(): Finder<In, Out> {
     const { length } = this.#finders;
     return this.#finders[length === 1 ? 0 : Math.floor(Math.random() * length)]!;
+  }
+
+  #sample(key: Fingerprint): void {
+    this.#ledger.sample(key, this.#answers.bytesOf(key));
   }
 
   #find(finder: Finder<In, Out>, input: Input, value: Value | undefined): Out | undefined {

@@ -15,6 +15,7 @@ import {
   type Period,
   type Tally,
 } from '../model/ledger.js';
+import { DISTANCES, emptySample, type TrafficSample, TTLS_MS } from '../model/traffic.js';
 
 /** A cache or a model, also a closed one; what {@link ledgerOf} gave; or a list of them, whose figures are added up. */
 export type LedgerSource = { readonly [LEDGER]: () => LedgerSnapshot } | LedgerSnapshot | readonly LedgerSource[];
@@ -39,11 +40,14 @@ export function ledgerOf(source: LedgerSource): LedgerSnapshot {
 /** The periods of a model in all of them. Models of one name and version are one: scopes and parameters are not told. */
 export function modelsOf(source: LedgerSource): ModelLedger[] {
   const models = new Map<string, ModelLedger>();
-  for (const { model, version, periods } of ledgerOf(source).models) {
+  for (const { model, version, periods, traffic } of ledgerOf(source).models) {
     const key = JSON.stringify([model, version]);
     const known = models.get(key);
-    if (known === undefined) models.set(key, { model, version, periods: [...periods] });
-    else known.periods.push(...periods);
+    if (known === undefined) models.set(key, { model, version, periods: [...periods], traffic });
+    else {
+      known.periods.push(...periods);
+      known.traffic = sumOfTraffic(known.traffic, traffic);
+    }
   }
   return [...models.values()];
 }
@@ -52,6 +56,19 @@ export function sumOf(periods: readonly Tally[]): Tally {
   const sum = emptyTally();
   for (const period of periods) addTally(sum, period);
   return sum;
+}
+
+/** Inputs that several processes asked for are not known to be the same: each has a cache of its own. */
+function sumOfTraffic(one: TrafficSample, other: TrafficSample): TrafficSample {
+  const sums = (these: readonly number[], those: readonly number[]) => these.map((count, i) => count + those[i]!);
+  return {
+    asked: one.asked + other.asked,
+    fresh: one.fresh + other.fresh,
+    distances: sums(one.distances, other.distances),
+    hitsByTtl: sums(one.hitsByTtl, other.hitsByTtl),
+    sized: one.sized + other.sized,
+    bytes: one.bytes + other.bytes,
+  };
 }
 
 function snapshotsOf(name: string, source: unknown): LedgerSnapshot[] {
@@ -72,11 +89,12 @@ function checkedSnapshot(name: string, value: object): LedgerSnapshot {
     formatVersion,
     at: amount(`${name}.at`, at),
     models: list(`${name}.models`, models, (of, model) => {
-      const { model: called, version, periods } = record(of, model);
+      const { model: called, version, periods, traffic } = record(of, model);
       return {
         model: textOption(`${of}.model`, called, 4096),
         version: textOption(`${of}.version`, version, 4096),
         periods: list(`${of}.periods`, periods, checkedPeriod),
+        traffic: checkedTraffic(`${of}.traffic`, traffic),
       };
     }),
   };
@@ -94,6 +112,22 @@ function checkedPeriod(name: string, value: unknown): Period {
   }
   for (const field of OTHER_FIELDS) period[field] = amount(`${name}.${field}`, given[field]);
   return period;
+}
+
+function checkedTraffic(name: string, value: unknown): TrafficSample {
+  const given = record(name, value);
+  const sample = emptySample();
+  for (const field of ['asked', 'fresh', 'sized', 'bytes'] as const)
+    sample[field] = amount(`${name}.${field}`, given[field]);
+  sample.distances = amounts(`${name}.distances`, given['distances'], DISTANCES);
+  sample.hitsByTtl = amounts(`${name}.hitsByTtl`, given['hitsByTtl'], TTLS_MS.length);
+  return sample;
+}
+
+function amounts(name: string, value: unknown, length: number): number[] {
+  const all = list(name, value, amount);
+  if (all.length !== length) throw rangeError(`${name}.length`, String(length), all.length);
+  return all;
 }
 
 function record(name: string, value: unknown): Record<string, unknown> {

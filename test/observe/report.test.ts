@@ -13,6 +13,7 @@ import {
   tokenPrices,
 } from 'zerohop/report';
 import { emptyTally, type Period } from '../../lib/model/ledger.js';
+import { emptySample } from '../../lib/model/traffic.js';
 import { shouting } from '../fixtures/models.js';
 import { anything, errorOf, openCache } from '../fixtures/opened.js';
 
@@ -32,7 +33,7 @@ function period(figures: Figures, hour = 0): Period {
 
 const snapshotOf = (periods: Period[], model = 'm', version = '1'): LedgerSnapshot => ({
   ...{ format: 'zerohop-ledger', formatVersion: 1, at: DAY },
-  models: [{ model, version, periods }],
+  models: [{ model, version, periods, traffic: emptySample() }],
 });
 
 const hits = (count: number, ms: number) => ({ hit: { count, measured: count, ms } });
@@ -404,11 +405,12 @@ describe('what nobody should give', () => {
     ['another format', { ...snapshotOf([]), format: 'x' }],
     ['a later version', { ...snapshotOf([]), formatVersion: 2 }],
     ['no models', { ...snapshotOf([]), models: undefined }],
-    ['a name that is none', { ...snapshotOf([]), models: [{ model: 7, version: '1', periods: [] }] }],
+    ['a name that is none', { ...snapshotOf([]), models: [{ ...snapshotOf([]).models[0], model: 7 }] }],
     ['a negative count', snapshotOf([period({ hit: { count: -1 } })])],
     ['NaN', snapshotOf([period({ overheadMs: Number.NaN })])],
     ['a text for a number', snapshotOf([period({ hit: { ms: anything('1') } })])],
     ['a missing figure', snapshotOf([anything({ from: 0, to: 1 })])],
+    ['no sample of traffic', { ...snapshotOf([]), models: [{ ...snapshotOf([]).models[0], traffic: undefined }] }],
     ['a period that ends before it begins', snapshotOf([{ ...period({}), to: 0 }])],
   ])('%s is no source', (_, source) => {
     expect(errorOf(() => report(anything(source))).code).toMatch(/^ERR_(OUT_OF_RANGE|INVALID_ARG_TYPE)$/);
