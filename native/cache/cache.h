@@ -220,8 +220,11 @@ class Cache {
   std::optional<EntryFacts> Describe(const ReadGuard& guard, Session& session, uint16_t space, Bytes key);
   // What the entry of a hit of this guard cost to make, in ms.  0 if it is not known.
   float CostOfHit(const ReadGuard&, const Hit& hit) const {
-    Entry entry;  // JavaScript may have written over the header meanwhile, so it is checked again
-    return ReadAt(hit.entry_at, &entry) ? CostOf(arena_->bytes(), hit.entry_at, entry.header) : 0;
+    // JavaScript may have written over the header.  The value, which was checked, lies behind all that is read here.
+    if (hit.at - hit.entry_at < sizeof(EntryHeader) + sizeof(EntryExtension)) return 0;
+    EntryHeader header;
+    std::memcpy(&header, arena_->bytes() + hit.entry_at, sizeof(header));
+    return CostOf(arena_->bytes(), hit.entry_at, header);
   }
   // The last eviction or refusal of the key; none if no record of it is left.
   std::optional<LastEviction> LastEvictionOf(uint16_t space, Bytes key) const;
