@@ -7,6 +7,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Embedding lookups', link: '/guide/embedding-lookups' },
   { text: 'Memoised inference', link: '/guide/memoised-inference' },
   { text: 'What a cache saves', link: '/guide/savings' },
+  { text: 'Money', link: '/MONEY' },
   { text: 'Adapters', link: '/guide/adapters' },
   { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
