@@ -12,6 +12,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Serving other processes', link: '/guide/serving' },
+  { text: 'The command line', link: '/CLI' },
   { text: 'Metrics', link: '/METRICS' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'What takes a view', link: '/guide/what-takes-a-view' },

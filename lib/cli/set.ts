@@ -37,7 +37,7 @@ async function run(key: string, value: string | undefined, given: Given): Promis
   if (given.hex && given.f32) throw misuse('--hex and --f32 cannot be given together');
   const bytes = keyOf(key, given);
   const options = optionsOf(given);
-  const stored = encoded(sourceOf(value, given), given);
+  const stored = encoded(await sourceOf(value, given), given);
   await onServer(given, async (client) => {
     // Redis knows SET as well; what needs our own command says so.
     const command = given.tag !== undefined || given.cost !== undefined ? 'ZH.SET' : 'SET';
@@ -63,12 +63,15 @@ function finite(ms: number): number {
   return ms;
 }
 
-function sourceOf(value: string | undefined, { file }: Given): Buffer {
+async function sourceOf(value: string | undefined, { file }: Given): Promise<Buffer> {
   if (value !== undefined && file !== undefined) throw misuse('a value and --file cannot be given together');
   if (value !== undefined) return Buffer.from(value);
+  if (file !== undefined && file !== '-') return readFileSync(file);
   if (file === undefined && process.stdin.isTTY)
     throw misuse('say the value, or --file <path>, or give it on standard input');
-  return readFileSync(file === undefined || file === '-' ? process.stdin.fd : file);
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 function encoded(source: Buffer, { hex, f32 }: Given): Buffer {

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createClient } from 'redis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { served, zerohop } from '../fixtures/command-line.js';
+import { served, typed } from '../fixtures/command-line.js';
 import { ownFolder } from '../fixtures/folder.js';
 
 const children: ChildProcess[] = [];
@@ -90,7 +90,7 @@ describe('a wrong command line ends with 2, and what fails with 1', () => {
     [1, ['serve', '--port', 'none', '--socket', '/nonexistent/zerohop.sock']],
     [1, ['serve', '--port', '0', '--password-file', '/nonexistent/password']],
   ])('%i: %j', async (expected, args) => {
-    const { code, stderr } = await zerohop(args);
+    const { code, stderr } = await typed(args);
     expect(code, stderr).toBe(expected);
     expect(stderr).not.toBe('');
     expect(stderr).not.toContain('    at ');
