@@ -13,6 +13,7 @@
 //           whole share is *heavy* and waits in `ready_`, where everyone else comes first: heavy clients are served one
 //           turn after the other for 4 ms of a wake-up, then whoever has spoken meanwhile is heard.  So are
 //           what was pushed sent, and closed clients buried: a part of each in a wake-up.
+//           A large value is copied into the cache in steps (`Stage`), and memory given back in pieces (`scraps`).
 //           A client whose replies are not read is not served until it reads, but its requests are taken in, up to
 //           client-query-buffer-limit.
 //   worker.cc         the loop, messages, timers, the end      worker_accept.cc  clients come
