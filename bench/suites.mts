@@ -188,4 +188,12 @@ export const suites: readonly Suite[] = [
     nodeFlags: [],
     wants: [],
   },
+  {
+    name: 'cli',
+    about: 'what a user waits for the command line, beside Node itself',
+    module: 'cli/cold-start.mjs',
+    pinned: false,
+    nodeFlags: [],
+    wants: [],
+  },
 ];
