@@ -22,7 +22,20 @@ export const RUN_CHANNEL = 'zerohop:run';
 
 const runs = tracingChannel<RunEvent>(RUN_CHANNEL);
 
-/** What `run` gives. If somebody listens, it is told. */
-export function tracedRun<Result>(event: () => RunEvent, run: () => Promise<Result>): Promise<Result> {
-  return runs.hasSubscribers ? runs.tracePromise(run, event()) : run();
+/**
+ * What `run` gives. If somebody listens, it is told, and also what `check` throws for it. If nobody does, `run` is all
+ * that happens: not even a microtask is added to it.
+ */
+export function tracedRun<Result>(
+  event: () => RunEvent,
+  run: () => Promise<Result>,
+  check: (result: Result) => void,
+): Promise<Result> {
+  if (!runs.hasSubscribers) return run();
+  const checked = async () => {
+    const result = await run();
+    check(result);
+    return result;
+  };
+  return runs.tracePromise(checked, event());
 }

@@ -108,7 +108,9 @@ export class Runner<Input, In, Result> {
       results = await tracedRun(
         () => ({ model: name, version, inputs: flights.length, awaited }),
         () => this.#results(flights, run.controller),
+        (results) => this.#check(results, flights.length),
       );
+      this.#check(results, flights.length);
     } catch (reason) {
       for (const flight of flights) this.#landing.fail(flight, reason);
       return;
@@ -126,18 +128,8 @@ export class Runner<Input, In, Result> {
     }
   }
 
-  /** What `run` gives in time: a result for each flight. */
+  /** What `run` gives in time. After `timeout` its signal is aborted, and nobody waits for it any more. */
   async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
-    const results = await this.#inTime(flights, controller);
-    if (Array.isArray(results) && results.length === flights.length) return results;
-    const received = Array.isArray(results) ? `one of ${results.length}` : typeof results;
-    throw resultError(
-      `run of ${this.#parts.name}: expected an array of ${flights.length} results, received ${received}`,
-    );
-  }
-
-  /** After `timeout` its signal is aborted, and nobody waits for it any more. */
-  async #inTime(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
     const { name, run, timeoutMs } = this.#parts;
     const keys = flights.map(({ key }) => key.slice()); // copies: `run` may change them
     const inputs = flights.map(({ input }) => input);
@@ -159,6 +151,13 @@ export class Runner<Input, In, Result> {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Throws if there is not one result for each input. */
+  #check(results: Results<In>, count: number): void {
+    if (Array.isArray(results) && results.length === count) return;
+    const received = Array.isArray(results) ? `one of ${results.length}` : typeof results;
+    throw resultError(`run of ${this.#parts.name}: expected an array of ${count} results, received ${received}`);
   }
 }
 
