@@ -18,6 +18,14 @@
 
 #include "base/constants.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define ZEROHOP_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ZEROHOP_TSAN 1
+#endif
+#endif
+
 namespace zerohop {
 namespace {
 
@@ -139,7 +147,8 @@ void* MapZeros(size_t bytes) {
 void Unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
 
 void* Remap(void* at, size_t bytes, size_t new_bytes) {
-#if defined(__linux__)
+#if defined(__linux__) && !defined(ZEROHOP_TSAN)
+  // ThreadSanitizer does not know mremap: what other threads once did at the new place would look like a race.
   void* const moved = ::mremap(at, bytes, new_bytes, MREMAP_MAYMOVE);
   return moved == MAP_FAILED ? nullptr : moved;
 #else
