@@ -23,6 +23,7 @@ const COMMANDS: readonly Listed[] = [
   { names: ['keys'], load: async () => (await import('./keys.js')).keysCommand() },
   { names: ['purge'], load: async () => (await import('./purge.js')).purgeCommand() },
   { names: ['inspect'], load: async () => (await import('./inspect.js')).inspectCommand() },
+  { names: ['report'], load: async () => (await import('./report.js')).reportCommand() },
   { names: ['doctor'], load: async () => (await import('./doctor.js')).doctorCommand() },
   { names: ['completion'], load: async () => (await import('./completion.js')).completionCommand() },
   { names: ['man'], load: async () => (await import('./man.js')).manCommand() },
