@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { allCommands } from '../../dist/cli/commands.js';
 import { glibc } from '../fixtures/child.js';
 
 const root = join(__dirname, '..', '..');
@@ -85,9 +86,11 @@ describe('a command', () => {
       else if (one.startsWith('node ')) expect(existsSync(join(root, one.split(' ')[1]!)), one).toBe(true);
       else if (/^(npx )?zerohop /.test(one)) {
         const [name, ...options] = one.replace('npx ', '').split(' ').slice(1);
-        const { stdout } = await run(process.execPath, [join(root, 'dist/cli/zerohop.js'), name!, '--help']);
-        for (const option of options.filter((text) => text.startsWith('--'))) expect(stdout).toContain(option);
-        expect(stdout).toContain(`zerohop ${name}`);
+        if (name === 'help') continue; // commander's own
+        const found = (await allCommands()).find((each) => [each.name(), ...each.aliases()].includes(name!));
+        expect(found, name).toBeDefined();
+        for (const option of options.filter((text) => text.startsWith('--')))
+          expect(found!.helpInformation()).toContain(option);
       } else if (!one.startsWith('redis-cli '))
         expect(one).toMatch(/^npm (ci|install|pack)\b|^npx vitepress preview docs|^npm install/);
       const suite = /^npm run bench -- ([a-z]\S*)/.exec(one)?.[1];
