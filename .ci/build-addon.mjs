@@ -1,5 +1,5 @@
-// build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp; with `--all` also the
-// caches that benchmarks play with (the core once more), and the addons of rivals.
+// build-addon.mjs — `npm run build:addon`: compiles build/Release/zerohop.node by node-gyp; with names behind it, those
+// targets of binding.gyp too; with `--all` all of them, and the addons of rivals.
 //
 // Configure and build, never rebuild: rebuild begins by deleting all of build/, where other things live
 // too (the Node versions of test-nodes.mjs, the native tests).  make recompiles what changed.
@@ -27,7 +27,7 @@ runMain(() => {
   const startedMs = performance.now();
   const nodeGyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
   const all = process.argv.includes('--all');
-  const targets = all ? [] : TARGETS;
+  const targets = all ? [] : [...TARGETS, ...process.argv.slice(2)];
   for (const command of [['configure'], ['build', ...targets]]) {
     const args = [nodeGyp, ...command, '--release', '--jobs', 'max', ...headerOptions()];
     const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 });

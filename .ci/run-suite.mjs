@@ -1,6 +1,7 @@
 // run-suite.mjs — runs one benchmark suite of bench/suites.mts as a program of its own.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -31,9 +32,19 @@ export async function runSuite(name, args) {
   }
   ensureDebianPackages(suite.wants); // what is still missing, the suite itself reports
   for (const name of suite.rivals ?? []) ensureRival(name);
+  ensureTargets(suite.targets ?? []);
   const program = [process.execPath, ...suite.nodeFlags, path.join(compiled, suite.module), ...args];
   const [command, ...rest] = suite.pinned ? [...pinToOneCore(), ...program] : program;
   process.exitCode = await exitCodeOf(spawn(command, rest, { stdio: 'inherit' }));
+}
+
+/** Compiles targets of binding.gyp that are not there yet. */
+function ensureTargets(targets) {
+  const release = path.join(root, 'build/Release');
+  const missing = targets.filter((name) => !['', '.node'].some((end) => existsSync(path.join(release, name + end))));
+  if (missing.length === 0) return;
+  const { status } = spawnSync(process.execPath, ['.ci/build-addon.mjs', ...missing], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) throw new PreparationError(`${missing.join(', ')} did not build`);
 }
 
 /** The last core: the first one serves most interrupts. Empty where there is no taskset. */

@@ -23,6 +23,8 @@ export interface Suite {
   readonly wants: readonly WantedTool[];
   /** npm packages whose addon has to be compiled, since install scripts are off; without them the suite still runs. */
   readonly rivals?: readonly string[];
+  /** Targets of binding.gyp that it needs beside the addon: compiled when they are missing. */
+  readonly targets?: readonly string[];
 }
 
 // redis-tools and not redis-server: on Debian it holds the server's binary too (redis-server is
@@ -105,6 +107,7 @@ export const suites: readonly Suite[] = [
     pinned: true,
     nodeFlags: ['--max-old-space-size=8192'],
     wants: [ZSTD],
+    targets: ['zerohop_simulator'],
   },
   {
     name: 'policy-cost',
@@ -113,6 +116,7 @@ export const suites: readonly Suite[] = [
     pinned: true,
     nodeFlags: [],
     wants: [ZSTD],
+    targets: ['zerohop_simulator'],
   },
   {
     name: 'shifts',
@@ -121,6 +125,7 @@ export const suites: readonly Suite[] = [
     pinned: true,
     nodeFlags: [],
     wants: [],
+    targets: ['zerohop_simulator'],
   },
   {
     name: 'fingerprint',
@@ -171,6 +176,7 @@ export const suites: readonly Suite[] = [
     pinned: false, // the load generator needs the other core
     nodeFlags: [],
     wants: [REDIS, MEMCACHED],
+    targets: ['zerohop_load'],
   },
   {
     name: 'redis-table',
