@@ -6,13 +6,7 @@
 #include <unistd.h>
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-#define ZEROHOP_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ZEROHOP_TSAN 1
-#endif
-#endif
+#include "base/thread_sanitizer.h"
 
 namespace zerohop {
 
