@@ -39,8 +39,9 @@ test('the first steps of the documentation work as they are written', async () =
   for (const { words, prints } of steps) {
     const { code, stdout, stderr } = await zerohop(words.slice(1), { cwd, env });
     expect({ code, stderr }, words.join(' ')).toEqual({ code: 0, stderr: '' });
-    // Numbers differ from run to run: of processes, ports, bytes and times.
-    const alike = (lines: string[]) => lines.map((line) => line.replace(/[\d.]+( [KMG]?B)?/g, '#').replace(/ +/g, ' '));
+    // Numbers differ from run to run, and so do their units: of processes, ports, bytes and times.
+    const amount = /[\d.]+( ?(ms|[smhd]|[KMG]?B)\b)?/g;
+    const alike = (lines: string[]) => lines.map((line) => line.replace(amount, '#').replace(/ +/g, ' '));
     expect(alike(linesOf(stdout)), words.join(' ')).toEqual(alike(prints));
     // Another test may have the port of the documentation.
     if (words[1] === 'init') setPort(path.join(cwd, 'zerohop.config.json'), 0);
