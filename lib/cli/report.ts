@@ -32,17 +32,23 @@ async function run(files: string[], given: Given): Promise<void> {
   if (given.instance !== undefined && given.price !== undefined)
     throw misuse('--instance and --price: expected one of them, received both');
   const { GPU_PRICES, report, reportText } = await import('../report.js');
-  const money = report(
-    files.map((file) => jsonFrom(file, 'a ledger, as ledgerOf gives') as LedgerSnapshot),
-    {
-      prices:
-        given.prices === undefined
-          ? GPU_PRICES
-          : (jsonFrom(given.prices, 'a price table, see docs/MONEY.md') as PriceTable),
-      ...otherwise(given),
-      ...(given.since !== undefined && { since: given.since }),
-    },
-  );
+  const ledgers = files.map((file) => {
+    const ledger = jsonFrom(file, 'a ledger, as ledgerOf gives') as LedgerSnapshot;
+    try {
+      report(ledger);
+      return ledger;
+    } catch (error) {
+      throw new Error(`${shown(file)}: expected a ledger, as ledgerOf gives: ${(error as Error).message}`);
+    }
+  });
+  const money = report(ledgers, {
+    prices:
+      given.prices === undefined
+        ? GPU_PRICES
+        : (jsonFrom(given.prices, 'a price table, see docs/MONEY.md') as PriceTable),
+    ...otherwise(given),
+    ...(given.since !== undefined && { since: given.since }),
+  });
   if (given.json) printJson(money);
   else print(reportText(money).trimEnd());
 }

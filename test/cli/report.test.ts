@@ -46,6 +46,11 @@ test('what is wrong with the command line or a file is said', async () => {
     code: 1,
     stderr: expect.stringContaining('expected JSON of a ledger'),
   });
+  writeFileSync(file, '{ "models": 7 }');
+  expect(await typed(['report', file])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('ledger.json: expected a ledger, as ledgerOf gives: '),
+  });
   writeFileSync(file, await ledger('tagger'));
   for (const [words, told] of [
     [['--price', 'much'], '--price: expected US dollars an hour'],
