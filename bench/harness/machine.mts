@@ -17,10 +17,13 @@ export interface Machine {
 /** The checkout this module belongs to, wherever it was compiled to. Ends with a slash. */
 export const repositoryRoot = new URL('./', import.meta.resolve('zerohop/package.json'));
 
+/** As the process found it: a suite may bind itself to one core later. */
+const cores = os.availableParallelism();
+
 export function describeMachine(): Machine {
   return {
     cpu: os.cpus()[0]?.model ?? 'unknown',
-    cores: os.availableParallelism(),
+    cores,
     memoryBytes: os.totalmem(),
     platform: `${process.platform}-${process.arch}`,
     kernel: os.release(),

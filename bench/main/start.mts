@@ -3,6 +3,7 @@
 //   replay   a real request trace through each store, each in a process of its own: hit ratio, GC, CPU
 //   reads    keys that all stores hold, timed in turns in this process: one by one and in batches
 //   weights  a sharded checkpoint and an embedding table, opened beside reading the files (weights-step.mts)
+//   server   `zerohop serve` answers redis-cli, and is timed beside Redis and this process (server-step.mts)
 //
 // Every value is checked against the generator that made it; a wrong one ends the run with exit code 1.
 // Ends by itself in about a minute; `--quick` in a few seconds.
@@ -17,6 +18,7 @@ import { EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
 import { readScarabTrace } from '../workloads/trace.mjs';
 import { type Figures, makeCases, makeRatios, printFigures } from './figures.mjs';
 import { replayInProcess } from './replay-process.mjs';
+import { runServerStep } from './server-step.mjs';
 import { openStore, type Surroundings } from './stores/open-store.mjs';
 import { startRedisServer } from './stores/redis-server.mjs';
 import type { Store, StoreName } from './stores/store.mjs';
@@ -42,12 +44,14 @@ async function main(): Promise<void> {
   await replayAll(figures, where);
   await timeAll(figures, where);
   const weights = await runWeightsStep(where.folder, quick);
+  const server = await runServerStep(where.folder, quick);
   clearProgress();
   printFigures(figures);
   console.log(`\n${weights.text}`);
+  console.log(`\n${server.text}`);
   console.log('\nNext:  npm test    npm run bench -- --list    npm start -- --json FILE');
-  const cases = [...makeCases(figures), ...weights.cases];
-  const ratios = { ...makeRatios(figures), ...weights.ratios };
+  const cases = [...makeCases(figures), ...weights.cases, ...server.cases];
+  const ratios = { ...makeRatios(figures), ...weights.ratios, ...server.ratios };
   if (json !== undefined) writeReport(json, makeReport('start', cases, ratios));
 }
 

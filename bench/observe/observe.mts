@@ -28,8 +28,8 @@ interface CollectorLike {
 
 const require = createRequire(import.meta.url);
 const { Collector } = require('../../../dist/observe/collector.js') as { Collector: new () => CollectorLike };
-const { textOf } = require('../../../dist/observe/text.js') as {
-  textOf(families: unknown, format: string): Promise<Buffer>;
+const { piecesOf } = require('../../../dist/observe/text.js') as {
+  piecesOf(families: unknown, format: string): Promise<Buffer[]>;
 };
 
 const KEYS = Array.from({ length: 4096 }, (_, i) => `user:${i}`);
@@ -144,10 +144,10 @@ async function measureScrapes(rounds: number): Promise<{ blockedMs: number[]; sc
     showProgress(`observe: scrape ${round + 1} of ${rounds}`);
     const turns = new Turns();
     const begun = performance.now();
-    const written = await textOf(await collector.collect(), 'prometheus');
+    const written = await piecesOf(await collector.collect(), 'prometheus');
     scrapeMs.push(performance.now() - begun);
     blockedMs.push(await turns.end());
-    const text = written.toString();
+    const text = Buffer.concat(written).toString();
     if ((text.match(/^zerohop_sets_total\{.*\} 1$/gm) ?? []).length !== KEYSPACES - 1)
       throw new WrongAnswer('a keyspace is missing in a scrape');
   }

@@ -1,10 +1,11 @@
-// table-stores.mts — who is asked in the suite `redis-table`: Redis and zerohop's server, each through a client of Redis.
+// table-stores.mts — who is asked over a socket: Redis and zerohop's server, each through a client of Redis.
 //
 // Both clients give Buffers, which a user of vectors must still make floats of: where the bytes do not lie at a multiple
 // of four, that is a copy.  It is not counted here.
 
 import { Redis } from 'ioredis';
 import { createClient, RESP_TYPES } from 'redis';
+import type { Server } from './servers.mjs';
 
 export interface RemoteStore {
   readonly name: string;
@@ -16,6 +17,11 @@ export interface RemoteStore {
 
 /** Where a server listens: a path, or a port of this machine. */
 export type Place = { path: string } | { port: number };
+
+/** Of a server's unix socket. */
+export function placeOf({ address }: Server): Place {
+  return { path: address.slice('unix:'.length) };
+}
 
 export async function openNodeRedis(name: string, place: Place): Promise<RemoteStore> {
   const socket = 'path' in place ? { path: place.path, tls: false as const } : { host: '127.0.0.1', port: place.port };

@@ -8,12 +8,14 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP, isIPv6 } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { CacheError } from '../base/errors.js';
 import { rangeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';
 import { Collector } from './collector.js';
 import { metricsOptions } from './options.js';
-import { CONTENT_TYPES, type Format, textOf } from './text.js';
+import { CONTENT_TYPES, type Format, piecesOf } from './text.js';
 
 const PORT_MAX = 65_535;
 /** A scraper has one or two. */
@@ -100,10 +102,13 @@ export class MetricsEndpoint {
     if (!this.#source.isOpen) return plain(response, 503, 'the cache was closed');
     if (path === '/healthz') return plain(response, 200, 'ok');
     const format = formatFor(request.headers.accept ?? '');
-    const text = await textOf(await this.#collector.collect(), format);
+    const pieces = await piecesOf(await this.#collector.collect(), format);
     response.setHeader('Content-Type', CONTENT_TYPES[format]);
-    response.setHeader('Content-Length', text.length);
-    response.end(text); // for HEAD, Node leaves the body out
+    response.setHeader(
+      'Content-Length',
+      pieces.reduce((sum, { length }) => sum + length, 0),
+    );
+    await pipeline(Readable.from(pieces), response); // for HEAD, Node leaves the body out
   }
 }
 

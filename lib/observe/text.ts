@@ -1,7 +1,8 @@
 // text.ts: writes metrics as text, for a scraper: Prometheus 0.0.4, or OpenMetrics 1.0.
 //
 // A scrape of a thousand keyspaces is a text of a megabyte, so it is written in pieces, and the event loop goes on in
-// between. What is written of labels is kept: they are the same arrays at each scrape.
+// between. The pieces are never joined: a megabyte of fresh memory alone takes 5 ms where a page fault is slow.
+// What is written of labels is kept: they are the same arrays at each scrape.
 
 import { BOUNDS } from './bounds.js';
 import type { Family, Metric, Sample, Times } from './catalog.js';
@@ -17,8 +18,8 @@ export const CONTENT_TYPES: Record<Format, string> = {
 /** Lines that are written before the event loop goes on. */
 const LINES = 256;
 
-/** Writes all of them. */
-export async function textOf(families: readonly Family[], format: Format): Promise<Buffer> {
+/** Writes all of them. @returns the text, in pieces of whole lines. */
+export async function piecesOf(families: readonly Family[], format: Format): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
   let piece = '';
   let lines = 0;
@@ -39,7 +40,7 @@ export async function textOf(families: readonly Family[], format: Format): Promi
   }
   if (format === 'openmetrics') piece += '# EOF\n';
   pieces.push(Buffer.from(piece));
-  return Buffer.concat(pieces);
+  return pieces;
 }
 
 function linesOf(metric: Metric, { labels, value }: Sample): string {

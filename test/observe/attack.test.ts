@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { type Cache, json, open, utf8 } from 'zerohop';
 import { registerMetrics } from 'zerohop/metrics';
 import { Collector } from '../../dist/observe/collector.js';
-import { textOf } from '../../dist/observe/text.js';
+import { piecesOf } from '../../dist/observe/text.js';
 import { openCache, turn, uniqueName } from '../fixtures/opened.js';
 import { hasPromtool, promtool, samplesOf, withoutPromtool } from '../fixtures/promtool.js';
 
@@ -15,7 +15,7 @@ const KEYSPACES_MAX = 1023; // beside the cache itself
 function collected(cache: Cache, limit = 100): () => Promise<string> {
   const collector = new Collector();
   collector.add(cache, 'default', limit);
-  return async () => (await textOf(await collector.collect(), 'prometheus')).toString();
+  return async () => Buffer.concat(await piecesOf(await collector.collect(), 'prometheus')).toString();
 }
 
 describe('names', () => {
