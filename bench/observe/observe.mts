@@ -1,7 +1,7 @@
 // observe.mts — what do metrics cost, and for how long does a scrape block the event loop?
 //
-//   get-hot, get-any   a get of one hot key, and of any of 4 096, in a cache whose metrics are registered and were
-//                      scraped, against one whose are not
+//   get-hot, get-any   a get of one hot key, and of any of 4 096, in a cache whose metrics are registered with
+//                      prom-client and OpenTelemetry and were collected by both, against one whose are not
 //   scrape-1000-keyspaces   the longest time for which one scrape of 1 000 keyspaces, each under a label of its own,
 //                      keeps the event loop from turning; and how long the scrape takes
 //
@@ -9,9 +9,16 @@
 // every keyspace counted.
 
 import { createRequire } from 'node:module';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import { Registry } from 'prom-client';
 import { type Cache, float32, json, open } from 'zerohop';
 import { registerMetrics } from 'zerohop/metrics';
+import { otelMetrics, otelRuns } from 'zerohop/otel';
 import type { SuiteArguments } from '../harness/arguments.mjs';
 import { type Comparison, casesOf, formatSamples, ratiosOf } from '../harness/comparison.mjs';
 import { type Contender, measureInTurns } from '../harness/measure.mjs';
@@ -96,12 +103,18 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
 
 async function measureGets(quick: boolean): Promise<Map<string, number[]>> {
   const register = new Registry();
+  const telemetry = meterProvider();
+  const meter = telemetry.getMeter('zerohop');
   const contenders: Contender[] = [];
   for (const how of ['metrics on', 'metrics off']) {
     const cache = open({ maxBytes: '32MB' });
     const keyspace = cache.keyspace('embeddings', { codec: float32(LENGTH) });
     for (const [i, key] of KEYS.entries()) keyspace.set(key, new Float32Array(LENGTH).fill(i));
-    if (how === 'metrics on') registerMetrics(cache, register);
+    if (how === 'metrics on') {
+      registerMetrics(cache, register);
+      otelMetrics(cache, { meter });
+      otelRuns({ meter });
+    }
     let operations = 0;
     const contender = (what: string, run: () => void): Contender => ({
       name: `${how}/${what}`,
@@ -126,11 +139,18 @@ async function measureGets(quick: boolean): Promise<Map<string, number[]>> {
     );
   }
   await register.metrics();
+  await telemetry.forceFlush();
   return await measureInTurns(contenders, {
     rounds: quick ? 7 : 41,
     sampleMsMin: quick ? 2 : 10,
     onRound: (round, rounds) => showProgress(`observe: gets, round ${round + 1} of ${rounds}`),
   });
+}
+
+function meterProvider(): MeterProvider {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const exportIntervalMillis = 3_600_000; // by hand, before the gets are timed
+  return new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis })] });
 }
 
 async function measureScrapes(rounds: number): Promise<{ blockedMs: number[]; scrapeMs: number[] }> {
