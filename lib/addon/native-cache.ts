@@ -116,6 +116,7 @@ export interface NativeCache {
   delete(handle: number, key: NativeKey): boolean;
   deleteByTag(handle: number, tag: string): number;
   clear(handle: number): void;
+  generation(handle: number): number;
   close(handle: number): void;
   detached(handle: number, segment: number): void;
   heap(usedBytes: number): void;
@@ -149,6 +150,7 @@ export const CACHE_FUNCTIONS = {
   delete: true,
   deleteByTag: true,
   clear: true,
+  generation: true,
   close: true,
   detached: true,
   heap: true,

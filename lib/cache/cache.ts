@@ -24,6 +24,9 @@ import {
 import { prepareRooms } from './rooms.js';
 import { type CacheStats, cacheStatsOf } from './stats.js';
 
+/** Of a keyspace's name: a model's has its name, version and scope in it, as JSON. */
+const NAME_BYTES_MAX = 16 * 1024;
+
 /** How often an isolate with open caches looks for memory to give back. */
 const MAINTENANCE_MS = 1000;
 
@@ -99,7 +102,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   keyspace<T>(name: string, options: CustomKeyspaceOptions<T>): Keyspace<T, T, T>;
   keyspace(name: string, options: KeyspaceBaseOptions & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
     const { codec, scope, integerKeys, checked } = keyspaceOptions(options, this.#lifetime);
-    const label = textOption('name', name);
+    const label = textOption('name', name, NAME_BYTES_MAX);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
     const handle = native.keyspace(this.handle, nameIn(scope, label), scope, codec.tag, integerKeys);
     const keyspace = new OpenKeyspace(handle, codec, checked, label, this);

@@ -387,6 +387,11 @@ export class Keyspace<In, Out, Own> {
     native.clear(this.#handle);
   }
 
+  /** Another number after each clearing, by whatever thread, or client of a server. @internal */
+  generation(): number {
+    return native.generation(this.#handle);
+  }
+
   /**
    * The keys, in no order, as strings, or as bytes if bytes were given. It is not a snapshot. A key that is stored all
    * the while is given once. A key that is set, deleted or evicted meanwhile may be given or not. Uncounted.

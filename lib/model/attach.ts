@@ -61,9 +61,6 @@ declare module '../cache/cache.js' {
   }
 }
 
-/** Of a keyspace's name. */
-const LABEL_BYTES_MAX = 1024;
-
 /** Inputs of one run of a model. */
 const MAX_BATCH = 1024;
 
@@ -168,8 +165,8 @@ class Models {
     const { ttl, ttlJitter } = lifetimeOptions(given, this.#cache.lifetime);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
     // Each computation has a keyspace of its own, so that `clear` forgets just its results.
-    const readable = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
-    const label = Buffer.byteLength(readable) <= LABEL_BYTES_MAX ? readable : `model ${key}`;
+    // native/resp/model_keyspaces.h and lib/observe/labels.ts read the name of the model in it.
+    const label = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
     const codec = resolveCodec(given['codec']);
     const answers = this.#cache.keyspace<unknown, unknown, unknown>(label, {
       codec,

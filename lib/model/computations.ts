@@ -97,7 +97,7 @@ export class Computations<Input, In, Out> {
     purpose: Purpose = 'asked',
   ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
-    if (known !== undefined) {
+    if (known !== undefined && this.#isCurrent(known)) {
       this.#counts.joined++;
       this.#outcomes.coalesced();
       return { flight: known, fresh: false };
@@ -141,7 +141,8 @@ export class Computations<Input, In, Out> {
   ): Flight<Input, In | Out> {
     const id = key.hex;
     const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
-    const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, purpose });
+    const generation = unstored ? 0 : this.#parts.answers.generation();
+    const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, purpose, generation });
     if (unstored) return flight;
     this.#supersede(id); // a result that was asked for before must not replace it
     this.#flights.set(id, flight);
@@ -188,6 +189,11 @@ export class Computations<Input, In, Out> {
     if (flight === undefined) return;
     flight.stale = true;
     this.#flights.delete(id);
+  }
+
+  /** False: the keyspace was cleared since, by another thread or a client of a server, which knows no flights. */
+  #isCurrent(flight: Flight<Input, In | Out>): boolean {
+    return flight.generation === this.#parts.answers.generation();
   }
 
   outdateTagged(tag: string): void {
@@ -272,7 +278,11 @@ export class Computations<Input, In, Out> {
   #stores(flight: Flight<Input, In | Out>, result: In, cost: number): boolean {
     const { key, id, tags } = flight;
     try {
-      return this.#store(key, id, () => flight.kept!, result, tags, cost);
+      if (!this.#isCurrent(flight)) return false;
+      const stored = this.#store(key, id, () => flight.kept!, result, tags, cost);
+      if (!stored || this.#isCurrent(flight)) return stored;
+      this.#parts.answers.delete(key); // it was cleared just before
+      return false;
     } catch (reason) {
       this.#encoded(result);
       if (isError(reason) && reason.name === 'RangeError') return false;

@@ -33,6 +33,8 @@ export interface FlightParts<Input> {
   /** True: its result is not stored. */
   readonly unstored: boolean;
   readonly purpose: Purpose;
+  /** Of the keyspace, when it began. */
+  readonly generation: number;
 }
 
 /** One input under way. */
@@ -43,6 +45,7 @@ export class Flight<Input, Result> {
   readonly kept: Copy<Input> | undefined;
   readonly tags: readonly string[];
   readonly purpose: Purpose;
+  readonly generation: number;
   readonly promise: Promise<Result>;
   resolve!: (result: Result) => void;
   reject!: (reason: unknown) => void;
@@ -56,13 +59,14 @@ export class Flight<Input, Result> {
   abandoned = false;
   #waiters = 0;
 
-  constructor({ key, id, input, kept, tags, unstored, purpose }: FlightParts<Input>) {
+  constructor({ key, id, input, kept, tags, unstored, purpose, generation }: FlightParts<Input>) {
     this.key = key;
     this.id = id;
     this.input = input;
     this.kept = kept;
     this.tags = tags;
     this.purpose = purpose;
+    this.generation = generation;
     this.stale = unstored;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;

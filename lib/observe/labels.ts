@@ -27,9 +27,8 @@ function withoutScope(name: string): string {
   return Array.isArray(parsed) && parsed.length === 2 ? String(parsed[0]) : name;
 }
 
-/** A model's is called `model ["name","version",scope] digest`, or `model digest`; see lib/model/attach.ts. */
+/** A model's is called `model ["name","version",scope] digest`; see lib/model/attach.ts. */
 function modelIn(keyspace: string): string | undefined {
-  if (/^model [0-9a-f]{64}$/.test(keyspace)) return 'unnamed';
   const written = /^model (\[.*\]) [0-9a-f]{16}$/s.exec(keyspace)?.[1];
   const parsed = written === undefined ? undefined : parse(written);
   return Array.isArray(parsed) && parsed.length === 3 ? String(parsed[0]) : undefined;

@@ -127,9 +127,21 @@ napi_value Clear(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// generation(handle): another number after each clearing of the keyspace, by whatever thread or client of a server.
+napi_value Generation(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const Call call(env, args);
+  return call ? Double(env, static_cast<double>(call.cache().GenerationOf(call.space()))) : nullptr;
+}
+
 constexpr Function kWriteFunctions[] = {
-    {"set", Guarded<Set>},       {"setTagged", Guarded<SetTagged>},     {"touch", Guarded<Touch>},
-    {"delete", Guarded<Delete>}, {"deleteByTag", Guarded<DeleteByTag>}, {"clear", Guarded<Clear>},
+    {"set", Guarded<Set>},
+    {"setTagged", Guarded<SetTagged>},
+    {"touch", Guarded<Touch>},
+    {"delete", Guarded<Delete>},
+    {"deleteByTag", Guarded<DeleteByTag>},
+    {"clear", Guarded<Clear>},
+    {"generation", Guarded<Generation>},
 };
 
 }  // namespace

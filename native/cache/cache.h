@@ -323,6 +323,11 @@ class Cache {
   CountTotals CountsOf(uint16_t space) const { return sessions_.TotalsOf(space); }
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }
   size_t space_count() const { return spaces_.size(); }
+  // Another number after each clearing of the keyspace; no number comes again.
+  uint64_t GenerationOf(uint16_t space) const {
+    const Spaces::Mark mark = spaces_.MarkOf(space);
+    return uint64_t{mark.births} << 16 | mark.incarnation;
+  }
   // How long the runs of a keyspace's model took.
   RunTimes& run_times() { return run_times_; }
   std::string NameOf(uint16_t space) const { return spaces_.At(space).name; }

@@ -117,7 +117,7 @@ constexpr struct {
     {"zh.explain", "$key"},
     {"zh.gather", "$key*"},
     {"zh.getlease", "$key #ttl [#milliseconds=WAIT] [#milliseconds=STALE]"},
-    {"zh.purge", "tag"},
+    {"zh.purge", "what<tag model=MODEL{name [version]}>"},
     {"zh.set",
      "$key value [condition<!NX !XX>] [!GET] [expiration<#seconds=EX #milliseconds=PX @unix-time-seconds=EXAT "
      "@unix-time-milliseconds=PXAT !KEEPTTL>] [tags=TAGS{#count tag*}] [%milliseconds=COST]"},

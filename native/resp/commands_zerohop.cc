@@ -11,6 +11,7 @@
 #include "resp/commands.h"
 #include "resp/entries.h"
 #include "resp/leases.h"
+#include "resp/model_keyspaces.h"
 #include "resp/numbers.h"
 #include "resp/set_options.h"
 #include "resp/times.h"
@@ -150,9 +151,31 @@ void SetLease(Context& context) {
   if (Stored(context, outcome)) context.reply.Ok();
 }
 
-// ── Tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Tags and models ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+// The results of a model, which are in keyspaces of their own: each is cleared as a whole.  What the process computes
+// meanwhile is not stored (lib/model/computations.ts).
+void PurgeModel(Context& context) {
+  const Args& args = context.args;
+  const ModelKeyspaces of_model(args[2], args.size() > 3 ? std::optional(args[3]) : std::nullopt);
+  size_t entries = 0;
+  for (size_t space = 0, spaces = context.cache.space_count(); space < spaces; ++space) {
+    const auto number = static_cast<uint16_t>(space);
+    if (!of_model.Has(context.cache.NameOf(number))) continue;
+    for (size_t database = 0; database < kDatabases; ++database) {
+      if (context.server.OpenedSpaceOf(database) == number) Leases::Of(context.server).VoidAll(database);
+    }
+    entries += context.cache.EntriesOf(number);
+    context.cache.ClearSpace(number, &context.session);
+  }
+  context.reply.Integer(static_cast<int64_t>(entries));
+}
 
 void Purge(Context& context) {
+  const Args& args = context.args;
+  if (args.size() > 2) {
+    return EqualsAnyCase(args[1], "model") && args.size() <= 4 ? PurgeModel(context) : context.reply.SyntaxError();
+  }
   // What is computed now may carry the tag: nobody knows yet.
   Leases::Of(context.server).VoidAll(context.client.database);
   context.reply.Integer(
@@ -211,7 +234,7 @@ constexpr Command kZerohopCommands[] = {
      "zerohop"},
     // Dangerous: whatever keys carry the tag go, also those that a user's patterns do not name.
     {"zh.purge",
-     2,
+     -2,
      kWrite,
      kCatKeyspace | kCatWrite | kCatSlow | kCatDangerous,
      0,
@@ -219,7 +242,7 @@ constexpr Command kZerohopCommands[] = {
      0,
      Purge,
      {},
-     "Delete every key that carries a tag",
+     "Delete every key that carries a tag, or all results of a model",
      "7.0.0",
      "zerohop",
      "O(N)"},

@@ -195,7 +195,8 @@ TEST(Admin, TellsItsCommandsAsRedisDoes) {
   CHECK(Contains(peer.Ask({"COMMAND", "LIST", "FILTERBY", "PATTERN", "client|track*"}), Bulk("client|tracking")));
   CHECK(Contains(peer.Ask({"COMMAND", "DOCS", "get"}), Bulk("summary")));
   CHECK(Contains(peer.Ask({"COMMAND", "DOCS", "zh.purge"}),
-                 Bulk("arguments") + "*1\r\n*4\r\n" + Bulk("name") + Bulk("tag") + Bulk("type") + Bulk("string")));
+                 Bulk("arguments") + "*1\r\n*6\r\n" + Bulk("name") + Bulk("what") + Bulk("type") + Bulk("oneof") +
+                     Bulk("arguments") + "*2\r\n*4\r\n" + Bulk("name") + Bulk("tag") + Bulk("type") + Bulk("string")));
   CHECK_EQ(peer.Ask({"CLIENT", "SETINFO", "LIB-NAME", "x"}), "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.\r\n");
 }
 

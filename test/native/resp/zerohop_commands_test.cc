@@ -88,6 +88,40 @@ TEST(ZerohopCommands, SetTakesTagsAndACostAndPurgeDeletesByTag) {
   CHECK_EQ(peer.Ask({"ZH.PURGE", "y"}), ":0\r\n");
 }
 
+TEST(ZerohopCommands, PurgeDeletesTheResultsOfAModelAndNothingElse) {
+  Served served;
+  const auto store = [&](const std::string& keyspace, const std::string& scope = "") {
+    const uint16_t space = zerohop::testing::OpenedSpace(*served.cache, keyspace, scope);
+    zerohop::testing::Client here(*served.cache);
+    CHECK(here.Set("key", "value", space) == SetOutcome::kStored);
+    return space;
+  };
+  const uint16_t first = store("model [\"m\",\"1\",null] 0123456789abcdef");
+  const uint16_t scoped = store("[\"model [\\\"m\\\",\\\"2\\\",\\\"s\\\"] 0123456789abcdef\",\"s\"]", "s");
+  const uint16_t odd = store("model [\"\\\"\\n\\u000b\",\"1\",null] 0123456789abcdef");
+  const uint16_t longer = store("model [\"m2\",\"1\",null] 0123456789abcdef");
+  const auto left = [&] {
+    std::string entries;
+    for (const uint16_t space : {first, scoped, odd, longer}) entries += std::to_string(served.cache->EntriesOf(space));
+    return entries;
+  };
+  Peer peer(served);
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "MODEL", "m", "3"}), ":0\r\n");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "MODEL", "m", "2"}), ":1\r\n");
+  CHECK_EQ(left(), "1011");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "model", "m"}), ":1\r\n");
+  CHECK_EQ(left(), "0011");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "MODEL", "\"\n\v"}), ":1\r\n");
+  CHECK_EQ(left(), "0001");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "MODEL"}), ":0\r\n");  // a tag
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "a", "b"}), "-ERR syntax error\r\n");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "MODEL", "m", "1", "x"}), "-ERR syntax error\r\n");
+  CHECK_EQ(peer.Ask({"MULTI"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"ZH.PURGE", "MODEL", "m2"}), "+QUEUED\r\n");
+  CHECK_EQ(peer.Ask({"EXEC"}), "*1\r\n:1\r\n");
+  CHECK_EQ(left(), "0000");
+}
+
 TEST(ZerohopCommands, SetSaysWhatIsWrong) {
   Served served;
   Peer peer(served);
