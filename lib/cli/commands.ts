@@ -22,6 +22,7 @@ const COMMANDS: readonly Listed[] = [
   { names: ['ttl'], load: async () => (await import('./ttl.js')).ttlCommand() },
   { names: ['keys'], load: async () => (await import('./keys.js')).keysCommand() },
   { names: ['purge'], load: async () => (await import('./purge.js')).purgeCommand() },
+  { names: ['warm'], load: async () => (await import('./warm.js')).warmCommand() },
   { names: ['inspect'], load: async () => (await import('./inspect.js')).inspectCommand() },
   { names: ['report'], load: async () => (await import('./report.js')).reportCommand() },
   { names: ['doctor'], load: async () => (await import('./doctor.js')).doctorCommand() },
