@@ -23,6 +23,7 @@ const COMMANDS: readonly Listed[] = [
   { names: ['keys'], load: async () => (await import('./keys.js')).keysCommand() },
   { names: ['purge'], load: async () => (await import('./purge.js')).purgeCommand() },
   { names: ['warm'], load: async () => (await import('./warm.js')).warmCommand() },
+  { names: ['verify'], load: async () => (await import('./verify.js')).verifyCommand() },
   { names: ['inspect'], load: async () => (await import('./inspect.js')).inspectCommand() },
   { names: ['report'], load: async () => (await import('./report.js')).reportCommand() },
   { names: ['doctor'], load: async () => (await import('./doctor.js')).doctorCommand() },
