@@ -3,6 +3,8 @@ import './addon/native.js';
 // Rooms that give caches options and methods: see cache/rooms.ts.
 import './weights/attach.js';
 import './model/attach.js';
+import './observe/attach.js';
+import './resp/attach.js';
 
 export { CacheError, type CacheErrorCode } from './base/errors.js';
 export type { Duration, Size } from './base/options.js';
@@ -76,7 +78,7 @@ export type { RunEvent } from './model/run-events.js';
 export { estimateSavings, type Savings, type SavingsOptions } from './model/savings.js';
 export type { Comparison, MismatchEvent, VerifyOptions } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
-export type { ServeOptions, ServeTlsOptions } from './resp/options.js';
+export type { AdminOptions, ServeOptions, ServeTlsOptions } from './resp/options.js';
 export { Server, type ServerCloseOptions, type ServerStats, serve } from './resp/serve.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {

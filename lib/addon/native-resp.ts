@@ -18,13 +18,15 @@ export interface ServerSettings {
   /** 0: for ever. */
   readonly idleSeconds: number;
   readonly bulkBytes: number;
-  /** For each database the name of a keyspace, or the handle of an open one. */
+  /** For each database the name of a keyspace, or the handle of an open one. None: every keyspace is one. */
   readonly databases: readonly (string | number)[];
 }
 
 export interface NativeResp {
   /** Returns the server's number, which is known in all threads of the process. */
   serverStart(handle: number, settings: ServerSettings): number;
+  /** What ZH.STATS tells beside the engine's figures: members of a JSON object, without its braces. */
+  serverSections(server: number, members: string): void;
   serverPort(server: number): number;
   serverStats(server: number): number[];
   /** For each command that was measured: its name, and its times as NativeObserve.spaceTimes fills them. */
@@ -45,6 +47,7 @@ export interface NativeResp {
 /** The same names, for the check at the start. */
 export const RESP_FUNCTIONS = {
   serverStart: true,
+  serverSections: true,
   serverPort: true,
   serverStats: true,
   serverTimes: true,

@@ -192,7 +192,7 @@ class Models {
       keepInputs: keepInputsOption(given.keepInputs, this.#cache.stats().bytes.capacity),
       rules,
       tags: given.tags,
-      ledger: this.#ledgerOf(label, name, version),
+      ledger: this.ledgerOf(label, name, version),
       usage: given['usage'] as never,
       verify,
       identity,
@@ -208,7 +208,7 @@ class Models {
     return this.#ledgers.values();
   }
 
-  #ledgerOf(label: string, name: string, version: string): Ledger {
+  ledgerOf(label: string, name: string, version: string): Ledger {
     let ledger = this.#ledgers.get(label);
     if (ledger === undefined) {
       ledger = new Ledger(name, version);
@@ -236,6 +236,16 @@ function modelsOf(cache: Cache): Models {
     all.set(cache, models);
   }
   return models;
+}
+
+/** Of all models of a cache, also of those that were collected. @internal */
+export function ledgersOf(cache: Cache): Iterable<Ledger> {
+  return all.get(cache)?.ledgers ?? [];
+}
+
+/** The ledger of what is no model and has results that cost something; of one label there is one. @internal */
+export function ledgerFor(cache: Cache, label: string, name: string, version: string): Ledger {
+  return modelsOf(cache).ledgerOf(label, name, version);
 }
 
 // Removes what belongs to a model that was collected.

@@ -12,7 +12,7 @@
 // the cache is closed.
 
 import { wall } from '../base/time.js';
-import { Traffic, type TrafficSample } from './traffic.js';
+import { emptySample, Traffic, type TrafficSample } from './traffic.js';
 
 /** What of a run is paid by the token. */
 export interface TokenUsage {
@@ -232,6 +232,13 @@ export class Ledger {
     addTally(total, this.#before);
     addTally(total, this.#now);
     return total;
+  }
+
+  /** As a snapshot with one period, and without the traffic. */
+  summary(): ModelLedger {
+    const period = { from: this.#past[0]?.[0] ?? this.#now.from, to: 0, ...this.total() };
+    period.to = this.#now.to;
+    return { model: this.model, version: this.version, periods: [period], traffic: emptySample() };
   }
 
   /** Hits and lookups that are in no period yet belong to the period of now. */

@@ -1,7 +1,9 @@
 // options.ts: what a server may be asked for, in types and checked.
 
+import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
 import type { ServerSettings } from '../addon/native-resp.js';
 import { isUint8Array, memberOf } from '../base/kinds.js';
 import {
@@ -20,6 +22,9 @@ import {
 /** What Redis itself calls the most databases that a client can select. */
 export const DATABASES = 16;
 
+/** Keyspaces of a cache, the cache itself among them: as many databases has a server of all of them. */
+export const KEYSPACES_MAX = 1024;
+
 /** Redis listens on 6379; a server beside it takes the next one that is easy to remember. */
 export const DEFAULT_PORT = 6380;
 
@@ -31,6 +36,9 @@ const CLIENTS_MAX = 1_000_000;
 const SECOND_MS = 1000;
 const PATH_BYTES_MAX = 107; // of sockaddr_un, with its closing 0
 const MODE_MAX = 0o777;
+const OTHERS_WRITE = 0o002;
+const STICKY = 0o1000;
+const ADMIN_CLIENTS_MAX = 64; // persons and their scripts
 const PASSWORD_BYTES_MAX = 512;
 const BULK_BYTES_MIN = 2 ** 20;
 const BULK_BYTES_MAX = 2 ** 39;
@@ -80,6 +88,14 @@ export interface ServeOptions {
   maxBulkBytes?: Size;
 }
 
+/** What {@link Cache.admin} takes. */
+export interface AdminOptions {
+  /** The unix socket. Its folder must not be one to which everybody may write, unless it is sticky as `/tmp` is. */
+  path: string;
+  /** Who may connect, as a file mode. Default 0o600: this user. */
+  pathMode?: number;
+}
+
 const OPTIONS = [
   'port',
   'host',
@@ -110,7 +126,7 @@ export interface CheckedTlsOptions {
 /** What a server is started with. @internal */
 export interface CheckedServeOptions {
   readonly settings: Omit<ServerSettings, 'databases'>;
-  /** For each database a keyspace's name, or what is to be an open keyspace. */
+  /** For each database a keyspace's name, or what is to be an open keyspace. None: every keyspace is a database. */
   readonly databases: readonly (string | object)[];
   readonly tls: CheckedTlsOptions | undefined;
 }
@@ -143,6 +159,17 @@ export function serveOptions(value: unknown): CheckedServeOptions {
     databases: databasesOption(given['databases']),
     tls: given['tls'] === undefined ? undefined : tlsOption(given['tls'], hosts, given['port'] === false ? 0 : port),
   };
+}
+
+/** @throws {TypeError | RangeError} an option is wrong; or everybody may write to the folder, and replace the socket. */
+export function adminOptions(value: unknown): CheckedServeOptions {
+  const { path, pathMode } = optionsObject('options', value, ['path', 'pathMode']);
+  const socket = pathOption(path);
+  const { mode = 0 } = statSync(dirname(socket), { throwIfNoEntry: false }) ?? {};
+  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0)
+    throw rangeError('options.path', 'a path in a folder to which not everybody may write', path);
+  const given = { port: false, path: socket, threads: 1, ioUring: false, maxClients: ADMIN_CLIENTS_MAX };
+  return { ...serveOptions(pathMode === undefined ? given : { ...given, pathMode }), databases: [] };
 }
 
 /** What the control group allows, where there is one. */

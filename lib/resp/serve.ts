@@ -10,10 +10,11 @@ import { clearInterval, setInterval } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
 import { type CheckedServeOptions, type ServeOptions, serveOptions } from './options.js';
+import { sectionsOf } from './sections.js';
 import { TlsListener, urlOf } from './tls.js';
 
-/** Longer than any process runs. */
-const EVER_MS = 2 ** 31 - 1;
+/** How often ZH.STATS gets its sections anew. */
+const TELL_MS = 1000;
 
 /** Their caches are in use, whoever else has forgotten them. */
 const running = new Map<Server, Cache>();
@@ -46,7 +47,9 @@ export class Server {
   readonly ready: Promise<void>;
   readonly #server: number;
   readonly #tls: TlsListener | undefined;
-  readonly #alive: NodeJS.Timeout;
+  /** Keeps the process alive. */
+  readonly #telling: NodeJS.Timeout;
+  #told = '';
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -63,7 +66,8 @@ export class Server {
     if (tls !== undefined) this.#tls = new TlsListener(this.#server, tls, (address) => addresses.push(address));
     this.ready = this.#tls?.ready ?? Promise.resolve();
     this.ready.catch(() => {}); // whoever waits for it hears of it
-    this.#alive = setInterval(() => {}, EVER_MS);
+    this.#tell(cache);
+    this.#telling = setInterval(() => this.#tell(cache), TELL_MS);
     running.set(this, cache);
     cache.onClose(() => void this.close());
   }
@@ -87,14 +91,14 @@ export class Server {
 
   /** Lets the process end while the server runs; the server ends with it. */
   unref(): this {
-    this.#alive.unref();
+    this.#telling.unref();
     this.#tls?.unref();
     return this;
   }
 
   /** Undoes {@link unref}. */
   ref(): this {
-    this.#alive.ref();
+    this.#telling.ref();
     this.#tls?.ref();
     return this;
   }
@@ -115,8 +119,16 @@ export class Server {
     if (this.#tls !== undefined) await this.#tls.close();
     if (drainMs > 0) await native.serverDrain(this.#server, drainMs, new Int32Array(2));
     native.serverStop(this.#server);
-    clearInterval(this.#alive);
+    clearInterval(this.#telling);
     running.delete(this);
+  }
+
+  #tell(cache: Cache): void {
+    if (this.#closing !== undefined) return;
+    const told = sectionsOf(cache);
+    if (told === this.#told) return;
+    this.#told = told;
+    native.serverSections(this.#server, told);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@
 //   unix:/path[?db=database]                             also redis+unix:///path, as `zerohop serve` prints it
 
 import { RespError } from './error.js';
-import { DATABASES, DEFAULT_PORT } from './options.js';
+import { DEFAULT_PORT, KEYSPACES_MAX } from './options.js';
 
 export interface ServerPlace {
   /** `''`: a unix socket. */
@@ -51,8 +51,9 @@ export function serverPlace(text: string): ServerPlace {
 
 function databaseOf(text: string): number {
   if (text === '') return 0;
-  const database = /^\d{1,2}$/.test(text) ? Number(text) : DATABASES;
-  if (database >= DATABASES) throw unclear(`a database from 0 to ${DATABASES - 1}`);
+  // A server may have fewer. It says so itself.
+  const database = /^\d{1,4}$/.test(text) ? Number(text) : KEYSPACES_MAX;
+  if (database >= KEYSPACES_MAX) throw unclear(`a database from 0 to ${KEYSPACES_MAX - 1}`);
   return database;
 }
 

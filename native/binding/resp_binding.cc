@@ -100,9 +100,12 @@ class Settings {
   const napi_value object_;
 };
 
-// Each database: a keyspace's name, or the number of an open handle.
+// Each database: a keyspace's name, or the number of an open handle.  An empty array: every keyspace is one.
 bool ReadDatabases(napi_env env, Isolate& isolate, napi_value array, resp::Config* config) {
-  for (uint32_t i = 0; i < resp::kDatabases; ++i) {
+  uint32_t count = 0;
+  if (napi_get_array_length(env, array, &count) != napi_ok || count > Spaces::kSpacesMax) return false;
+  config->databases.assign(count, {});
+  for (uint32_t i = 0; i < count; ++i) {
     napi_value element;
     napi_valuetype type;
     if (napi_get_element(env, array, i, &element) != napi_ok || napi_typeof(env, element, &type) != napi_ok) {
@@ -210,6 +213,17 @@ napi_value ServerTimes(napi_env env, napi_callback_info info) {
     napi_set_element(env, all, place++, times);
   }
   return all;
+}
+
+// serverSections(server, members): what ZH.STATS tells beside the engine's figures, as JSON.
+napi_value ServerSections(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const auto server = ServerOf(env, args);
+  std::string members;
+  if (server == nullptr) return nullptr;
+  if (!ReadString(env, args[1], &members)) return ThrowType(env, "serverSections: expected (server, text)");
+  server->SetSections(std::move(members));
+  return nullptr;
 }
 
 // serverStop(server): joins its threads.  One that was stopped stays so.
@@ -371,6 +385,7 @@ napi_value ServerCloseStream(napi_env env, napi_callback_info info) {
 
 constexpr Function kRespFunctions[] = {
     {"serverStart", Guarded<ServerStart>},
+    {"serverSections", Guarded<ServerSections>},
     {"serverPort", Guarded<ServerPort>},
     {"serverStats", Guarded<ServerStats>},
     {"serverTimes", Guarded<ServerTimes>},
@@ -397,9 +412,10 @@ namespace {
 napi_value NotHere(napi_env env, napi_callback_info) { return Throw(env, {Code::kIo, "a server needs Linux"}); }
 
 constexpr Function kRespFunctions[] = {
-    {"serverStart", NotHere}, {"serverPort", NotHere},  {"serverStats", NotHere},       {"serverStop", NotHere},
-    {"serverTimes", NotHere}, {"serverDrain", NotHere}, {"serverCarrier", NotHere},     {"serverOpenStream", NotHere},
-    {"serverFeed", NotHere},  {"serverSent", NotHere},  {"serverCloseStream", NotHere},
+    {"serverStart", NotHere}, {"serverSections", NotHere}, {"serverPort", NotHere},
+    {"serverStats", NotHere}, {"serverStop", NotHere},     {"serverTimes", NotHere},
+    {"serverDrain", NotHere}, {"serverCarrier", NotHere},  {"serverOpenStream", NotHere},
+    {"serverFeed", NotHere},  {"serverSent", NotHere},     {"serverCloseStream", NotHere},
 };
 
 }  // namespace

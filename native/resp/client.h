@@ -78,7 +78,7 @@ struct Client {
   const int fd;  // -1: a stream
   uint32_t flags = 0;
   int protocol = 2;
-  uint8_t database = 0;
+  uint16_t database = 0;
   bool authenticated = false;
   const User* account = nullptr;  // `default` before AUTH
   std::string name, library_name, library_version;

@@ -61,12 +61,12 @@ void Reset(Context& context) {
 void Select(Context& context) {
   const auto database = ParseInteger(context.args[1]);
   if (!database) return context.reply.NotAnInteger();
-  if (*database < 0 || *database >= static_cast<int64_t>(kDatabases))
+  if (*database < 0 || *database >= static_cast<int64_t>(context.server.database_count()))
     return context.reply.Error("ERR DB index is out of range");
   const auto space = context.server.SpaceOf(static_cast<size_t>(*database));
   // The cache has no room for another keyspace.
   if (!const_cast<Result<uint16_t>&>(space).ok()) return context.reply.Error("ERR DB index is out of range");
-  context.client.database = static_cast<uint8_t>(*database);
+  context.client.database = static_cast<uint16_t>(*database);
   context.reply.Ok();
 }
 

@@ -27,23 +27,37 @@ std::string JsonOf(const Figures& figures) {
   return json;
 }
 
-// The databases that somebody used, each with the counts of its keyspace.
+// A name of a keyspace, which is UTF-8, as JSON has it.
+std::string JsonOfName(std::string_view name) {
+  std::string json = "\"";
+  for (const char byte : name) {
+    if (byte == '"' || byte == '\\') json += '\\';
+    if (static_cast<unsigned char>(byte) >= 0x20) {
+      json += byte;
+    } else {
+      char escape[16];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(byte));
+      json += escape;
+    }
+  }
+  return json += '"';
+}
+
+// The databases that somebody used, each with the name and the counts of its keyspace.
 std::string JsonOfDatabases(Context& context) {
   std::string json;
-  for (size_t database = 0; database < kDatabases; ++database) {
-    const auto space = context.server.OpenedSpaceOf(database);
-    if (!space) continue;
-    const CountTotals counts = context.cache.CountsOf(*space);
+  context.server.EachDatabase([&](size_t database, uint16_t space) {
+    const CountTotals counts = context.cache.CountsOf(space);
     const auto counted = [&](Count which) { return counts[static_cast<size_t>(which)]; };
     json.append(json.empty() ? "{" : ",{")
         .append(JsonOf({{"database", database},
-                        {"entries", context.cache.EntriesOf(*space)},
+                        {"entries", context.cache.EntriesOf(space)},
                         {"hits", counted(Count::kHits)},
                         {"misses", counted(Count::kMisses)},
                         {"sets", counted(Count::kSets)},
                         {"evictedEntries", counted(Count::kEvictedEntries) + counted(Count::kTrimmedEntries)}}))
-        .append("}");
-  }
+        .append(",\"keyspace\":" + JsonOfName(context.cache.NameOf(space)) + "}");
+  });
   return json;
 }
 
@@ -61,6 +75,8 @@ void Stats(Context& context) {
     for (const auto& figure : figures) total += figure.second;
     return total;
   };
+  std::string sections = context.server.sections();
+  if (!sections.empty()) sections += ',';
   std::string json = "{";
   json.append(JsonOf({
                   {"entries", usage.entries},
@@ -83,7 +99,7 @@ void Stats(Context& context) {
               }))
       .append(",\"refusedBy\":{" + JsonOf(refused) + "},\"evictedBy\":{" + JsonOf(evicted) + "}")
       .append(",\"databases\":[" + JsonOfDatabases(context) + "]")
-      .append(",\"evicting\":")
+      .append("," + sections + "\"evicting\":")
       .append(usage.evicting ? "true}" : "false}");
   context.reply.Bulk(json);
 }

@@ -234,12 +234,11 @@ void TellCluster(Context&, InfoText& text) {
 
 void TellKeyspace(Context& context, InfoText& text) {
   text.Section("Keyspace");
-  for (size_t database = 0; database < kDatabases; ++database) {
-    const auto space = context.server.OpenedSpaceOf(database);
-    const size_t entries = space ? context.cache.EntriesOf(*space) : 0;
-    if (entries == 0) continue;
+  context.server.EachDatabase([&](size_t database, uint16_t space) {
+    const size_t entries = context.cache.EntriesOf(space);
+    if (entries == 0) return;
     text.Field("db" + std::to_string(database), "keys=" + std::to_string(entries) + ",expires=0,avg_ttl=0");
-  }
+  });
 }
 
 constexpr struct {

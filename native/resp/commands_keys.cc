@@ -105,7 +105,7 @@ void Copy(Context& context) {
       if (*number < std::numeric_limits<int>::min() || *number > std::numeric_limits<int>::max()) {
         return context.reply.Error("ERR value is out of range, value must between -2147483648 and 2147483647");
       }
-      if (*number < 0 || static_cast<size_t>(*number) >= kDatabases) {
+      if (*number < 0 || static_cast<size_t>(*number) >= context.server.database_count()) {
         return context.reply.Error("ERR DB index is out of range");
       }
       Result<uint16_t> opened = context.server.SpaceOf(static_cast<size_t>(*number));
@@ -151,10 +151,10 @@ void FlushDb(Context& context) {
 // The databases, and not what in-process code keeps elsewhere in the cache.
 void FlushAll(Context& context) {
   if (!IsFlush(context)) return;
-  for (size_t database = 0; database < kDatabases; ++database) {
+  context.server.EachDatabase([&](size_t database, uint16_t space) {
     Leases::Of(context.server).VoidAll(database);
-    if (const auto space = context.server.OpenedSpaceOf(database)) context.cache.ClearSpace(*space, &context.session);
-  }
+    context.cache.ClearSpace(space, &context.session);
+  });
   context.reply.Ok();
 }
 

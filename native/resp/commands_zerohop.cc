@@ -162,9 +162,9 @@ void PurgeModel(Context& context) {
   for (size_t space = 0, spaces = context.cache.space_count(); space < spaces; ++space) {
     const auto number = static_cast<uint16_t>(space);
     if (!of_model.Has(context.cache.NameOf(number))) continue;
-    for (size_t database = 0; database < kDatabases; ++database) {
-      if (context.server.OpenedSpaceOf(database) == number) Leases::Of(context.server).VoidAll(database);
-    }
+    context.server.EachDatabase([&](size_t database, uint16_t served) {
+      if (served == number) Leases::Of(context.server).VoidAll(database);
+    });
     entries += context.cache.EntriesOf(number);
     context.cache.ClearSpace(number, &context.session);
   }

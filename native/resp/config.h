@@ -4,7 +4,6 @@
 // commands, which hold it shared.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -17,7 +16,7 @@
 
 namespace zerohop::resp {
 
-inline constexpr size_t kDatabases = 16;
+inline constexpr size_t kDatabases = 16;  // unless it is told otherwise
 
 // One class of `client-output-buffer-limit`; 0: no limit.
 struct OutputLimit {
@@ -33,8 +32,8 @@ struct Database {
 };
 
 // The first one is the cache itself, as a keyspace of bytes; the others are `db<n>`.
-inline std::array<Database, kDatabases> DefaultDatabases() {
-  std::array<Database, kDatabases> databases;
+inline std::vector<Database> DefaultDatabases() {
+  std::vector<Database> databases(kDatabases);
   for (size_t i = 1; i < kDatabases; ++i) databases[i].name = "db" + std::to_string(i);
   return databases;
 }
@@ -50,7 +49,8 @@ struct Config {
   size_t threads = 1;      // workers
   bool io_uring = true;    // receives and sends in batches, where the kernel lets us
 
-  std::array<Database, kDatabases> databases = DefaultDatabases();
+  // None: every keyspace of the cache is a database, by its number, also those that are opened later.
+  std::vector<Database> databases = DefaultDatabases();
 
   std::string requirepass;
   std::vector<std::string> users;  // each a name, and the rules of ACL SETUSER

@@ -89,11 +89,12 @@ void Leases::VoidOne(size_t database, std::string_view key) {
 
 void Leases::VoidAll(size_t database) {
   if (count_.load(std::memory_order_relaxed) == 0) return;
+  const std::string prefix = NameOf(database, {});
   MutexLock lock(mutex_);
   for (;;) {
     bool storing = false;
     for (auto lease = leases_.begin(); lease != leases_.end();) {
-      const bool meant = lease->first[0] == static_cast<char>(database);
+      const bool meant = lease->first.starts_with(prefix);
       storing = storing || (meant && lease->second.storing);
       lease = meant && !lease->second.storing ? End(lease) : std::next(lease);
     }

@@ -87,7 +87,7 @@ class Leases : public ServerPart {
   };
 
   static std::string NameOf(size_t database, std::string_view key) {
-    return std::string(1, static_cast<char>(database)).append(key);
+    return std::string{static_cast<char>(database), static_cast<char>(database >> 8)}.append(key);
   }
   bool BeginStore(const std::string& name, uint64_t token) EXCLUDES(mutex_);
   void EndStore(const std::string& name) EXCLUDES(mutex_);

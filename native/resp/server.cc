@@ -38,6 +38,7 @@ Server::Server(std::shared_ptr<Cache> cache, Config config)
     : cache_(std::move(cache)),
       held_bytes_unless_set_(std::max<uint64_t>(cache_->options().max_bytes, kHeldBytesMin)),
       config_(std::move(config)),
+      listed_(config_.databases.size()),
       lock_(std::max<size_t>(config_.threads, 1)),
       started_us_(NowUs()),
       unix_offset_us_(ReadClockUs(CLOCK_REALTIME) - started_us_),
@@ -50,6 +51,7 @@ Server::Server(std::shared_ptr<Cache> cache, Config config)
   config_.kept.emplace("maxmemory", std::to_string(cache_->options().max_bytes));
   config_.kept.emplace("io-threads", std::to_string(std::max<size_t>(config_.threads, 1)));
   config_.kept.emplace("tcp-backlog", std::to_string(config_.backlog));
+  config_.kept.emplace("databases", std::to_string(listed_ != 0 ? listed_ : spaces_.size()));
   config_.threads = std::max<size_t>(config_.threads, 1);
   leases = std::make_unique<Leases>(*this);
   touches = std::make_unique<Touches>();
@@ -148,6 +150,10 @@ void Server::Stop(uint64_t drain_ms) {
 Result<uint16_t> Server::SpaceOf(size_t database) {
   const uint32_t opened = spaces_[database].load(std::memory_order_acquire);
   if (opened != kNotOpened) return static_cast<uint16_t>(opened);
+  if (listed_ == 0) {
+    spaces_[database].store(static_cast<uint32_t>(database), std::memory_order_release);
+    return static_cast<uint16_t>(database);
+  }
   const Database& given = config_.databases[database];
   // An open keyspace is served whatever its codec: its values are the bytes that the codec stores.
   const std::optional<uint16_t> open = given.space ? given.space : cache_->FindSpace(given.name);
@@ -250,12 +256,10 @@ WorkerCounts Server::TotalCounts() const {
 
 CountTotals Server::CacheCounts() const {
   CountTotals total{};
-  for (size_t database = 0; database < kDatabases; ++database) {
-    const auto space = OpenedSpaceOf(database);
-    if (!space) continue;
-    const CountTotals one = cache_->CountsOf(*space);
+  EachDatabase([&](size_t, uint16_t space) {
+    const CountTotals one = cache_->CountsOf(space);
     for (size_t i = 0; i < total.size(); ++i) total[i] += one[i];
-  }
+  });
   for (size_t i = 0; i < total.size(); ++i) total[i] -= counts_at_reset_[i];
   return total;
 }
@@ -311,8 +315,19 @@ void Server::Strike(uint64_t client) {
 }
 
 bool Server::IsDatabase(uint16_t space) const {
-  return std::any_of(spaces_.begin(), spaces_.end(),
+  if (listed_ == 0) return spaces_[space].load(std::memory_order_relaxed) == space;
+  return std::any_of(spaces_.begin(), spaces_.begin() + static_cast<ptrdiff_t>(listed_),
                      [&](const std::atomic<uint32_t>& each) { return each.load(std::memory_order_relaxed) == space; });
+}
+
+void Server::SetSections(std::string members) {
+  MutexLock lock(sections_mutex_);
+  sections_ = std::move(members);
+}
+
+std::string Server::sections() {
+  MutexLock lock(sections_mutex_);
+  return sections_;
 }
 
 void Server::ResumePaused() {

@@ -90,6 +90,11 @@ class Server {
   // `output` is not called again once this has returned.
   void CloseStream(uint64_t id) EXCLUDES(streams_mutex_);
 
+  // What ZH.STATS tells beside the engine's figures: members of a JSON object, without its braces.  Whoever runs the
+  // server keeps them up to date.  Any thread.
+  void SetSections(std::string members) EXCLUDES(sections_mutex_);
+  std::string sections() EXCLUDES(sections_mutex_);
+
   // What follows is for commands.
 
   Cache& cache() const { return *cache_; }
@@ -97,10 +102,19 @@ class Server {
   Config& config() { return config_; }  // read: lock held shared; written: exclusively
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
-  // The keyspace of a database; opened when it is first asked for.
+  size_t database_count() const { return listed_ != 0 ? listed_ : cache_->space_count(); }
+  // The keyspace of a database; opened when it is first asked for.  REQUIRES: database < database_count().
   Result<uint16_t> SpaceOf(size_t database);
   // The same, if it is open: none otherwise, and then it has no keys.
   std::optional<uint16_t> OpenedSpaceOf(size_t database) const;
+  // Each database that can have keys: visit(database, space).
+  template <class Visit>
+  void EachDatabase(Visit visit) const {
+    for (size_t database = 0, count = database_count(); database < count; ++database) {
+      const auto space = listed_ != 0 ? OpenedSpaceOf(database) : std::optional(static_cast<uint16_t>(database));
+      if (space) visit(database, *space);
+    }
+  }
 
   // Unix time and the cache's clock, tied together once: what EXPIREAT was given comes back to the millisecond.
   uint64_t unix_offset_us() const { return unix_offset_us_; }
@@ -180,6 +194,7 @@ class Server {
   const std::shared_ptr<Cache> cache_;
   const uint64_t held_bytes_unless_set_;
   Config config_;
+  const size_t listed_;  // databases of the config; 0: every keyspace is one
   ServerLock lock_;
   int port_ = 0;
   const uint64_t started_us_;
@@ -187,10 +202,12 @@ class Server {
   const std::string run_id_;
   CountTotals counts_at_reset_{};
   static constexpr uint32_t kNotOpened = UINT32_MAX;
-  std::array<std::atomic<uint32_t>, kDatabases> spaces_;
+  std::array<std::atomic<uint32_t>, Spaces::kSpacesMax> spaces_;  // by database
   std::atomic<uint64_t> next_client_id_{1};
   std::atomic<uint64_t> clients_{0};
   std::atomic<bool> stopping_{false};
+  Mutex sections_mutex_;  // a leaf
+  std::string sections_ GUARDED_BY(sections_mutex_);
   Mutex directory_mutex_;  // a leaf
   std::unordered_map<uint64_t, Worker*> directory_ GUARDED_BY(directory_mutex_);
   Mutex streams_mutex_;  // a leaf

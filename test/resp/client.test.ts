@@ -100,7 +100,7 @@ describe('the URL of a server', () => {
 
   test.each([
     'http://secret@host',
-    'redis://:secret@host/16',
+    'redis://:secret@host/1024',
     'redis://:secret@host/x',
     'redis://%zz:secret@h',
     'secret',

@@ -157,8 +157,88 @@ TEST(ZerohopCommands, StatsTellTheDatabasesInUseApart) {
   const std::string stats = peer.Ask({"ZH.STATS"});
   CHECK(stats.find("\"databases\":[{\"database\":0,\"entries\":1,\"hits\":0,\"misses\":0,\"sets\":1,") !=
         std::string::npos);
-  CHECK(stats.find("{\"database\":3,\"entries\":1,\"hits\":1,\"misses\":1,\"sets\":1,\"evictedEntries\":0}]") !=
-        std::string::npos);
+  CHECK(stats.find("{\"database\":3,\"entries\":1,\"hits\":1,\"misses\":1,\"sets\":1,\"evictedEntries\":0,"
+                   "\"keyspace\":\"db3\"}]") != std::string::npos);
+}
+
+TEST(ZerohopCommands, StatsTellWhatWhoRunsTheServerAdds) {
+  Served served;
+  Peer peer(served);
+  served.server->SetSections("\"models\":[1],\"other\":{}");
+  CHECK(peer.Ask({"ZH.STATS"}).find("],\"models\":[1],\"other\":{},\"evicting\":false}") != std::string::npos);
+  served.server->SetSections("");
+  CHECK(peer.Ask({"ZH.STATS"}).find("],\"evicting\":false}") != std::string::npos);
+}
+
+// A server that is told of no databases.
+Config EveryKeyspace() {
+  Config config = OnAnyPort();
+  config.databases.clear();
+  return config;
+}
+
+TEST(EveryKeyspace, IsTheDatabaseOfItsNumberAlsoIfItIsOpenedLater) {
+  Served served(EveryKeyspace());
+  Peer peer(served);
+  CHECK_EQ(peer.Ask({"SELECT", "1"}), "-ERR DB index is out of range\r\n");
+  for (int i = 1; i <= 300; ++i) {
+    auto space = served.cache->OpenSpace("space " + std::to_string(i), "", "bytes");
+    REQUIRE(space.ok());
+    CHECK_EQ(static_cast<int>(space.value()), i);
+  }
+  // Beyond what a byte counts to, too.
+  CHECK_EQ(peer.Ask({"SELECT", "300"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"SET", "key", "value"}), "+OK\r\n");
+  CHECK_EQ(served.cache->EntriesOf(300), size_t{1});
+  CHECK_EQ(peer.Ask({"SELECT", "44"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"GET", "key"}), "$-1\r\n");
+  CHECK_EQ(peer.Ask({"SELECT", "301"}), "-ERR DB index is out of range\r\n");
+  CHECK_EQ(peer.Ask({"COPY", "key", "key", "DB", "301"}), "-ERR DB index is out of range\r\n");
+  CHECK(peer.Ask({"CONFIG", "GET", "databases"}).find("1024") != std::string::npos);
+}
+
+TEST(EveryKeyspace, IsToldByItsNameAndClearedWithAllOthers) {
+  Served served(EveryKeyspace());
+  Peer peer(served);
+  REQUIRE(served.cache->OpenSpace("[\"a\\b\"]\n", "scope", "json").ok());
+  peer.Ask({"SET", "a", "1"});
+  peer.Ask({"SELECT", "1"});
+  peer.Ask({"SET", "b", "1"});
+  const std::string stats = peer.Ask({"ZH.STATS"});
+  CHECK(stats.find("\"keyspace\":\"\"}") != std::string::npos);
+  CHECK(stats.find("\"keyspace\":\"[\\\"a\\\\b\\\"]\\u000a\"}") != std::string::npos);
+  Peer other(served);
+  CHECK_EQ(other.Ask({"FLUSHALL"}), "+OK\r\n");
+  CHECK_EQ(peer.Ask({"DBSIZE"}), ":0\r\n");
+  CHECK_EQ(served.cache->EntriesOf(0), size_t{0});
+}
+
+TEST(EveryKeyspace, HasLeasesOfItsOwn) {
+  Served served(EveryKeyspace());
+  for (int i = 1; i <= 257; ++i) REQUIRE(served.cache->OpenSpace("space " + std::to_string(i), "", "bytes").ok());
+  Peer one(served), other(served);
+  one.Ask({"SELECT", "1"});
+  const std::string token = Taken(one, "key");
+  other.Ask({"SELECT", "257"});
+  Taken(other, "key");
+  other.Ask({"FLUSHDB"});
+  CHECK_EQ(one.Ask({"ZH.SETLEASE", "key", token, "value"}), "+OK\r\n");
+}
+
+TEST(EveryKeyspace, TellsThoseThatTrackIt) {
+  Served served(EveryKeyspace());
+  auto space = served.cache->OpenSpace("space", "", "bytes");
+  REQUIRE(space.ok());
+  Peer peer(served);
+  peer.Ask({"HELLO", "3"});
+  peer.Ask({"SELECT", "1"});
+  peer.Ask({"SET", "key", "value"});
+  CHECK_EQ(peer.Ask({"CLIENT", "TRACKING", "ON"}), "+OK\r\n");
+  peer.Ask({"GET", "key"});
+  Peer writer(served);
+  writer.Ask({"SELECT", "1"});
+  writer.Ask({"SET", "key", "other"});
+  CHECK(peer.ReceiveReply().find("invalidate") != std::string::npos);
 }
 
 TEST(ZerohopCommands, ExplainTellsWhatIsKnownOfAKey) {
