@@ -55,7 +55,7 @@ export const METRICS = metrics({
   model_failed_inputs_total: counter('Inputs whose run failed.', MODEL),
   model_timeouts_total: counter('Runs that took longer than their timeout.', MODEL),
   model_verifications_total: counter('Hits that were computed again, by outcome.', [...MODEL, 'outcome']),
-  model_saved_seconds_total: counter('Run time that hits saved.', MODEL),
+  model_saved_seconds_total: counter('Run time that hits saved, at least.', MODEL),
 
   memory_bytes: gauge('Memory by kind: segments of the arena, and what is needed beside them.', [...CACHE, 'kind']),
   capacity_bytes: gauge('Memory that the arena may take: the live, the free and the retired.', CACHE),

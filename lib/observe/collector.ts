@@ -10,6 +10,8 @@ import { setImmediate } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
 import { cacheStatsOf } from '../cache/stats.js';
+import { ledgersOf } from '../model/attach.js';
+import type { Ledger } from '../model/ledger.js';
 import { serversOf } from '../resp/serve.js';
 import type { Family } from './catalog.js';
 import { Families } from './families.js';
@@ -45,7 +47,11 @@ export class Source {
   async putTo(families: Families): Promise<void> {
     const counts = this.#counts;
     try {
-      await counts.read(() => this.#handle(), pause);
+      await counts.read(
+        () => this.#handle(),
+        () => this.#ledgers(),
+        pause,
+      );
       const raw = native.stats(this.#handle());
       this.#startSeconds ??= Math.round(Date.now() - raw.ageUs / 1000) / 1000;
       families.putCache(this.name, cacheStatsOf(raw), this.#startSeconds);
@@ -64,6 +70,11 @@ export class Source {
     const cache = this.#cache.deref();
     if (cache === undefined) return;
     for (const server of serversOf(cache)) families.putServer(this.name, server);
+  }
+
+  #ledgers(): Iterable<Ledger> {
+    const cache = this.#cache.deref();
+    return cache === undefined ? [] : ledgersOf(cache);
   }
 
   #handle(): number {

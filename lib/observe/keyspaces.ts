@@ -8,8 +8,10 @@
 // label to another.
 
 import { COUNTS, type CountName, native, TIME_BOUNDS } from '../addon/native.js';
+import type { Ledger } from '../model/ledger.js';
 import { RESULTS, type Times, timesOf } from './catalog.js';
-import { type Label, labelOf, OTHER } from './labels.js';
+import { type Label, labelOf, OTHER, printable } from './labels.js';
+import { savedSecondsOf } from './report.js';
 
 /** Keyspaces that are read before the event loop goes on. Reading one takes some 0.3 µs. */
 const SLICE = 128;
@@ -84,10 +86,14 @@ export class Row {
 /** A model's counts, those of all its versions together. */
 export class ModelRow extends Row {
   readonly #times = new Float64Array(TIME_BOUNDS + 2);
-  #saved = { hits: 0, seconds: 0 };
+  /** By the ledgers of this thread. */
+  #own = { hits: 0, verified: 0, seconds: 0 };
+  /** By hits of other threads: an estimate. */
+  #others = { hits: 0, seconds: 0 };
+  #savedSeconds = 0;
 
   get savedSeconds(): number {
-    return this.#saved.seconds;
+    return this.#savedSeconds;
   }
 
   get times(): Times {
@@ -97,20 +103,32 @@ export class ModelRow extends Row {
   override begin(): void {
     super.begin();
     this.#times.fill(0);
+    this.#own = { hits: 0, verified: 0, seconds: 0 };
   }
 
   addTimes(handle: number, space: number): void {
     native.spaceTimes(handle, space, this.#times);
   }
 
-  /** What was saved grows by the hits since the last time, at the mean run time of this moment: so it never falls. */
+  addLedger(ledger: Ledger): void {
+    const tally = ledger.total();
+    this.#own.hits += tally.hit.count + tally.otherHits;
+    this.#own.verified += tally.verify.count;
+    this.#own.seconds += savedSecondsOf(tally);
+  }
+
+  /** What other threads saved grows by their hits since the last time, at the mean run time of this moment. */
   override end(): void {
     super.end();
+    const { hits, verified, seconds } = this.#own;
+    const others =
+      this.results[0]! + this.results[1]! + this.results[3]! - hits - Math.max(0, this.get('verified') - verified);
     const inputs = this.get('runInputs');
-    const hits = this.results[0]! + this.results[1]! + this.results[3]! - this.get('verified');
-    if (inputs === 0 || hits <= this.#saved.hits) return;
-    this.#saved.seconds += ((hits - this.#saved.hits) * this.times.seconds) / inputs;
-    this.#saved.hits = hits;
+    if (inputs > 0 && others > this.#others.hits) {
+      this.#others.seconds += ((others - this.#others.hits) * this.times.seconds) / inputs;
+      this.#others.hits = others;
+    }
+    this.#savedSeconds = Math.max(this.#savedSeconds, seconds + this.#others.seconds);
   }
 }
 
@@ -138,9 +156,10 @@ export class KeyspaceCounts {
   /**
    * Reads the counts anew. `handle` is asked again after each pause: the cache may be closed meanwhile.
    *
+   * @param ledgers  what this thread's models count
    * @throws {CacheError} `ERR_CACHE_CLOSED`
    */
-  async read(handle: () => number, pause: () => Promise<void>): Promise<void> {
+  async read(handle: () => number, ledgers: () => Iterable<Ledger>, pause: () => Promise<void>): Promise<void> {
     for (const name of native.spaceNames(handle(), this.#rowOf.length)) this.#add(labelOf(name));
     for (const row of [...this.rows, ...this.models]) row.begin();
     const count = this.#rowOf.length;
@@ -148,6 +167,7 @@ export class KeyspaceCounts {
       if (from > 0) await pause();
       this.#readSlice(handle(), from, Math.min(from + SLICE, count));
     }
+    for (const ledger of ledgers()) this.#modelRow(printable(ledger.model)).addLedger(ledger);
     for (const row of [...this.rows, ...this.models]) row.end();
   }
 
@@ -166,12 +186,11 @@ export class KeyspaceCounts {
   #add({ keyspace, model }: Label): void {
     const row = this.#labelled(this.rows, this.#byLabel, keyspace, (labels) => new Row(labels, model !== undefined));
     this.#rowOf.push(row);
-    const models = this.models;
-    this.#modelOf.push(
-      model === undefined
-        ? undefined
-        : this.#labelled(models, this.#byModel, model, (labels) => new ModelRow(labels, true)),
-    );
+    this.#modelOf.push(model === undefined ? undefined : this.#modelRow(model));
+  }
+
+  #modelRow(model: string): ModelRow {
+    return this.#labelled(this.models, this.#byModel, model, (labels) => new ModelRow(labels, true));
   }
 
   #labelled<Of extends Row>(rows: Of[], byLabel: Map<string, Of>, label: string, make: (labels: string[]) => Of): Of {

@@ -22,7 +22,7 @@ export function reportText(report: MoneyReport): string {
   const lines = [`From ${from} to ${to}.`];
   for (const { name, date } of tables) lines.push(`Prices: ${visible(name)}, of ${visible(date)}.`);
   for (const model of models) lines.push('', ...modelLines(model));
-  lines.push('', `All models: at least ${seconds(total.seconds.saved[0])} saved, ${usd(total.usd.saved[0])}.`);
+  lines.push('', `All models: at least ${secondsText(total.seconds.saved[0])} saved, ${usdText(total.usd.saved[0])}.`);
   if (total.unpricedModels > 0)
     lines.push(`${total.unpricedModels} of them without a price: only their seconds are counted.`);
   return `${lines.join('\n')}\n`;
@@ -33,21 +33,21 @@ function modelLines(model: ModelMoney): string[] {
   const share = model.hits + model.asked + model.coalesced;
   const lines = [
     `${visible(model.model)} ${visible(model.version)}: ${count(model.hits)} hits that avoided a run, of ${count(share)} inputs`,
-    row('avoided by hits', seconds(s.avoided), ''),
+    row('avoided by hits', secondsText(s.avoided), ''),
     row(
       'found wrong',
-      seconds(-s.wrong),
+      secondsText(-s.wrong),
       wrong.compared === 0 ? 'none was compared' : `${wrong.differed} of ${wrong.compared} compared`,
     ),
-    row('renewing results', seconds(-s.refresh), ''),
-    row('comparing hits', seconds(-s.verify), ''),
-    row('our own time', seconds(-s.overhead[1]), 'at most'),
+    row('renewing results', secondsText(-s.refresh), ''),
+    row('comparing hits', secondsText(-s.verify), ''),
+    row('our own time', secondsText(-s.overhead[1]), 'at most'),
     row(
       'saved',
-      seconds(s.saved[0]),
-      model.usd === null ? 'no price' : `${usd(model.usd.saved[0])}, at most ${usd(model.usd.saved[1])}`,
+      secondsText(s.saved[0]),
+      model.usd === null ? 'no price' : `${usdText(model.usd.saved[0])}, at most ${usdText(model.usd.saved[1])}`,
     ),
-    row('joined callers', seconds(s.coalesced), model.usd === null ? '' : usd(model.usd.coalesced)),
+    row('joined callers', secondsText(s.coalesced), model.usd === null ? '' : usdText(model.usd.coalesced)),
   ];
   for (const { name, table, date } of model.prices)
     lines.push(`  at ${visible(name)} of ${visible(table)}, ${visible(date)}`);
@@ -64,6 +64,8 @@ function floored(amount: number, digits: number): string {
   return (Number.isFinite(scaled) ? scaled : amount).toFixed(digits);
 }
 
-const seconds = (amount: number) => `${floored(amount === 0 ? 0 : amount, 3)} s`;
-const usd = (amount: number) => `${floored(amount, Math.abs(amount) < 1 ? 6 : 2)} USD`;
+/** @internal */
+export const secondsText = (amount: number): string => `${floored(amount === 0 ? 0 : amount, 3)} s`;
+/** @internal */
+export const usdText = (amount: number): string => `${floored(amount, Math.abs(amount) < 1 ? 6 : 2)} USD`;
 const count = (amount: number) => String(amount);

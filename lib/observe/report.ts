@@ -232,9 +232,18 @@ function priceOf(
   const named = models.get(`${model}@${version}`) ?? models.get(model);
   if (named !== undefined) return named;
   const counted = tally.hit.priced + tally.asked.priced > 0;
-  if (counted && tables.some(({ tokens }) => tokens.has(model))) return { tokens: model };
+  const known = counted
+    ? namesOf({ model, version }).find((name) => tables.some(({ tokens }) => tokens.has(name)))
+    : undefined;
+  if (known !== undefined) return { tokens: known };
   if (otherwise !== undefined) return otherwise;
   return counted ? 'no table has a price for the tokens of this model' : 'nothing says what this model runs on';
+}
+
+/** By which a table may have it. Adapters put the provider's model into the version, alone or behind the provider. */
+function namesOf({ model, version }: Pick<ModelLedger, 'model' | 'version'>): string[] {
+  const behindProvider = /^\["[^"\\]*","([^"\\]*)"\]$/.exec(version)?.[1];
+  return [model, version, ...(behindProvider === undefined ? [] : [behindProvider])];
 }
 
 function moneyOf(ledger: ModelLedger, options: CheckedOptions): ModelMoney {
@@ -305,6 +314,11 @@ function secondsOf(tally: Tally, lookupMs: Range): SavedSeconds {
     coalesced: (tally.coalesced.ms * EXACT) / 1000,
     used: tally.asked.ms / 1000,
   };
+}
+
+/** The least that it can be, as in a report. @internal */
+export function savedSecondsOf(tally: Tally): number {
+  return secondsOf(tally, lookupRange(tally)).saved[0];
 }
 
 interface Account {
