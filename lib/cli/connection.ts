@@ -1,5 +1,7 @@
 // connection.ts: commands that talk to a running server: which one, and as whom.
 //
+// A keyspace is named by the URL's database, or by --keyspace, which is looked up in what ZH.STATS tells.
+//
 // The server is that of --url, else of the environment variable ZEROHOP_URL, else the one on this machine's port 6380.
 // A password is in the URL, or in ZEROHOP_PASSWORD, and is never printed.
 
@@ -10,6 +12,7 @@ import { RespClient } from '../resp/client.js';
 import { RespError } from '../resp/error.js';
 import { DEFAULT_URL, serverPlace } from '../resp/url.js';
 import { misuse } from './exit.js';
+import { selectKeyspace } from './keyspaces.js';
 
 const TIMEOUT = '5s';
 
@@ -20,6 +23,8 @@ export interface ServerGiven {
   tlsCert?: string;
   tlsKey?: string;
   json?: boolean;
+  /** Of commands with {@link withKeyspace}. */
+  keyspace?: string;
 }
 
 /** Adds the options of every command that talks to a server. */
@@ -37,6 +42,7 @@ export function withServer(command: Command, timeout = TIMEOUT): Command {
 export async function onServer(given: ServerGiven, use: (client: RespClient) => Promise<void>): Promise<void> {
   const client = await connected(given);
   try {
+    if (given.keyspace !== undefined) await selectKeyspace(client, given.keyspace);
     await use(client);
   } catch (error) {
     throw explained(error, client);
@@ -75,9 +81,14 @@ function explained(error: unknown, { shown }: RespClient): unknown {
   return hint === undefined ? error : new RespError(code, `${message}; ${hint}`, { cause: error });
 }
 
+/** For commands about keys: adds the option that names a keyspace. */
+export function withKeyspace(command: Command): Command {
+  return command.option('--keyspace <name>', "the keyspace's name, in place of the database of the URL");
+}
+
 /** How keys are written on the command line; adds the options for it. */
 export function withKeys(command: Command): Command {
-  return command
+  return withKeyspace(command)
     .option('--key-hex', 'keys are bytes, written as hexadecimal digits')
     .option('--key-integer', 'keys are integers, as code in the process uses them');
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { Command } from 'commander';
 import { countOption } from '../base/options.js';
 import type { RespClient } from '../resp/client.js';
-import { onServer, type ServerGiven, withServer } from './connection.js';
+import { onServer, type ServerGiven, withKeyspace, withServer } from './connection.js';
 import { jsonOf, jsonText, shown } from './print.js';
 
 interface Given extends ServerGiven {
@@ -21,7 +21,7 @@ export function keysCommand(): Command {
     .argument('[pattern]', 'as Redis takes it: * ? [a-z] and \\ before a character that stands for itself', '*')
     .option('--limit <number>', 'print at most so many')
     .option('--null', 'print the bytes of the keys as they are, each ended by a NUL, for xargs -0');
-  return withServer(command).action(run);
+  return withServer(withKeyspace(command)).action(run);
 }
 
 async function run(pattern: string, given: Given): Promise<void> {

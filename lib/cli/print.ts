@@ -139,6 +139,11 @@ export function size(bytes: number): string {
   return `${Number.isInteger(count) || count >= 100 ? Math.round(count) : count.toFixed(1)} ${SIZES[power]}`;
 }
 
+/** A text that takes at most so many columns. */
+export function cut(text: string, columns: number): string {
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
+}
+
 /** `1 234 567`. */
 export function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');

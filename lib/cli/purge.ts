@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import type { RespClient } from '../resp/client.js';
-import { onServer, type ServerGiven, withServer } from './connection.js';
+import { onServer, type ServerGiven, withKeyspace, withServer } from './connection.js';
 import { misuse } from './exit.js';
 import { scanned } from './keys.js';
 import { print, printJson } from './print.js';
@@ -19,7 +19,7 @@ export function purgeCommand(): Command {
     .option('--tag <tag>', 'a tag that zerohop set --tag, ZH.SET or code in the process gave')
     .option('--prefix <text>', 'how the keys begin')
     .option('--model <name[@version]>', 'a model of the process that serves the cache; without a version, all of them');
-  return withServer(command).action(run);
+  return withServer(withKeyspace(command)).action(run);
 }
 
 async function run(given: Given): Promise<void> {

@@ -3,23 +3,42 @@
 import { Command } from 'commander';
 import { durationOption } from '../base/options.js';
 import { sleep } from '../base/time.js';
+import type { LedgerSnapshot } from '../report.js';
 import type { RespClient } from '../resp/client.js';
 import { onServer, type ServerGiven, withServer } from './connection.js';
-import { colour, duration, grouped, print, printJson, printPairs, printTable, shown, size } from './print.js';
+import { type Database, nameOf } from './keyspaces.js';
+import { type PricesGiven, withPrices } from './prices.js';
+import {
+  colour,
+  cut,
+  duration,
+  grouped,
+  print,
+  printJson,
+  printPairs,
+  printTable,
+  shown,
+  size,
+  width,
+} from './print.js';
+import { modelRows, type Saved, savedOf, savedText } from './saved.js';
 
-interface Given extends ServerGiven {
+interface Given extends ServerGiven, PricesGiven {
   watch?: boolean | string;
 }
 
 const WATCH = '2s';
 const HOTTEST = 5;
 const CLEAR = '\x1b[H\x1b[2J';
+const NAME_COLUMNS_MIN = 12;
+/** What stands beside the name in the first columns of a table. */
+const OTHER_COLUMNS = 28;
 
 export function statusCommand(): Command {
   const command = new Command('status')
-    .description('print hit rate, memory, evictions, the hottest databases and the clients of a running server')
+    .description('print hit rate, memory, evictions, savings, and what is asked for most, of a running server')
     .option('--watch [interval]', `print it again and again, by default every ${WATCH}, until it is interrupted`);
-  return withServer(command).action(run);
+  return withServer(withPrices(command)).action(run);
 }
 
 async function run(given: Given): Promise<void> {
@@ -27,9 +46,9 @@ async function run(given: Given): Promise<void> {
   const interval = watch && durationOption('--watch', watch === true ? WATCH : watch, 100, 2 ** 31 - 1);
   await onServer(given, async (client) => {
     for (let before: Status | undefined; ; ) {
-      const status = await statusOf(client);
-      if (json) printJson(status);
-      else show(status, before, Boolean(watch));
+      const status = await statusOf(client, given);
+      if (json) printJson(jsonOfStatus(status));
+      else await show(status, { before, again: Boolean(watch), given });
       if (!interval) return;
       before = status;
       await sleep(interval);
@@ -37,23 +56,22 @@ async function run(given: Given): Promise<void> {
   });
 }
 
-/** The counts of a database. */
-interface Counted {
-  readonly database: number;
+/** What ZH.STATS tells (docs/RESP.md), as far as it is used here. */
+interface Stats {
   readonly entries: number;
   readonly hits: number;
   readonly misses: number;
-}
-
-/** What ZH.STATS tells (docs/RESP.md), as far as it is used here. */
-interface Stats extends Omit<Counted, 'database'> {
   readonly maxBytes: number;
   readonly usedBytes: number;
   readonly expiredEntries: number;
   readonly refusedBy: Readonly<Record<string, number>>;
   readonly evictedBy: Readonly<Record<string, number>>;
-  readonly databases: readonly Counted[];
+  readonly databases: readonly (Database & { readonly evictedEntries: number })[];
   readonly evicting: boolean;
+  /** Of the models of the thread that serves. */
+  readonly ledger?: LedgerSnapshot;
+  /** Of the tier behind the cache, if it has one. */
+  readonly upstream?: Readonly<Record<string, unknown>>;
 }
 
 interface Status {
@@ -62,10 +80,11 @@ interface Status {
   readonly clients: number;
   readonly commands: number;
   readonly hitRate: number | null;
+  readonly saved: Saved | undefined;
   readonly cache: Stats;
 }
 
-async function statusOf(client: RespClient): Promise<Status> {
+async function statusOf(client: RespClient, given: Given): Promise<Status> {
   const [stats, info] = await Promise.all([
     client.bytes('ZH.STATS'),
     client.bytes('INFO', 'server', 'clients', 'stats'),
@@ -78,6 +97,7 @@ async function statusOf(client: RespClient): Promise<Status> {
     clients: Number(fields['connected_clients']),
     commands: Number(fields['total_commands_processed']),
     hitRate: rateOf(cache),
+    saved: await savedOf(cache.ledger, cache.databases, given),
     cache,
   };
 }
@@ -97,8 +117,23 @@ function rateOf({ hits, misses }: { hits: number; misses: number }): number | nu
   return hits + misses === 0 ? null : hits / (hits + misses);
 }
 
-function show(status: Status, before: Status | undefined, again: boolean): void {
-  const { cache } = status;
+/** The ledger is in `saved`, with what it is worth. */
+function jsonOfStatus({ cache, saved, ...status }: Status): object {
+  const { ledger: _, ...rest } = cache;
+  return { ...status, saved: saved ?? null, cache: rest };
+}
+
+interface Showing {
+  readonly before: Status | undefined;
+  /** It is printed again and again. */
+  readonly again: boolean;
+  readonly given: Given;
+}
+
+async function show(status: Status, { before, again, given }: Showing): Promise<void> {
+  const { cache, saved } = status;
+  const savings = await savedText(saved, given);
+  const models = saved === undefined ? [] : await modelRows(saved, HOTTEST);
   if (again && process.stdout.isTTY) process.stdout.write(CLEAR);
   printPairs([
     ['server', `${colour('bold', shown(status.server))}, up ${duration(status.uptimeSeconds * 1000)}`],
@@ -111,20 +146,31 @@ function show(status: Status, before: Status | undefined, again: boolean): void 
     ['evicted', reasons(cache.evictedBy)],
     ['expired', grouped(cache.expiredEntries)],
     ['refused', reasons(cache.refusedBy)],
+    ['saved', savings],
+    ...(cache.upstream === undefined ? [] : [['upstream', facts(cache.upstream)] as const]),
     ['clients', `${grouped(status.clients)}, ${grouped(status.commands)} commands`],
   ]);
+  const columns = Math.max(NAME_COLUMNS_MIN, width() - OTHER_COLUMNS);
   const hottest = cache.databases
     .filter(({ hits, misses, entries }) => hits + misses + entries > 0)
     .sort((a, b) => b.hits + b.misses - (a.hits + a.misses))
-    .slice(0, HOTTEST);
-  if (hottest.length > 0) {
-    print('');
-    const rows = hottest.map(
-      (one) => [one.database, one.hits + one.misses, percent(rateOf(one)), one.entries] as const,
-    );
-    printTable(['database', 'lookups', 'hit rate', 'entries'], rows);
-  }
+    .slice(0, HOTTEST)
+    .map((one) => {
+      const name = cut(shown(`${one.database} ${nameOf(one)}`).trimEnd(), columns);
+      return [name, one.hits + one.misses, percent(rateOf(one)), one.entries, one.evictedEntries] as const;
+    });
+  tableOf(['database', 'lookups', 'hit rate', 'entries', 'evicted'], hottest);
+  tableOf(
+    ['model', 'hits', 'saved', 'worth'],
+    models.map(([name, ...rest]) => [cut(name, columns), ...rest] as const),
+  );
   if (again && !process.stdout.isTTY) print('');
+}
+
+function tableOf(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
+  if (rows.length === 0) return;
+  print('');
+  printTable(head, rows);
 }
 
 /** What changed since it was printed last. */
@@ -144,4 +190,16 @@ function reasons(by: Readonly<Record<string, number>>): string {
   const total = some.reduce((sum, [, count]) => sum + count, 0);
   if (total === 0) return '0';
   return `${grouped(total)} (${some.map(([reason, count]) => `${reason} ${grouped(count)}`).join(', ')})`;
+}
+
+/** Members with their names: `staleReads: 3` is `stale reads 3`. */
+function facts(of: Readonly<Record<string, unknown>>): string {
+  return Object.entries(of)
+    .map(([name, value]) => {
+      const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      const text =
+        typeof value === 'string' ? value : typeof value === 'number' ? grouped(value) : JSON.stringify(value);
+      return shown(`${words} ${text}`);
+    })
+    .join(', ');
 }

@@ -7,10 +7,10 @@ import { Command } from 'commander';
 import { countOption, durationOption } from '../base/options.js';
 import { sleep } from '../base/time.js';
 import type { RespClient } from '../resp/client.js';
-import { onServer, type ServerGiven, withServer } from './connection.js';
+import { onServer, type ServerGiven, withKeyspace, withServer } from './connection.js';
 import { explainedFrom } from './explain.js';
 import { scanned } from './keys.js';
-import { duration, grouped, jsonOf, print, printJson, printTable, shown, size, width } from './print.js';
+import { cut, duration, grouped, jsonOf, print, printJson, printTable, shown, size, width } from './print.js';
 
 interface Given extends ServerGiven {
   count: string;
@@ -31,7 +31,7 @@ export function topCommand(): Command {
     .option('--scan <number>', 'how many keys to look at, at most', '20000')
     .option('--interval <duration>', 'how often', '2s')
     .option('--once', 'print it once, on a terminal too');
-  return withServer(command).action(run);
+  return withServer(withKeyspace(command)).action(run);
 }
 
 async function run(given: Given): Promise<void> {
@@ -88,9 +88,7 @@ async function hottestOf(client: RespClient, count: number, most: number): Promi
 function show({ looked, entries, keys }: Hottest): void {
   const columns = Math.max(KEY_COLUMNS_MIN, width() - OTHER_COLUMNS);
   const rows = keys.map(({ key, frequency, bytes, ttlMs }) => {
-    const name = shown(key);
-    const cut = name.length > columns ? `${name.slice(0, columns - 1)}…` : name;
-    return [frequency, cut, size(bytes), ttlMs === null ? '–' : duration(ttlMs)] as const;
+    return [frequency, cut(shown(key), columns), size(bytes), ttlMs === null ? '–' : duration(ttlMs)] as const;
   });
   printTable(['requests', 'key', 'size', 'ends in'], rows);
   if (looked < entries) print(`of ${grouped(looked)} keys of ${grouped(entries)}`);
