@@ -1,7 +1,9 @@
 // ai-sdk-answers.ts: answers of the AI SDK's language models: whole results, and streams put together from their parts.
 // Also says which of them are worth keeping.
 
+import type { TokenUsage } from '../model/ledger.js';
 import { hasContent } from './complete.js';
+import { usageFrom } from './usage.js';
 
 /** A part of an answer: a text, a tool call, a file, a source, or another `type`. */
 export interface AnswerPart {
@@ -38,6 +40,14 @@ export function answerOf(result: object): Answer {
   return { content: Array.isArray(content) ? content : [], finishReason: reasonOf(result) };
 }
 
+/** The tokens of a result of `doGenerate`, or of a `finish` part. Numbers, or since v3 objects with them. @internal */
+export function usageOf({ usage }: { usage?: unknown }): TokenUsage | undefined {
+  const { inputTokens: input, outputTokens: output, cachedInputTokens } = Object(usage) as Record<string, unknown>;
+  const total = (tokens: unknown) => (tokens as { total?: unknown } | undefined)?.total ?? tokens;
+  const cached = (input as { cacheRead?: unknown } | undefined)?.cacheRead ?? cachedInputTokens;
+  return usageFrom(total(input), cached, total(output));
+}
+
 /** @internal */
 export const isFailed = ({ finishReason }: Answer): boolean => finishReason === 'error';
 
@@ -50,13 +60,17 @@ export class Assembly {
   readonly #open = new Map<string, { type: string; text: string }>();
   #finishReason: string | undefined;
   #failed = false;
+  /** Undefined: not known. */
+  usage: TokenUsage | undefined;
 
   take(part: object): void {
     const { type, id, delta } = part as { type?: unknown; id?: unknown; delta?: unknown };
     if (typeof type !== 'string') return;
     if (type === 'error') this.#failed = true;
-    else if (type === 'finish') this.#finishReason = reasonOf(part);
-    else if (/^(text|reasoning)-(start|delta)$/.test(type)) this.#say(type.slice(0, type.indexOf('-')), id, delta);
+    else if (type === 'finish') {
+      this.#finishReason = reasonOf(part);
+      this.usage = usageOf(part);
+    } else if (/^(text|reasoning)-(start|delta)$/.test(type)) this.#say(type.slice(0, type.indexOf('-')), id, delta);
     else if (!BOOKKEEPING.test(type)) this.#content.push(part as AnswerPart);
   }
 

@@ -3,11 +3,12 @@
 import type { ReadonlyUint8Array } from '../base/views.js';
 import { bytes } from '../cache/codecs.js';
 import type { Model } from '../model/model.js';
-import { type Answer, answerOf, isFailed, withoutTransport } from './ai-sdk-answers.js';
+import { type Answer, answerOf, isFailed, usageOf, withoutTransport } from './ai-sdk-answers.js';
 import { type CallParams, Made, type ModelId, signalOf, versionOf } from './ai-sdk-calls.js';
 import type { CheckedCallOptions } from './calls.js';
 import { type CheckedAdapterOptions, modelOptions } from './options.js';
 import { copied, pack, unpack } from './packed.js';
+import { answerIn, usageIn, withUsage } from './usage.js';
 
 type Generating = Model<string, Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array>;
 
@@ -54,7 +55,7 @@ export class Generated {
     this.#caller = undefined;
     try {
       const packed = await predicted;
-      return own.result ?? unpack(packed);
+      return own.result ?? unpack(answerIn(packed));
     } catch (reason) {
       if (reason instanceof Unkept) return copied(reason.result);
       if (own.result !== undefined) return own.result; // there is a result, but it could not be stored
@@ -72,6 +73,7 @@ export class Generated {
         ...modelOptions(this.#options, 'ai-sdk generate', version),
         maxBatch: 1,
         codec: bytes,
+        usage: usageIn,
         tags: () => this.#caller?.tags ?? [],
         run: (_: string[], { signal }) => this.#run(this.#caller!, signal),
       }),
@@ -84,6 +86,6 @@ export class Generated {
     const packed = !isFailed(answer) && this.#keeps(answer) ? pack(withoutTransport(result)) : undefined;
     if (packed === undefined) throw new Unkept(result);
     own.result = result;
-    return [packed];
+    return [withUsage(packed, usageOf(result))];
   }
 }

@@ -7,15 +7,20 @@ import type { ReadonlyUint8Array } from '../base/views.js';
 import type { Cache } from '../cache/cache.js';
 import { bytes } from '../cache/codecs.js';
 import type { Keyspace } from '../cache/keyspace.js';
-import type { Scope } from '../fingerprint/fingerprint.js';
+import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
+import { ledgerFor } from '../model/attach.js';
+import { usageOf as checkedUsage, type Ledger } from '../model/ledger.js';
 import { joins, looks } from '../model/options.js';
 import { type Answer, Assembly, isFailed } from './ai-sdk-answers.js';
-import type { CallParams, ModelId } from './ai-sdk-calls.js';
+import { type CallParams, type ModelId, versionOf } from './ai-sdk-calls.js';
 import type { CheckedCallOptions } from './calls.js';
 import { type CheckedAdapterOptions, keyspaceOf } from './options.js';
 import { pack, unpack } from './packed.js';
 import { Recording, replayed, type Streamed } from './recording.js';
+import { answerIn, usageIn, withUsage } from './usage.js';
+
+const NAME = 'ai-sdk stream';
 
 interface Streamer extends ModelId {
   doStream(params: CallParams): PromiseLike<Streamed>;
@@ -25,6 +30,8 @@ interface Streamer extends ModelId {
 interface UnderWay {
   readonly recording: Recording;
   readonly tags: readonly string[];
+  /** Callers beside the first one. */
+  joined: number;
 }
 
 /** Streams under way, by key. All middlewares of one cache and scope share them, as they share kept answers. */
@@ -56,7 +63,7 @@ export class Streams {
   readonly #underWay: Map<string, UnderWay>;
 
   constructor(options: CheckedAdapterOptions, keeps: (answer: Answer) => boolean) {
-    const space = keyspaceOf('ai-sdk stream', options.scope);
+    const space = keyspaceOf(NAME, options.scope);
     this.#options = options;
     this.#keeps = keeps;
     this.#underWay = underWayIn(options);
@@ -72,15 +79,39 @@ export class Streams {
     const { abortSignal } = params;
     abortSignal?.throwIfAborted();
     const { scope, domain } = this.#options;
-    const key = fingerprinter({ scope, domain, model: ['ai-sdk stream', model.provider, model.modelId] }).of(name);
-    const known = looks(mode) ? this.#answers.get(key) : undefined;
-    if (known !== undefined) return { stream: replayed(unpack(known) as Uint8Array[], abortSignal) };
+    const key = fingerprinter({ scope, domain, model: [NAME, model.provider, model.modelId] }).of(name);
+    const ledger = this.#ledgerOf(model);
+    const known = looks(mode) ? this.#find(key, ledger) : undefined;
+    if (known !== undefined) {
+      if (mode === 'only-if-cached') ledger.now.otherHits++;
+      else {
+        ledger.countHit(this.#answers.costOf(key));
+        ledger.countTokens('hit', checkedUsage(usageIn(known)));
+      }
+      return { stream: replayed(unpack(answerIn(known)) as Uint8Array[], abortSignal) };
+    }
     if (mode === 'only-if-cached')
       throw new CacheError('ERR_MODEL_NOT_CACHED', "no stream is kept for a call, and cache is 'only-if-cached'");
     const underWay = joins(mode) ? this.#underWay.get(key.hex) : undefined;
+    if (underWay !== undefined) underWay.joined++;
     // Async, so that the promise rejects if the model throws.
     const open = async (signal: AbortSignal) => model.doStream({ ...params, abortSignal: signal });
-    return (underWay?.recording ?? this.#record(key, tags, open)).join(abortSignal);
+    return (underWay?.recording ?? this.#record(key, tags, ledger, open)).join(abortSignal);
+  }
+
+  /** Some lookups are timed, as those of models are. */
+  #find(key: Uint8Array, ledger: Ledger): ReadonlyUint8Array | undefined {
+    if (!ledger.times()) return this.#answers.get(key);
+    const begun = now();
+    const known = this.#answers.get(key);
+    ledger.timed(now() - begun);
+    return known;
+  }
+
+  #ledgerOf(model: ModelId): Ledger {
+    const { cache, scope } = this.#options;
+    const version = versionOf(model);
+    return ledgerFor(cache, JSON.stringify([NAME, scope === PUBLIC ? null : scope, version]), NAME, version);
   }
 
   /** Forgets streams under way too. They go on for their readers. */
@@ -92,26 +123,31 @@ export class Streams {
   #record(
     key: Uint8Array & { hex: string },
     tags: readonly string[],
+    ledger: Ledger,
     open: (signal: AbortSignal) => PromiseLike<Streamed>,
   ): Recording {
-    const begun = now();
     const assembly = new Assembly();
     const recording = new Recording(open, {
       take: (part) => assembly.take(part),
       isKept: () => assembly.answer !== undefined && !isFailed(assembly.answer) && this.#keeps(assembly.answer),
-      settled: (parts) => {
+      settled: (parts, waitedMs) => {
+        const usage = checkedUsage(assembly.usage);
+        ledger.count('asked', waitedMs, usage);
+        if (parts !== undefined)
+          for (let joined = underWay.joined; joined > 0; --joined) ledger.count('coalesced', waitedMs, usage);
         if (this.#underWay.get(key.hex)?.recording !== recording) return; // it was forgotten, or asked for anew
         this.#underWay.delete(key.hex);
         const packed = parts && pack(parts);
         if (packed === undefined) return;
         try {
-          this.#answers.set(key, packed, { cost: now() - begun, tags });
+          this.#answers.set(key, withUsage(packed, assembly.usage), { cost: waitedMs, tags });
         } catch {
           // It is too large for the cache, or the cache was closed. The readers of the stream have it.
         }
       },
     });
-    this.#underWay.set(key.hex, { recording, tags });
+    const underWay: UnderWay = { recording, tags, joined: 0 };
+    this.#underWay.set(key.hex, underWay);
     return recording;
   }
 }

@@ -2,8 +2,10 @@
 // worth keeping.
 
 import { typeError } from '../base/options.js';
+import type { TokenUsage } from '../model/ledger.js';
 import { hasContent, isBlank } from './complete.js';
 import { isSameData, pack, unpack } from './packed.js';
+import { answerIn, usageFrom, withUsage } from './usage.js';
 
 /** One answer of a model. */
 export interface GenerationLike {
@@ -23,6 +25,7 @@ interface MessageLike {
   content?: unknown;
   tool_calls?: unknown;
   response_metadata?: Record<string, unknown>;
+  usage_metadata?: unknown;
 }
 
 /** The reasons to stop that providers give for a whole answer, in small letters. */
@@ -54,6 +57,22 @@ function isComplete(generation: GenerationLike): boolean {
   return (Array.isArray(calls) && calls.length > 0) || (Array.isArray(content) && hasContent(content));
 }
 
+/**
+ * The tokens of a call: of a message of it, each of which has those of the whole call; otherwise of `llmOutput`.
+ * Undefined: they are not known.
+ */
+function usageOf(generations: readonly GenerationLike[], llmOutput: unknown): TokenUsage | undefined {
+  for (const { message } of generations as readonly { message?: MessageLike }[]) {
+    const { input_tokens, output_tokens, input_token_details } = Object(message?.usage_metadata) as Told;
+    const usage = usageFrom(input_tokens, (Object(input_token_details) as Told)['cache_read'], output_tokens);
+    if (usage !== undefined) return usage;
+  }
+  const { promptTokens, completionTokens } = Object((Object(llmOutput) as Told)['tokenUsage']) as Told;
+  return usageFrom(promptTokens, 0, completionTokens);
+}
+
+type Told = Record<string, unknown>;
+
 /** Makes `toolUse`, `TOOL-USE` and `tool_use` the same reason. */
 function spelt(reason: string): string {
   return reason
@@ -74,15 +93,16 @@ export class Answers {
     this.#caches = caches;
   }
 
-  /** The bytes; undefined if the answers would not come back with the same classes and members. */
+  /** The bytes, tokens first; undefined if the answers would not come back with the same classes and members. */
   pack(generations: readonly GenerationLike[], more?: unknown): Uint8Array | undefined {
     try {
       const stored = generations.map((generation) => ({
         stored: this.#caches.serializeGeneration(generation as never),
         generationInfo: generation.generationInfo,
       }));
-      const packed = pack([stored, more]);
-      if (packed === undefined) return undefined;
+      const data = pack([stored, more]);
+      if (data === undefined) return undefined;
+      const packed = withUsage(data, usageOf(generations, more));
       const { generations: restored } = this.unpack(packed);
       return generations.every((one, i) => isSame(one, restored[i]!)) ? packed : undefined;
     } catch {
@@ -92,7 +112,7 @@ export class Answers {
 
   /** The answers, made anew for each caller, and what else was packed with them. */
   unpack(packed: ArrayLike<number>): { generations: GenerationLike[]; more: unknown } {
-    const [stored, more] = unpack(packed) as [(GenerationLike & { stored: never })[], unknown];
+    const [stored, more] = unpack(answerIn(packed)) as [(GenerationLike & { stored: never })[], unknown];
     const generations = stored.map(
       ({ stored, generationInfo }) =>
         ({

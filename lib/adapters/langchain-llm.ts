@@ -6,10 +6,16 @@
 
 import { isWellFormed } from '../base/options.js';
 import { bytes } from '../cache/codecs.js';
+import { PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
+import { ledgerFor } from '../model/attach.js';
+import { type Ledger, usageOf } from '../model/ledger.js';
 import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 import { type AdapterOptions, adapterOptions, keyspaceOf } from './options.js';
+import { usageIn } from './usage.js';
+
+const NAME = 'langchain llm';
 
 /** The methods of a cache that a language model calls. */
 export interface LlmCache {
@@ -35,6 +41,8 @@ const NEXT_MESSAGE = /\n(?:human|user|ai|assistant|model|system|developer|tool|f
 const INSTRUCTED = /^System:[\s\S]*?\nHuman:/;
 /** The key of a model that takes plain text. There, whatever stands in brackets is text. */
 const TAKES_TEXT = /(?:^|,)_model:"base_llm"(?:,|$)/;
+/** Where providers' classes print the name of their model. */
+const MODEL_NAME = /(?:^|,)model(?:_name|Name)?:"([^"\\]{1,255})"/;
 /** How LangChain prints one of its own objects that JSON cannot show, such as a tool. */
 const UNPRINTABLE = '"type":"not_implemented"';
 
@@ -72,7 +80,7 @@ export function llmCache<Base extends object>(
   const packing = new Answers(caches);
   const { cache, scope, domain, life, given } = adapterOptions(options, ['keep']);
   const keeps = keepOption(given['keep'], areComplete);
-  const { label, options: space } = keyspaceOf('langchain llm', scope);
+  const { label, options: space } = keyspaceOf(NAME, scope);
   const answers = cache.keyspace(label, { codec: bytes, ...space, ...life });
 
   /** The key; undefined if another call may have the same prompt and parameters as texts. */
@@ -83,13 +91,22 @@ export function llmCache<Base extends object>(
     return fingerprinter({ scope, domain, model: llmKey }).of(prompt);
   }
 
+  function ledgerOf(llmKey: string): Ledger {
+    const model = MODEL_NAME.exec(llmKey)?.[1] ?? 'unknown';
+    return ledgerFor(cache, JSON.stringify([NAME, scope === PUBLIC ? null : scope, model]), NAME, model);
+  }
+
   // LangChain wants an instance of this class. Its constructor takes no arguments.
   class Kept extends (caches.BaseCache as unknown as new () => object) implements LlmCache {
     /** The kept answer to the prompt, made anew for each caller; null if there is none. */
     async lookup(prompt: string, llmKey: string): Promise<object[] | null> {
       const key = keyOf(prompt, llmKey);
       const packed = key && answers.get(key);
-      return packed === undefined ? null : packing.unpack(packed).generations;
+      if (packed === undefined) return null;
+      const ledger = ledgerOf(llmKey);
+      ledger.countHit(0); // LangChain does not tell how long the model took
+      ledger.countTokens('hit', usageOf(usageIn(packed)));
+      return packing.unpack(packed).generations;
     }
 
     async update(prompt: string, llmKey: string, generations: readonly GenerationLike[]): Promise<void> {
@@ -97,6 +114,7 @@ export function llmCache<Base extends object>(
       if (key === undefined || !keeps(generations)) return;
       const packed = packing.pack(generations);
       if (packed === undefined) return;
+      ledgerOf(llmKey).count('asked', 0, usageOf(usageIn(packed)));
       try {
         answers.set(key, packed);
       } catch (error) {

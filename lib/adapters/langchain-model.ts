@@ -11,6 +11,7 @@ import { keepOption } from './complete.js';
 import { Answers, areComplete, type GenerationLike, type LangChainCaches } from './langchain-answers.js';
 import { nameable } from './nameable.js';
 import { type AdapterOptions, adapterOptions, modelOptions } from './options.js';
+import { usageIn } from './usage.js';
 
 /** What is used of a chat model of LangChain. */
 export interface ChatModelLike {
@@ -54,6 +55,8 @@ interface CallParams extends Record<string, unknown> {
 interface Inner extends ChatModelLike {
   withConfig?(...given: unknown[]): object;
   defaultOptions?: unknown;
+  model?: unknown;
+  modelName?: unknown;
   _getSerializedCacheKeyParametersForCall(options: object): string;
   _streamResponseChunks?(...given: unknown[]): unknown;
   _streamChatModelEvents?(...given: unknown[]): unknown;
@@ -105,9 +108,10 @@ export function keepAnswers<Chat extends ChatModelLike>(
   let caller: Caller | undefined; // predict starts its run before it returns, because each run is of one call
 
   const answers = checked.cache.model({
-    ...modelOptions(checked, 'langchain chat', '1'),
+    ...modelOptions(checked, 'langchain chat', modelNameOf(inner)),
     maxBatch: 1,
     codec: bytes,
+    usage: usageIn,
     tags: () => caller?.tags ?? [],
     async run(_: string[], { signal }) {
       const own = caller!;
@@ -177,6 +181,12 @@ export function keepAnswers<Chat extends ChatModelLike>(
   const kept: KeptAnswers = { forget: (tag) => answers.invalidateByTag(tagOption('tag', tag)) };
   replace(inner, 'forget', kept.forget);
   return chat as Chat & KeptAnswers;
+}
+
+/** As providers' classes have it: by it a table of prices knows the model. */
+function modelNameOf({ model, modelName }: Inner): string {
+  const name = model ?? modelName;
+  return typeof name === 'string' && name.length > 0 && name.length < 256 ? name : 'unknown';
 }
 
 const STREAMING = ['_streamResponseChunks', '_streamChatModelEvents'] as const;

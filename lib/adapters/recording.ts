@@ -7,6 +7,7 @@
 // classes and functions within parts cannot be copied, so they are shared, and such a stream is not stored. Nothing is
 // read before a reader asks for it. The source is cancelled when the last reader has left.
 
+import { now } from '../base/time.js';
 import { copied, pack, unpack } from './packed.js';
 
 /** What a model gives: the stream, and what is known before it begins. */
@@ -25,8 +26,11 @@ export interface Keeping {
   take(part: object): void;
   /** Asked at the end: whether to keep the parts. If it throws, the readers' streams fail with that error. */
   isKept(): boolean;
-  /** Called once: with the packed parts of a stream that must be kept, otherwise with undefined. */
-  settled(parts: Uint8Array[] | undefined): void;
+  /**
+   * Called once: with the packed parts of a stream that must be kept, otherwise with undefined; and with the ms that
+   * its readers waited for the source, which is what the model took, at least.
+   */
+  settled(parts: Uint8Array[] | undefined, waitedMs: number): void;
 }
 
 export class Recording {
@@ -38,6 +42,7 @@ export class Recording {
   #reading: Promise<void> | undefined;
   #readers = 0;
   #isOver = false;
+  #waitedMs = 0;
 
   /** Opens the stream at once. */
   constructor(open: (signal: AbortSignal) => PromiseLike<Streamed>, keeping: Keeping) {
@@ -103,7 +108,7 @@ export class Recording {
 
   async #open(open: (signal: AbortSignal) => PromiseLike<Streamed>): Promise<Streamed> {
     try {
-      const opened = await open(this.#abort.signal);
+      const opened = await this.#timed(() => open(this.#abort.signal));
       this.#source = opened.stream.getReader();
       if (this.#abort.signal.aborted) void this.#source.cancel(this.#abort.signal.reason).catch(() => {});
       return opened;
@@ -123,7 +128,7 @@ export class Recording {
 
   async #read(): Promise<void> {
     try {
-      const { done, value } = await this.#source!.read();
+      const { done, value } = await this.#timed(() => this.#source!.read());
       if (!done) return this.#take(value);
       const packed = this.#parts.flatMap((part) => ('packed' in part ? part.packed : []));
       const isKept = this.#keeping.isKept() && packed.length === this.#parts.length;
@@ -132,6 +137,15 @@ export class Recording {
     } catch (reason) {
       this.#settle(undefined);
       throw reason;
+    }
+  }
+
+  async #timed<Result>(work: () => PromiseLike<Result>): Promise<Result> {
+    const begun = now();
+    try {
+      return await work();
+    } finally {
+      this.#waitedMs += now() - begun;
     }
   }
 
@@ -152,7 +166,7 @@ export class Recording {
   #settle(parts: Uint8Array[] | undefined): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.#keeping.settled(parts);
+    this.#keeping.settled(parts, this.#waitedMs);
   }
 }
 
