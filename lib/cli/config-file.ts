@@ -60,7 +60,8 @@ function parsed(file: string, text: string): unknown {
 }
 
 /** Strings as they are; comments, and commas behind the last member, as blanks, so that places stay the same. */
-const PARTS = /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\/|,(?=(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*[}\]])/g;
+const PARTS =
+  /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\/|,(?=(?:\s|\/\/[^\n]*\n|\/\*(?:(?!\*\/)[\s\S])*\*\/)*[}\]])/g;
 
 function withoutComments(text: string): string {
   return text.replace(PARTS, (part) => (part.startsWith('"') ? part : part.replace(/[^\n]/g, ' ')));

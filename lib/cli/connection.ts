@@ -27,15 +27,15 @@ export interface ServerGiven {
   keyspace?: string;
 }
 
-/** Adds the options of every command that talks to a server. */
-export function withServer(command: Command, timeout = TIMEOUT): Command {
+/** Adds the options of every command that talks to a server. `json`: what --json means, if it is more than output. */
+export function withServer(command: Command, { timeout = TIMEOUT, json = 'print JSON' } = {}): Command {
   return command
     .option('--url <url>', `the server, redis://[[user]:password@]host:port/db or unix:/path (default: ${DEFAULT_URL})`)
     .option('--timeout <duration>', 'how long to wait for an answer', timeout)
     .option('--tls-ca <path>', 'for rediss://: PEM file of who may have signed the certificate of the server')
     .option('--tls-cert <path>', 'PEM file of a certificate to show the server')
     .option('--tls-key <path>', 'PEM file of its key')
-    .option('--json', 'print JSON');
+    .option('--json', json);
 }
 
 /** Connects, has `use` talk to the server, and ends the connection. */

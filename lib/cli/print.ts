@@ -55,6 +55,14 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(value).replace(UNPLAIN_IN_JSON, unicodeEscapes);
 }
 
+/** JSON of several lines: the same, with its line ends. */
+export function jsonLines(json: string): string {
+  return json
+    .split('\n')
+    .map((line) => line.replace(UNPLAIN_IN_JSON, unicodeEscapes))
+    .join('\n');
+}
+
 function unicodeEscapes(character: string): string {
   return Array.from(
     { length: character.length },

@@ -24,12 +24,15 @@ export function serveCommand(): Command {
 
 async function serveUntilTold(settings: Settings): Promise<void> {
   const options = serveOptionsOf(settings);
-  const { memoryLimit, pidFile } = settings;
+  const { memoryLimit, admission, pidFile } = settings;
   const { addressOption, MetricsEndpoint } = await import('../observe/endpoint.js');
   const metricsAt = settings.metrics === undefined ? undefined : addressOption('--metrics', `${settings.metrics}`);
   if (pidFile !== undefined) takePidFile(pidFile);
   const { open, serve } = await import('../index.js');
-  const cache = open(memoryLimit === undefined ? {} : { maxBytes: memoryLimit });
+  const cache = open({
+    ...(memoryLimit !== undefined && { maxBytes: memoryLimit }),
+    ...(admission !== undefined && { admission }),
+  });
   const metrics = metricsAt && (await MetricsEndpoint.listen(cache, metricsAt)); // first: it keeps no process alive
   const server = serve(cache, options);
   await server.ready;

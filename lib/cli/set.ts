@@ -1,8 +1,10 @@
 // set.ts: `zerohop set`, one value: from the command line, a file or standard input.
 
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { costOption, durationOption, tagsOption } from '../base/options.js';
+import { exactJson } from '../cache/json.js';
 import type { Argument } from '../resp/client.js';
 import { bytesOfHex, type KeysGiven, keyOf, onServer, type ServerGiven, withKeys, withServer } from './connection.js';
 import { misuse, NotThere } from './exit.js';
@@ -30,7 +32,9 @@ export function setCommand(): Command {
     .option('--tag <tag...>', 'names by which zerohop purge --tag deletes it')
     .option('--cost <ms>', 'what computing it again would take: the cache keeps longer what costs more')
     .option('--if-absent', 'only if there is no value under the key');
-  return withServer(withKeys(command)).action(run);
+  return withServer(withKeys(command), {
+    json: 'the value is JSON, unless --hex or --f32 says what it is; it is checked, and what is printed is JSON too',
+  }).action(run);
 }
 
 async function run(key: string, value: string | undefined, given: Given): Promise<void> {
@@ -74,15 +78,27 @@ async function sourceOf(value: string | undefined, { file }: Given): Promise<Buf
   return Buffer.concat(chunks);
 }
 
-function encoded(source: Buffer, { hex, f32 }: Given): Buffer {
+function encoded(source: Buffer, { hex, f32, json }: Given): Buffer {
   if (hex) return bytesOfHex('value', source.toString('latin1'));
-  if (!f32) return source;
+  if (!f32) return json ? asCodecJson(source) : source;
   const numbers = source
     .toString()
     .split(/[\s,[\]]+/)
     .filter((word) => word !== '')
     .map(numberOf);
   return Buffer.from(Float32Array.from(numbers).buffer);
+}
+
+/** As the codec `json` stores it, so that code in a process reads it. */
+function asCodecJson(source: Buffer): Buffer {
+  let value: unknown;
+  try {
+    if (!isUtf8(source)) throw new SyntaxError('it is no UTF-8');
+    value = JSON.parse(source.toString());
+  } catch (error) {
+    throw misuse(`value: expected JSON: ${(error as SyntaxError).message}`);
+  }
+  return Buffer.from(exactJson(value));
 }
 
 function numberOf(word: string): number {

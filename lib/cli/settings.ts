@@ -8,6 +8,8 @@ import { CONFIG_FILE, PROPERTIES, readConfigFile } from './config-file.js';
 /** Named as the settings of the config file are, and as commander names the options. */
 export interface Settings {
   memoryLimit?: string | number;
+  maxValue: string | number;
+  admission?: boolean;
   port: string | number;
   host?: string | string[];
   socket?: string;
@@ -31,6 +33,8 @@ export interface Settings {
 /** The option for each setting. Its description is that of the config file's schema, unless it turns something off. */
 const FLAGS: Readonly<Record<keyof Settings, string | readonly [flags: string, description: string]>> = {
   memoryLimit: '-m, --memory-limit <size>',
+  maxValue: '--max-value <size>',
+  admission: ['--admission', 'When the cache is full, store no new keys that are worth less than nearly all others.'],
   port: '-p, --port <number>',
   host: '--host <address...>',
   socket: '--socket <path>',
@@ -91,6 +95,7 @@ export function serveOptionsOf(given: Settings): ServeOptions {
     port: given.port === 'none' ? false : Number(given.port),
     protectedMode: given.protectedMode,
     ioUring: given.ioUring,
+    maxBulkBytes: given.maxValue,
     ...(given.host !== undefined && { host: given.host }),
     ...(given.socket !== undefined && { path: given.socket, pathMode: Number.parseInt(given.socketMode ?? '', 8) }),
     ...(given.threads !== undefined && { threads: Number(given.threads) }),

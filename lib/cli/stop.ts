@@ -22,7 +22,7 @@ export function stopCommand(): Command {
   const command = new Command('stop')
     .description('end a server of this machine once its clients have their replies')
     .option('--pid-file <path>', `the file with its process number (default: the config file's, else ${PID_FILE})`);
-  return withServer(withConfig(command), TIMEOUT).action(run);
+  return withServer(withConfig(command), { timeout: TIMEOUT }).action(run);
 }
 
 async function run(given: Given): Promise<void> {

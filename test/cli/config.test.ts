@@ -4,7 +4,8 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { PROPERTIES, readConfigFile } from '../../dist/cli/config-file.js';
 import { serveCommand } from '../../dist/cli/serve.js';
-import { settingsOf } from '../../dist/cli/settings.js';
+import { serveOptionsOf, settingsOf } from '../../dist/cli/settings.js';
+import { serveOptions } from '../../dist/resp/options.js';
 import { typed } from '../fixtures/command-line.js';
 import { ownFolder } from '../fixtures/folder.js';
 
@@ -38,6 +39,27 @@ test('what init writes tells every setting, and sets those that it was told', as
       .filter((name) => name !== '$schema')
       .sort(),
   );
+});
+
+test.each([
+  ['inference', { port: 6380 }],
+  ['embeddings', { port: 6380, socket: 'zerohop.sock' }],
+  ['features', { port: 6380, socket: 'zerohop.sock', idleTimeout: '10m' }],
+  ['weights', { port: 'none', socket: 'zerohop.sock', maxValue: '4GB', admission: true }],
+])('init --mode %s writes settings that serve takes', async (mode, expected) => {
+  const file = path.join(ownFolder(), 'zerohop.config.json');
+  expect(await typed(['init', '--mode', mode, '--config', file])).toMatchObject({ code: 0 });
+  const own = Object.entries(expected).map(([name, value]) => [
+    name,
+    name === 'socket' ? path.join(path.dirname(file), value as string) : value,
+  ]);
+  expect(readConfigFile(file)).toEqual(Object.fromEntries(own));
+  const options = serveOptions(serveOptionsOf(settings('--config', file)));
+  expect(options.settings).toMatchObject({
+    tcp: mode !== 'weights',
+    bulkBytes: mode === 'weights' ? 2 ** 32 : 2 ** 29,
+  });
+  for (const line of readFileSync(file, 'utf8').split('\n')) expect(line.length).toBeLessThanOrEqual(120);
 });
 
 test('init leaves a file that is there alone, unless it is told to write over it', async () => {
@@ -84,6 +106,8 @@ test('comments and a last comma are allowed, and what looks like them in a text 
     '/* a\n "b" */ {\n// c, }\n"idleTimeout": "/x//y/*z*/,}\\"", // d\n"host": ["a",\n /* e */ ], }\n',
   );
   expect(readConfigFile(file)).toEqual({ idleTimeout: '/x//y/*z*/,}"', host: ['a'] });
+  const between = written('{ "port": 1, // "host": ["a"],\n /* } */ "threads": 2, /* ] */ }');
+  expect(readConfigFile(between)).toEqual({ port: 1, threads: 2 });
 });
 
 test.each([

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Cache, float32 } from 'zerohop';
+import { type Cache, float32, json } from 'zerohop';
 import { RespClient } from '../../dist/resp/client.js';
 import { serverPlace } from '../../dist/resp/url.js';
 import { typed, zerohop } from '../fixtures/command-line.js';
@@ -58,6 +58,28 @@ describe('values', () => {
     const eight = Buffer.alloc(8);
     eight.writeBigInt64LE(-7n);
     expect(cache.has(eight)).toBe(true);
+  });
+
+  test('--json of set takes JSON alone, and stores what the codec does; get --pretty shows it indented', async () => {
+    const objects = cache.keyspace('db2', { codec: json });
+    const on2 = ['--url', `${url}/2`];
+    const told = await typed(['set', 'k', '--json', '{ "a" : [1, {}], "é": "\\u001b[31m" }', ...on2]);
+    expect(JSON.parse(told.stdout)).toEqual({ key: 'k', stored: true, bytes: 30 });
+    expect(objects.get('k')).toEqual({ a: [1, {}], é: '\x1b[31m' });
+    expect((await typed(['get', 'k', ...on2])).stdout).toBe('{"a":[1,{}],"é":"\\u001b[31m"}');
+    const pretty = '{\n  "a": [\n    1,\n    {}\n  ],\n  "é": "\\u001b[31m"\n}\n';
+    expect((await typed(['get', 'k', '--pretty', ...on2])).stdout).toBe(pretty);
+    for (const wrong of ['{a: 1}', '', '1e999', '-0', '{"a":1} {']) {
+      const refused = await typed(['set', 'k', '--json', wrong, ...on2]);
+      expect(refused, wrong).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^zerohop: value: /) });
+    }
+    expect(objects.get('k')).toHaveProperty('a');
+    expect((await run(['set', 'f', '--json', '--f32', '1 2'])).stdout).toContain('"bytes":8');
+    expect(await run(['get', 'f', '--pretty'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no JSON text'),
+    });
+    expect(await run(['get', 'f', '--pretty', '--json'])).toMatchObject({ code: 2 });
   });
 
   test('a value ends with its ttl, is found by its tag, and is not overwritten with --if-absent', async () => {
