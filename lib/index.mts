@@ -1,6 +1,7 @@
 // The ES module face of the package. It re-exports the CommonJS build, so that a program that uses both has one
 // CacheError class and one set of open caches.
 export {
+  type AccessEvent,
   type ArmStats,
   type BlobContent,
   type BlobOpenOptions,

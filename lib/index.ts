@@ -51,6 +51,7 @@ export {
 } from './fingerprint/fingerprint.js';
 export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
 export type { DType, TensorLike } from './fingerprint/tensors.js';
+export type { AccessEvent } from './model/access-events.js';
 export {
   type ArmStats,
   type Experiment,

@@ -1,6 +1,9 @@
 // The ES module face of `zerohop/report`; see index.mts.
 export {
+  type AccessLog,
+  type AccessLogOptions,
   type AdviseOptions,
+  accessLog,
   advise,
   breakEvenHitRate,
   GPU_PRICES,

@@ -1,7 +1,8 @@
-// report.ts: `zerohop/report`: what a cache saved, in seconds and money, and what it is worth to cache. It loads no
-// addon: a snapshot may be read in any process.
+// report.ts: `zerohop/report`: what a cache saved, in seconds and money, what it is worth to cache, and what was asked
+// for. It loads no addon: a snapshot may be read in any process.
 
 export type { LedgerSnapshot } from './model/ledger.js';
+export { type AccessLog, type AccessLogOptions, accessLog } from './observe/access-log.js';
 export {
   type AdviseOptions,
   advise,

@@ -16,6 +16,7 @@ import type { Codec } from '../cache/codecs.js';
 import type { Entry } from '../cache/entry.js';
 import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint, FingerprintOptions, Scope, Value } from '../fingerprint/fingerprint.js';
+import { announceAccess } from './access-events.js';
 import { type ComputationParts, Computations, type Named } from './computations.js';
 import { Copies } from './copies.js';
 import { Finder, type ManyInputs, type Naming } from './finder.js';
@@ -424,7 +425,12 @@ export class Model<Input, In, Out> {
   }
 
   #sample(key: Fingerprint): void {
-    this.#ledger.sample(key, this.#answers.bytesOf(key));
+    const bytes = this.#answers.bytesOf(key);
+    this.#ledger.sample(key, bytes);
+    announceAccess(() => {
+      const costMs = bytes === undefined ? undefined : this.#answers.costOf(key) || undefined;
+      return { model: this.name, version: this.version, fingerprint: key.hex, bytes, costMs };
+    });
   }
 
   #find(finder: Finder<In, Out>, input: Input, value: Value | undefined): Out | undefined {
