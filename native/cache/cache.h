@@ -13,7 +13,7 @@
 //
 //   cache_read.cc    Find and its kin              cache_scan.cc    the keys of a keyspace
 //   cache_write.cc   Set, Delete, tags             cache_touch.cc   another end for an entry
-//   cache.cc         making one, clearing, upkeep, figures
+//   store_run.h      several sets in a row         cache.cc         making one, clearing, upkeep, figures
 //
 // To read, compute and write back without losing another write: Mark -> Find -> Set with `expected` -> again on
 // kChanged.
@@ -336,6 +336,7 @@ class Cache {
   static constexpr uint32_t kVerifyEvery = 256;  // hits, on average; at irregular distances (D17)
   friend class Exclusive;
   friend class StagedValue;
+  friend class StoreRun;
 
   Cache(const CacheOptions& options, Arena* arena, std::shared_ptr<VersionWords> version_words);
 
@@ -397,8 +398,10 @@ class Cache {
   bool ReadAt(uint64_t at, Entry* entry) const;
   // The entry at `at`, of that hash, has left the index just now.  REQUIRES: the lock of the hash's shard.
   void Untag(uint64_t at, uint64_t hash) noexcept {
-    Entry entry;
-    if (ReadAt(at, &entry)) tags_.Drop(TagsOf(arena_->bytes(), at, entry.header), hash);
+    if (Entry entry; ReadAt(at, &entry)) Untag(at, entry.header, hash);
+  }
+  void Untag(uint64_t at, const EntryHeader& header, uint64_t hash) noexcept {
+    if (const TagIds ids = TagsOf(arena_->bytes(), at, header); !ids.empty()) tags_.Drop(ids, hash);
   }
   SetOutcome TakeTags(Session& session, uint64_t hash, std::span<const Tags::Tag> tags, TakenTags* taken);
   SetOutcome SetOnTermsOf(Session& session, uint16_t space, Bytes key, Bytes value, const StoreOptions& options);
@@ -412,9 +415,12 @@ class Cache {
   SetOutcome TakeRun(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                      Reservation* room);
   void LeaveRun(const Reservation& room) noexcept;
-  void Write(const Reservation& reservation, const Newcomer& newcomer);
-  void WriteAround(const Reservation& reservation, const Newcomer& newcomer, uint32_t checksum);
-  SetOutcome Publish(Session& session, const Reservation& reservation, const Newcomer& newcomer) noexcept;
+  void Write(const Reservation& room, const Newcomer& newcomer, uint32_t ticks);
+  void WriteAround(const Reservation& room, const Newcomer& newcomer, uint32_t checksum, uint32_t ticks);
+  SetOutcome Publish(Session& session, const Reservation& room, const Newcomer& newcomer) noexcept;
+  // Points the index at what was written, and counted as a live entry.  If the writer is then busy, nothing was done.
+  SetOutcome Point(const ReadGuard& guard, Session& session, Index::Writer& writer, const Reservation& room,
+                   const Newcomer& newcomer) noexcept;
   // An end that an entry shall get.
   struct NewEnd {
     uint16_t space;

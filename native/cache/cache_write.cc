@@ -11,9 +11,6 @@
 namespace zerohop {
 namespace {
 
-// Segments left for the evictor when newcomers take some: survivors are copied before their segment is free.
-constexpr uint32_t kSpareSegments = 1;
-
 // How often a set asks the evictor again when other threads take the room that was made for it.  A choice.
 constexpr int kRoomAttempts = 16;
 
@@ -123,7 +120,7 @@ SetOutcome Cache::TakeTags(Session& session, uint64_t hash, std::span<const Tags
       outcome = evictor_.Shed(session);
       if (session.evicted > evicted && tags_.used() >= used) ++fruitless;
     } else if (arena_->committed_segments() > arena_->usable_segments()) {
-      outcome = evictor_.MakeRoom(session, kSpareSegments);
+      outcome = evictor_.MakeRoom(session, Evictor::kSpareSegments);
     }
     // The eviction may have freed as many links as are needed.
     if (taken->Take(tags, hash)) return SetOutcome::kStored;
@@ -174,17 +171,14 @@ bool Cache::Refused(Session& session, Newcomer& newcomer) {
 SetOutcome Cache::ReserveSmall(Session& session, uint16_t space, uint32_t words, size_t key_bytes, size_t value_bytes,
                                Reservation* room) {
   Stream& stream = keyspaces_.NewcomersOf(space);
+  const EntrySize size{words, key_bytes, value_bytes};
   auto outcome = Evictor::Outcome::kMadeRoom;
   for (int attempt = 0; attempt < kRoomAttempts; ++attempt) {
-    const std::optional<Reservation> reserved = stream.Reserve(words, key_bytes, value_bytes, kSpareSegments);
-    if (reserved) {
-      *room = *reserved;
-      return SetOutcome::kStored;
-    }
+    if (stream.ReserveSome({&size, 1}, Evictor::kSpareSegments, {room, 1}) != 0) return SetOutcome::kStored;
     // No room could be made.  Another thread may have opened a segment in this stream meanwhile, so one more attempt
     // was worth it.
     if (outcome != Evictor::Outcome::kMadeRoom) break;
-    outcome = evictor_.MakeRoom(session, kSpareSegments);
+    outcome = evictor_.MakeRoom(session, Evictor::kSpareSegments);
   }
   return outcome == Evictor::Outcome::kReaders ? SetOutcome::kRefusedReaders : SetOutcome::kRefusedPinned;
 }
@@ -198,7 +192,7 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
     ReadGuard guard(epochs_, session);
     index_.Candidates(guard, newcomer.hash, [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
   }
-  Write(*room, newcomer);
+  Write(*room, newcomer, Ticks());
   const SetOutcome published = Publish(session, *room, newcomer);
   keyspaces_.NewcomersOf(newcomer.space).Finish(*room);
   return published;
@@ -209,7 +203,7 @@ SetOutcome Cache::TakeRun(Session& session, uint16_t space, uint32_t words, size
   const size_t bytes = EntryBytesMax(words, key_bytes, value_bytes);
   const auto count = static_cast<uint32_t>((bytes + arena_->segment_bytes() - 1) / arena_->segment_bytes());
   uint32_t first = 0;
-  switch (evictor_.MakeRun(session, count, kSpareSegments, &first)) {
+  switch (evictor_.MakeRun(session, count, Evictor::kSpareSegments, &first)) {
     case Evictor::Outcome::kMadeRoom: break;
     case Evictor::Outcome::kPinned: return SetOutcome::kRefusedPinned;
     case Evictor::Outcome::kReaders: return SetOutcome::kRefusedReaders;
@@ -235,7 +229,7 @@ void Cache::LeaveRun(const Reservation& room) noexcept {
 
 // All of the entry but its value.
 [[gnu::always_inline]] inline void Cache::WriteAround(const Reservation& room, const Newcomer& newcomer,
-                                                      uint32_t checksum) {
+                                                      uint32_t checksum, uint32_t ticks) {
   std::byte* const arena = arena_->bytes();
   const Bytes key = newcomer.key;
   if (newcomer.extension_words != 0) {
@@ -250,7 +244,7 @@ void Cache::LeaveRun(const Reservation& room) noexcept {
   if (!key.empty()) std::memcpy(arena + room.layout.key_at, key.data(), key.size());
   const uint32_t bits = newcomer.extension_words << EntryHeader::kWordsShift |
                         (newcomer.options.key_is_bytes ? EntryHeader::kKeyIsBytes : 0) |
-                        (newcomer.options.edited ? EntryHeader::kEdited : 0) | Ticks();
+                        (newcomer.options.edited ? EntryHeader::kEdited : 0) | ticks;
   const EntryHeader header{static_cast<uint32_t>(newcomer.value.size()), checksum, static_cast<uint16_t>(key.size()),
                            newcomer.mark.incarnation, bits};
   std::memcpy(arena + room.entry_at, &header, sizeof(header));
@@ -266,18 +260,18 @@ SetOutcome Cache::SetLarge(Session& session, const Newcomer& newcomer, Reservati
   if (staged) {
     *room = *staged;
     const std::byte* const there = arena_->bytes() + room->layout.value_at;
-    WriteAround(*room, newcomer, options_.verify != Verify::kOff ? Checksum(there, value_bytes) : 0);
+    WriteAround(*room, newcomer, options_.verify != Verify::kOff ? Checksum(there, value_bytes) : 0, Ticks());
   } else {
     const SetOutcome outcome = TakeRun(session, newcomer.space, newcomer.extension_words, key_bytes, value_bytes, room);
     if (outcome != SetOutcome::kStored) return outcome;
-    Write(*room, newcomer);
+    Write(*room, newcomer, Ticks());
   }
   const SetOutcome published = Publish(session, *room, newcomer);
   LeaveRun(*room);
   return published;
 }
 
-void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
+void Cache::Write(const Reservation& room, const Newcomer& newcomer, uint32_t ticks) {
   std::byte* const to = arena_->bytes() + room.layout.value_at;
   const Bytes value = newcomer.value;
   // The checksum of what was stored, not of the source: the source may be shared memory that changes meanwhile.
@@ -287,54 +281,62 @@ void Cache::Write(const Reservation& room, const Newcomer& newcomer) {
   } else if (!value.empty()) {
     std::memcpy(to, value.data(), value.size());
   }
-  WriteAround(room, newcomer, checksum);
+  WriteAround(room, newcomer, checksum, ticks);
 }
 
 // Nothing here may throw: the writer is counted, and what is published stays.
 SetOutcome Cache::Publish(Session& session, const Reservation& room, const Newcomer& newcomer) noexcept {
-  Segment& segment = arena_->segment(room.segment);
-  const uint16_t incarnation = newcomer.mark.incarnation;
   // Counted before it can be seen: another thread may replace the entry at once and count it down.
-  segment.live_entries.fetch_add(1, std::memory_order_relaxed);
-  Index::Upserted upserted;
+  arena_->segment(room.segment).live_entries.fetch_add(1, std::memory_order_relaxed);
   Index::Writer writer{&session};
+  SetOutcome outcome;
   do {
     if (writer.busy) [[unlikely]]
       gate_.Await();
-    ReadGuard guard(epochs_, session);  // so that the number is not another keyspace's before it was counted
-    // An entry of the key from before the keyspace was cleared is replaced too.  So a key has one slot at most, however
-    // often it is set and cleared.
-    bool over_dead = false;
-    const auto matches = [&](uint64_t at) {
-      Entry entry;
-      if (!ReadAt(at, &entry) || entry.header.key_bytes != newcomer.key.size()) return false;
-      const uint16_t of = entry.header.space;
-      over_dead = of != incarnation;
-      if (over_dead && (spaces_.Alive(of) || spaces_.SpaceOf(of) != newcomer.space)) return false;
-      return newcomer.key.empty() ||
-             std::memcmp(arena_->bytes() + entry.layout.key_at, newcomer.key.data(), newcomer.key.size()) == 0;
-    };
-    upserted = index_.Upsert(
-        writer, newcomer.hash, room.entry_at, matches,
-        [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
-        [&] { return spaces_.Valid(newcomer.mark) && Holds(newcomer.options.expected); },
-        // The links are chained before anybody can see the entry: it may then be deleted by a tag at once.
-        [&] { newcomer.tags.Chain(); },
-        [&](std::optional<uint64_t> replaced) {
-          if (replaced) Untag(*replaced, newcomer.hash);
-          version_words_->KeyChanged(newcomer.hash);  // last, so that a Mark from here on is of the entry with its tags
-          changes_.Tell({Change::Why::kWritten, newcomer.space, newcomer.hash, newcomer.key, &session});
-        });
-    if (upserted.stored && (!upserted.replaced || over_dead)) spaces_.Count(incarnation, 1);
+    outcome = Point(ReadGuard(epochs_, session), session, writer, room, newcomer);
   } while (writer.busy);
-  if (!upserted.stored) segment.live_entries.fetch_sub(1, std::memory_order_relaxed);
+  PayFromBudget();
+  return outcome;
+}
+
+// The guard keeps the number of the keyspace from being another one's before the entry was counted.
+SetOutcome Cache::Point(const ReadGuard&, Session& session, Index::Writer& writer, const Reservation& room,
+                        const Newcomer& newcomer) noexcept {
+  const uint16_t incarnation = newcomer.mark.incarnation;
+  // An entry of the key from before the keyspace was cleared is replaced too.  So a key has one slot at most, however
+  // often it is set and cleared.
+  bool over_dead = false;
+  Entry old;
+  const auto matches = [&](uint64_t at) {
+    if (!ReadAt(at, &old) || old.header.key_bytes != newcomer.key.size()) return false;
+    const uint16_t of = old.header.space;
+    over_dead = of != incarnation;
+    if (over_dead && (spaces_.Alive(of) || spaces_.SpaceOf(of) != newcomer.space)) return false;
+    return newcomer.key.empty() ||
+           std::memcmp(arena_->bytes() + old.layout.key_at, newcomer.key.data(), newcomer.key.size()) == 0;
+  };
+  const Index::Upserted upserted = index_.Upsert(
+      writer, newcomer.hash, room.entry_at, matches,
+      [&] { return newcomer.access_state ? *newcomer.access_state : policy_.Arrive(session, newcomer.hash); },
+      [&] { return spaces_.Valid(newcomer.mark) && Holds(newcomer.options.expected); },
+      // The links are chained before anybody can see the entry: it may then be deleted by a tag at once.
+      [&] { newcomer.tags.Chain(); },
+      [&](std::optional<uint64_t> replaced) {
+        if (replaced) Untag(*replaced, old.header, newcomer.hash);
+        version_words_->KeyChanged(newcomer.hash);  // last, so that a Mark from here on is of the entry with its tags
+        changes_.Tell({Change::Why::kWritten, newcomer.space, newcomer.hash, newcomer.key, &session});
+      });
+  if (upserted.stored) [[likely]] {
+    if (!upserted.replaced || over_dead) spaces_.Count(incarnation, 1);
+    if (upserted.replaced) Forget(*upserted.replaced);
+    return SetOutcome::kStored;
+  }
+  if (writer.busy) return SetOutcome::kChanged;
+  arena_->segment(room.segment).live_entries.fetch_sub(1, std::memory_order_relaxed);
   if (upserted.refused && newcomer.options.expected != nullptr) return SetOutcome::kChanged;
   // The keyspace was cleared since this set began.  The set counts as before the clearing, so its value is gone.
   if (upserted.refused) return SetOutcome::kStored;
-  if (!upserted.stored) return SetOutcome::kRefusedMemory;  // for the index
-  if (upserted.replaced) Forget(*upserted.replaced);
-  PayFromBudget();
-  return SetOutcome::kStored;
+  return SetOutcome::kRefusedMemory;  // for the index
 }
 
 void Cache::PayFromBudget() {

@@ -69,6 +69,8 @@ class Evictor {
   explicit Evictor(const Parts& parts);
 
   static constexpr size_t kScopesMax = 1024;
+  // Segments that newcomers leave: survivors are copied before their segment is free.
+  static constexpr uint32_t kSpareSegments = 1;
   // Adds a scope.  Its new entries go to `newcomers`, which outlives this.  Scopes come in the order 0, 1, 2 …
   void AddScope(uint16_t scope, Stream& newcomers) EXCLUDES(mutex_);
 

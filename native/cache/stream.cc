@@ -2,31 +2,36 @@
 
 namespace zerohop {
 
-std::optional<Reservation> Stream::Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes,
-                                           uint32_t spare) {
+size_t Stream::ReserveSome(std::span<const EntrySize> sizes, uint32_t spare, std::span<Reservation> rooms) {
   MutexLock lock(mutex_);
   for (;;) {
     if (open_ != kNone) {
-      if (auto reservation = ReserveInOpen(extension_words, key_bytes, value_bytes)) return reservation;
+      if (const size_t count = ReserveInOpen(sizes, rooms)) return count;
       Seal();
     }
     const std::optional<uint32_t> taken = arena_.TakeFree(spare);
-    if (!taken) return std::nullopt;
+    if (!taken) return 0;
     open_ = *taken;
     arena_.Own(open_, scope_);
   }
 }
 
-std::optional<Reservation> Stream::ReserveInOpen(uint32_t extension_words, size_t key_bytes, size_t value_bytes) {
+size_t Stream::ReserveInOpen(std::span<const EntrySize> sizes, std::span<Reservation> rooms) {
   Segment& segment = arena_.segment(open_);
   const uint64_t start = arena_.StartOf(open_);
-  const uint64_t entry_at = start + segment.used_bytes;
-  const EntryLayout layout = LayOut(entry_at, extension_words, key_bytes, value_bytes);
-  if (layout.end > start + arena_.segment_bytes()) return std::nullopt;
-  segment.used_bytes = layout.end - start;
-  segment.appended.store(segment.appended.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  segment.writers.fetch_add(1, std::memory_order_relaxed);
-  return Reservation{open_, entry_at, layout};
+  uint64_t entry_at = start + segment.used_bytes;
+  uint32_t count = 0;
+  for (const EntrySize& size : sizes) {
+    const EntryLayout layout = LayOut(entry_at, size.extension_words, size.key_bytes, size.value_bytes);
+    if (layout.end > start + arena_.segment_bytes()) break;
+    rooms[count++] = {open_, entry_at, layout};
+    entry_at = layout.end;
+  }
+  if (count == 0) return 0;
+  segment.used_bytes = entry_at - start;
+  segment.appended.store(segment.appended.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  segment.writers.fetch_add(count, std::memory_order_relaxed);
+  return count;
 }
 
 void Stream::Seal() {

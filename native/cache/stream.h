@@ -10,12 +10,19 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "base/mutex.h"
 #include "cache/arena.h"
 #include "cache/entry.h"
 
 namespace zerohop {
+
+// What an entry to come takes.
+struct EntrySize {
+  uint32_t extension_words;
+  size_t key_bytes, value_bytes;
+};
 
 struct Reservation {
   uint32_t segment;
@@ -29,14 +36,21 @@ class Stream {
   Stream(Arena& arena, std::atomic<uint64_t>& seal_clock, uint16_t scope)
       : arena_(arena), seal_clock_(seal_clock), scope_(scope) {}
 
-  // Room for one entry.  None if a free segment is needed and no more than `spare` are free.
-  // REQUIRES: the entry fits into an empty segment.
-  std::optional<Reservation> Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes, uint32_t spare)
-      EXCLUDES(mutex_);
+  // Room for the entries, as far as one segment has it; gives back for how many.  0 if a free segment is needed and no
+  // more than `spare` are free.  REQUIRES: the first entry fits into an empty segment; rooms.size() >= sizes.size()
+  size_t ReserveSome(std::span<const EntrySize> sizes, uint32_t spare, std::span<Reservation> rooms) EXCLUDES(mutex_);
+  // The same for one.
+  std::optional<Reservation> Reserve(uint32_t extension_words, size_t key_bytes, size_t value_bytes, uint32_t spare) {
+    const EntrySize size{extension_words, key_bytes, value_bytes};
+    std::optional<Reservation> room(std::in_place);
+    if (ReserveSome({&size, 1}, spare, {&*room, 1}) == 0) room.reset();
+    return room;
+  }
 
-  // The writer is done: the entry is in the index, or the reservation is given up.
-  void Finish(const Reservation& reservation) {
-    arena_.segment(reservation.segment).writers.fetch_sub(1, std::memory_order_release);
+  // The writer is done: the entry is in the index, or its room is given up.  `entries`: so is it with as many of the
+  // same segment.
+  void Finish(const Reservation& reservation, uint32_t entries = 1) {
+    arena_.segment(reservation.segment).writers.fetch_sub(entries, std::memory_order_release);
   }
 
   uint16_t scope() const { return scope_; }
@@ -55,8 +69,7 @@ class Stream {
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  std::optional<Reservation> ReserveInOpen(uint32_t extension_words, size_t key_bytes, size_t value_bytes)
-      REQUIRES(mutex_);
+  size_t ReserveInOpen(std::span<const EntrySize> sizes, std::span<Reservation> rooms) REQUIRES(mutex_);
   void Seal() REQUIRES(mutex_);
 
   Arena& arena_;

@@ -46,14 +46,12 @@ bool IsBrief(const Command& command, const Args& args) {
 
 }  // namespace
 
-bool IsPlainGet(const Client& client, const Server& server, const Args& args) {
-  if (args.size() != 2 || args[0].size() != 3) return false;
-  const std::string_view name = args[0];
-  if ((name[0] | 0x20) != 'g' || (name[1] | 0x20) != 'e' || (name[2] | 0x20) != 't') return false;
+PlainKinds PlainKindsOf(const Client& client, const Server& server) {
   constexpr uint32_t kNotPlain = kClientTransaction | kClientReplyOff | kClientReplySkip | kClientReplySkipNext |
                                  kClientTracking | kClientSubscribed | kClientCloseAfterReply | kClientClosing;
-  return client.authenticated && (client.flags & kNotPlain) == 0 && server.pause.what != Pause::kAll &&
-         client.account->unrestricted();
+  if (!client.authenticated || (client.flags & kNotPlain) != 0 || !client.account->unrestricted()) return {};
+  const bool may_store = server.pause.what == Pause::kNone && !server.out_of_memory.load(std::memory_order_relaxed);
+  return {.get = server.pause.what != Pause::kAll, .set = may_store};
 }
 
 // What a client that tracks is about to read.

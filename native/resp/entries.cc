@@ -10,13 +10,13 @@ bool KeyFits(Context& context, Bytes key) {
   return false;
 }
 
-bool Stored(Context& context, SetOutcome outcome) {
+bool Stored(Reply& reply, SetOutcome outcome) {
   if (outcome == SetOutcome::kStored) [[likely]]
     return true;
   if (outcome == SetOutcome::kTooLarge) {
-    context.reply.Error("ERR value is larger than the cache can hold, which is about half of its maxBytes");
+    reply.Error("ERR value is larger than the cache can hold, which is about half of its maxBytes");
   } else {
-    context.reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
+    reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
   }
   return false;
 }

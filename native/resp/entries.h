@@ -42,7 +42,8 @@ inline std::optional<Old> Peek(Context& context, Bytes key, Cache::Use use = Cac
 
 // False, and an error is the answer, if the cache cannot hold the key, or refused to store.
 bool KeyFits(Context& context, Bytes key);
-bool Stored(Context& context, SetOutcome outcome);
+bool Stored(Reply& reply, SetOutcome outcome);
+inline bool Stored(Context& context, SetOutcome outcome) { return Stored(context.reply, outcome); }
 
 // How a command of a client stores: keys are told back as text where they are text, and a store that is refused leaves
 // the old value, as in Redis.

@@ -37,7 +37,9 @@ Worker::Worker(Server& server, size_t index)
       may_batch_(server.config().io_uring) {
   counts_.by_command.resize(CommandTable::Process().all().size());
   get_index_ = CommandTable::Process().Find("get")->index;
+  set_index_ = CommandTable::Process().Find("set")->index;
   gets_.reserve(Cache::kBatchMax);
+  sets_.reserve(Cache::kBatchMax);
   server_.cache().Join(&session_);
 }
 

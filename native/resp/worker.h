@@ -5,9 +5,9 @@
 // A turn
 //   one recv  ->  requests are parsed where they lie  ->  each is run (dispatch.h)  ->  one sendmsg
 //
-// GETs that follow each other are looked up together.  Values are sent from the cache's memory: the *pass's guard*
-// keeps it from being reused until they were sent.  Before a command that may write, the guard is left: no writer waits
-// for us; what was not sent is pinned or copied.
+// GETs that follow each other are looked up together, and small SETs are stored together.  Values are sent from the
+// cache's memory: the *pass's guard* keeps it from being reused until they were sent.  Before a command that may write,
+// the guard is left: no writer waits for us; what was not sent is pinned or copied.
 //
 // Fairness  a turn takes a share of a wake-up's commands and bytes (`Share`), and 0.5 ms of slow commands.  Who took a
 //           whole share is *heavy* and waits in `ready_`, where everyone else comes first: heavy clients are served one
@@ -18,6 +18,7 @@
 //           client-query-buffer-limit.
 //   worker.cc         the loop, messages, timers, the end      worker_accept.cc  clients come
 //   worker_turn.cc    in: read, parse, run                     worker_send.cc    out
+//   worker_together.cc  requests that are run together
 //
 // Threads   everything is the worker's own, but Post and what server_lock.h allows.
 #pragma once
@@ -39,10 +40,12 @@
 #include "base/mutex.h"
 #include "cache/cache.h"
 #include "cache/staged_value.h"
+#include "cache/store_run.h"
 #include "resp/changes.h"
 #include "resp/client.h"
 #include "resp/command_times.h"
 #include "resp/counts.h"
+#include "resp/dispatch.h"
 #include "resp/look_ahead.h"
 #include "resp/output.h"
 #include "resp/reply.h"
@@ -211,6 +214,7 @@ class Worker {
     size_t at, bytes;
   };
 
+  // A request that waits for the next ones, to be run together with them.
   struct PlainGet {
     Bytes key;
     size_t at;  // where the request starts in what the turn runs
@@ -257,7 +261,15 @@ class Worker {
   size_t YieldTurn(Client& client, size_t at);
   bool HasEnough() const { return out_.bytes() > enough_bytes_; }
   bool RunOne(Client& client, const Args& args);
+  void PutAfterReply() {
+    if (after_reply_.empty()) return;
+    out_.Put(after_reply_);
+    after_reply_.clear();
+  }
+  size_t RunTogether(Client& client, size_t done);
   size_t RunGets(Client& client, size_t done);
+  void RunSets(Client& client);
+  void CountTogether(Client& client, size_t command, size_t count, uint64_t took_us);
   void Flush(Client& client);
   bool Send(Client& client, const iovec* pieces, size_t count, size_t* sent);
   void SendPending(Client& client);
@@ -284,7 +296,7 @@ class Worker {
   int epoll_ = -1, wake_ = -1;
   uint64_t now_us_ = 0;
   uint64_t next_cron_us_ = kNever;
-  size_t get_index_ = 0;  // GET's, in counts_.by_command
+  size_t get_index_ = 0, set_index_ = 0;  // of GET and SET, in counts_.by_command
   std::optional<ReadGuard> guard_;
   Scraps scraps_;  // goes after all clients
   std::unique_ptr<char[]> read_buffer_;
@@ -308,6 +320,8 @@ class Worker {
   HashedKey hashed_key_;
   uint16_t hashed_space_ = 0;
   std::vector<PlainGet> gets_;  // that were parsed and not run yet
+  std::vector<PlainStore> sets_;
+  Plain put_off_ = Plain::kNot;  // which of the two there are
   std::unordered_map<uint64_t, std::unique_ptr<Client>> clients_;
   std::deque<Client*> ready_, flush_, closed_;
   std::vector<Client*> parked_;

@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-#include "resp/command_table.h"
+#include "base/utf8.h"
 #include "resp/dispatch.h"
 #include "resp/look_ahead.h"
 #include "resp/worker.h"
@@ -135,10 +135,12 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   size_t done = 0;
   Parser::Request request;
   look_ahead_.Forget();
+  PlainKinds plain_kinds = PlainKindsOf(client, server_);
   for (; done < input.size(); --commands_left_) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
-    if (commands_left_ == 0 || HasEnough()) return YieldTurn(client, RunGets(client, done));
-    const LookAhead::Request* const ahead = ReadAhead(client, input, done);
+    if (commands_left_ == 0 || HasEnough()) return YieldTurn(client, RunTogether(client, done));
+    const LookAhead::Request* ahead = look_ahead_.At(done);
+    if (ahead == nullptr) ahead = ReadAhead(client, input, done);
     Parser::Outcome outcome = Parser::Outcome::kRequest;
     if (ahead != nullptr) [[likely]] {
       request = {ahead->args(input), ahead->end() - done};
@@ -147,16 +149,26 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       outcome = client.parser.Next(input.substr(done), limits, &request);
       if (outcome == Parser::Outcome::kIncomplete) break;
     }
-    if (outcome == Parser::Outcome::kRequest && IsPlainGet(client, server_, request.args) && input[done] == '*') {
-      // The words of a line lie in the parser, and the next one overwrites them: those are not put off.
-      gets_.push_back({request.args.AsBytes(1), done});
+    // The words of a line lie in the parser, and the next one overwrites them: those are not put off.
+    const bool may_wait = outcome == Parser::Outcome::kRequest && input[done] == '*';
+    Plain plain = may_wait ? PlainOf(request.args, plain_kinds) : Plain::kNot;
+    if (plain == Plain::kSet && (ahead == nullptr || !ahead->has_key_hash)) plain = Plain::kNot;
+    if (plain != put_off_) {
+      if (const size_t reached = RunTogether(client, done); reached != done) return YieldTurn(client, reached);
+    }
+    if (plain != Plain::kNot) {
+      put_off_ = plain;
+      const Bytes key = request.args.AsBytes(1);
+      if (plain == Plain::kGet)
+        gets_.push_back({key, done});
+      else
+        sets_.push_back({key, request.args.AsBytes(2), ahead->key_hash, !IsUtf8(request.args[1])});
       done += request.bytes;
-      if (gets_.size() < Cache::kBatchMax) continue;
-      if (const size_t reached = RunGets(client, done); reached != done) return YieldTurn(client, reached);
-      if (done >= kTurnInputBytes) commands_left_ = 1;
+      if (gets_.size() + sets_.size() < Cache::kBatchMax) continue;
+      if (const size_t reached = RunTogether(client, done); reached != done) return YieldTurn(client, reached);
+      if (done >= kTurnInputBytes || spent_us_ >= kTurnUs) commands_left_ = 1;
       continue;
     }
-    if (const size_t reached = RunGets(client, done); reached != done) return YieldTurn(client, reached);
     if (outcome == Parser::Outcome::kError) {
       ProtocolError(client, client.parser.error());
       return input.size();
@@ -168,19 +180,18 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       client.Put(kClientInSteps, false);
       return YieldTurn(client, done);
     }
+    plain_kinds = PlainKindsOf(client, server_);
     done += request.bytes;
     // One, because the loop counts this command too.
     if (done >= kTurnInputBytes || spent_us_ >= kTurnUs) commands_left_ = 1;
   }
-  const size_t reached = RunGets(client, done);
+  const size_t reached = RunTogether(client, done);
   return reached == done ? done : YieldTurn(client, reached);
 }
 
-// The request at `at`, if it is one that is read ahead; with it the next ones are, and the memory of their stores is
-// asked for.
+// Reads the request at `at` ahead, if that can be done, and the next ones; the memory of their stores is asked for.
 const LookAhead::Request* Worker::ReadAhead(const Client& client, std::string_view input, size_t at) {
   if (!client.parser.idle()) return nullptr;
-  if (const LookAhead::Request* const read = look_ahead_.At(at)) return read;
   look_ahead_.Read(input, at);
   const std::span<LookAhead::Request> requests = look_ahead_.requests();
   const auto space = server_.OpenedSpaceOf(client.database);
@@ -217,10 +228,7 @@ bool Worker::RunOne(Client& client, const Args& args) {
   in_command_ = true;
   const Ran ran = Dispatch(*this, client, args, out_);
   in_command_ = false;
-  if (!after_reply_.empty()) {
-    out_.Put(after_reply_);
-    after_reply_.clear();
-  }
+  PutAfterReply();
   return ran == Ran::kDone;
 }
 
@@ -250,47 +258,6 @@ bool Worker::StageSome(Client& client, uint16_t space, Bytes key, Bytes value, S
   }
   options->staged = &staged;
   return true;
-}
-
-// Answers the GETs that were put off, as far as their client takes the replies: gives back `done`, or where the first
-// one starts that is not answered.
-size_t Worker::RunGets(Client& client, size_t done) {
-  if (gets_.empty()) return done;
-  Cache& cache = server_.cache();
-  const uint16_t space = server_.OpenedSpaceOf(client.database).value_or(0);
-  std::array<Bytes, Cache::kBatchMax> keys;
-  std::array<Hit, Cache::kBatchMax> hits;
-  const size_t count = gets_.size();
-  CommandCounts& counts = counts_.by_command[get_index_];
-  const bool timed = counts.calls % kTimedEvery + count >= kTimedEvery;  // one of them is due
-  const uint64_t from = timed ? NowUs() : 0;
-  for (size_t i = 0; i < count; ++i) keys[i] = gets_[i].key;
-  if (count == 1) {
-    hits[0] = cache.Find(Guard(), session_, space, keys[0]);
-  } else {
-    cache.FindMany(Guard(), session_, space, std::span(keys).first(count), std::span(hits).first(count));
-  }
-  Reply reply(out_, client.protocol, &counts_.errors);
-  size_t answered = 0;
-  for (; answered < count && (answered == 0 || !HasEnough()); ++answered) {
-    const Hit& hit = hits[answered];
-    if (hit)
-      reply.Value({cache.arena().bytes() + hit.at, hit.bytes});
-    else
-      reply.Null();
-  }
-  counts.calls += answered;
-  if (timed) {
-    const uint64_t each = (NowUs() - from) / answered;
-    counts.micros += each * kTimedEvery;
-    command_times_.Record(get_index_, each, kTimedEvery);
-  }
-  counts_.commands += answered;
-  client.commands += answered;
-  client.last_command = CommandTable::Process().all()[get_index_];
-  if (answered < count) done = gets_[answered].at;
-  gets_.clear();
-  return done;
 }
 
 void Worker::ProtocolError(Client& client, const std::string& text) {
