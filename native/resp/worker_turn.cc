@@ -135,7 +135,7 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   size_t done = 0;
   Parser::Request request;
   look_ahead_.Forget();
-  PlainKinds plain_kinds = PlainKindsOf(client, server_);
+  std::optional<PlainKinds> plain_kinds;  // none: not known yet, or another command ran since
   for (; done < input.size(); --commands_left_) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
     if (commands_left_ == 0 || HasEnough()) return YieldTurn(client, RunTogether(client, done));
@@ -151,7 +151,8 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
     }
     // The words of a line lie in the parser, and the next one overwrites them: those are not put off.
     const bool may_wait = outcome == Parser::Outcome::kRequest && input[done] == '*';
-    Plain plain = may_wait ? PlainOf(request.args, plain_kinds) : Plain::kNot;
+    if (!plain_kinds) plain_kinds = PlainKindsOf(client, server_);
+    Plain plain = may_wait ? PlainOf(request.args, *plain_kinds) : Plain::kNot;
     if (plain == Plain::kSet && (ahead == nullptr || !ahead->has_key_hash)) plain = Plain::kNot;
     if (plain != put_off_) {
       if (const size_t reached = RunTogether(client, done); reached != done) return YieldTurn(client, reached);
@@ -180,7 +181,7 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       client.Put(kClientInSteps, false);
       return YieldTurn(client, done);
     }
-    plain_kinds = PlainKindsOf(client, server_);
+    plain_kinds.reset();
     done += request.bytes;
     // One, because the loop counts this command too.
     if (done >= kTurnInputBytes || spent_us_ >= kTurnUs) commands_left_ = 1;
