@@ -308,7 +308,6 @@ class Cache {
 
   Arena& arena() const { return *arena_; }
   const CacheOptions& options() const { return options_; }
-  // For near caches; see version_words.h.
   const std::shared_ptr<VersionWords>& version_words() const { return version_words_; }
 
   // Frees what nobody sees any more, gives the pages of segments back that nobody needed for a second, and looks
@@ -324,10 +323,7 @@ class Cache {
   size_t EntriesOf(uint16_t space) const { return spaces_.EntriesOf(space); }
   size_t space_count() const { return spaces_.size(); }
   // Another number after each clearing of the keyspace; no number comes again.
-  uint64_t GenerationOf(uint16_t space) const {
-    const Spaces::Mark mark = spaces_.MarkOf(space);
-    return uint64_t{mark.births} << 16 | mark.incarnation;
-  }
+  uint64_t GenerationOf(uint16_t space) const { return spaces_.GenerationOf(space); }
   // How long the runs of a keyspace's model took.
   RunTimes& run_times() { return run_times_; }
   std::string NameOf(uint16_t space) const { return spaces_.At(space).name; }
@@ -474,7 +470,6 @@ class Cache {
 };
 
 // These two are in the header because every lookup, in whatever file, calls both.
-
 inline bool Cache::ReadAt(uint64_t at, Entry* entry) const { return arena_->TryRead(at, entry); }
 
 inline bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {

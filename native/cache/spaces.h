@@ -59,6 +59,11 @@ class Spaces {
       if (IncarnationOf(space) == number) return {number, births};
     }
   }
+  // Another number for each mark.
+  uint64_t GenerationOf(uint16_t space) const {
+    const Mark mark = MarkOf(space);
+    return uint64_t{mark.births} << 16 | mark.incarnation;
+  }
   bool Valid(const Mark& mark) const {
     const Incarnation& one = incarnations_[mark.incarnation];
     return one.alive.load(std::memory_order_acquire) && one.births.load(std::memory_order_acquire) == mark.births;
