@@ -13,7 +13,7 @@ import { builtAddon, hostPlatform, PLATFORMS } from './platforms.mjs';
 import { PreparationError, prepare, root, runMain, runNpm } from './prepare.mjs';
 
 /** What of package.json is not for users. */
-const DEVELOPMENT = ['private', 'scripts', 'devDependencies', 'overrides'];
+const DEVELOPMENT = ['private', 'imports', 'scripts', 'devDependencies', 'overrides'];
 
 /**
  * Packs everything that was built.

@@ -5,15 +5,10 @@
 
 import { Redis } from 'ioredis';
 import { createClient, RESP_TYPES } from 'redis';
+import type { RemoteStore } from '#cli/bench-rows';
 import type { Server } from './servers.mjs';
 
-export interface RemoteStore {
-  readonly name: string;
-  get(key: string): Promise<Buffer | null>;
-  mget(keys: string[]): Promise<(Buffer | null)[]>;
-  set(key: string, value: Buffer): Promise<unknown>;
-  close(): void;
-}
+export type { RemoteStore };
 
 /** Where a server listens: a path, or a port of this machine. */
 export type Place = { path: string } | { port: number };

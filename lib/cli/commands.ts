@@ -25,6 +25,7 @@ const COMMANDS: readonly Listed[] = [
   { names: ['warm'], load: async () => (await import('./warm.js')).warmCommand() },
   { names: ['verify'], load: async () => (await import('./verify.js')).verifyCommand() },
   { names: ['replay'], load: async () => (await import('./replay.js')).replayCommand() },
+  { names: ['bench'], load: async () => (await import('./bench.js')).benchCommand() },
   { names: ['inspect'], load: async () => (await import('./inspect.js')).inspectCommand() },
   { names: ['report'], load: async () => (await import('./report.js')).reportCommand() },
   { names: ['doctor'], load: async () => (await import('./doctor.js')).doctorCommand() },

@@ -8,7 +8,7 @@ import { Command, Option } from 'commander';
 import { amountOption, countOption, durationOption } from '../base/options.js';
 import { type Range, shareBetween } from '../observe/ranges.js';
 import type { RespClient } from '../resp/client.js';
-import { onServer, type ServerGiven, withServer } from './connection.js';
+import { onServer, type ServerGiven, withKeyspace, withServer } from './connection.js';
 import { misuse, NotThere } from './exit.js';
 import { scanned } from './keys.js';
 import { grouped, jsonOf, print, printJson, printPairs, shown } from './print.js';
@@ -66,7 +66,7 @@ export function verifyCommand(): Command {
     .option('--absent-differs', 'a key that the other side does not have counts as a difference')
     .option('--concurrency <number>', 'how many keys are compared at a time', '4')
     .option('--show <number>', 'how many differences to print', '10');
-  return withServer(command).action(run);
+  return withServer(withKeyspace(command)).action(run);
 }
 
 interface Options {

@@ -174,8 +174,8 @@ async function hottestIn(file: string): Promise<(string | Buffer)[]> {
 const textOf = (key: string | Buffer) => (typeof key === 'string' ? key : key.toString());
 
 /** From where to where, and what of it: a state is good for that alone. */
-function ofText(source: WarmSource, client: RespClient, { url, prefix, raw }: Given): string {
-  const database = serverPlace(url ?? process.env['ZEROHOP_URL'] ?? 'redis://localhost').database;
+function ofText(source: WarmSource, client: RespClient, { url, keyspace, prefix, raw }: Given): string {
+  const database = keyspace ?? serverPlace(url ?? process.env['ZEROHOP_URL'] ?? 'redis://localhost').database;
   return JSON.stringify([source.identity, `${client.shown}/${database}`, prefix, raw ?? false]);
 }
 

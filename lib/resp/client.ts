@@ -119,13 +119,18 @@ export class RespClient {
   #send(args: readonly Argument[]): Promise<Reply> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.#socket.cork();
-    this.#socket.write(`*${args.length}\r\n`);
+    let text = `*${args.length}\r\n`; // up to the next bytes: each write costs more than a few letters
     for (const argument of args) {
-      const bytes = typeof argument === 'object' ? argument : Buffer.from(String(argument));
-      this.#socket.write(`$${bytes.length}\r\n`);
-      this.#socket.write(bytes);
-      this.#socket.write('\r\n');
+      if (typeof argument !== 'object') {
+        const word = String(argument);
+        text += `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
+        continue;
+      }
+      this.#socket.write(`${text}$${argument.length}\r\n`);
+      this.#socket.write(argument);
+      text = '\r\n';
     }
+    this.#socket.write(text);
     process.nextTick(() => this.#socket.uncork()); // with what else is sent meanwhile
     return this.#reply();
   }
