@@ -1,9 +1,12 @@
 // commands_many.cc: several strings at once.
 //
 // MSET and MSETNX run while no other worker runs a command, and no other thread writes: nobody sees half of one.
+#include <algorithm>
 #include <array>
 #include <string>
 
+#include "base/utf8.h"
+#include "cache/store_run.h"
 #include "resp/command_table.h"
 #include "resp/commands.h"
 #include "resp/entries.h"
@@ -40,30 +43,29 @@ bool IsPairs(Context& context) {
   return false;
 }
 
-// Asks for the memory of the next stores, because others wait for all of them; gives their keys' hashes.
-void FetchPairs(const Context& context, size_t from, std::array<uint64_t, Cache::kBatchMax>* hashes) {
-  std::array<Bytes, Cache::kBatchMax> keys;
-  size_t count = 0;
-  for (size_t i = from; i < context.args.size() && count < keys.size(); i += 2) keys[count++] = context.args.AsBytes(i);
-  const ReadGuard guard(context.cache.epochs(), context.session);
-  context.cache.FetchForStores(guard, context.space, std::span(keys).first(count), *hashes);
-}
-
 // All keys are looked at before the first is stored.  What is refused in the middle leaves the ones before it stored.
 bool StorePairs(Context& context) {
-  for (size_t i = 1; i < context.args.size(); i += 2) {
-    if (!KeyFits(context, context.args.AsBytes(i))) return false;
+  const Args& args = context.args;
+  for (size_t i = 1; i < args.size(); i += 2) {
+    if (!KeyFits(context, args.AsBytes(i))) return false;
   }
-  constexpr size_t kTogether = 2 * Cache::kBatchMax;
+  std::array<Bytes, Cache::kBatchMax> keys;
   std::array<uint64_t, Cache::kBatchMax> hashes;
-  for (size_t i = 1; i < context.args.size(); i += 2) {
-    if (i % kTogether == 1) FetchPairs(context, i, &hashes);
-    const Bytes key = context.args.AsBytes(i);
-    StoreOptions options = OptionsFor(key);
-    options.hash = &hashes[i % kTogether / 2];
-    const SetOutcome outcome =
-        context.cache.Set(context.session, context.space, key, context.args.AsBytes(i + 1), options);
-    if (!Stored(context, outcome)) return false;
+  std::array<PlainStore, Cache::kBatchMax> stores;
+  for (size_t done = 1; done < args.size();) {
+    const size_t some = std::min((args.size() - done) / 2, Cache::kBatchMax);
+    for (size_t i = 0; i < some; ++i) keys[i] = args.AsBytes(done + 2 * i);
+    {
+      const ReadGuard guard(context.cache.epochs(), context.session);
+      context.cache.FetchForStores(guard, context.space, std::span(keys).first(some), hashes);
+    }
+    for (size_t i = 0; i < some; ++i)
+      stores[i] = {keys[i], args.AsBytes(done + 2 * i + 1), hashes[i], !IsUtf8(TextOf(keys[i]))};
+    StoreRun run(context.cache, context.session, context.space, std::span(stores).first(some));
+    for (size_t i = 0; i < some; ++i) {
+      if (!Stored(context, run.Next())) return false;
+    }
+    done += 2 * some;
   }
   return true;
 }
