@@ -12,6 +12,8 @@ export interface NativeObserve {
   spaceCounts(handle: number, from: number, to: number, rows: Float64Array): void;
   /** Adds to `times`: how many runs took no longer than each bound, how many there were, and their ns together. */
   spaceTimes(handle: number, space: number, times: Float64Array): void;
+  /** Adds to `buckets`, of TIME_BUCKETS numbers, how many runs were in each. */
+  spaceBuckets(handle: number, space: number, buckets: Float64Array): void;
 }
 
 /** The same names, for the check at the start. */
@@ -21,4 +23,5 @@ export const OBSERVE_FUNCTIONS = {
   spaceNames: true,
   spaceCounts: true,
   spaceTimes: true,
+  spaceBuckets: true,
 } satisfies Record<keyof NativeObserve, true>;

@@ -31,6 +31,12 @@ export interface NativeResp {
   serverStats(server: number): number[];
   /** For each command that was measured: its name, and its times as NativeObserve.spaceTimes fills them. */
   serverTimes(server: number): (string | Float64Array)[];
+  /** The same in TIME_BUCKETS buckets. */
+  serverBuckets(server: number): (string | Float64Array)[];
+  /** Whether the user `default` may log in with this password. */
+  serverAdmits(server: number, password: string): boolean;
+  /** Whether clients of other machines are refused: protected mode, and the user `default` has no password. */
+  serverRefusesStrangers(server: number): boolean;
   serverStop(server: number): void;
   /** Stops taking clients; settles when those that are there are gone, or the time is over. */
   serverDrain(server: number, ms: number, control: Int32Array): Promise<true | string>;
@@ -51,6 +57,9 @@ export const RESP_FUNCTIONS = {
   serverPort: true,
   serverStats: true,
   serverTimes: true,
+  serverBuckets: true,
+  serverAdmits: true,
+  serverRefusesStrangers: true,
   serverStop: true,
   serverDrain: true,
   serverCarrier: true,

@@ -80,6 +80,9 @@ export const DONE_KIB = 1;
 export const TIME_BOUNDS = 16; // how many
 export const TIME_BOUND_FIRST = 10;
 export const TIME_BOUND_STEP = 2;
+/** The finer buckets behind them: how many, and into how many each doubling is split (native/base/histogram.h). */
+export const TIME_BUCKETS = 1184;
+export const TIME_SPLIT = 32;
 
 /** Lists of names. Native code knows each name by its place. */
 export const VERIFY = ['off', 'sample', 'trap'] as const;
@@ -105,7 +108,7 @@ export const NUMBERS: Record<string, number> = {
   ...{ EXPIRES, AGE, FREQUENCY, COST, SIZE, STORE_TTL, STORE_COST, GAP, WORTH, THRESHOLD, IDLE, COSTED },
   ...{ STORED, ABSENT, SCAN_PARTS, LOCATION_WORDS, SLAB_HEADER_BYTES, NOTICE, ASLEEP, TAGS_MAX },
   ...{ HASH_STATE_BYTES, PROBES_MAX, CONTROL_WORDS, GIVE_UP, DONE_KIB },
-  ...{ TIME_BOUNDS, TIME_BOUND_FIRST, TIME_BOUND_STEP },
+  ...{ TIME_BOUNDS, TIME_BOUND_FIRST, TIME_BOUND_STEP, TIME_BUCKETS, TIME_SPLIT },
   ...placesIn({ VERIFY, POLICIES, EVICTION_REASONS, STRATEGIES, ROW_TYPES, NAN_KINDS, COUNTS }),
 };
 

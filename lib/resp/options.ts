@@ -199,8 +199,8 @@ function pathOption(value: unknown): string {
   return path;
 }
 
-/** What is wrong with a secret is said without it. */
-function secretOption(name: string, value: unknown): string {
+/** What is wrong with a secret is said without it. @internal */
+export function secretOption(name: string, value: unknown): string {
   if (typeof value !== 'string') throw typeError(name, 'a string', value);
   const bytes = Buffer.byteLength(value);
   if (bytes < 1 || bytes > PASSWORD_BYTES_MAX) throw rangeError(name, `1 to ${PASSWORD_BYTES_MAX} bytes`, bytes);

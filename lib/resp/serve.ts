@@ -85,8 +85,22 @@ export class Server {
    * counts as 64. @internal
    */
   times(): [name: string, times: Float64Array][] {
-    const all = native.serverTimes(this.#server);
-    return Array.from({ length: all.length / 2 }, (_, i) => [all[2 * i] as string, all[2 * i + 1] as Float64Array]);
+    return pairsOf(native.serverTimes(this.#server));
+  }
+
+  /** The same in finer buckets: `NativeObserve.spaceBuckets`. @internal */
+  buckets(): [name: string, buckets: Float64Array][] {
+    return pairsOf(native.serverBuckets(this.#server));
+  }
+
+  /** Whether the user `default` is let in with this password, as it is now. @internal */
+  admits(password: string): boolean {
+    return native.serverAdmits(this.#server, password);
+  }
+
+  /** Whether clients of other machines are refused, for want of a password. @internal */
+  refusesStrangers(): boolean {
+    return native.serverRefusesStrangers(this.#server);
   }
 
   /** Lets the process end while the server runs; the server ends with it. */
@@ -134,6 +148,10 @@ export class Server {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function pairsOf(all: readonly (string | Float64Array)[]): [string, Float64Array][] {
+  return Array.from({ length: all.length / 2 }, (_, i) => [all[2 * i] as string, all[2 * i + 1] as Float64Array]);
 }
 
 /** The running servers of a cache, of this thread. @internal */

@@ -57,6 +57,14 @@ class Histogram {
     sum_.fetch_add(other.sum(), std::memory_order_relaxed);
   }
 
+  static constexpr size_t kBuckets = HistogramBuckets::Of(kLargest) + 1;
+  static_assert(HistogramBuckets::EndOf(kBuckets - 1) == kLargest);
+
+  // Adds the count of each bucket to one of kBuckets numbers.
+  void AddTo(double* counts) const {
+    for (size_t i = 0; i < kBuckets; ++i) counts[i] += static_cast<double>(buckets_[i].load(std::memory_order_relaxed));
+  }
+
   uint64_t count() const { return CountUpTo(kLargest); }
   uint64_t sum() const { return sum_.load(std::memory_order_relaxed); }
 
@@ -81,9 +89,6 @@ class Histogram {
   }
 
  private:
-  static constexpr size_t kBuckets = HistogramBuckets::Of(kLargest) + 1;
-  static_assert(HistogramBuckets::EndOf(kBuckets - 1) == kLargest);
-
   std::array<std::atomic<uint64_t>, kBuckets> buckets_{};
   std::atomic<uint64_t> sum_{0};
 };

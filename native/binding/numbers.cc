@@ -117,6 +117,8 @@ constexpr struct {
     {"TIME_BOUNDS", static_cast<double>(kTimeBounds)},
     {"TIME_BOUND_FIRST", static_cast<double>(kTimeBoundFirst)},
     {"TIME_BOUND_STEP", static_cast<double>(kTimeBoundStep)},
+    {"TIME_BUCKETS", static_cast<double>(Histogram::kBuckets)},
+    {"TIME_SPLIT", static_cast<double>(HistogramBuckets::kSplit)},
 };
 
 }  // namespace

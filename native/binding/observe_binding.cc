@@ -105,10 +105,27 @@ napi_value SpaceTimes(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// spaceBuckets(handle, space, buckets): adds how long the runs of a keyspace's model took: the count of each bucket of
+// the histogram.
+napi_value SpaceBuckets(napi_env env, napi_callback_info info) {
+  const Arguments<3> args(env, info);
+  const Call call(env, args);
+  uint32_t space = 0;
+  if (!call) return nullptr;
+  if (napi_get_value_uint32(env, args[1], &space) != napi_ok || space >= call.cache().space_count()) {
+    return ThrowType(env, "spaceBuckets: expected (handle, number, Float64Array)");
+  }
+  auto* const buckets =
+      static_cast<double*>(ReadArrayOf(env, args[2], napi_float64_array, Histogram::kBuckets, "buckets"));
+  const Histogram* const histogram = call.cache().run_times().Of(static_cast<uint16_t>(space));
+  if (buckets != nullptr && histogram != nullptr) histogram->AddTo(buckets);
+  return nullptr;
+}
+
 constexpr Function kObserveFunctions[] = {
     {"tally", Guarded<Tally>},           {"ranFor", Guarded<RanFor>},
     {"spaceNames", Guarded<SpaceNames>}, {"spaceCounts", Guarded<SpaceCounts>},
-    {"spaceTimes", Guarded<SpaceTimes>},
+    {"spaceTimes", Guarded<SpaceTimes>}, {"spaceBuckets", Guarded<SpaceBuckets>},
 };
 
 }  // namespace

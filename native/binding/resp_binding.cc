@@ -191,8 +191,9 @@ napi_value ServerStats(napi_env env, napi_callback_info info) {
   return array;
 }
 
-// serverTimes(server): for each command that was measured its name, and a Float64Array as spaceTimes fills it.
-napi_value ServerTimes(napi_env env, napi_callback_info info) {
+// For each command that was measured its name, and a Float64Array of so many numbers, to which `add` adds the times.
+napi_value TimesOfCommands(napi_env env, napi_callback_info info, size_t numbers,
+                           void (*add)(const Histogram&, double*)) {
   const Arguments<1> args(env, info);
   const auto server = ServerOf(env, args);
   napi_value all;
@@ -200,15 +201,14 @@ napi_value ServerTimes(napi_env env, napi_callback_info info) {
   uint32_t place = 0;
   for (const auto& [command, of_workers] : server->CommandTimesNow()) {
     const std::string name = resp::CommandTable::FullName(*command);
-    constexpr size_t kNumbers = kTimeBounds + 2;
     void* memory = nullptr;
     napi_value text, buffer, times;
     if (napi_create_string_utf8(env, name.data(), name.size(), &text) != napi_ok ||
-        napi_create_arraybuffer(env, kNumbers * sizeof(double), &memory, &buffer) != napi_ok ||
-        napi_create_typedarray(env, napi_float64_array, kNumbers, buffer, 0, &times) != napi_ok) {
+        napi_create_arraybuffer(env, numbers * sizeof(double), &memory, &buffer) != napi_ok ||
+        napi_create_typedarray(env, napi_float64_array, numbers, buffer, 0, &times) != napi_ok) {
       return nullptr;
     }
-    for (const Histogram* const histogram : of_workers) AddTimes(*histogram, static_cast<double*>(memory));
+    for (const Histogram* const histogram : of_workers) add(*histogram, static_cast<double*>(memory));
     napi_set_element(env, all, place++, text);
     napi_set_element(env, all, place++, times);
   }
@@ -224,6 +224,33 @@ napi_value ServerSections(napi_env env, napi_callback_info info) {
   if (!ReadString(env, args[1], &members)) return ThrowType(env, "serverSections: expected (server, text)");
   server->SetSections(std::move(members));
   return nullptr;
+}
+
+// serverTimes(server): as spaceTimes fills it.
+napi_value ServerTimes(napi_env env, napi_callback_info info) {
+  return TimesOfCommands(env, info, kTimeBounds + 2, AddTimes);
+}
+
+// serverBuckets(server): the count of each bucket.
+napi_value ServerBuckets(napi_env env, napi_callback_info info) {
+  return TimesOfCommands(env, info, Histogram::kBuckets,
+                         [](const Histogram& histogram, double* buckets) { histogram.AddTo(buckets); });
+}
+
+// serverAdmits(server, password): whether the user `default` may log in with it; if it needs none, with any.
+napi_value ServerAdmits(napi_env env, napi_callback_info info) {
+  const Arguments<2> args(env, info);
+  const auto server = ServerOf(env, args);
+  std::string password;
+  if (server == nullptr || !ReadString(env, args[1], &password)) return nullptr;
+  return Bool(env, server->Admits(password));
+}
+
+// serverRefusesStrangers(server): whether it refuses clients of other machines.
+napi_value ServerRefusesStrangers(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  const auto server = ServerOf(env, args);
+  return server == nullptr ? nullptr : Bool(env, server->RefusesStrangersNow());
 }
 
 // serverStop(server): joins its threads.  One that was stopped stays so.
@@ -389,6 +416,9 @@ constexpr Function kRespFunctions[] = {
     {"serverPort", Guarded<ServerPort>},
     {"serverStats", Guarded<ServerStats>},
     {"serverTimes", Guarded<ServerTimes>},
+    {"serverBuckets", Guarded<ServerBuckets>},
+    {"serverAdmits", Guarded<ServerAdmits>},
+    {"serverRefusesStrangers", Guarded<ServerRefusesStrangers>},
     {"serverStop", Guarded<ServerStop>},
     {"serverDrain", Guarded<ServerDrain>},
     {"serverCarrier", Guarded<ServerCarrier>},
@@ -412,10 +442,11 @@ namespace {
 napi_value NotHere(napi_env env, napi_callback_info) { return Throw(env, {Code::kIo, "a server needs Linux"}); }
 
 constexpr Function kRespFunctions[] = {
-    {"serverStart", NotHere}, {"serverSections", NotHere}, {"serverPort", NotHere},
-    {"serverStats", NotHere}, {"serverStop", NotHere},     {"serverTimes", NotHere},
-    {"serverDrain", NotHere}, {"serverCarrier", NotHere},  {"serverOpenStream", NotHere},
-    {"serverFeed", NotHere},  {"serverSent", NotHere},     {"serverCloseStream", NotHere},
+    {"serverStart", NotHere},   {"serverPort", NotHere},    {"serverSections", NotHere},
+    {"serverStats", NotHere},   {"serverStop", NotHere},    {"serverTimes", NotHere},
+    {"serverDrain", NotHere},   {"serverCarrier", NotHere}, {"serverOpenStream", NotHere},
+    {"serverFeed", NotHere},    {"serverSent", NotHere},    {"serverCloseStream", NotHere},
+    {"serverBuckets", NotHere}, {"serverAdmits", NotHere},  {"serverRefusesStrangers", NotHere},
 };
 
 }  // namespace

@@ -190,6 +190,16 @@ std::vector<Server::TimesOfCommand> Server::CommandTimesNow() {
   return all;
 }
 
+bool Server::Admits(std::string_view password) {
+  const ExclusiveLock exclusively(lock_);
+  return users().Authenticate("default", password) != nullptr;
+}
+
+bool Server::RefusesStrangersNow() {
+  const ExclusiveLock exclusively(lock_);
+  return RefusesStrangers();
+}
+
 Client* Server::FindClient(uint64_t id) {
   for (const auto& worker : workers_) {
     const auto found = worker->clients().find(id);

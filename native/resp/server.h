@@ -76,6 +76,9 @@ class Server {
     std::vector<const Histogram*> of_workers;
   };
   std::vector<TimesOfCommand> CommandTimesNow();
+  // Whether the user `default` is let in with this password.
+  bool Admits(std::string_view password);
+  bool RefusesStrangersNow();  // RefusesStrangers, for who holds no lock
 
   // The port that TCP clients reach; 0 without TCP.
   int port() const { return port_; }
