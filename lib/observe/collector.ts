@@ -9,13 +9,13 @@ import { rangeError } from '../base/options.js';
 import { setImmediate } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
-import { cacheStatsOf } from '../cache/stats.js';
+import { type CacheStats, cacheStatsOf } from '../cache/stats.js';
 import { ledgersOf } from '../model/attach.js';
 import type { Ledger } from '../model/ledger.js';
-import { serversOf } from '../resp/serve.js';
+import { type Server, serversOf } from '../resp/serve.js';
 import type { Family } from './catalog.js';
 import { Families } from './families.js';
-import { KeyspaceCounts } from './keyspaces.js';
+import { KeyspaceCounts, type ModelRow, type Row } from './keyspaces.js';
 import { printable } from './labels.js';
 
 /** Lets the event loop go on. */
@@ -23,6 +23,16 @@ export const pause = (): Promise<void> => new Promise((resolve) => setImmediate(
 
 /** Rows that become samples before the event loop goes on: some 20 samples each. */
 const ROWS = 16;
+
+/** The counts of a cache at a moment. */
+export interface Reading {
+  readonly stats: CacheStats;
+  readonly startSeconds: number;
+  readonly rows: readonly Row[];
+  readonly models: readonly ModelRow[];
+  /** Of this thread; one that closed since throws `ERR_CACHE_CLOSED`. */
+  readonly servers: readonly Server[];
+}
 
 /** A cache whose metrics are collected. */
 export class Source {
@@ -32,10 +42,11 @@ export class Source {
   readonly #counts: KeyspaceCounts;
   #startSeconds: number | undefined;
 
-  constructor(cache: Cache, name: string, limit: number) {
+  /** @param withBuckets  whether its models have `buckets` */
+  constructor(cache: Cache, name: string, limit: number, withBuckets = false) {
     this.name = printable(name);
     this.#cache = new WeakRef(cache);
-    this.#counts = new KeyspaceCounts(this.name, limit);
+    this.#counts = new KeyspaceCounts(this.name, limit, withBuckets);
   }
 
   /** Whether the cache is open. */
@@ -43,27 +54,38 @@ export class Source {
     return this.#handle() >= 0;
   }
 
-  /** Nothing is put if the cache is closed meanwhile. */
-  async putTo(families: Families): Promise<void> {
-    const counts = this.#counts;
+  /**
+   * What the cache counts now. Undefined: it is closed, or was closed meanwhile. Its rows are read anew by the next
+   * call, which must wait for this one.
+   */
+  async read(): Promise<Reading | undefined> {
+    const { rows, models } = this.#counts;
     try {
-      await counts.read(
+      await this.#counts.read(
         () => this.#handle(),
         () => this.#ledgers(),
         pause,
       );
       const raw = native.stats(this.#handle());
       this.#startSeconds ??= Math.round(Date.now() - raw.ageUs / 1000) / 1000;
-      families.putCache(this.name, cacheStatsOf(raw), this.#startSeconds);
+      const cache = this.#cache.deref()!; // its handle is open
+      return { stats: cacheStatsOf(raw), startSeconds: this.#startSeconds, rows, models, servers: serversOf(cache) };
     } catch (error) {
-      if (isError(error) && (error as { code?: unknown }).code === 'ERR_CACHE_CLOSED') return;
+      if (isError(error) && (error as { code?: unknown }).code === 'ERR_CACHE_CLOSED') return undefined;
       throw error;
     }
-    for (const [i, row] of counts.rows.entries()) {
+  }
+
+  /** Nothing is put if the cache is closed meanwhile. */
+  async putTo(families: Families): Promise<void> {
+    const reading = await this.read();
+    if (reading === undefined) return;
+    families.putCache(this.name, reading.stats, reading.startSeconds);
+    for (const [i, row] of reading.rows.entries()) {
       if (i % ROWS === 0) await pause();
       families.putKeyspace(row);
     }
-    for (const [i, row] of counts.models.entries()) {
+    for (const [i, row] of reading.models.entries()) {
       if (i % ROWS === 0) await pause();
       families.putModel(row);
     }

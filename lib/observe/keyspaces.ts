@@ -7,7 +7,7 @@
 // Which keyspaces have a label of their own depends on the order in which they were opened. So no count moves from one
 // label to another.
 
-import { COUNTS, type CountName, native, TIME_BOUNDS } from '../addon/native.js';
+import { COUNTS, type CountName, native, TIME_BOUNDS, TIME_BUCKETS } from '../addon/native.js';
 import type { Ledger } from '../model/ledger.js';
 import { RESULTS, type Times, timesOf } from './catalog.js';
 import { type Label, labelOf, OTHER, printable } from './labels.js';
@@ -86,11 +86,18 @@ export class Row {
 /** A model's counts, those of all its versions together. */
 export class ModelRow extends Row {
   readonly #times = new Float64Array(TIME_BOUNDS + 2);
+  /** The same in finer buckets, of which quantiles are made; 9.5 KiB, so only where somebody wants them. */
+  readonly buckets: Float64Array | undefined;
   /** By the ledgers of this thread. */
   #own = { hits: 0, verified: 0, seconds: 0 };
   /** By hits of other threads: an estimate. */
   #others = { hits: 0, seconds: 0 };
   #savedSeconds = 0;
+
+  constructor(labels: readonly string[], withBuckets: boolean) {
+    super(labels, true);
+    if (withBuckets) this.buckets = new Float64Array(TIME_BUCKETS);
+  }
 
   get savedSeconds(): number {
     return this.#savedSeconds;
@@ -103,11 +110,13 @@ export class ModelRow extends Row {
   override begin(): void {
     super.begin();
     this.#times.fill(0);
+    this.buckets?.fill(0);
     this.#own = { hits: 0, verified: 0, seconds: 0 };
   }
 
   addTimes(handle: number, space: number): void {
     native.spaceTimes(handle, space, this.#times);
+    if (this.buckets !== undefined) native.spaceBuckets(handle, space, this.buckets);
   }
 
   addLedger(ledger: Ledger): void {
@@ -137,6 +146,7 @@ export class KeyspaceCounts {
   readonly models: ModelRow[] = [];
   readonly #cache: string;
   readonly #limit: number;
+  readonly #withBuckets: boolean;
   /** By label, and by the number of the keyspace. */
   readonly #byLabel = new Map<string, Row>();
   readonly #byModel = new Map<string, ModelRow>();
@@ -147,10 +157,12 @@ export class KeyspaceCounts {
   /**
    * @param cache  the value of the label `cache`
    * @param limit  how many labels there may be, of keyspaces and of models; the rest is summed
+   * @param withBuckets  whether models have `buckets`
    */
-  constructor(cache: string, limit: number) {
+  constructor(cache: string, limit: number, withBuckets = false) {
     this.#cache = cache;
     this.#limit = limit;
+    this.#withBuckets = withBuckets;
   }
 
   /**
@@ -190,7 +202,7 @@ export class KeyspaceCounts {
   }
 
   #modelRow(model: string): ModelRow {
-    return this.#labelled(this.models, this.#byModel, model, (labels) => new ModelRow(labels, true));
+    return this.#labelled(this.models, this.#byModel, model, (labels) => new ModelRow(labels, this.#withBuckets));
   }
 
   #labelled<Of extends Row>(rows: Of[], byLabel: Map<string, Of>, label: string, make: (labels: string[]) => Of): Of {
