@@ -13,8 +13,8 @@ const VERSION_DEPENDENT = [
 ];
 
 // Who asks test/fixtures/child.ts for cases or rounds has less to do in the short part; the long part is these files, and
-// those that it has alone: packing and installing the package.
-const LONG_ALONE = ['test/package/install.test.ts'];
+// those that it has alone: packing and installing the package, and the dashboard in a browser.
+const LONG_ALONE = ['test/package/install.test.ts', 'test/observe/page.test.ts'];
 const ASKS = /\b(alike|backends|rounds|similar|viewBackends|whole)\b.*from '.*\/fixtures\/child\.js'/;
 const files = readdirSync(join(__dirname, 'test'), { recursive: true, encoding: 'utf8' })
   .map((file) => join('test', file))

@@ -37,11 +37,12 @@ export const NATIVE_TEST_TOOLS = [...ADDON_TOOLS, { commands: ['cmake'], debianP
 const BUILD_STEPS = [
   { product: 'build/Release/zerohop.node', sources: ['native', 'bench/native', 'binding.gyp'], script: 'build:addon' },
   { product: 'dist/index.mjs', sources: ['lib', 'tsconfig.json'], script: 'build:ts' },
+  { product: 'dist/observe/page/page.js', sources: ['lib/observe', '.ci/build-page.mjs'], script: 'build:page' },
   { product: 'dist-bench/bench/suites.mjs', sources: ['bench'], script: 'build:ts' },
 ];
 
 /** In the folders above, what a compiler reads; a new result or README asks for no build. */
-const SOURCE_FILE = /\.(cc|h|gyp|[cm]?ts)$|\/(sources\.txt|tsconfig[^/]*\.json)$/;
+const SOURCE_FILE = /\.(cc|h|gyp|[cm]?ts|mjs|html|css|svg)$|\/(sources\.txt|tsconfig[^/]*\.json)$/;
 
 /**
  * Installs the Debian packages of those tools that are missing, where this process is root and there is

@@ -2,7 +2,7 @@
 //
 //   native            all tests under address + undefined and under thread sanitizer; the model with ten million
 //                     operations; the fuzzers
-//   javascript        the vitest suite's long part; the suite on the other supported Nodes
+//   javascript        the vitest suite's long part, with a browser; the suite on the other supported Nodes
 //   the whole         the main job, short; instructions against the baseline; the site
 
 import { ensureDebianPackages, prepare, runMain } from './prepare.mjs';
@@ -10,11 +10,12 @@ import { runSteps, SUITE_TOOLS } from './steps.mjs';
 
 const FUZZ_SECONDS = 60;
 
+const CHROMIUM = [{ commands: ['chromium'], debianPackage: 'chromium' }];
 const VALGRIND = [{ commands: ['valgrind'], debianPackage: 'valgrind' }];
 
 runMain(async () => {
   prepare();
-  ensureDebianPackages(SUITE_TOOLS);
+  ensureDebianPackages([...SUITE_TOOLS, ...CHROMIUM]);
   await runSteps([
     { name: 'native tests, address and undefined sanitizers', script: '.ci/native.mjs', args: ['asan'] },
     { name: 'native tests, thread sanitizer', script: '.ci/native.mjs', args: ['tsan'] },

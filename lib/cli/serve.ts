@@ -1,6 +1,7 @@
 // serve.ts: `zerohop serve`, a cache of its own process that speaks Redis.
 
 import { Command } from 'commander';
+import type { Server } from '../resp/serve.js';
 import { PID_FILE, takePidFile } from './pid-file.js';
 import { print } from './print.js';
 import { type Settings, serveOptionsOf, settingsOf, withSettings } from './settings.js';
@@ -25,7 +26,8 @@ export function serveCommand(): Command {
 async function serveUntilTold(settings: Settings): Promise<void> {
   const options = serveOptionsOf(settings);
   const { memoryLimit, admission, pidFile } = settings;
-  const { addressOption, MetricsEndpoint } = await import('../observe/endpoint.js');
+  const { addressOption, Endpoint } = await import('../observe/endpoint.js');
+  const { serverGuard } = await import('../observe/access.js');
   const metricsAt = settings.metrics === undefined ? undefined : addressOption('--metrics', `${settings.metrics}`);
   if (pidFile !== undefined) takePidFile(pidFile);
   const { open, serve } = await import('../index.js');
@@ -33,8 +35,10 @@ async function serveUntilTold(settings: Settings): Promise<void> {
     ...(memoryLimit !== undefined && { maxBytes: memoryLimit }),
     ...(admission !== undefined && { admission }),
   });
-  const metrics = metricsAt && (await MetricsEndpoint.listen(cache, metricsAt)); // first: it keeps no process alive
-  const server = serve(cache, options);
+  let server: Server | undefined;
+  const guard = () => server && serverGuard(server);
+  const metrics = metricsAt && (await Endpoint.listen(cache, { ...metricsAt, guard })); // first: it keeps no process alive
+  server = serve(cache, options);
   await server.ready;
   // Who reads the first lines may leave then. The server goes on.
   process.stdout.removeAllListeners('error').on('error', () => {});

@@ -68,6 +68,7 @@ describe.each(['esm', 'cjs'] as const)('a bundle of %s', (format) => {
     'zerohop/keyv',
     'zerohop/transformers',
     'zerohop/metrics',
+    'zerohop/dashboard',
     'zerohop/otel',
   ])('of %s says that the package is to be external', async (entry) => {
     const name = `${entry.replace('/', '-')}.${format === 'esm' ? 'mjs' : 'cjs'}`;

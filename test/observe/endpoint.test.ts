@@ -6,8 +6,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { json, PUBLIC } from 'zerohop';
-import { addressOption, formatFor, MetricsEndpoint } from '../../dist/observe/endpoint.js';
+import { type Cache, json, PUBLIC } from 'zerohop';
+import { passwordGuard } from '../../dist/observe/access.js';
+import { addressOption, Endpoint, formatFor } from '../../dist/observe/endpoint.js';
 import { errorOf, openCache } from '../fixtures/opened.js';
 import { hasPromtool, promtool, samplesOf, withoutPromtool } from '../fixtures/promtool.js';
 
@@ -25,9 +26,9 @@ describe('zerohop serve --metrics', () => {
     child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       printed += text;
     });
-    while (!printed.includes('/metrics\n')) await once(child.stdout!, 'data');
+    while (!/http:\S+\n/.test(printed)) await once(child.stdout!, 'data');
     redisUrl = /redis:\S+/.exec(printed)![0];
-    url = /http:\S+/.exec(printed)![0];
+    url = `${/http:\S+/.exec(printed)![0]}metrics`;
   });
   afterAll(() => child.kill('SIGKILL'));
 
@@ -97,12 +98,19 @@ describe('zerohop serve --metrics', () => {
 });
 
 /** An endpoint over a cache with some of everything. */
-async function endpoint(): Promise<MetricsEndpoint> {
+async function endpoint(): Promise<{ url: string }> {
   const cache = openCache();
-  const one = await MetricsEndpoint.listen(cache, { host: '127.0.0.1', port: 0 });
-  onTestFinished(() => one.close());
+  const one = await listening(cache);
   const model = cache.model({ name: 'm "1"\\', version: '1', scope: PUBLIC, codec: json, run: (all: number[]) => all });
   await model.predict(1);
+  return { url: `${one.url}metrics` };
+}
+
+/** An endpoint for everybody. */
+async function listening(cache: Cache, port = 0): Promise<Endpoint> {
+  const guard = passwordGuard(undefined);
+  const one = await Endpoint.listen(cache, { host: '127.0.0.1', port, guard: () => guard });
+  onTestFinished(() => one.close());
   return one;
 }
 
@@ -161,7 +169,6 @@ describe('the endpoint', () => {
     ['GET', '/metrics?name=x', 200],
     ['POST', '/metrics', 405],
     ['DELETE', '/healthz', 405],
-    ['GET', '/', 404],
     ['GET', '/metrics/', 404],
     ['GET', '/../metrics', 404],
     ['GET', '/healthz', 200],
@@ -170,7 +177,7 @@ describe('the endpoint', () => {
     const { port } = new URL(url);
     const socket = createConnection(Number(port), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
-    socket.write(`${method} ${place} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    socket.write(`${method} ${place} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
     let answer = '';
     for await (const chunk of socket) answer += chunk;
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
@@ -181,18 +188,16 @@ describe('the endpoint', () => {
 
   test('answers 503 once the cache is closed', async () => {
     const cache = openCache();
-    const one = await MetricsEndpoint.listen(cache, { host: '127.0.0.1', port: 0 });
-    onTestFinished(() => one.close());
-    expect(await (await fetch(one.url.replace('metrics', 'healthz'))).text()).toBe('ok\n');
+    const one = await listening(cache);
+    expect(await (await fetch(`${one.url}healthz`)).text()).toBe('ok\n');
     cache.close();
-    for (const place of ['metrics', 'healthz'])
-      expect((await fetch(one.url.replace('metrics', place))).status).toBe(503);
+    for (const place of ['metrics', 'healthz']) expect((await fetch(`${one.url}${place}`)).status).toBe(503);
   });
 
   test('says which port it cannot have', async () => {
     const { url } = await endpoint();
     const port = Number(new URL(url).port);
-    const second = MetricsEndpoint.listen(openCache(), { host: '127.0.0.1', port });
+    const second = listening(openCache(), port);
     await expect(second).rejects.toMatchObject({ code: 'ERR_CACHE_IO', message: expect.stringContaining(`${port}`) });
   });
 

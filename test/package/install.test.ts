@@ -130,7 +130,8 @@ describe('what is published', () => {
         .map((file) => file.replace('package/', ''));
       const rest = files.filter((file) => !/^(package\.json|README\.md|LICENSE)$/.test(file));
       if (name === 'zerohop') {
-        const own = ['CHANGELOG.md', 'dist/zerohop.1', 'dist/cli/zerohop.config.schema.json'];
+        const page = ['icon.svg', 'index.html', 'page.css', 'page.js'].map((file) => `dist/observe/page/${file}`);
+        const own = ['CHANGELOG.md', 'dist/zerohop.1', 'dist/cli/zerohop.config.schema.json', ...page];
         const room = /(adapters|addon|base|cache|cli|fingerprint|model|observe|resp|weights)/.source;
         const code = new RegExp(`^dist/(${room}/)?[\\w-]+\\.(d\\.m?ts|m?js)(\\.map)?$`);
         expect(rest.filter((file) => !code.test(file)).sort()).toEqual(own.sort());
@@ -177,6 +178,14 @@ describe('installed with scripts blocked', () => {
     const use = `import { open, serve } from 'zerohop'; const server = serve(open({ maxBytes: '1MB' }), { port: 0 });
       console.log(server.addresses[0].startsWith('redis://127.0.0.1:')); await server.close();`;
     expect(await printed(place, 'serve.mjs', use)).toBe('true');
+  });
+
+  test('brings the dashboard, which needs no other package', async () => {
+    const use = `import { open } from 'zerohop'; import { serveDashboard } from 'zerohop/dashboard';
+      const one = await serveDashboard(open({ maxBytes: '1MB' }), { port: 0 });
+      const script = await (await fetch(one.url + 'page.js')).text();
+      console.log((await fetch(one.url)).status, script.includes('uPlot')); await one.close();`;
+    expect(await printed(place, 'dashboard.mjs', use)).toBe('200 true');
   });
 
   test('makes the same fingerprints with the addon and without', async () => {
