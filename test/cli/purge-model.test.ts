@@ -1,7 +1,9 @@
 // `zerohop purge --model`: what a model stored, and nothing else, over a server that its process runs.
+import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Cache, PUBLIC, utf8 } from 'zerohop';
 import { typed } from '../fixtures/command-line.js';
+import { ownFolder } from '../fixtures/folder.js';
 import { startZerohop, type ZerohopServer } from '../fixtures/redis-servers.js';
 
 let server: ZerohopServer;
@@ -86,6 +88,18 @@ test('what is being computed meanwhile reaches its callers, and is not stored', 
   finish();
   expect(await before).toBe('a 1');
   expect(model.peek('a')).toBe('a 2');
+});
+
+test('the socket of a running program is as good as a server', async () => {
+  const socket = path.join(ownFolder(), 'socket');
+  const admin = cache.admin({ path: socket });
+  try {
+    const left = await filled({ name: 'encoder', version: '1', scope: 'a "tenant"' });
+    expect((await typed(['purge', '--model', 'encoder', '--url', `unix:${socket}`])).stdout).toBe('2\n');
+    expect(left()).toBe(0);
+  } finally {
+    await admin.close();
+  }
 });
 
 test('the command line says what it takes', async () => {

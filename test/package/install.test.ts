@@ -117,7 +117,7 @@ describe('what is published', () => {
   test('has no scripts, nothing to compile, and no development dependencies', () => {
     expect(packed.map(({ name }) => name)).toContain('zerohop');
     for (const { name, manifest } of packed) {
-      for (const key of ['scripts', 'devDependencies', 'overrides', 'private', 'gypfile'])
+      for (const key of ['scripts', 'devDependencies', 'overrides', 'imports', 'private', 'gypfile'])
         expect(manifest, name).not.toHaveProperty(key);
     }
   });
