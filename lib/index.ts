@@ -5,6 +5,7 @@ import './weights/attach.js';
 import './model/attach.js';
 import './observe/attach.js';
 import './resp/attach.js';
+import './tier/attach.js';
 
 export { CacheError, type CacheErrorCode } from './base/errors.js';
 export type { Duration, Size } from './base/options.js';
@@ -81,6 +82,18 @@ export type { Comparison, MismatchEvent, VerifyOptions } from './model/verificat
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export type { AdminOptions, ServeOptions, ServeTlsOptions } from './resp/options.js';
 export { Server, type ServerCloseOptions, type ServerStats, serve } from './resp/serve.js';
+export { TieredKeyspace, type TieredKeyspaceStats, type UpstreamStats } from './tier/keyspace.js';
+export type { DegradedEvent } from './tier/link.js';
+export type {
+  CustomTieredKeyspaceOptions,
+  LoadContext,
+  Loader,
+  TieredKeyspaceOptions,
+  TierOptions,
+  Upstream,
+  UpstreamOptions,
+} from './tier/options.js';
+export type { UpstreamClient } from './tier/redis.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {
   EmbeddingTable,

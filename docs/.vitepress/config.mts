@@ -12,6 +12,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Weights and tables', link: '/WEIGHTS' },
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Serving other processes', link: '/guide/serving' },
+  { text: 'Redis behind it', link: '/TIER' },
   { text: 'The command line', link: '/CLI' },
   { text: 'Metrics', link: '/METRICS' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },

@@ -101,11 +101,13 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
   keyspace<T>(name: string, options: CustomKeyspaceOptions<T>): Keyspace<T, T, T>;
   keyspace(name: string, options: KeyspaceBaseOptions & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
-    const { codec, scope, integerKeys, checked } = keyspaceOptions(options, this.#lifetime);
+    const { codec, scope, integerKeys, checked, kind } = keyspaceOptions(options, this.#lifetime);
     const label = textOption('name', name, NAME_BYTES_MAX);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
-    const handle = native.keyspace(this.handle, nameIn(scope, label), scope, codec.tag, integerKeys);
-    const keyspace = new OpenKeyspace(handle, codec, checked, label, this);
+    const nativeName = nameIn(scope, label);
+    const handle = native.keyspace(this.handle, nativeName, scope, codec.tag, integerKeys);
+    const Kind = (kind?.keyspace ?? OpenKeyspace) as typeof OpenKeyspace<unknown, unknown, unknown>;
+    const keyspace = new Kind(handle, codec, checked, label, this);
     const keyspaces = this.#keyspaces; // not `this`: the closure below would keep it alive
     const reference = new WeakRef(keyspace);
     keyspaces.add(reference);
@@ -115,6 +117,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
       keyspaces.delete(reference);
     };
     dropped.register(keyspace, { handle, after }, keyspace);
+    kind?.attach(keyspace, this, this.handle, { name: label, nativeName, scope, codec, integerKeys, checked });
     return keyspace;
   }
 
@@ -171,8 +174,8 @@ function nameIn(scope: string, name: string): string {
   return scope === '' && !name.startsWith('[') ? name : JSON.stringify([name, scope]);
 }
 
-/** A keyspace keeps its cache open, and is closed with it. */
-class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
+/** A keyspace keeps its cache open, and is closed with it. @internal */
+export class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
   readonly cache: Cache;
 
   constructor(handle: number, codec: Codec<In, Out, Own>, checked: CheckedKeyspaceOptions, name: string, cache: Cache) {

@@ -33,9 +33,10 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
    *   SharedArrayBuffer meanwhile, it is stored as it was read, possibly torn.
    */
   set(key: Key, value: In, options?: SetOptions): boolean {
-    if (options !== undefined) return this.store(key, value, setOptions(options, this.options.ttl));
+    const { ttl, ttlJitter } = this.options;
+    if (options !== undefined) return this.store(key, value, setOptions(options, ttl));
     const stored = this.codec.encode(value); // first: the caller's code may close the cache, or store something else
-    wideRegisters[STORE_TTL] = this.jittered(this.options.ttl) * 1000;
+    wideRegisters[STORE_TTL] = (ttlJitter === 0 ? ttl : this.jittered(ttl)) * 1000;
     wideRegisters[STORE_COST] = 0;
     return wasStored(native.set(this.handle, key, stored));
   }

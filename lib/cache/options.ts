@@ -18,7 +18,7 @@ import {
 } from '../base/options.js';
 import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
 import { type Codec, type CustomCodec, resolveCodec } from './codecs.js';
-import { roomOptions } from './rooms.js';
+import { type KeyspaceKind, keyspaceKind, keyspaceRoomOptions, roomOptions } from './rooms.js';
 
 export type Verify = (typeof VERIFY)[number];
 
@@ -144,6 +144,8 @@ export interface NewKeyspace<In, Out, Own> {
   readonly scope: string;
   readonly integerKeys: boolean;
   readonly checked: CheckedKeyspaceOptions;
+  /** What another room makes of it. */
+  readonly kind: KeyspaceKind | undefined;
 }
 
 /** The options of a `set`, checked; times in ms. @internal */
@@ -213,7 +215,7 @@ export function lifetimeOptions(given: Record<string, unknown>, otherwise: Lifet
 
 /** @param otherwise how long values last if the options do not say it. @internal */
 export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspace<unknown, unknown, unknown> {
-  const given = optionsObject('options', options, KEYSPACE_OPTIONS);
+  const given = optionsObject('options', options, [...KEYSPACE_OPTIONS, ...keyspaceRoomOptions()]);
   const { scope = PUBLIC, keys = 'string', copy = false, near = true } = given;
   return {
     codec: resolveCodec(given['codec']),
@@ -224,6 +226,7 @@ export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspa
       copy: booleanOption('options.copy', copy),
       near: booleanOption('options.near', near),
     },
+    kind: keyspaceKind(given),
   };
 }
 

@@ -1,0 +1,153 @@
+// attach.ts: gives `open` and keyspaces the option `upstream`.
+//
+// Keyspaces of a cache that are behind one Redis share a link. A keyspace that is opened twice has one tier.
+
+import { native } from '../addon/native.js';
+import { whenCollected } from '../base/collected.js';
+import { CacheError } from '../base/errors.js';
+import { typeError } from '../base/options.js';
+import type { Cache } from '../cache/cache.js';
+import { addKeyspaceRoom, addRoom, type KeyspaceFacts } from '../cache/rooms.js';
+import { unreadableValue } from '../cache/unreadable.js';
+import { formOf } from './forms.js';
+import { TieredKeyspace } from './keyspace.js';
+import type { Link } from './link.js';
+import {
+  type CheckedTier,
+  type CustomTieredKeyspaceOptions,
+  linkMaker,
+  type TieredKeyspaceOptions,
+  tierOptions,
+  type Upstream,
+  upstreamOption,
+} from './options.js';
+import { Tier } from './tier.js';
+
+declare module '../cache/cache.js' {
+  interface Cache {
+    /** With Redis behind it. @throws {CacheError} `ERR_CACHE_OPTIONS`: its `prefix` is part of another keyspace's. */
+    keyspace<In, Out, Own>(name: string, options: TieredKeyspaceOptions<In, Out, Own>): TieredKeyspace<In, Out, Own>;
+    keyspace<T>(name: string, options: CustomTieredKeyspaceOptions<T>): TieredKeyspace<T, T, T>;
+  }
+}
+
+declare module '../cache/options.js' {
+  interface OpenOptions {
+    /** Redis behind the keyspaces that say so: a URL, a client of node-redis, or either with options. */
+    upstream?: Upstream;
+  }
+}
+
+interface OpenTier {
+  readonly tier: Tier;
+  readonly handle: number;
+  readonly options: CheckedTier;
+}
+
+/** What one cache has upstream. It does not refer to the cache. */
+class Upstreams {
+  readonly #makeLink: (() => Link) | undefined;
+  /** By where Redis is; undefined: the cache's own. */
+  readonly #links = new Map<unknown, Link>();
+  /** By the keyspace's name in native code. */
+  readonly #tiers = new Map<string, OpenTier>();
+
+  constructor(makeLink: (() => Link) | undefined) {
+    this.#makeLink = makeLink;
+  }
+
+  link(place: CheckedTier['place']): Link {
+    let link = this.#links.get(place);
+    if (link === undefined) {
+      const make = place === undefined ? this.#makeLink : linkMaker('options.upstream', place);
+      if (make === undefined)
+        throw typeError('options.upstream', 'url or client, because `open` was given no upstream', true);
+      link = make();
+      this.#links.set(place, link);
+    }
+    return link;
+  }
+
+  tier(cacheHandle: number, facts: KeyspaceFacts, options: CheckedTier): Tier {
+    const { nativeName, name, scope, codec, integerKeys, checked } = facts;
+    const known = this.#tiers.get(nativeName);
+    if (known !== undefined) {
+      if (!sameOptions(known.options, options))
+        throw new CacheError('ERR_CACHE_OPTIONS', `keyspace ${JSON.stringify(name)} is open with another upstream`);
+      return known.tier;
+    }
+    const prefix = options.prefix ?? (scope === '' ? `${name}:` : `${JSON.stringify([name, scope])}:`);
+    const link = this.link(options.place);
+    for (const { tier } of this.#tiers.values()) {
+      const other = tier.prefix.toString();
+      const own = link.keyPrefix + prefix;
+      if (tier.link === link && (other.startsWith(own) || own.startsWith(other)))
+        throw new CacheError(
+          'ERR_CACHE_OPTIONS',
+          `keyspace ${JSON.stringify(name)}: its keys in Redis begin with ${JSON.stringify(own)}, those of another ` +
+            `keyspace with ${JSON.stringify(other)}, so they could be the same. Set upstream.prefix`,
+        );
+    }
+    const handle = native.keyspace(cacheHandle, nativeName, scope, codec.tag, integerKeys);
+    const { tag, encode } = codec;
+    const tier = new Tier({
+      handle,
+      integerKeys,
+      form: formOf(tag),
+      prefix,
+      options,
+      link,
+      ...{ ttl: checked.ttl, ttlJitter: checked.ttlJitter },
+      encode: (value) => encode.call(codec, value),
+      explain: (error, key) => unreadableValue(error, key, name, tag),
+    });
+    this.#tiers.set(nativeName, { tier, handle, options });
+    void link.ready();
+    return tier;
+  }
+
+  close(): void {
+    for (const { tier, handle } of this.#tiers.values()) {
+      tier.close();
+      native.close(handle);
+    }
+    this.#tiers.clear();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+}
+
+function sameOptions(one: CheckedTier, other: CheckedTier): boolean {
+  return (Object.keys(one) as (keyof CheckedTier)[]).every((option) => one[option] === other[option]);
+}
+
+const all = new WeakMap<object, Upstreams>();
+
+// A cache that was dropped without close().
+const collected = whenCollected<Upstreams>((upstreams) => upstreams.close());
+
+addRoom({
+  option: 'upstream',
+  prepare: upstreamOption,
+  attach(cache, makeLink) {
+    const upstreams = new Upstreams(makeLink);
+    all.set(cache, upstreams);
+    collected.register(cache, upstreams);
+    (cache as Cache).onClose(() => upstreams.close());
+  },
+});
+
+addKeyspaceRoom({
+  option: 'upstream',
+  prepare(value) {
+    if (value === undefined) return undefined;
+    const options = tierOptions(value);
+    return {
+      keyspace: TieredKeyspace,
+      attach(keyspace, cache, cacheHandle, facts) {
+        const tier = all.get(cache)!.tier(cacheHandle, facts, options);
+        (keyspace as TieredKeyspace<unknown, unknown, unknown>).attach(tier);
+      },
+    };
+  },
+});

@@ -1,0 +1,57 @@
+// forms.ts: how the values of a codec lie in Redis.
+//
+//   number                      decimal text, as INCRBYFLOAT and other languages read and write it: 0.5, -0, inf, nan
+//   bytes, utf8, json           as they are
+//   float32(n), int8(n), …      the elements side by side, little-endian: what numpy's tobytes() and frombuffer() mean
+//   a codec of the user's own   what its `encode` gives
+
+import { Unreadable } from '../cache/unreadable.js';
+
+/** Between the bytes that L0 holds and those that Redis holds. */
+export interface Form {
+  /** Bytes that nobody changes any more. */
+  toRedis(stored: ArrayBufferView): Buffer;
+  /** In memory of its own. @throws {Unreadable} */
+  fromRedis(bytes: Buffer): Uint8Array<ArrayBuffer>;
+}
+
+const AS_IT_IS: Form = {
+  toRedis: (stored) => Buffer.from(copied(stored).buffer),
+  fromRedis: copied,
+};
+
+const NUMBER: Form = {
+  toRedis(stored) {
+    const number = new DataView(stored.buffer, stored.byteOffset, 8).getFloat64(0, true);
+    return Buffer.from(textOf(number));
+  },
+  fromRedis(bytes) {
+    const number = numberOf(bytes.toString('latin1'));
+    if (number === undefined) throw new Unreadable('a number as decimal text', bytes.length);
+    return new Uint8Array(new Float64Array([number]).buffer);
+  },
+};
+
+export const formOf = (codecTag: string): Form => (codecTag === 'number' ? NUMBER : AS_IT_IS);
+
+function copied(view: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(view.byteLength);
+  copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  return copy;
+}
+
+function textOf(number: number): string {
+  if (Object.is(number, -0)) return '-0';
+  if (Number.isNaN(number)) return 'nan';
+  return Number.isFinite(number) ? String(number) : number > 0 ? 'inf' : '-inf';
+}
+
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function numberOf(text: string): number | undefined {
+  if (DECIMAL.test(text)) return Number(text);
+  const word = text.toLowerCase().replace(/^\+/, '');
+  if (word === 'nan') return Number.NaN;
+  if (word === 'inf' || word === 'infinity') return Number.POSITIVE_INFINITY;
+  return word === '-inf' || word === '-infinity' ? Number.NEGATIVE_INFINITY : undefined;
+}

@@ -1,0 +1,183 @@
+// keyspace.ts: a keyspace with Redis, and perhaps a loader, behind it. tier.ts does the work.
+
+import { native } from '../addon/native.js';
+import { type Duration, durationOption, optionsObject, typeError } from '../base/options.js';
+import { OpenKeyspace } from '../cache/cache.js';
+import { elementCount } from '../cache/codecs.js';
+import type { Key, Keys } from '../cache/keys.js';
+import { type CheckedSetOptions, type SetOptions, setOptions } from '../cache/options.js';
+import type { KeyspaceStats } from '../cache/stats.js';
+import type { Stored, Tier } from './tier.js';
+
+/** Counts of what lies behind a keyspace, of this thread. */
+export interface UpstreamStats {
+  /** Whether Redis is used. `'down'`: loads go to the loader, and L0 was emptied. */
+  state: 'idle' | 'connecting' | 'up' | 'down' | 'closed';
+  /** Keys that Redis had, and had not. */
+  hits: number;
+  misses: number;
+  /** Keys that the loader was asked for. */
+  loaded: number;
+  /** Keys that Redis was not or could not be asked for. */
+  failed: number;
+  /** Values that were not stored in L0, because their key changed while they were read. */
+  fenced: number;
+  /** Writes that Redis confirmed; that it may not have; and that wait (`writes: 'behind'`). */
+  writes: number;
+  lostWrites: number;
+  queued: number;
+  /** Commands that were sent; replies that were late, or an error. Of all keyspaces with this Redis. */
+  commands: number;
+  late: number;
+  refused: number;
+  /** Connections that were made, and that were lost. Likewise. */
+  connects: number;
+  outages: number;
+  /** Keys that Redis told of, because others changed them; and flushes. Likewise. */
+  invalidations: number;
+  flushes: number;
+}
+
+/** Counts of a keyspace and of what lies behind it. */
+export interface TieredKeyspaceStats extends KeyspaceStats {
+  upstream: UpstreamStats;
+}
+
+/**
+ * A keyspace with Redis behind it, and perhaps a loader. {@link load} asks all of them; `get`, `getMany` and `gather`
+ * look into L0 only, and never wait.
+ *
+ * When another client changes a key in Redis, L0 forgets it. `set`, `delete` and `touch` tell Redis too. `clear` empties
+ * L0 only. There are no tags: Redis has none.
+ */
+export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
+  #tier!: Tier;
+
+  /** @internal */
+  attach(tier: Tier): void {
+    this.#tier = tier;
+  }
+
+  /**
+   * The value under `key`: from L0, which needs no network; or from Redis; or from the loader. `undefined` if none of
+   * them has one. What is found is stored in L0, and what the loader made in Redis too, unless it has another value by
+   * then. Whoever asks for a key that is being looked for joins in.
+   *
+   * Rejects with the loader's error; with a CacheError `ERR_UPSTREAM_LOADER` (it took too long, or gave not one value
+   * for each key), `ERR_CACHE_VALUE` (Redis has something that is no value of the codec) or `ERR_CACHE_CLOSED`. That
+   * Redis does not answer is no error: the loader is asked.
+   *
+   * Cost: a hit in L0 is a `get`. Loads of one turn share one MGET.
+   */
+  async load(key: Key): Promise<Out | undefined> {
+    const known = this.get(key);
+    return known !== undefined ? known : this.#valueOf(key, await this.#tier.load(key));
+  }
+
+  /** As {@link load}, for many keys, in their order. The first that fails rejects it. */
+  async loadMany(keys: Keys): Promise<(Out | undefined)[]> {
+    const asked = Array.from(keys as ArrayLike<Key>);
+    const values = this.getMany(asked);
+    const missing: number[] = [];
+    for (let i = 0; i < values.length; ++i) if (values[i] === undefined) missing.push(i);
+    if (missing.length === 0) return values;
+    const loaded = await Promise.all(missing.map((i) => this.#tier.load(asked[i]!)));
+    for (const [n, i] of missing.entries()) values[i] = this.#valueOf(asked[i]!, loaded[n]);
+    return values;
+  }
+
+  /**
+   * As {@link gather}, from all tiers. Rows that no tier has stay as they were.
+   *
+   * @param out must not be detached or used otherwise until the promise is fulfilled.
+   */
+  async gatherAsync(keys: Keys, out: ArrayBufferView): Promise<{ hits: number; missing: number[] }> {
+    const asked = Array.from(keys as ArrayLike<Key>);
+    const { missing } = this.gather(asked, out);
+    if (missing.length === 0) return { hits: asked.length, missing };
+    const loaded = await Promise.all(missing.map((i) => this.#tier.load(asked[i]!)));
+    elementCount(out, 'out');
+    const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+    const { bytes } = this.codec.row!;
+    const still: number[] = [];
+    for (const [n, i] of missing.entries()) {
+      const stored = loaded[n];
+      if (stored?.length === bytes) rows.set(stored, i * bytes);
+      else still.push(i);
+    }
+    return { hits: asked.length - still.length, missing: still };
+  }
+
+  /**
+   * As {@link set}, and waits for Redis. With `writes: 'behind'` it waits for a place in the queue only.
+   *
+   * Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may not have the value. L0 does not have it either.
+   */
+  async setAsync(key: Key, value: In, options?: SetOptions): Promise<void> {
+    await this.#write(key, value, setOptions(options, this.options.ttl)).done;
+  }
+
+  /** As {@link delete}, and waits for Redis. Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may still have it. */
+  async deleteAsync(key: Key): Promise<void> {
+    native.check(this.handle, [key], undefined, 1);
+    await this.#tier.remove(key).done;
+  }
+
+  /** Waits until Redis has been told of all writes in the queue, or cannot be told. */
+  async flushed(): Promise<void> {
+    await this.#tier.flushed();
+  }
+
+  /** Waits for the first connection to Redis, or its failure. Nobody needs to: loads do so themselves. */
+  async ready(): Promise<void> {
+    await this.#tier.link.ready();
+  }
+
+  override set(key: Key, value: In, options?: SetOptions): boolean {
+    return this.store(key, value, setOptions(options, this.options.ttl));
+  }
+
+  /** @internal */
+  override store(key: Key, value: In, options: CheckedSetOptions): boolean {
+    const { kept, done } = this.#write(key, value, options);
+    done.catch(() => {}); // counted; L0 has forgotten it
+    return kept;
+  }
+
+  override delete(key: Key): boolean {
+    native.check(this.handle, [key], undefined, 1);
+    const { was, done } = this.#tier.remove(key);
+    done.catch(() => {});
+    return was;
+  }
+
+  override touch(key: Key, options?: { ttl?: Duration }): boolean {
+    const touched = super.touch(key, options);
+    const asked = optionsObject('options', options, ['ttl'])['ttl'];
+    const ttlMs = asked === undefined ? this.options.ttl : durationOption('options.ttl', asked);
+    if (asked !== undefined || ttlMs !== Number.POSITIVE_INFINITY) this.#tier.expire(key, ttlMs).catch(() => {});
+    return touched;
+  }
+
+  /** Not here: Redis has no tags. @throws {TypeError} */
+  override deleteByTag(tag: string): number {
+    throw typeError('deleteByTag', 'a keyspace without upstream: Redis has no tags', tag);
+  }
+
+  override stats(): TieredKeyspaceStats {
+    const { link, counts, queued } = this.#tier;
+    const upstream: UpstreamStats = { state: link.state, ...counts, queued, ...link.counts };
+    return { ...super.stats(), upstream };
+  }
+
+  #write(key: Key, value: In, { ttl, tags, cost }: CheckedSetOptions): { kept: boolean; done: Promise<void> } {
+    if (tags.length > 0) throw typeError('options.tags', 'no tags, because Redis has none (upstream)', tags);
+    const stored = this.codec.encode(value);
+    native.check(this.handle, [key], undefined, 1);
+    return this.#tier.write(key, stored, this.jittered(ttl), cost);
+  }
+
+  #valueOf(key: Key, stored: Stored): Out | undefined {
+    return stored && (this.own(key, stored.buffer) as unknown as Out);
+  }
+}

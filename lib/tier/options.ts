@@ -1,0 +1,162 @@
+// options.ts: the options of an upstream, of `open` and of a keyspace: their types and their checks.
+
+import {
+  choiceOption,
+  countOption,
+  type Duration,
+  durationOption,
+  optionsObject,
+  textOption,
+  typeError,
+} from '../base/options.js';
+import type { Key } from '../cache/keys.js';
+import type { CustomKeyspaceOptions, KeyspaceOptions } from '../cache/options.js';
+import { Link, type LinkOptions } from './link.js';
+import { isClient, placeOf, type UpstreamClient } from './redis.js';
+
+/** Redis, as `open` is told of it. */
+export interface UpstreamOptions {
+  /** `redis://[[user]:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:/path`. */
+  url?: string;
+  /** A client of node-redis (`redis` 6), in place of `url`. It is not used itself: its options are, for another one. */
+  client?: UpstreamClient;
+  /** How long a reply may take. Default 1 s. One that is later is dropped, and the load goes to its loader. */
+  timeout?: Duration;
+  /** How long connecting may take, with everything until keys are tracked. Default 2 s. */
+  connectTimeout?: Duration;
+  /**
+   * How often a silent connection is asked for a sign of life. Default 1 s. If the network fails without a word, L0
+   * may be out of date for twice this time and `timeout`, at most.
+   */
+  heartbeat?: Duration;
+}
+
+/** Where Redis is: a URL, a client of node-redis, or either with options. */
+export type Upstream = string | UpstreamClient | UpstreamOptions;
+
+/** What a {@link Loader} is told beside the keys. */
+export interface LoadContext {
+  /** Aborted when nobody waits any more: the cache was closed, or `loaderTimeout` is over. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Gives the values for keys that neither L0 nor Redis has, in their order; `undefined` or `null` where there is none.
+ */
+export type Loader<In> = (
+  keys: Key[],
+  context: LoadContext,
+) => readonly (In | undefined | null)[] | PromiseLike<readonly (In | undefined | null)[]>;
+
+/** What a keyspace has behind it. */
+export interface TierOptions<In> {
+  /** Redis of this keyspace. Default: the cache's `upstream`. */
+  url?: string;
+  /** A client of node-redis, in place of `url`. */
+  client?: UpstreamClient;
+  /** What a key is called in Redis: this, and the key. Default: the keyspace's name and `:`. */
+  prefix?: string;
+  /** Makes what neither L0 nor Redis has. Without it, such a load gives undefined. */
+  loader?: Loader<In>;
+  /** How long the loader may take. Default 30 s. */
+  loaderTimeout?: Duration;
+  /**
+   * When Redis is told of `set` and `delete`. `'through'` (default): at once. `'behind'`: soon, and only the last write
+   * of a key; a process that ends at once loses up to `queue` of them. `'local'`: never; Redis is only read.
+   */
+  writes?: 'through' | 'behind' | 'local';
+  /** The most keys whose last write waits, with `'behind'`. Default 10 000. What does not fit is dropped and counted. */
+  queue?: number;
+  /**
+   * While Redis cannot be asked, what loaders and `set` give is kept in L0 for so long at most. Default 5 s. It is
+   * forgotten when Redis answers again.
+   */
+  aloneTtl?: Duration;
+}
+
+/** @internal */
+export interface CheckedTier {
+  readonly prefix: string | undefined;
+  readonly loader: Loader<unknown> | undefined;
+  readonly loaderTimeoutMs: number;
+  readonly writes: 'through' | 'behind' | 'local';
+  readonly queue: number;
+  readonly aloneTtlMs: number;
+  /** Of the keyspace's own Redis; undefined: the cache's. */
+  readonly place: string | UpstreamClient | undefined;
+}
+
+export interface TieredKeyspaceOptions<In, Out, Own> extends KeyspaceOptions<In, Out, Own> {
+  /** Redis behind this keyspace: `true` for that of the cache; or where it is; or options. */
+  upstream: true | string | UpstreamClient | TierOptions<In>;
+}
+
+export interface CustomTieredKeyspaceOptions<T> extends CustomKeyspaceOptions<T> {
+  upstream: true | string | UpstreamClient | TierOptions<T>;
+}
+
+const UPSTREAM_OPTIONS = ['url', 'client', 'timeout', 'connectTimeout', 'heartbeat'] as const;
+const TIER_OPTIONS = [
+  ...['url', 'client', 'prefix', 'loader', 'loaderTimeout', 'writes', 'queue', 'aloneTtl'],
+] as const;
+const WRITES = ['through', 'behind', 'local'] as const;
+
+/** Redis takes keys of 512 MB, L0 of 64 KiB with the prefix left out. */
+const PREFIX_BYTES_MAX = 1024;
+const TIMEOUT_MAX_MS = 600_000;
+const QUEUE_MAX = 10_000_000;
+
+const DEFAULTS: LinkOptions = { timeoutMs: 1000, connectTimeoutMs: 2000, heartbeatMs: 1000 };
+
+/** How long to wait, finite. */
+function waitOption(name: string, value: unknown, otherwise: number): number {
+  if (value === undefined) return otherwise;
+  const ms = durationOption(name, value, 1, TIMEOUT_MAX_MS);
+  return Math.min(ms, TIMEOUT_MAX_MS);
+}
+
+/** What `open` was given as `upstream`: makes the link to it; undefined if it was given nothing. */
+export function upstreamOption(value: unknown): (() => Link) | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' || isClient(value)) return linkMaker('options.upstream', value, DEFAULTS);
+  const given = optionsObject('options.upstream', value, UPSTREAM_OPTIONS);
+  const options: LinkOptions = {
+    timeoutMs: waitOption('options.upstream.timeout', given['timeout'], DEFAULTS.timeoutMs),
+    connectTimeoutMs: waitOption('options.upstream.connectTimeout', given['connectTimeout'], DEFAULTS.connectTimeoutMs),
+    heartbeatMs: waitOption('options.upstream.heartbeat', given['heartbeat'], DEFAULTS.heartbeatMs),
+  };
+  const place = givenPlace('options.upstream', given);
+  if (place === undefined) throw typeError('options.upstream', 'an object with url or client', value);
+  return linkMaker('options.upstream', place, options);
+}
+
+export function linkMaker(name: string, place: string | UpstreamClient, options: LinkOptions = DEFAULTS): () => Link {
+  const checked = placeOf(name, place);
+  return () => new Link(checked, options);
+}
+
+function givenPlace(name: string, given: Record<string, unknown>): string | UpstreamClient | undefined {
+  const { url, client } = given;
+  if (url !== undefined && client !== undefined) throw typeError(name, 'either url or client, not both', client);
+  if (client !== undefined && !isClient(client)) throw typeError(`${name}.client`, 'a client of node-redis', client);
+  if (url !== undefined && typeof url !== 'string') throw typeError(`${name}.url`, 'a string', url);
+  return client ?? url;
+}
+
+/** @internal */
+export function tierOptions(value: unknown): CheckedTier {
+  const direct = typeof value === 'string' || isClient(value);
+  const name = 'options.upstream';
+  const given = optionsObject(name, value === true || direct ? undefined : value, TIER_OPTIONS);
+  const { prefix, loader, writes = 'through', queue = 10_000 } = given;
+  if (loader !== undefined && typeof loader !== 'function') throw typeError(`${name}.loader`, 'a function', loader);
+  return {
+    prefix: prefix === undefined ? undefined : textOption(`${name}.prefix`, prefix, PREFIX_BYTES_MAX),
+    loader: loader as Loader<unknown> | undefined,
+    loaderTimeoutMs: waitOption(`${name}.loaderTimeout`, given['loaderTimeout'], 30_000),
+    writes: choiceOption(`${name}.writes`, writes, WRITES),
+    queue: countOption(`${name}.queue`, queue, 1, QUEUE_MAX),
+    aloneTtlMs: waitOption(`${name}.aloneTtl`, given['aloneTtl'], 5_000),
+    place: direct ? (value as string | UpstreamClient) : givenPlace(name, given),
+  };
+}
