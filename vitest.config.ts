@@ -31,7 +31,7 @@ function include(): string[] {
 // Files that look at nothing but what they make themselves share a process: to start one costs more than most of them
 // do. The others start processes, count bytes, garbage or warnings of their own, or change what all of it sees.
 const ALONE = [
-  /^test\/(cli|docs|examples|loading|package|resp|workers)\//,
+  /^test\/(cli|docs|examples|loading|package|resp|tier|workers)\//,
   /^test\/cache\/(address-space|backends|detach|events|exits|history|memory|near-cache|opening|policy)\./,
   /^test\/cache\/(reclaim|small-caches|views|writes)\./,
   /^test\/fingerprint\/hostile\./,

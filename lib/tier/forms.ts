@@ -55,3 +55,9 @@ function numberOf(text: string): number | undefined {
   if (word === 'inf' || word === 'infinity') return Number.POSITIVE_INFINITY;
   return word === '-inf' || word === '-infinity' ? Number.NEGATIVE_INFINITY : undefined;
 }
+
+/** A time to live as Redis takes it. */
+export const wholeMs = (ttlMs: number): string => `${Math.max(1, Math.ceil(ttlMs))}`;
+
+/** The option of SET for a time to live; none if that is for ever. */
+export const px = (ttlMs: number): string[] => (ttlMs === Number.POSITIVE_INFINITY ? [] : ['PX', wholeMs(ttlMs)]);

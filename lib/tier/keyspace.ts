@@ -7,7 +7,8 @@ import { elementCount } from '../cache/codecs.js';
 import type { Key, Keys } from '../cache/keys.js';
 import { type CheckedSetOptions, type SetOptions, setOptions } from '../cache/options.js';
 import type { KeyspaceStats } from '../cache/stats.js';
-import type { Stored, Tier } from './tier.js';
+import type { Stored } from './flights.js';
+import type { Tier } from './tier.js';
 
 /** Counts of what lies behind a keyspace, of this thread. */
 export interface UpstreamStats {
@@ -16,8 +17,9 @@ export interface UpstreamStats {
   /** Keys that Redis had, and had not. */
   hits: number;
   misses: number;
-  /** Keys that the loader was asked for. */
+  /** Keys that the loader was asked for; and that waited for the loader of another process. */
   loaded: number;
+  waited: number;
   /** Keys that Redis was not or could not be asked for. */
   failed: number;
   /** Values that were not stored in L0, because their key changed while they were read. */

@@ -61,6 +61,12 @@ export interface TierOptions<In> {
   /** How long the loader may take. Default 30 s. */
   loaderTimeout?: Duration;
   /**
+   * Of many processes that miss a key, one asks its loader, and the others wait for what it stores. Its lease lasts so
+   * long, and is renewed while the loader works: when a process is killed, another one takes over after this time.
+   * Default 2 s. `false`: every process asks its own. Without leases with `writes: 'local'`.
+   */
+  lease?: Duration | false;
+  /**
    * When Redis is told of `set` and `delete`. `'through'` (default): at once. `'behind'`: soon, and only the last write
    * of a key; a process that ends at once loses up to `queue` of them. `'local'`: never; Redis is only read.
    */
@@ -79,6 +85,8 @@ export interface CheckedTier {
   readonly prefix: string | undefined;
   readonly loader: Loader<unknown> | undefined;
   readonly loaderTimeoutMs: number;
+  /** 0: none. */
+  readonly leaseMs: number;
   readonly writes: 'through' | 'behind' | 'local';
   readonly queue: number;
   readonly aloneTtlMs: number;
@@ -97,7 +105,7 @@ export interface CustomTieredKeyspaceOptions<T> extends CustomKeyspaceOptions<T>
 
 const UPSTREAM_OPTIONS = ['url', 'client', 'timeout', 'connectTimeout', 'heartbeat'] as const;
 const TIER_OPTIONS = [
-  ...['url', 'client', 'prefix', 'loader', 'loaderTimeout', 'writes', 'queue', 'aloneTtl'],
+  ...['url', 'client', 'prefix', 'loader', 'loaderTimeout', 'lease', 'writes', 'queue', 'aloneTtl'],
 ] as const;
 const WRITES = ['through', 'behind', 'local'] as const;
 
@@ -148,12 +156,13 @@ export function tierOptions(value: unknown): CheckedTier {
   const direct = typeof value === 'string' || isClient(value);
   const name = 'options.upstream';
   const given = optionsObject(name, value === true || direct ? undefined : value, TIER_OPTIONS);
-  const { prefix, loader, writes = 'through', queue = 10_000 } = given;
+  const { prefix, loader, lease, writes = 'through', queue = 10_000 } = given;
   if (loader !== undefined && typeof loader !== 'function') throw typeError(`${name}.loader`, 'a function', loader);
   return {
     prefix: prefix === undefined ? undefined : textOption(`${name}.prefix`, prefix, PREFIX_BYTES_MAX),
     loader: loader as Loader<unknown> | undefined,
     loaderTimeoutMs: waitOption(`${name}.loaderTimeout`, given['loaderTimeout'], 30_000),
+    leaseMs: lease === false || writes === 'local' ? 0 : waitOption(`${name}.lease`, lease, 2_000),
     writes: choiceOption(`${name}.writes`, writes, WRITES),
     queue: countOption(`${name}.queue`, queue, 1, QUEUE_MAX),
     aloneTtlMs: waitOption(`${name}.aloneTtl`, given['aloneTtl'], 5_000),

@@ -2,7 +2,7 @@
 //
 //   load ──► a flight for each key, joined by whoever asks for the same key meanwhile
 //              └ one MGET for all flights of a turn ──► found: promoted into L0, with what is left of its time
-//                                                   └► missing: one call of the loader, then SET NX
+//                                                   └► missing: who gets the lease asks the loader, the others wait
 //
 // Coherence. L0 holds a value only if Redis will tell this process when it changes. The link (link.ts) gives replies and
 // pushes in Redis's own order. Still a push may be handled between the reply of a read and the storing of it, because
@@ -15,19 +15,19 @@
 
 import { native } from '../addon/native.js';
 import { CacheError } from '../base/errors.js';
-import { clearTimeout, now, setTimeout, soon } from '../base/time.js';
+import { clearInterval, clearTimeout, now, setInterval, setTimeout, soon } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
 import type { Lifetime } from '../cache/options.js';
 import { storeBytes } from '../cache/stored.js';
-import type { Form } from './forms.js';
+import { Asking } from './asking.js';
+import { Flight, Flights, type Stored } from './flights.js';
+import { type Form, px, wholeMs } from './forms.js';
 import { idOf, idOfBytes, isAscii, keyOf, redisKeyOf } from './keys.js';
+import { giveValue, keepLeases, newToken, type Taken, takeLeases } from './leases.js';
 import { type Link, LinkError, type Tracker } from './link.js';
 import type { CheckedTier } from './options.js';
 import type { Argument, Reply } from './redis.js';
 import { WriteQueue } from './write-queue.js';
-
-/** What L0 holds under a key; undefined: there is no value. */
-export type Stored = Uint8Array<ArrayBuffer> | undefined;
 
 /** What a tier works with. */
 export interface TierParts extends Lifetime {
@@ -44,31 +44,18 @@ export interface TierParts extends Lifetime {
   explain(error: unknown, key: Key): unknown;
 }
 
-/** A key that is looked for. */
-class Flight {
-  isFenced = false;
-  readonly promise: Promise<Stored>;
-  resolve!: (stored: Stored) => void;
-  reject!: (error: unknown) => void;
-
-  constructor(
-    readonly id: string,
-    readonly key: Key,
-    readonly at: Argument,
-  ) {
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-  }
-}
-
 /** Keys of one MGET: 4 MB of embeddings. Others can be served between two of them. */
 const BATCH_KEYS_MAX = 1000;
 /** Batches that wait for their replies at a time. The others wait here. */
 const BATCHES_MAX = 32;
 /** Bytes of writes that wait for their replies. What comes on top is refused. */
 const WRITING_BYTES_MAX = 64 * 1024 * 1024;
+
+/** After a key has changed that somebody waits for. */
+const WAKE_MS = 2;
+
+/** More of these keys are not read again. A Redis that does not tell of our own scripts never takes them off. */
+const GIVEN_MAX = 10_000;
 
 /** The times to live of keys, in ms: -1 is for ever, -2 is no key. */
 const TIMES_LEFT = 'local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end return t';
@@ -80,8 +67,9 @@ export class Tier implements Tracker {
     /** Keys that Redis had, and had not. */
     hits: 0,
     misses: 0,
-    /** Keys that the loader was asked for. */
+    /** Keys that the loader was asked for, and that another process was asked for meanwhile. */
     loaded: 0,
+    waited: 0,
     /** Keys that Redis could not be asked for, and values that were not stored because their key changed meanwhile. */
     failed: 0,
     fenced: 0,
@@ -91,10 +79,14 @@ export class Tier implements Tracker {
   readonly #parts: TierParts;
   readonly #prefixText: string;
   readonly #prefixIsAscii: boolean;
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Flights();
   readonly #queue: WriteQueue | undefined;
-  /** One for each call of the loader. */
-  readonly #loading = new Set<AbortController>();
+  readonly #asking: Asking | undefined;
+  /** Those that wait for another process: all of them, and the one to wake for a key. */
+  readonly #waiting = new Set<() => void>();
+  readonly #wakes = new Map<string, () => void>();
+  /** Keys that a script of ours may have stored a moment ago. */
+  readonly #given = new Set<string>();
   #isClosed = false;
   #pending: Flight[] = [];
   #batches = 0;
@@ -106,12 +98,13 @@ export class Tier implements Tracker {
     this.#prefixText = parts.link.keyPrefix + parts.prefix;
     this.prefix = Buffer.from(this.#prefixText);
     this.#prefixIsAscii = isAscii(this.#prefixText);
-    const { writes, queue } = parts.options;
+    const { writes, queue, loader, loaderTimeoutMs } = parts.options;
+    if (loader !== undefined) this.#asking = new Asking(loader, loaderTimeoutMs);
     if (writes === 'behind')
       this.#queue = new WriteQueue(queue, {
         canSend: () => this.link.isUp && this.#writingBytes < WRITING_BYTES_MAX,
         send: ({ id, key, at, bytes, ttlMs }) => {
-          this.#fence(id);
+          this.#flights.fence(id);
           this.link.wrote(this.#bytesOf(id), this);
           return this.#send(key, ['SET', at, bytes, ...px(ttlMs)], bytes.length);
         },
@@ -130,11 +123,19 @@ export class Tier implements Tracker {
     const queued = this.#queue?.get(id);
     if (queued !== undefined) return Promise.resolve(this.#parts.form.fromRedis(queued));
     const known = this.#flights.get(id);
-    if (known !== undefined) return known.promise;
+    if (known !== undefined) {
+      known.isWanted = true;
+      return known.promise;
+    }
     if (this.#isClosed) return Promise.reject(closed());
-    const own = typeof key === 'object' ? keyOf(id, false)! : key; // the caller may change its bytes
-    const flight = new Flight(id, own, redisKeyOf(this.#prefixText, this.#prefixIsAscii, this.prefix, id));
-    this.#flights.set(id, flight);
+    // The caller may change the bytes of a key.
+    return this.#look(id, typeof key === 'object' ? keyOf(id, false)! : key, true);
+  }
+
+  #look(id: string, key: Key, isWanted: boolean): Promise<Stored> {
+    const at = redisKeyOf(this.#prefixText, this.#prefixIsAscii, this.prefix, id);
+    const flight = new Flight(id, key, at, isWanted);
+    this.#flights.add(flight);
     if (this.#pending.push(flight) === 1) soon(() => this.#pump());
     return flight.promise;
   }
@@ -147,7 +148,7 @@ export class Tier implements Tracker {
   write(key: Key, stored: ArrayBufferView, ttlMs: number, cost: number): { kept: boolean; done: Promise<void> } {
     const { writes, aloneTtlMs, handle, form } = this.#all;
     const id = idOf(key);
-    this.#fence(id);
+    this.#flights.fence(id);
     if (writes === 'local') return { kept: storeBytes(handle, key, stored, ttlMs, cost), done: Promise.resolve() };
     this.link.wrote(this.#bytesOf(id), this);
     const bytes = form.toRedis(stored);
@@ -171,7 +172,7 @@ export class Tier implements Tracker {
   remove(key: Key): { was: boolean; done: Promise<void> } {
     const { writes, handle } = this.#all;
     const id = idOf(key);
-    this.#fence(id);
+    this.#flights.fence(id);
     const was = native.delete(handle, key);
     if (writes === 'local') return { was, done: Promise.resolve() };
     this.#queue?.delete(id);
@@ -184,7 +185,7 @@ export class Tier implements Tracker {
   expire(key: Key, ttlMs: number): Promise<void> {
     if (this.#all.writes === 'local') return Promise.resolve();
     const id = idOf(key);
-    this.#fence(id); // what is being read comes with the time that was left before
+    this.#flights.fence(id); // what is being read comes with the time that was left before
     this.link.wrote(this.#bytesOf(id), this);
     const at = redisKeyOf(this.#prefixText, this.#prefixIsAscii, this.prefix, id);
     return this.#send(key, ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs)], 0);
@@ -197,28 +198,34 @@ export class Tier implements Tracker {
 
   changed(key: Buffer): void {
     const id = idOfBytes(key);
-    this.#fence(id);
+    this.#flights.fence(id);
+    const wake = this.#wakes.get(id);
+    if (wake !== undefined) setTimeout(wake, WAKE_MS); // with those of the same batch
     const own = keyOf(id, this.#parts.integerKeys);
-    if (own !== undefined && key.length > 0 && key.length <= KEY_BYTES_MAX) native.delete(this.#parts.handle, own);
+    if (own === undefined || key.length === 0 || key.length > KEY_BYTES_MAX) return;
+    native.delete(this.#parts.handle, own);
+    // Redis tells us of what our own script stored, or of another one's write besides: it is read to know.
+    if (this.#given.delete(id)) this.#look(id, own, false).catch(() => {});
   }
 
   forgetAll(): void {
-    for (const flight of this.#flights.values()) flight.isFenced = true;
-    this.#flights.clear();
+    this.#given.clear();
+    this.#flights.fenceAll();
     if (!this.#isClosed) native.clear(this.#parts.handle);
   }
 
   turned(up: boolean): void {
     if (up) this.#queue?.drain();
+    else for (const wake of [...this.#waiting]) wake();
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.link.remove(this);
-    for (const controller of this.#loading) controller.abort(closed());
-    for (const flight of this.#flights.values()) flight.reject(closed());
-    this.#flights.clear();
+    this.#asking?.end(closed());
+    for (const wake of [...this.#waiting]) wake();
+    this.#flights.failAll(closed());
   }
 
   get #all() {
@@ -228,14 +235,6 @@ export class Tier implements Tracker {
 
   #bytesOf(id: string): Buffer {
     return Buffer.concat([this.prefix, Buffer.from(id, 'latin1')]);
-  }
-
-  /** What was read of this key until now is not stored, and nobody joins it. */
-  #fence(id: string): void {
-    const flight = this.#flights.get(id);
-    if (flight === undefined) return;
-    flight.isFenced = true;
-    this.#flights.delete(id);
   }
 
   #lost(key: Key): void {
@@ -277,18 +276,19 @@ export class Tier implements Tracker {
 
   async #run(flights: readonly Flight[]): Promise<void> {
     try {
+      if (this.#isClosed) throw closed();
       if (this.link.isStarting) await this.link.ready();
       const missing = this.link.isUp ? await this.#read(flights) : flights;
       if (!this.link.isUp) this.counts.failed += missing.length;
       if (missing.length > 0) void this.#make(missing);
     } catch (error) {
-      for (const flight of flights) this.#fail(flight, error);
+      for (const flight of flights) this.#flights.fail(flight, error);
     }
   }
 
   /** Asks Redis. Returns the flights for which it has nothing. */
   async #read(flights: readonly Flight[]): Promise<readonly Flight[]> {
-    this.#open(flights);
+    this.#flights.open(flights);
     const keys = flights.map(({ at }) => at);
     const sent = now();
     let reply: Reply;
@@ -328,112 +328,150 @@ export class Tier implements Tracker {
     try {
       const stored = form.fromRedis(bytes);
       this.#keep(flight, stored, Math.min(this.#ttl(), left));
-      this.#end(flight, stored);
+      this.#flights.end(flight, stored);
     } catch (error) {
-      this.#fail(flight, explain(error, flight.key));
+      this.#flights.fail(flight, explain(error, flight.key));
     }
   }
 
-  /** Asks the loader, gives what it has, and tells Redis of it. */
+  /** Has one process ask its loader, if there are leases; the others wait for what it stores. */
   async #make(flights: readonly Flight[]): Promise<void> {
-    const { loader } = this.#parts.options;
-    if (loader === undefined) {
-      for (const flight of flights) this.#end(flight, undefined);
+    const { leaseMs, loaderTimeoutMs } = this.#parts.options;
+    if (this.#asking === undefined || flights.some(({ isWanted }) => !isWanted)) {
+      const wanted = this.#asking === undefined ? [] : flights.filter(({ isWanted }) => isWanted);
+      for (const flight of flights) if (!wanted.includes(flight)) this.#flights.end(flight, undefined);
+      if (wanted.length > 0) await this.#make(wanted);
       return;
     }
-    this.#open(flights);
+    if (leaseMs === 0 || !this.link.isUp) {
+      await this.#ask(flights, undefined);
+      return;
+    }
+    // Who has waited for others for so long waits no more.
+    const patient = flights.filter(({ since }) => now() - since < loaderTimeoutMs);
+    const others = flights.filter((flight) => !patient.includes(flight));
+    if (others.length > 0) void this.#ask(others, undefined);
+    if (patient.length === 0) return;
+    const token = newToken();
+    let taken: Taken[];
+    try {
+      const keys = patient.map(({ at }) => at);
+      taken = await takeLeases(this.link, keys, token, leaseMs);
+    } catch {
+      await this.#ask(patient, undefined);
+      return;
+    }
+    const ours = patient.filter((_, i) => taken[i] === 'ours');
+    const rest = patient.filter((_, i) => taken[i] !== 'ours');
+    if (rest.length > 0) {
+      const times = taken.map((one) =>
+        one === 'ours' ? Number.POSITIVE_INFINITY : one === 'value' ? 0 : one.othersForMs,
+      );
+      this.#waitForOthers(rest, Math.min(...times));
+    }
+    if (ours.length > 0) await this.#ask(ours, token);
+  }
+
+  /** Looks for these again when one of them changes, or when the lease of another process is over. */
+  #waitForOthers(flights: readonly Flight[], ms: number): void {
+    const again = () => {
+      if (!this.#waiting.delete(again)) return;
+      clearTimeout(timer);
+      for (const { id } of flights) if (this.#wakes.get(id) === again) this.#wakes.delete(id);
+      this.#pending.push(...flights);
+      this.#pump();
+    };
+    const timer = setTimeout(again, ms);
+    this.#waiting.add(again);
+    if (ms === 0) return; // there is a value now
+    this.counts.waited += flights.length;
+    for (const { id } of flights) this.#wakes.set(id, again);
+  }
+
+  /** Asks the loader, gives what it has, and tells Redis of it. @param token  of our leases */
+  async #ask(flights: readonly Flight[], token: string | undefined): Promise<void> {
+    const { leaseMs } = this.#parts.options;
+    if (this.#isClosed) {
+      for (const flight of flights) this.#flights.fail(flight, closed());
+      return;
+    }
+    this.#flights.open(flights);
     this.counts.loaded += flights.length;
+    const keys = flights.map(({ at }) => at);
+    const keep = (ms: number) => {
+      if (token !== undefined) keepLeases(this.link, keys, token, ms).catch(() => {});
+    };
+    const timer = token === undefined ? undefined : setInterval(() => keep(leaseMs), leaseMs / 3);
     let made: { flight: Flight; stored: Uint8Array<ArrayBuffer> }[];
     try {
-      made = await this.#ask(loader, flights);
+      const values = await this.#asking!.ask(flights.map(({ key }) => key));
+      made = flights.flatMap((flight, i) => {
+        const value = values[i];
+        return value === undefined || value === null ? [] : [{ flight, stored: copied(this.#parts.encode(value)) }];
+      });
     } catch (error) {
-      for (const flight of flights) this.#fail(flight, error);
+      keep(0);
+      for (const flight of flights) this.#flights.fail(flight, error);
       return;
-    }
-    const ttlMs = this.#ttl();
-    await Promise.all(made.map(({ flight, stored }) => this.#publish(flight, stored, ttlMs)));
-  }
-
-  async #ask(
-    loader: NonNullable<CheckedTier['loader']>,
-    flights: readonly Flight[],
-  ): Promise<{ flight: Flight; stored: Uint8Array<ArrayBuffer> }[]> {
-    const { loaderTimeoutMs } = this.#parts.options;
-    const controller = new AbortController();
-    this.#loading.add(controller);
-    const timer = setTimeout(() => controller.abort(lateLoader(loaderTimeoutMs)), loaderTimeoutMs);
-    const ended = new Promise<never>((_, reject) => {
-      controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
-    });
-    try {
-      const asked = flights.map(({ key }) => key);
-      const values = await Promise.race([loader(asked, { signal: controller.signal }), ended]);
-      if (!Array.isArray(values) || values.length !== flights.length)
-        throw new CacheError(
-          'ERR_UPSTREAM_LOADER',
-          `the loader was asked for ${flights.length} keys: expected an array of as many values, received ` +
-            (Array.isArray(values) ? `${values.length} values` : typeof values),
-        );
-      const made: { flight: Flight; stored: Uint8Array<ArrayBuffer> }[] = [];
-      for (const [i, flight] of flights.entries()) {
-        const value: unknown = values[i];
-        if (value === undefined || value === null) this.#end(flight, undefined);
-        else made.push({ flight, stored: copied(this.#parts.encode(value)) });
-      }
-      for (const { flight, stored } of made) flight.resolve(stored);
-      return made;
     } finally {
-      clearTimeout(timer);
-      this.#loading.delete(controller);
+      clearInterval(timer);
     }
+    if (made.length < flights.length) {
+      const has = new Set(made.map(({ flight }) => flight));
+      const without = flights.filter((flight) => !has.has(flight));
+      for (const flight of without) this.#flights.end(flight, undefined);
+      if (token !== undefined)
+        keepLeases(
+          this.link,
+          without.map(({ at }) => at),
+          token,
+          0,
+        ).catch(() => {});
+    }
+    for (const { flight, stored } of made) flight.resolve(stored);
+    const ttlMs = this.#ttl();
+    await Promise.all(made.map(({ flight, stored }) => this.#publish(flight, stored, ttlMs, token)));
   }
 
-  /** Redis and L0 get what the loader made, unless there is another value already. */
-  async #publish(flight: Flight, stored: Uint8Array<ArrayBuffer>, ttlMs: number): Promise<void> {
+  /** Redis and L0 get what the loader made, unless there is another value already, or another holder of the lease. */
+  async #publish(
+    flight: Flight,
+    stored: Uint8Array<ArrayBuffer>,
+    ttlMs: number,
+    token: string | undefined,
+  ): Promise<void> {
     const { form, options } = this.#parts;
     if (options.writes === 'local' || !this.link.isUp) {
       this.#keep(flight, stored, this.link.isUp ? ttlMs : Math.min(ttlMs, options.aloneTtlMs));
-      this.#end(flight, stored);
+      this.#flights.end(flight, stored);
       return;
     }
     try {
-      if (!flight.isFenced) {
+      if (flight.isFenced) this.counts.fenced++;
+      else {
         this.link.wrote(this.#bytesOf(flight.id), this);
         const sent = now();
-        const reply = await this.link.call(['SET', flight.at, form.toRedis(stored), 'NX', ...px(ttlMs)]);
-        this.counts.writes++;
-        if (reply !== null) this.#keep(flight, stored, ttlMs - (now() - sent));
+        const bytes = form.toRedis(stored);
+        const [, ttl = ''] = px(ttlMs);
+        if (token !== undefined && this.#given.size < GIVEN_MAX) this.#given.add(flight.id);
+        const isThere =
+          token !== undefined
+            ? await giveValue(this.link, flight.at, token, bytes, ttl)
+            : (await this.link.call(['SET', flight.at, bytes, 'NX', ...px(ttlMs)])) !== null;
+        if (isThere) {
+          this.counts.writes++;
+          this.#keep(flight, stored, ttlMs - (now() - sent));
+        } else this.counts.fenced++;
       }
     } catch {
       this.counts.lostWrites++;
     }
-    this.#end(flight, stored);
+    this.#flights.end(flight, stored);
   }
 
   #keep(flight: Flight, stored: Uint8Array<ArrayBuffer>, ttlMs: number): void {
     if (flight.isFenced) this.counts.fenced++;
     else if (ttlMs >= 1 && !this.#isClosed) storeBytes(this.#parts.handle, flight.key, stored, ttlMs, 0);
-  }
-
-  /** What these flights find from now on counts. */
-  #open(flights: readonly Flight[]): void {
-    for (const flight of flights) {
-      if (!flight.isFenced) continue;
-      // Somebody may look for the key anew: then this flight stays fenced, and that one stores.
-      if (this.#flights.has(flight.id)) continue;
-      flight.isFenced = false;
-      this.#flights.set(flight.id, flight);
-    }
-  }
-
-  #end(flight: Flight, stored: Stored): void {
-    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
-    flight.resolve(stored);
-  }
-
-  #fail(flight: Flight, error: unknown): void {
-    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
-    flight.reject(error);
   }
 
   #ttl(): number {
@@ -444,10 +482,6 @@ export class Tier implements Tracker {
 
 /** Of a key in L0. */
 const KEY_BYTES_MAX = 65_535;
-
-const wholeMs = (ttlMs: number): string => `${Math.max(1, Math.ceil(ttlMs))}`;
-
-const px = (ttlMs: number): string[] => (ttlMs === Number.POSITIVE_INFINITY ? [] : ['PX', wholeMs(ttlMs)]);
 
 function copied(view: ArrayBufferView): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(view.byteLength);
@@ -462,6 +496,3 @@ function failedWrite(reason: string): Promise<never> {
 }
 
 const closed = () => new CacheError('ERR_CACHE_CLOSED', 'the cache was closed');
-
-const lateLoader = (ms: number) =>
-  new CacheError('ERR_UPSTREAM_LOADER', `the loader took longer than ${ms} ms: see upstream.loaderTimeout`);

@@ -221,7 +221,7 @@ describe('a Redis', () => {
   });
 
   test('that comes back is asked for each key once, however many wait', async () => {
-    const { proxy, texts, state } = await behindProxy(false);
+    const { proxy, texts, state } = await behindProxy(false, PATIENT);
     const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
     for (const key of keys) await redis.other.set(`t:${key}`, key);
     proxy.cut();

@@ -1,0 +1,89 @@
+// flights.ts: the keys that are being looked for, and the fence of each.
+//
+// A flight is found by its key until it ends or its fence closes. What comes through a closed fence is given to those who
+// asked before, and is not stored.
+
+import { now } from '../base/time.js';
+import type { Key } from '../cache/keys.js';
+import type { Argument } from './redis.js';
+
+/** What L0 holds under a key; undefined: there is no value. */
+export type Stored = Uint8Array<ArrayBuffer> | undefined;
+
+/** A key that is looked for. */
+export class Flight {
+  isFenced = false;
+  readonly since = now();
+  readonly promise: Promise<Stored>;
+  resolve!: (stored: Stored) => void;
+  reject!: (error: unknown) => void;
+
+  /**
+   * @param at        Redis's key
+   * @param isWanted  somebody waits for it; otherwise no loader is asked
+   */
+  constructor(
+    readonly id: string,
+    readonly key: Key,
+    readonly at: Argument,
+    public isWanted: boolean,
+  ) {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+export class Flights {
+  readonly #flights = new Map<string, Flight>();
+
+  get(id: string): Flight | undefined {
+    return this.#flights.get(id);
+  }
+
+  add(flight: Flight): void {
+    this.#flights.set(flight.id, flight);
+  }
+
+  /** What was read of this key until now is not stored, and nobody joins it. */
+  fence(id: string): void {
+    const flight = this.#flights.get(id);
+    if (flight === undefined) return;
+    flight.isFenced = true;
+    this.#flights.delete(id);
+  }
+
+  fenceAll(): void {
+    for (const flight of this.#flights.values()) flight.isFenced = true;
+    this.#flights.clear();
+  }
+
+  /** What these flights find from now on counts, unless somebody looks for the key anew: then that one stores. */
+  open(flights: readonly Flight[]): void {
+    for (const flight of flights) {
+      if (!flight.isFenced || this.#flights.has(flight.id)) continue;
+      flight.isFenced = false;
+      this.#flights.set(flight.id, flight);
+    }
+  }
+
+  end(flight: Flight, stored: Stored): void {
+    this.#remove(flight);
+    flight.resolve(stored);
+  }
+
+  fail(flight: Flight, error: unknown): void {
+    this.#remove(flight);
+    flight.reject(error);
+  }
+
+  failAll(error: unknown): void {
+    for (const flight of this.#flights.values()) flight.reject(error);
+    this.#flights.clear();
+  }
+
+  #remove(flight: Flight): void {
+    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
+  }
+}

@@ -1,0 +1,60 @@
+// leases.ts: of many processes that miss the same key, one makes its value.
+//
+// A lease is a key in Redis beside the value's, which holds the token of who may make the value, and ends by itself. Its
+// holder keeps it alive while the loader works, so it may be short: when a holder is killed, another one takes over soon.
+// The token is the fence. A holder that was stopped and comes back late does not have the lease any more, so what it
+// made is not stored. Each step is one script, which Redis runs without others in between.
+
+import { randomUUID } from 'node:crypto';
+import type { Link } from './link.js';
+import type { Argument, Reply } from './redis.js';
+
+/** For each value's key and its lease: 0 if there is a value, -1 if the lease is ours, or how long another one's lasts. */
+const TAKE = `local r={}
+for i=1,#KEYS,2 do
+  if redis.call("EXISTS",KEYS[i])==1 then r[#r+1]=0
+  elseif redis.call("SET",KEYS[i+1],ARGV[1],"NX","PX",ARGV[2]) then r[#r+1]=-1
+  else r[#r+1]=math.max(1,redis.call("PTTL",KEYS[i+1])) end
+end
+return r`;
+
+/** Stores a value and ends the lease, if it is ours and there is no value. */
+const GIVE = `if redis.call("GET",KEYS[2])~=ARGV[1] then return 0 end
+redis.call("DEL",KEYS[2])
+if ARGV[3]=="" then return redis.call("SET",KEYS[1],ARGV[2],"NX") and 1 or 0 end
+return redis.call("SET",KEYS[1],ARGV[2],"NX","PX",ARGV[3]) and 1 or 0`;
+
+/** Makes the leases that are ours last as long as at first; 0 ms ends them. */
+const KEEP = `for i,k in ipairs(KEYS) do
+  if redis.call("GET",k)==ARGV[1] then redis.call("PEXPIRE",k,ARGV[2]) end
+end`;
+
+/** No keyspace's prefix, unless that is empty: nobody is told of leases. */
+const PREFIX = 'zerohop:lease:';
+
+export const leaseOf = (at: Argument): Argument =>
+  typeof at === 'string' ? PREFIX + at : Buffer.concat([Buffer.from(PREFIX), at]);
+
+export const newToken: () => string = randomUUID;
+
+/** What became of a lease. */
+export type Taken = 'ours' | 'value' | { readonly othersForMs: number };
+
+/** @throws {LinkError} */
+export async function takeLeases(link: Link, keys: readonly Argument[], token: string, ms: number): Promise<Taken[]> {
+  const both = keys.flatMap((at) => [at, leaseOf(at)]);
+  const reply = await link.call(['EVAL', TAKE, `${both.length}`, ...both, token, `${ms}`]);
+  return (reply as Reply[]).map((left) =>
+    left === -1 ? 'ours' : left === 0 ? 'value' : { othersForMs: Number(left) },
+  );
+}
+
+/** Whether the value is stored. `ttl` is that of PX; '' is for ever. @throws {LinkError} */
+export async function giveValue(link: Link, at: Argument, token: string, value: Buffer, ttl: string): Promise<boolean> {
+  return (await link.call(['EVAL', GIVE, '2', at, leaseOf(at), token, value, ttl])) === 1;
+}
+
+/** @param ms  0: the leases end. @throws {LinkError} */
+export async function keepLeases(link: Link, keys: readonly Argument[], token: string, ms: number): Promise<void> {
+  await link.call(['EVAL', KEEP, `${keys.length}`, ...keys.map(leaseOf), token, `${ms}`]);
+}

@@ -1,0 +1,171 @@
+// Of several processes that miss the same key, one makes its value: also if one of them is killed, or stopped for a while.
+import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { type Key, utf8 } from 'zerohop';
+import { until } from '../fixtures/opened.js';
+import { openOver, useRedis } from '../fixtures/upstream.js';
+
+const redis = useRedis();
+beforeEach(async () => {
+  await redis.other.flushAll();
+});
+
+const LEASE_MS = 400;
+/** For a process to start and to do one thing, on a machine that does much else. */
+const PROCESS_S = 100;
+vi.setConfig({ testTimeout: 300_000 });
+
+interface Said {
+  asked?: string[];
+  loaded?: string;
+  waited?: number;
+  stored?: boolean;
+  fenced?: boolean;
+}
+
+/** A process of its own, killed after the test. */
+class Holder {
+  readonly said: Said[] = [];
+  readonly child: ChildProcess;
+
+  constructor(name: string) {
+    const file = path.join(__dirname, '../fixtures/lease-holder.mjs');
+    this.child = spawn(process.execPath, [file, redis.url, `${LEASE_MS}`, name], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let text = '';
+    this.child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      for (const line of text.split('\n').slice(0, -1)) this.said.push(JSON.parse(line));
+      text = text.slice(text.lastIndexOf('\n') + 1);
+    });
+    onTestFinished(() => void this.child.kill('SIGKILL'));
+  }
+
+  get isAsked(): boolean {
+    return this.said.some(({ asked }) => asked !== undefined);
+  }
+
+  get loaded(): string | undefined {
+    return this.said.find(({ loaded }) => loaded !== undefined)?.loaded;
+  }
+
+  get end(): Said | undefined {
+    return this.said.find(({ stored }) => stored !== undefined);
+  }
+
+  finish(): void {
+    this.child.stdin!.write('\n');
+  }
+}
+
+const lasts = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('of two processes one asks its loader, and the other takes what it stored', async () => {
+  const first = new Holder('first');
+  await until(() => first.isAsked, PROCESS_S);
+  const second = new Holder('second');
+  await lasts(3 * LEASE_MS); // the lease is renewed
+  first.finish();
+  await until(() => second.loaded !== undefined, PROCESS_S);
+  expect(first.loaded).toBe('a made by first');
+  expect(second.loaded).toBe('a made by first');
+  expect(second.isAsked).toBe(false);
+  expect(await redis.other.keys('*')).toEqual(['leased:a']);
+});
+
+test('a process that is killed is followed by another one', async () => {
+  const first = new Holder('first');
+  await until(() => first.isAsked, PROCESS_S);
+  const second = new Holder('second');
+  await lasts(LEASE_MS);
+  first.child.kill('SIGKILL');
+  await until(() => second.isAsked, PROCESS_S);
+  second.finish();
+  await until(() => second.end !== undefined, PROCESS_S);
+  expect(second.loaded).toBe('a made by second');
+  expect(await redis.other.get('leased:a')).toBe('a made by second');
+});
+
+test('a process that was stopped, and comes back late, does not overwrite, or store what nobody wants', async () => {
+  const first = new Holder('first');
+  await until(() => first.isAsked, PROCESS_S);
+  first.child.kill('SIGSTOP');
+  const second = new Holder('second');
+  await until(() => second.isAsked, PROCESS_S);
+  second.finish();
+  await until(() => second.end !== undefined, PROCESS_S);
+  expect(second.end).toMatchObject({ stored: true });
+  // Even if the value is gone again meanwhile: the lease is not the first one's any more.
+  await redis.other.del('leased:a');
+  first.finish();
+  first.child.kill('SIGCONT');
+  await until(() => first.end !== undefined, PROCESS_S);
+  expect(first.loaded).toBe('a made by first'); // for who asked it
+  expect(first.end).toMatchObject({ stored: false, fenced: true });
+  expect(await redis.other.exists('leased:a')).toBe(0);
+});
+
+const slow = (log: Key[][], ms: number) => async (keys: Key[]) => {
+  log.push(keys);
+  await lasts(ms);
+  return keys.map((key) => (key === 'none' ? undefined : `made of ${String(key)}`));
+};
+
+test('of caches that miss many keys at once each key is made once', async () => {
+  const log: Key[][] = [];
+  const spaces = Array.from({ length: 4 }, () =>
+    openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: slow(log, 50) } }),
+  );
+  const keys = Array.from({ length: 200 }, (_, i) => `k${i}`);
+  const loads = spaces.map((space, i) => space.loadMany(keys.slice(i * 20, i * 20 + 140)));
+  for (const [i, values] of (await Promise.all(loads)).entries())
+    expect(values).toEqual(keys.slice(i * 20, i * 20 + 140).map((key) => `made of ${key}`));
+  expect(log.flat().sort()).toEqual(keys.sort());
+  await until(() => spaces.every((space) => space.stats().upstream.writes + space.stats().upstream.waited > 0));
+});
+
+test('a key without a value, or whose loader fails, leaves no lease behind', async () => {
+  const cache = openOver(redis.url);
+  const texts = cache.keyspace('t', { codec: utf8, upstream: { loader: slow([], 1), lease: '1m' } });
+  expect(await texts.loadMany(['none', 'a'])).toEqual([undefined, 'made of a']);
+  const failing = cache.keyspace('f', {
+    codec: utf8,
+    upstream: { loader: () => Promise.reject(new Error('no')), lease: '1m' },
+  });
+  await expect(failing.load('a')).rejects.toThrow('no');
+  await redis.told();
+  expect(await redis.other.keys('*')).toEqual(['t:a']);
+});
+
+test('what a lease stored is in L0 too', async () => {
+  const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: slow([], 1) } });
+  expect(await texts.load('a')).toBe('made of a');
+  await until(() => texts.stats().upstream.writes === 1);
+  await redis.told();
+  await until(() => texts.has('a'));
+  expect(await redis.other.get('t:a')).toBe('made of a');
+});
+
+test('who waits for another one waits no longer than for a loader', async () => {
+  await redis.other.set('zerohop:lease:t:a', 'somebody');
+  const texts = openOver(redis.url).keyspace('t', {
+    codec: utf8,
+    upstream: { loader: slow([], 1), loaderTimeout: 300 },
+  });
+  const again = setInterval(() => void redis.other.pExpire('zerohop:lease:t:a', 50), 10);
+  onTestFinished(() => clearInterval(again));
+  expect(await texts.load('a')).toBe('made of a');
+  expect(texts.stats().upstream.waited).toBeGreaterThan(0);
+});
+
+test('without leases each cache asks its own loader, and the first value stays', async () => {
+  const log: Key[][] = [];
+  const [one, other] = Array.from({ length: 2 }, () =>
+    openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: slow(log, 50), lease: false } }),
+  );
+  await Promise.all([one!.ready(), other!.ready()]);
+  expect(await Promise.all([one!.load('a'), other!.load('a')])).toEqual(['made of a', 'made of a']);
+  expect(log).toEqual([['a'], ['a']]);
+});
