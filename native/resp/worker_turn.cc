@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/utf8.h"
 #include "resp/dispatch.h"
@@ -135,7 +136,8 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
   size_t done = 0;
   Parser::Request request;
   look_ahead_.Forget();
-  std::optional<PlainKinds> plain_kinds;  // none: not known yet, or another command ran since
+  PlainKinds plain_kinds;
+  bool knows_kinds = false;  // until another command runs
   for (; done < input.size(); --commands_left_) {
     if (client.Has(kClientClosing | kClientCloseAfterReply)) return input.size();
     if (commands_left_ == 0 || HasEnough()) return YieldTurn(client, RunTogether(client, done));
@@ -151,8 +153,8 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
     }
     // The words of a line lie in the parser, and the next one overwrites them: those are not put off.
     const bool may_wait = outcome == Parser::Outcome::kRequest && input[done] == '*';
-    if (!plain_kinds) plain_kinds = PlainKindsOf(client, server_);
-    Plain plain = may_wait ? PlainOf(request.args, *plain_kinds) : Plain::kNot;
+    if (!std::exchange(knows_kinds, true)) plain_kinds = PlainKindsOf(client, server_);
+    Plain plain = may_wait ? PlainOf(request.args, plain_kinds) : Plain::kNot;
     if (plain == Plain::kSet && (ahead == nullptr || !ahead->has_key_hash)) plain = Plain::kNot;
     if (plain != put_off_) {
       if (const size_t reached = RunTogether(client, done); reached != done) return YieldTurn(client, reached);
@@ -181,7 +183,7 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
       client.Put(kClientInSteps, false);
       return YieldTurn(client, done);
     }
-    plain_kinds.reset();
+    knows_kinds = false;
     done += request.bytes;
     // One, because the loop counts this command too.
     if (done >= kTurnInputBytes || spent_us_ >= kTurnUs) commands_left_ = 1;
