@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { isServer } from '../../dist/cli/pid-file.js';
 import { served, zerohop } from '../fixtures/command-line.js';
+import { alike, firstSteps, linesOf, onAnyPort } from '../fixtures/first-steps.js';
 import { ownFolder } from '../fixtures/folder.js';
 
 const folders: string[] = [];
@@ -20,17 +21,6 @@ function project(): string {
   return folder;
 }
 
-/** The commands of the first block of docs/CLI.md, each with what it prints there. */
-function firstSteps(): { words: string[]; prints: string[] }[] {
-  const text = readFileSync(path.join(__dirname, '../../docs/CLI.md'), 'utf8');
-  const block = /```console\n([\s\S]*?)```/.exec(text)![1]!;
-  return block
-    .split(/^\$ /m)
-    .slice(1)
-    .map((step) => step.trimEnd().split('\n'))
-    .map(([command, ...prints]) => ({ words: command!.split(' '), prints }));
-}
-
 test('the first steps of the documentation work as they are written', async () => {
   const cwd = project();
   let env: NodeJS.ProcessEnv = {};
@@ -39,22 +29,12 @@ test('the first steps of the documentation work as they are written', async () =
   for (const { words, prints } of steps) {
     const { code, stdout, stderr } = await zerohop(words.slice(1), { cwd, env });
     expect({ code, stderr }, words.join(' ')).toEqual({ code: 0, stderr: '' });
-    // Numbers differ from run to run, and so do their units: of processes, ports, bytes and times.
-    const amount = /[\d.]+( ?(ms|[smhd]|[KMG]?B)\b)?/g;
-    const alike = (lines: string[]) => lines.map((line) => line.replace(amount, '#').replace(/ +/g, ' '));
     expect(alike(linesOf(stdout)), words.join(' ')).toEqual(alike(prints));
-    // Another test may have the port of the documentation.
-    if (words[1] === 'init') setPort(path.join(cwd, 'zerohop.config.json'), 0);
+    if (words[1] === 'init') onAnyPort(cwd);
     if (words[1] === 'start') env = { ZEROHOP_URL: /redis:\S+/.exec(stdout)![0] };
   }
   expect(existsSync(path.join(cwd, 'zerohop.pid'))).toBe(false);
 });
-
-const linesOf = (text: string) => (text === '' ? [] : text.trimEnd().split('\n'));
-
-function setPort(file: string, port: number): void {
-  writeFileSync(file, readFileSync(file, 'utf8').replace(/"port": \d+/, `"port": ${port}`));
-}
 
 test('a second server with the same pid file does not start, and one that was killed is no obstacle', async () => {
   const cwd = project();

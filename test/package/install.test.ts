@@ -11,10 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alike, brief, glibc } from '../fixtures/child.js';
+import { alike as alikeLines, firstSteps, linesOf, onAnyPort } from '../fixtures/first-steps.js';
 import { type Packed, Registry } from '../fixtures/registry.js';
 
 const PLATFORM = `${process.platform}-${process.arch}${glibc ? '' : '-musl'}`;
@@ -186,6 +187,28 @@ describe('installed with scripts blocked', () => {
       const script = await (await fetch(one.url + 'page.js')).text();
       console.log((await fetch(one.url)).status, script.includes('uPlot')); await one.close();`;
     expect(await printed(place, 'dashboard.mjs', use)).toBe('200 true');
+  });
+
+  test('takes the first steps of the documentation as they are written', async () => {
+    const [install, ...steps] = firstSteps();
+    expect(install!.words.join(' ')).toBe('npm install zerohop'); // as `project` did
+    expect(steps.map(({ words }) => words[1])).toEqual(['init', 'start', 'set', 'get', 'status', 'stop']);
+    const { ZEROHOP_URL: _, ...env } = process.env;
+    let at = {}; // another test may have the port of the documentation
+    const npx = join(dirname(npmCli()), 'npx-cli.js');
+    for (const { words, prints } of steps) {
+      const args = [npx, '--no', ...words];
+      const { stdout, stderr } = await run(process.execPath, args, { cwd: place, env: { ...env, ...at } });
+      expect([stderr, ...alikeLines(linesOf(stdout))], words.join(' ')).toEqual(['', ...alikeLines(prints)]);
+      if (words[1] === 'init') {
+        expect(readFileSync(join(place, 'zerohop.config.json'), 'utf8')).toContain(
+          '"$schema": "./node_modules/zerohop/',
+        );
+        onAnyPort(place);
+      }
+      if (words[1] === 'start') at = { ZEROHOP_URL: /redis:\S+/.exec(stdout)![0] };
+    }
+    expect(existsSync(join(place, 'zerohop.pid'))).toBe(false);
   });
 
   test('makes the same fingerprints with the addon and without', async () => {
