@@ -133,8 +133,7 @@ export class Streams {
       settled: (parts, waitedMs) => {
         const usage = checkedUsage(assembly.usage);
         ledger.count('asked', waitedMs, usage);
-        if (parts !== undefined)
-          for (let joined = underWay.joined; joined > 0; --joined) ledger.count('coalesced', waitedMs, usage);
+        if (parts !== undefined) ledger.count('coalesced', waitedMs, usage, underWay.joined);
         if (this.#underWay.get(key.hex)?.recording !== recording) return; // it was forgotten, or asked for anew
         this.#underWay.delete(key.hex);
         const packed = parts && pack(parts);

@@ -66,8 +66,15 @@ export class Computations<Input, In, Out> {
       finish: (flight, result, cost) => this.#finish(flight, result, cost),
       fail: (flight, reason) => this.#fail(flight, reason),
       ran: (flights, cost) => {
-        for (const { purpose } of flights) if (purpose !== 'inner') parts.ledger.count(kindOf(purpose), cost);
+        let asked = 0;
+        for (const { purpose } of flights)
+          if (purpose === 'asked') asked++;
+          else if (purpose !== 'inner') parts.ledger.count(kindOf(purpose), cost);
+        parts.ledger.count('asked', cost, undefined, asked);
         outcomes.ran(flights.length, cost * flights.length);
+      },
+      landed: (ms) => {
+        parts.ledger.now.overheadMs += ms;
       },
       late: () => outcomes.timedOut(),
     };
@@ -214,7 +221,7 @@ export class Computations<Input, In, Out> {
 
   #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     try {
-      const own = this.#timed(() => this.#keptOrCopied(flight, result, cost));
+      const own = this.#keptOrCopied(flight, result, cost);
       this.#count(flight, result, cost);
       flight.resolve(own);
     } catch (reason) {
@@ -241,11 +248,12 @@ export class Computations<Input, In, Out> {
   }
 
   /** Counts the tokens of a run, and who joined it. */
-  #count(flight: Flight<Input, In | Out>, result: In, cost: number): void {
+  #count({ purpose, joined }: Flight<Input, In | Out>, result: In, cost: number): void {
+    if (joined === 0 && !this.countsTokens) return;
     const { ledger } = this.#parts;
     const usage = this.usageOf(result);
-    if (flight.purpose !== 'inner') ledger.countTokens(kindOf(flight.purpose), usage);
-    for (let joined = flight.joined; joined > 0; --joined) ledger.count('coalesced', cost, usage);
+    if (purpose !== 'inner') ledger.countTokens(kindOf(purpose), usage);
+    if (joined > 0) ledger.count('coalesced', cost, usage, joined);
   }
 
   get countsTokens(): boolean {

@@ -174,15 +174,15 @@ export class Ledger {
     fresh[3] = wall.ms;
   }
 
-  /** One result of this kind. `ms`: what its run took, 0 if that is not known. */
-  count(kind: Kind, ms: number, usage?: CheckedUsage): void {
+  /** A result of this kind, or several alike. `ms`: what the run of each took, 0 if that is not known. */
+  count(kind: Kind, ms: number, usage?: CheckedUsage, times = 1): void {
     const tally = this.now[kind];
-    tally.count++;
+    tally.count += times;
     if (isAmount(ms) && ms > 0) {
-      tally.measured++;
-      tally.ms += ms;
+      tally.measured += times;
+      tally.ms += times * ms;
     }
-    if (usage !== undefined) addUsage(tally, usage);
+    if (usage !== undefined) addUsage(tally, usage, times);
   }
 
   /** Many hits, of which `measured` took `ms` together. */
@@ -284,11 +284,11 @@ export class Ledger {
   }
 }
 
-function addUsage(tally: KindTally, usage: CheckedUsage): void {
-  tally.priced++;
-  tally.inputTokens += usage.inputTokens;
-  tally.cachedInputTokens += usage.cachedInputTokens;
-  tally.outputTokens += usage.outputTokens;
+function addUsage(tally: KindTally, usage: CheckedUsage, times = 1): void {
+  tally.priced += times;
+  tally.inputTokens += times * usage.inputTokens;
+  tally.cachedInputTokens += times * usage.cachedInputTokens;
+  tally.outputTokens += times * usage.outputTokens;
 }
 
 /** Of many ledgers. @internal */

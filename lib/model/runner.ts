@@ -26,6 +26,8 @@ export interface Landing<Input, In, Result> {
   fail(flight: Flight<Input, Result>, reason: unknown): void;
   /** The run is over, well or not. Called once, before the others. */
   ran(flights: readonly Flight<Input, Result>[], cost: number): void;
+  /** All results of a run were told, and that took so long. Called once: a clock for each would be dear. */
+  landed(ms: number): void;
   /** A run took too long. */
   late(): void;
 }
@@ -119,6 +121,7 @@ export class Runner<Input, In, Result> {
       this.runMs += took;
       this.#landing.ran(flights, took / flights.length);
     }
+    const landing = now();
     for (const [i, flight] of flights.entries()) {
       try {
         this.#landing.finish(flight, resultOf(results, i, name), took / flights.length);
@@ -126,6 +129,7 @@ export class Runner<Input, In, Result> {
         this.#landing.fail(flight, reason);
       }
     }
+    this.#landing.landed(now() - landing);
   }
 
   /** What `run` gives in time. After `timeout` its signal is aborted, and nobody waits for it any more. */
