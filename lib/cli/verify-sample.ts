@@ -32,17 +32,17 @@ export class KeySample {
     const rank = rankOf(key, this.#seed);
     const heap = this.#heap;
     if (heap.length < this.#count) {
-      heap.push({ key, rank });
+      heap.push({ key: Buffer.from(key), rank }); // a copy: a key of a reply would keep all of the reply
       this.#up(heap.length - 1);
     } else if (rank < heap[0]!.rank) {
-      heap[0] = { key, rank };
+      heap[0] = { key: Buffer.from(key), rank };
       this.#down();
     }
   }
 
   /** In an order that the seed decides. */
   drawn(): Buffer[] {
-    return [...this.#heap].sort((a, b) => a.rank - b.rank).map(({ key }) => Buffer.from(key));
+    return [...this.#heap].sort((a, b) => a.rank - b.rank).map(({ key }) => key);
   }
 
   #up(from: number): void {
