@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { durationOption } from '../base/options.js';
 import { sleep } from '../base/time.js';
+import type { UpstreamState } from '../cache/upstreams.js';
 import type { LedgerSnapshot } from '../report.js';
 import type { RespClient } from '../resp/client.js';
 import { onServer, type ServerGiven, withServer } from './connection.js';
@@ -70,8 +71,8 @@ interface Stats {
   readonly evicting: boolean;
   /** Of the models of the thread that serves. */
   readonly ledger?: LedgerSnapshot;
-  /** Of the tier behind the cache, if it has one. */
-  readonly upstream?: Readonly<Record<string, unknown>>;
+  /** What stands behind the cache. */
+  readonly upstreams?: readonly Omit<UpstreamState, 'buckets'>[];
 }
 
 interface Status {
@@ -147,7 +148,7 @@ async function show(status: Status, { before, again, given }: Showing): Promise<
     ['expired', grouped(cache.expiredEntries)],
     ['refused', reasons(cache.refusedBy)],
     ['saved', savings],
-    ...(cache.upstream === undefined ? [] : [['upstream', facts(cache.upstream)] as const]),
+    ...(cache.upstreams ?? []).map((one) => ['upstream', upstreamText(one)] as const),
     ['clients', `${grouped(status.clients)}, ${grouped(status.commands)} commands`],
   ]);
   const columns = Math.max(NAME_COLUMNS_MIN, width() - OTHER_COLUMNS);
@@ -181,6 +182,12 @@ function lately(now: Status, before: Status | undefined): string {
   return `; lately ${percent(rateOf({ hits, misses }))} of ${grouped(hits + misses)}`;
 }
 
+function upstreamText({ name, healthy, state, requests, errors }: Omit<UpstreamState, 'buckets'>): string {
+  const how = shown(state);
+  const counts = `${grouped(requests)} requests, ${grouped(errors)} errors`;
+  return `${shown(name)}: ${healthy ? how : colour('red', how)}; ${counts}`;
+}
+
 function percent(rate: number | null): string {
   return rate === null ? '–' : `${(rate * 100).toFixed(1)} %`;
 }
@@ -190,16 +197,4 @@ function reasons(by: Readonly<Record<string, number>>): string {
   const total = some.reduce((sum, [, count]) => sum + count, 0);
   if (total === 0) return '0';
   return `${grouped(total)} (${some.map(([reason, count]) => `${reason} ${grouped(count)}`).join(', ')})`;
-}
-
-/** Members with their names: `staleReads: 3` is `stale reads 3`. */
-function facts(of: Readonly<Record<string, unknown>>): string {
-  return Object.entries(of)
-    .map(([name, value]) => {
-      const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-      const text =
-        typeof value === 'string' ? value : typeof value === 'number' ? grouped(value) : JSON.stringify(value);
-      return shown(`${words} ${text}`);
-    })
-    .join(', ');
 }

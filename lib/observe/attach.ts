@@ -1,7 +1,9 @@
-// attach.ts: ZH.STATS of a server tells what the models of its thread saved, for `zerohop status`.
+// attach.ts: ZH.STATS of a server tells what the models of its thread saved, and how what stands behind the cache does,
+// for `zerohop status`.
 
 import { wall } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
+import { upstreamsOf } from '../cache/upstreams.js';
 import { ledgersOf } from '../model/attach.js';
 import type { LedgerSnapshot, ModelLedger } from '../model/ledger.js';
 import { addSection } from '../resp/sections.js';
@@ -18,4 +20,11 @@ function ledgerOf(cache: Cache): LedgerSnapshot | undefined {
   return { format: 'zerohop-ledger', formatVersion: 1, at: wall.ms, models: models.slice(0, MODELS_MAX) };
 }
 
+/** Undefined: nothing stands behind the cache. */
+function upstreams(cache: Cache): object[] | undefined {
+  const all = upstreamsOf(cache).map(({ buckets: _, ...state }) => state);
+  return all.length === 0 ? undefined : all;
+}
+
 addSection({ name: 'ledger', of: ledgerOf });
+addSection({ name: 'upstreams', of: upstreams });

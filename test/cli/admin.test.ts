@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { type Cache, float32, json, PUBLIC, utf8 } from 'zerohop';
 import { report } from 'zerohop/report';
-import { addSection } from '../../dist/resp/sections.js';
+import { addUpstream } from '../../dist/cache/upstreams.js';
 import { program, typed } from '../fixtures/command-line.js';
 import { ownFolder } from '../fixtures/folder.js';
 import { errorOf, openCache, until } from '../fixtures/opened.js';
@@ -197,14 +197,14 @@ describe('status', () => {
     expect(printed).not.toContain('\x1b');
   });
 
-  test('shows the tier behind the cache if the server tells of one', async () => {
+  test('shows what stands behind the cache, as the server tells of it', async () => {
     const { cache, run } = administered();
-    addSection({
-      name: 'upstream',
-      of: (of) => (of === cache ? { url: 'redis://h', state: 'ok', staleReads: 1234 } : undefined),
-    });
+    const state = 'down: \x1b[31m';
+    addUpstream(cache, () => ({ name: 'redis://h:6379', healthy: false, state, requests: 1234, errors: 5 }));
     await expect
       .poll(async () => (await run(['status'])).stdout)
-      .toContain('url redis://h, state ok, stale reads 1 234');
+      .toContain('upstream  redis://h:6379: down: \\x1b[31m; 1 234 requests, 5 errors\n');
+    const { upstreams } = JSON.parse((await run(['status', '--json'])).stdout).cache;
+    expect(upstreams).toEqual([{ name: 'redis://h:6379', healthy: false, state, requests: 1234, errors: 5 }]);
   });
 });
