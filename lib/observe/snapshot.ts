@@ -20,6 +20,7 @@ import type {
   ModelFigures,
   MoneyFigures,
   Point,
+  Quantiles,
   Rate,
   ServerFigures,
   Snapshot,
@@ -41,6 +42,9 @@ const MINUTE_S = 60;
 /** A report reads all periods of all ledgers. It may take this share of the time, and is made this often at most. */
 const REPORT_SHARE = 0.002;
 const REPORT_MS_MIN = 5000;
+
+/** Histograms that are summed before the event loop goes on. */
+const SUMMED = 64;
 
 const LOOKUPS = [0, 1, 2, 3, 4, 5]; // all results but `bypass`
 const HITS = [0, 1, 3]; // hit, copied, stale
@@ -142,7 +146,8 @@ export class Recorder {
     const before = this.#moments.at(-1)?.counted;
     const seconds = before === undefined ? 0 : (now - before.at) / 1000;
     const commands = timesOf(servers);
-    this.#seeLatency(now, commands, models);
+    const runs = await sumOf(models.flatMap(({ buckets }) => buckets ?? []));
+    this.#seeLatency(now, commands, models.length > 0 ? runs : undefined);
     const counted = countsOf(now, reading);
     const point = this.#pointOf(counted, before, stats.bytes);
     this.#lookups.see(counted.lookups, seconds);
@@ -180,7 +185,7 @@ export class Recorder {
       refused: stats.refusalsBy,
       latency: this.#latencyOf === undefined ? null : { of: this.#latencyOf, times: this.#latency.minute() },
       keyspaces,
-      models: modelsOf(models, this.#report),
+      models: modelsOf(models, runs, this.#report),
       money,
       servers: this.#serversOf(servers, seconds),
       commands: this.#commandsOf(commands, seconds),
@@ -189,12 +194,11 @@ export class Recorder {
   }
 
   /** Runs where there are models, which a miss waits for; else commands. */
-  #seeLatency(now: number, commands: ReadonlyMap<string, Float64Array>, models: readonly ModelRow[]): void {
-    const ran = models.flatMap(({ buckets }) => buckets ?? []);
-    const of = ran.length > 0 ? 'runs' : commands.size > 0 ? 'commands' : this.#latencyOf;
+  #seeLatency(now: number, commands: ReadonlyMap<string, Float64Array>, runs: Float64Array | undefined): void {
+    const of = runs !== undefined ? 'runs' : commands.size > 0 ? 'commands' : this.#latencyOf;
     if (of !== this.#latencyOf) this.#latency = new Window();
     this.#latencyOf = of;
-    this.#latency.add(now, sumOf(of === 'runs' ? ran : [...commands.values()]));
+    this.#latency.add(now, runs ?? sumAtOnce([...commands.values()]));
   }
 
   #pointOf(counted: Counted, before: Counted | undefined, bytes: Reading['stats']['bytes']): Point {
@@ -296,7 +300,7 @@ export class Recorder {
           : {
               count: rest.length,
               calls: sumRates(rest.map(({ calls }) => calls)),
-              times: quantilesOf(sumOf(rest.map(({ buckets }) => buckets))),
+              times: quantilesOf(sumAtOnce(rest.map(({ buckets }) => buckets))),
             },
     };
   }
@@ -341,16 +345,25 @@ function timesOf(servers: readonly Server[]): Map<string, Float64Array> {
     try {
       for (const [name, buckets] of server.buckets()) {
         const known = all.get(name);
-        all.set(name, known === undefined ? buckets : sumOf([known, buckets]));
+        all.set(name, known === undefined ? buckets : sumAtOnce([known, buckets]));
       }
     } catch {} // it was closed meanwhile
   }
   return all;
 }
 
-function sumOf(all: readonly Float64Array[]): Float64Array {
-  const sum = new Float64Array(TIME_BUCKETS);
+function sumAtOnce(all: readonly Float64Array[], sum = new Float64Array(TIME_BUCKETS)): Float64Array {
   for (const one of all) for (let i = 0; i < TIME_BUCKETS; ++i) sum[i]! += one[i]!;
+  return sum;
+}
+
+/** Of many. */
+async function sumOf(all: readonly Float64Array[]): Promise<Float64Array> {
+  const sum = new Float64Array(TIME_BUCKETS);
+  for (let from = 0; from < all.length; from += SUMMED) {
+    if (from > 0) await pause();
+    sumAtOnce(all.slice(from, from + SUMMED), sum);
+  }
   return sum;
 }
 
@@ -362,12 +375,12 @@ function sumRates(rates: readonly Rate[]): Rate {
   };
 }
 
-/** Those that saved most; before anything is saved, those that ran most. */
-function modelsOf(rows: readonly ModelRow[], money: MoneyReport | undefined): Top<ModelFigures> {
+/** Those that saved most; before anything is saved, those that ran most. `runs`: how long those of all models took. */
+function modelsOf(rows: readonly ModelRow[], runs: Float64Array, money: MoneyReport | undefined): Top<ModelFigures> {
   const saved = savedByName(money);
   const all = rows.map((row) => ({ row, saved: saved.get(row.labels[1]!) ?? { seconds: null, usd: null } }));
   all.sort((a, b) => (b.saved.seconds ?? 0) - (a.saved.seconds ?? 0) || lookupsOf(b.row) - lookupsOf(a.row));
-  const figures = (some: typeof all): Omit<ModelFigures, 'name'> => {
+  const figures = (some: typeof all, of: Quantiles | null): Omit<ModelFigures, 'name'> => {
     const total = (count: (row: ModelRow) => number) => some.reduce((sum, { row }) => sum + count(row), 0);
     const known = (amounts: (number | null)[]) => {
       const those = amounts.filter((one) => one !== null);
@@ -377,16 +390,17 @@ function modelsOf(rows: readonly ModelRow[], money: MoneyReport | undefined): To
     return {
       hits,
       hitRate: share(hits, total(lookupsOf)),
-      runs: quantilesOf(sumOf(some.flatMap(({ row }) => row.buckets ?? []))),
+      runs: of,
       failures: total((row) => row.get('runFailures')),
       savedSeconds: known(some.map((one) => one.saved.seconds)),
       savedUsd: known(some.map((one) => one.saved.usd)),
     };
   };
-  const rest = all.slice(LISTED);
+  const [first, rest] = [all.slice(0, LISTED), all.slice(LISTED)];
+  const ofFirst = sumAtOnce(first.map(({ row }) => row.buckets!));
   return {
-    shown: all.slice(0, LISTED).map((one) => ({ name: named(one.row.labels[1]!), ...figures([one]) })),
-    others: rest.length === 0 ? null : { count: rest.length, ...figures(rest) },
+    shown: first.map((one) => ({ name: named(one.row.labels[1]!), ...figures([one], quantilesOf(one.row.buckets!)) })),
+    others: rest.length === 0 ? null : { count: rest.length, ...figures(rest, quantilesOf(runs, ofFirst)) },
   };
 }
 
