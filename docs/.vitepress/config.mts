@@ -15,6 +15,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Redis behind it', link: '/TIER' },
   { text: 'The command line', link: '/CLI' },
   { text: 'Metrics', link: '/METRICS' },
+  { text: 'Dashboard', link: '/DASHBOARD' },
   { text: 'Memory and views', link: '/guide/memory-and-views' },
   { text: 'What takes a view', link: '/guide/what-takes-a-view' },
   { text: 'Eviction', link: '/EVICTION' },
