@@ -17,19 +17,22 @@ export interface UpstreamState {
   readonly buckets?: Float64Array;
 }
 
-const upstreams = new WeakMap<Cache, Set<() => UpstreamState>>();
+type Read = () => readonly UpstreamState[];
+
+const upstreams = new WeakMap<Cache, Set<Read>>();
 
 /**
- * Tells of an upstream. `read` is called once a second while somebody watches; it must not throw.
+ * Tells of what stands behind a cache. `read` is called once a second while somebody watches. It must not throw, nor
+ * refer to the cache.
  *
  * @returns takes it back.
  */
-export function addUpstream(cache: Cache, read: () => UpstreamState): () => void {
+export function addUpstreams(cache: Cache, read: Read): () => void {
   const all = upstreams.get(cache) ?? new Set();
   upstreams.set(cache, all.add(read));
   return () => void all.delete(read);
 }
 
 export function upstreamsOf(cache: Cache): UpstreamState[] {
-  return Array.from(upstreams.get(cache) ?? [], (read) => read());
+  return [...(upstreams.get(cache) ?? [])].flatMap((read) => read());
 }

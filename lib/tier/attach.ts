@@ -9,6 +9,7 @@ import { typeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';
 import { addKeyspaceRoom, addRoom, type KeyspaceFacts } from '../cache/rooms.js';
 import { unreadableValue } from '../cache/unreadable.js';
+import { addUpstreams, type UpstreamState } from '../cache/upstreams.js';
 import { formOf } from './forms.js';
 import { TieredKeyspace } from './keyspace.js';
 import type { Link } from './link.js';
@@ -106,6 +107,17 @@ class Upstreams {
     return tier;
   }
 
+  /** For the dashboard. */
+  states(): UpstreamState[] {
+    return Array.from(this.#links.values(), ({ shown, isUp, state, counts }) => ({
+      name: shown,
+      healthy: isUp,
+      state,
+      requests: counts.commands,
+      errors: counts.late + counts.refused,
+    }));
+  }
+
   close(): void {
     for (const { tier, handle } of this.#tiers.values()) {
       tier.close();
@@ -134,6 +146,7 @@ addRoom({
     all.set(cache, upstreams);
     collected.register(cache, upstreams);
     (cache as Cache).onClose(() => upstreams.close());
+    addUpstreams(cache as Cache, () => upstreams.states());
   },
 });
 

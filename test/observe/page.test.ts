@@ -6,7 +6,7 @@ import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Cache, json, open, PUBLIC, serve, utf8 } from 'zerohop';
 import { type Dashboard, type DashboardOptions, serveDashboard } from 'zerohop/dashboard';
-import { addUpstream } from '../../dist/cache/upstreams.js';
+import { addUpstreams } from '../../dist/cache/upstreams.js';
 import { openCache } from '../fixtures/opened.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -143,7 +143,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   test('has a section for upstreams while there is one, whose health is said in words', async () => {
     const cache = openCache();
     const state = { name: 'redis://10.0.0.9', healthy: true, state: '', requests: 0, errors: 0 };
-    const remove = addUpstream(cache, () => state);
+    const remove = addUpstreams(cache, () => [state]);
     const page = await opened((await dashboardOf(cache)).url);
     expect((await rowsOf(page, '#upstreams'))[0]!.slice(0, 2)).toEqual(['redis://10.0.0.9', '✓ answers']);
     Object.assign(state, { healthy: false, state: 'no answer for 3 s' });

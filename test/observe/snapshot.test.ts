@@ -3,7 +3,7 @@ import { createClient } from 'redis';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Cache, json, open, PUBLIC, serve, utf8 } from 'zerohop';
 import { TIME_BUCKETS } from '../../dist/addon/native.js';
-import { addUpstream } from '../../dist/cache/upstreams.js';
+import { addUpstreams } from '../../dist/cache/upstreams.js';
 import { endOf, quantilesOf, Window } from '../../dist/observe/quantiles.js';
 import { Recorder } from '../../dist/observe/snapshot.js';
 import { openCache, uniqueName } from '../fixtures/opened.js';
@@ -169,7 +169,7 @@ test('an upstream is told while there is one', async () => {
   const cache = openCache();
   const recorder = new Recorder(cache, 'default');
   const state = { name: 'redis://10.0.0.9:6379', healthy: true, state: '', requests: 10, errors: 0 };
-  const remove = addUpstream(cache, () => state);
+  const remove = addUpstreams(cache, () => [state]);
   await recorder.snapshot(START);
   Object.assign(state, { healthy: false, state: 'no answer for 3 s', requests: 30, errors: 2 });
   expect((await recorder.snapshot(START + 1000))!.upstreams).toEqual([

@@ -1,6 +1,7 @@
 // What lies behind a keyspace: Redis, and behind that a loader.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { bytes, float32, json, type Key, number, utf8 } from 'zerohop';
+import { Recorder } from '../../dist/observe/snapshot.js';
 import { errorOf, turn, until } from '../fixtures/opened.js';
 import { openOver, useRedis } from '../fixtures/upstream.js';
 
@@ -360,4 +361,15 @@ describe('an upstream', () => {
       errorOf(() => cache.keyspace('u', { codec: utf8, upstream: { url: redis.url, loader: 1 as never } })).code,
     ).toBe('ERR_INVALID_ARG_TYPE');
   });
+});
+
+test('the dashboard is told how Redis does', async () => {
+  const cache = openOver(redis.url);
+  const recorder = new Recorder(cache, 'default');
+  const texts = cache.keyspace('t', { codec: utf8, upstream: true });
+  await texts.load('nothing');
+  const { upstreams } = (await recorder.snapshot(1000))!;
+  expect(upstreams).toMatchObject([{ healthy: true, state: 'up', errors: { total: 0 } }]);
+  expect(upstreams[0]!.name).toContain(new URL(redis.url).port);
+  expect(upstreams[0]!.requests.total).toBeGreaterThan(0);
 });
