@@ -2,6 +2,7 @@
 // CacheError class and one set of open caches.
 export {
   type AccessEvent,
+  type AdminOptions,
   type ArmStats,
   type BlobContent,
   type BlobOpenOptions,
