@@ -133,7 +133,7 @@ describe('what is published', () => {
       if (name === 'zerohop') {
         const page = ['icon.svg', 'index.html', 'page.css', 'page.js'].map((file) => `dist/observe/page/${file}`);
         const own = ['CHANGELOG.md', 'dist/zerohop.1', 'dist/cli/zerohop.config.schema.json', ...page];
-        const room = /(adapters|addon|base|cache|cli|fingerprint|model|observe|resp|weights)/.source;
+        const room = /(adapters|addon|base|cache|cli|fingerprint|model|observe|resp|tier|weights)/.source;
         const code = new RegExp(`^dist/(${room}/)?[\\w-]+\\.(d\\.m?ts|m?js)(\\.map)?$`);
         expect(rest.filter((file) => !code.test(file)).sort()).toEqual(own.sort());
       } else expect(rest).toEqual(['zerohop.node']);
