@@ -34,7 +34,8 @@ const NUMBER: Form = {
 
 export const formOf = (codecTag: string): Form => (codecTag === 'number' ? NUMBER : AS_IT_IS);
 
-function copied(view: ArrayBufferView): Uint8Array<ArrayBuffer> {
+/** The same bytes in memory of their own. */
+export function copied(view: ArrayBufferView): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(view.byteLength);
   copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   return copy;

@@ -21,7 +21,7 @@ import type { Lifetime } from '../cache/options.js';
 import { storeBytes } from '../cache/stored.js';
 import { Asking } from './asking.js';
 import { Flight, Flights, type Stored } from './flights.js';
-import { type Form, px, wholeMs } from './forms.js';
+import { copied, type Form, px, wholeMs } from './forms.js';
 import { idOf, idOfBytes, isAscii, keyOf, redisKeyOf } from './keys.js';
 import { giveValue, keepLeases, newToken, type Taken, takeLeases } from './leases.js';
 import { type Link, LinkError, type Tracker } from './link.js';
@@ -181,14 +181,22 @@ export class Tier implements Tracker {
     return { was, done: this.#send(key, ['DEL', at], 0) };
   }
 
-  /** Tells Redis of a time to live that L0 has already. Infinity: for ever. */
+  /**
+   * Tells Redis of a time to live. Infinity: for ever. L0 reads the value anew: another client may have written it in the
+   * same turn of Redis's loop, which then tells us of neither, because the last change was ours.
+   */
   expire(key: Key, ttlMs: number): Promise<void> {
-    if (this.#all.writes === 'local') return Promise.resolve();
+    const { writes, handle } = this.#all;
+    if (writes === 'local') return Promise.resolve();
     const id = idOf(key);
     this.#flights.fence(id); // what is being read comes with the time that was left before
     this.link.wrote(this.#bytesOf(id), this);
     const at = redisKeyOf(this.#prefixText, this.#prefixIsAscii, this.prefix, id);
-    return this.#send(key, ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs)], 0);
+    const command = ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs)];
+    const sent = this.#send(key, command, 0);
+    const own = keyOf(id, this.#parts.integerKeys)!;
+    if (native.delete(handle, own) && this.#queue?.get(id) === undefined) this.#look(id, own, false).catch(() => {});
+    return sent;
   }
 
   /** Ends when Redis has all writes that wait, or when they cannot be told. */
@@ -482,12 +490,6 @@ export class Tier implements Tracker {
 
 /** Of a key in L0. */
 const KEY_BYTES_MAX = 65_535;
-
-function copied(view: ArrayBufferView): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(view.byteLength);
-  copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-  return copy;
-}
 
 function failedWrite(reason: string): Promise<never> {
   const failed = Promise.reject(new CacheError('ERR_UPSTREAM_WRITE', `a write is not in Redis: ${reason}`));
