@@ -9,6 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type Bar, drawBars, type Group } from '../harness/bars.mjs';
 import type { Report } from '../harness/report.mjs';
 import { fastestOf, formatTime, REDIS_WAYS, RESP_WAYS, ROWS } from './table.mjs';
+import { TIERED } from './tiered.mjs';
 
 const BEGIN = '<!-- redis-table: begin -->';
 const END = '<!-- redis-table: end -->';
@@ -49,8 +50,8 @@ function table(): string[] {
   return [
     '| one read of | Redis, same machine | zerohop over RESP | in process | keys read lately |',
     '|---|---|---|---|---|',
-    ...ROWS.map(({ name, label }) => {
-      const local = timeOf('any', name) ?? timeOf('many', name);
+    ...[...ROWS, TIERED].map(({ name, label }) => {
+      const local = timeOf('any', name) ?? timeOf('many', name) ?? timeOf('tiered', name);
       const cells = [fastest(REDIS_WAYS, name), fastest(RESP_WAYS, name), local, timeOf('hot', name)].map(cell);
       return `| ${[label, ...cells].join(' | ')} |`;
     }),

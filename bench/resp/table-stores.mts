@@ -14,7 +14,7 @@ export type { RemoteStore };
 export type Place = { path: string } | { port: number };
 
 /** Of a server's unix socket. */
-export function placeOf({ address }: Server): Place {
+export function placeOf({ address }: Server): { path: string } {
   return { path: address.slice('unix:'.length) };
 }
 

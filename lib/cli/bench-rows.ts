@@ -38,7 +38,7 @@ export interface RemoteStore {
 
 const FLOAT_BYTES = 4;
 export const keyOf = (row: Row, index: number) => `${row.bytes}:${index}`;
-const elementOf = (index: number, at: number) => (index * 7 + at) % 4093;
+export const elementOf = (index: number, at: number) => (index * 7 + at) % 4093;
 const floatsOf = (row: Row, index: number) =>
   Float32Array.from({ length: row.bytes / FLOAT_BYTES }, (_, at) => elementOf(index, at));
 const bufferOf = (value: Float32Array) => Buffer.from(value.buffer, value.byteOffset, value.byteLength);
