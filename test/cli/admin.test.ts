@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { type Cache, float32, json, PUBLIC, utf8 } from 'zerohop';
 import { report } from 'zerohop/report';
-import { addUpstream } from '../../dist/cache/upstreams.js';
+import { addUpstreams } from '../../dist/cache/upstreams.js';
 import { program, typed } from '../fixtures/command-line.js';
 import { ownFolder } from '../fixtures/folder.js';
 import { errorOf, openCache, until } from '../fixtures/opened.js';
@@ -200,7 +200,7 @@ describe('status', () => {
   test('shows what stands behind the cache, as the server tells of it', async () => {
     const { cache, run } = administered();
     const state = 'down: \x1b[31m';
-    addUpstream(cache, () => ({ name: 'redis://h:6379', healthy: false, state, requests: 1234, errors: 5 }));
+    addUpstreams(cache, () => [{ name: 'redis://h:6379', healthy: false, state, requests: 1234, errors: 5 }]);
     await expect
       .poll(async () => (await run(['status'])).stdout)
       .toContain('upstream  redis://h:6379: down: \\x1b[31m; 1 234 requests, 5 errors\n');
