@@ -13,6 +13,8 @@ export type Stored = Uint8Array<ArrayBuffer> | undefined;
 /** A key that is looked for. */
 export class Flight {
   isFenced = false;
+  /** A write of our own closed the fence. It may not be in Redis yet when this flight is sent, so it stays closed. */
+  isOverwritten = false;
   readonly since = now();
   readonly promise: Promise<Stored>;
   resolve!: (stored: Stored) => void;
@@ -47,10 +49,11 @@ export class Flights {
   }
 
   /** What was read of this key until now is not stored, and nobody joins it. */
-  fence(id: string): void {
+  fence(id: string, isOverwritten = false): void {
     const flight = this.#flights.get(id);
     if (flight === undefined) return;
     flight.isFenced = true;
+    flight.isOverwritten = isOverwritten;
     this.#flights.delete(id);
   }
 
@@ -62,7 +65,7 @@ export class Flights {
   /** What these flights find from now on counts, unless somebody looks for the key anew: then that one stores. */
   open(flights: readonly Flight[]): void {
     for (const flight of flights) {
-      if (!flight.isFenced || this.#flights.has(flight.id)) continue;
+      if (!flight.isFenced || flight.isOverwritten || this.#flights.has(flight.id)) continue;
       flight.isFenced = false;
       this.#flights.set(flight.id, flight);
     }

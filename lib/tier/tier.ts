@@ -104,7 +104,7 @@ export class Tier implements Tracker {
       this.#queue = new WriteQueue(queue, {
         canSend: () => this.link.isUp && this.#writingBytes < WRITING_BYTES_MAX,
         send: ({ id, key, at, bytes, ttlMs }) => {
-          this.#flights.fence(id);
+          this.#flights.fence(id, true);
           this.link.wrote(this.#bytesOf(id), this);
           return this.#send(key, ['SET', at, bytes, ...px(ttlMs)], bytes.length);
         },
@@ -148,7 +148,7 @@ export class Tier implements Tracker {
   write(key: Key, stored: ArrayBufferView, ttlMs: number, cost: number): { kept: boolean; done: Promise<void> } {
     const { writes, aloneTtlMs, handle, form } = this.#all;
     const id = idOf(key);
-    this.#flights.fence(id);
+    this.#flights.fence(id, true);
     if (writes === 'local') return { kept: storeBytes(handle, key, stored, ttlMs, cost), done: Promise.resolve() };
     this.link.wrote(this.#bytesOf(id), this);
     const bytes = form.toRedis(stored);
@@ -172,7 +172,7 @@ export class Tier implements Tracker {
   remove(key: Key): { was: boolean; done: Promise<void> } {
     const { writes, handle } = this.#all;
     const id = idOf(key);
-    this.#flights.fence(id);
+    this.#flights.fence(id, true);
     const was = native.delete(handle, key);
     if (writes === 'local') return { was, done: Promise.resolve() };
     this.#queue?.delete(id);
@@ -189,7 +189,7 @@ export class Tier implements Tracker {
     const { writes, handle } = this.#all;
     if (writes === 'local') return Promise.resolve();
     const id = idOf(key);
-    this.#flights.fence(id); // what is being read comes with the time that was left before
+    this.#flights.fence(id, true); // what is being read comes with the time that was left before
     this.link.wrote(this.#bytesOf(id), this);
     const at = redisKeyOf(this.#prefixText, this.#prefixIsAscii, this.prefix, id);
     const command = ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs)];

@@ -291,6 +291,22 @@ describe('a write', () => {
     expect(texts.get('k3')).toBe('993');
   });
 
+  test.each(['through', 'behind'] as const)(
+    'is not undone by a load of the same turn, with writes: %s',
+    async (writes) => {
+      await redis.other.set('t:a', 'before');
+      const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { writes } });
+      const loading = texts.load('a'); // waits for the connection, and then goes first
+      for (let i = 0; i < 10; ++i) await null;
+      texts.set('a', 'ours');
+      await loading;
+      expect(texts.get('a')).toBe('ours');
+      await texts.flushed();
+      await redis.told();
+      expect(texts.get('a') ?? 'ours').toBe(await redis.other.get('t:a'));
+    },
+  );
+
   test('that finds the queue full is dropped and counted', async () => {
     const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { writes: 'behind', queue: 2 } });
     await texts.ready();
