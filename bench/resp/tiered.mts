@@ -22,7 +22,7 @@ export const TIERED: Row = {
 const DIMENSIONS = TIERED.bytes / 4;
 const L0_BYTES = 8 * 2 ** 20;
 const WARMING_READS = 50_000;
-const OPERATIONS_MAX = 200_000;
+const OPERATIONS_MAX = 100_000;
 
 /**
  * @param socket  of the Redis that holds the values
@@ -39,12 +39,15 @@ export async function measureTiered(socket: string, stores: readonly RemoteStore
     const vector = await vectors.load(String(index));
     check('tiered', index, vector?.[0], vector?.[DIMENSIONS - 1]);
   };
+  // One stream: with another seed, other keys would be famous.
+  const stream = zipfStream(TIERED.keys, WARMING_READS + extent.rounds * OPERATIONS_MAX, 1);
   showProgress('filling L0');
-  for (const index of zipfStream(TIERED.keys, WARMING_READS, 0)) await load(index);
+  for (const index of stream.subarray(0, WARMING_READS)) await load(index);
+  const drawn = stream.subarray(WARMING_READS);
   const contenders = [
-    contender('tiered', load),
+    contender('tiered', drawn, load),
     ...stores.map((store) =>
-      contender(store.name, async (index) => {
+      contender(store.name, drawn, async (index) => {
         const value = await store.get(keyOf(TIERED, index));
         check(store.name, index, value?.readFloatLE(0), value?.readFloatLE(TIERED.bytes - 4));
       }),
@@ -63,7 +66,7 @@ function check(store: string, index: number, first: number | undefined, last: nu
     throw WrongAnswer.from(store, keyOf(TIERED, index), TIERED.label);
 }
 
-function contender(name: string, read: (index: number) => Promise<void>): Contender {
+function contender(name: string, drawn: Uint32Array, read: (index: number) => Promise<void>): Contender {
   let indices: Uint32Array = new Uint32Array();
   return {
     name,
@@ -71,7 +74,8 @@ function contender(name: string, read: (index: number) => Promise<void>): Conten
     operationsMax: OPERATIONS_MAX,
     operationsStep: 1,
     prepare: (operations, round) => {
-      indices = zipfStream(TIERED.keys, operations, round + 1);
+      const from = (round * OPERATIONS_MAX) % drawn.length;
+      indices = drawn.subarray(from, from + operations);
     },
     run: async () => {
       for (const index of indices) await read(index);
