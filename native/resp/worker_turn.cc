@@ -178,11 +178,13 @@ size_t Worker::RunRequests(Client& client, std::string_view input) {
     }
     hashed_key_ = ahead != nullptr && ahead->has_key_hash ? HashedKey{request.args.AsBytes(1).data(), ahead->key_hash}
                                                           : HashedKey{};
+    const uint16_t database = client.database;
     if (request.args.size() > 0 && !RunOne(client, request.args)) {
       if (!client.Has(kClientInSteps)) return done;
       client.Put(kClientInSteps, false);
       return YieldTurn(client, done);
     }
+    if (client.database != database) look_ahead_.Forget();  // the hashes were of another keyspace
     knows_kinds = false;
     done += request.bytes;
     // One, because the loop counts this command too.

@@ -208,11 +208,13 @@ TEST(Touch, NeverUndoesANewerValue) {
   for (int i = 0; i < 30000; ++i) {
     // Endless: a touch writes it anew; with an end: in place.
     const std::string value = std::to_string(i);
-    if (i % 3 == 0) {
-      CHECK_EQ(client.SetUntil(InAnHourUs(), "key", value), SetOutcome::kStored);
-    } else {
-      CHECK_EQ(client.Set("key", value), SetOutcome::kStored);
-    }
+    const auto set = [&] {
+      return i % 3 == 0 ? client.SetUntil(InAnHourUs(), "key", value) : client.Set("key", value);
+    };
+    SetOutcome outcome = set();
+    // On a busy machine another thread may be descheduled within its guard: then a set is refused for that reader.
+    while (outcome == SetOutcome::kRefusedReaders) outcome = set();
+    CHECK_EQ(outcome, SetOutcome::kStored);
     CHECK_EQ(client.Get("key"), std::optional(value));
     if (i % 16 == 0) {
       CHECK(client.Delete("key"));

@@ -138,6 +138,20 @@ TEST(Together, ReplyOffAndDatabasesHoldForEachSet) {
                Times(2 + 1 + 2 + 1 + 1, kOk) + "*2\r\n" + Times(2, Bulk("3")) + kOk + "*2\r\n" + Times(2, Bulk("0")));
 }
 
+TEST(Together, SetsBehindASelectAreOfTheOtherDatabase) {
+  Served served;
+  Peer peer(served);
+  const std::string sets = Request({"SET", "a", "1"}) + Request({"SET", "b", "1"});
+  const std::string gets = Request({"MGET", "a", "b"});
+  // The first time the database is opened, later it is there already.
+  CheckAnswers(peer, Request({"SELECT", "1"}) + sets + gets, Times(3, kOk) + "*2\r\n" + Times(2, Bulk("1")));
+  CheckAnswers(peer, Request({"SELECT", "0"}) + sets + gets, Times(3, kOk) + "*2\r\n" + Times(2, Bulk("1")));
+  CheckAnswers(peer, Request({"SELECT", "1"}) + Request({"DEL", "a", "b"}) + sets + gets,
+               std::string(kOk) + ":2\r\n" + Times(2, kOk) + "*2\r\n" + Times(2, Bulk("1")));
+  CheckAnswers(peer, Request({"RESET"}) + Request({"DEL", "a", "b"}) + sets + gets,
+               std::string("+RESET\r\n:2\r\n") + Times(2, kOk) + "*2\r\n" + Times(2, Bulk("1")));
+}
+
 TEST(Together, WhoMayNotSetIsToldSoEachTime) {
   Served served;
   Peer peer(served);
