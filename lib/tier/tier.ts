@@ -286,8 +286,9 @@ export class Tier implements Tracker {
     try {
       if (this.#isClosed) throw closed();
       if (this.link.isStarting) await this.link.ready();
-      const missing = this.link.isUp ? await this.#read(flights) : flights;
-      if (!this.link.isUp) this.counts.failed += missing.length;
+      const { isUp } = this.link;
+      const missing = isUp ? await this.#read(flights) : flights;
+      if (!isUp) this.counts.failed += missing.length;
       if (missing.length > 0) void this.#make(missing);
     } catch (error) {
       for (const flight of flights) this.#flights.fail(flight, error);

@@ -154,6 +154,16 @@ describe('a connection', () => {
     expect(texts.stats().upstream.connects).toBe(2);
   });
 
+  test('that is cut while a key is read has its loader asked, and the key counts as failed once', async () => {
+    const { proxy, texts } = await behindProxy(true, PATIENT);
+    proxy.stop('toClient');
+    const loading = texts.load('a');
+    await redis.told();
+    proxy.cut();
+    expect(await loading).toBe('made of a');
+    expect(texts.stats().upstream.failed).toBe(1);
+  });
+
   test('that is open keeps no process alive, and a load under way does', async () => {
     expect(await answer('upstream-ends.mjs', { args: [redis.url] })).toEqual({ loaded: 'made', ended: true });
   });
