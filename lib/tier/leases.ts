@@ -9,10 +9,13 @@ import { randomUUID } from 'node:crypto';
 import type { Link } from './link.js';
 import type { Argument, Reply } from './redis.js';
 
-/** For each value's key and its lease: 0 if there is a value, -1 if the lease is ours, or how long another one's lasts. */
+/**
+ * For each value's key and its lease: 0 if there is a value, -1 if the lease is ours, or how long another one's lasts.
+ * A list or a hash is no value: MGET does not find it either.
+ */
 const TAKE = `local r={}
 for i=1,#KEYS,2 do
-  if redis.call("EXISTS",KEYS[i])==1 then r[#r+1]=0
+  if redis.call("TYPE",KEYS[i]).ok=="string" then r[#r+1]=0
   elseif redis.call("SET",KEYS[i+1],ARGV[1],"NX","PX",ARGV[2]) then r[#r+1]=-1
   else r[#r+1]=math.max(1,redis.call("PTTL",KEYS[i+1])) end
 end

@@ -406,11 +406,11 @@ export class Tier implements Tracker {
     }
     this.#flights.open(flights);
     this.counts.loaded += flights.length;
-    const keys = flights.map(({ at }) => at);
-    const keep = (ms: number) => {
-      if (token !== undefined) keepLeases(this.link, keys, token, ms).catch(() => {});
+    const keep = (of: readonly Flight[], ms: number) => {
+      const keys = of.map(({ at }) => at);
+      if (token !== undefined && keys.length > 0) keepLeases(this.link, keys, token, ms).catch(() => {});
     };
-    const timer = token === undefined ? undefined : setInterval(() => keep(leaseMs), leaseMs / 3);
+    const timer = token === undefined ? undefined : setInterval(() => keep(flights, leaseMs), leaseMs / 3);
     let made: { flight: Flight; stored: Uint8Array<ArrayBuffer> }[];
     try {
       const values = await this.#asking!.ask(flights.map(({ key }) => key));
@@ -419,24 +419,19 @@ export class Tier implements Tracker {
         return value === undefined || value === null ? [] : [{ flight, stored: copied(this.#parts.encode(value)) }];
       });
     } catch (error) {
-      keep(0);
+      keep(flights, 0);
       for (const flight of flights) this.#flights.fail(flight, error);
       return;
     } finally {
       clearInterval(timer);
     }
-    if (made.length < flights.length) {
-      const has = new Set(made.map(({ flight }) => flight));
-      const without = flights.filter((flight) => !has.has(flight));
-      for (const flight of without) this.#flights.end(flight, undefined);
-      if (token !== undefined)
-        keepLeases(
-          this.link,
-          without.map(({ at }) => at),
-          token,
-          0,
-        ).catch(() => {});
-    }
+    const has = new Set(made.map(({ flight }) => flight));
+    for (const flight of flights) if (!has.has(flight)) this.#flights.end(flight, undefined);
+    // Nothing will be stored for these, so others need not wait.
+    keep(
+      flights.filter((flight) => flight.isFenced || !has.has(flight)),
+      0,
+    );
     for (const { flight, stored } of made) flight.resolve(stored);
     const ttlMs = this.#ttl();
     await Promise.all(made.map(({ flight, stored }) => this.#publish(flight, stored, ttlMs, token)));

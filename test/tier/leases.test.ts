@@ -139,6 +139,39 @@ test('a key without a value, or whose loader fails, leaves no lease behind', asy
   expect(await redis.other.keys('*')).toEqual(['t:a']);
 });
 
+test('a value that is not stored, because its key changed meanwhile, leaves no lease behind', async () => {
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let isAsked = false;
+  const loader = async (keys: Key[]) => {
+    isAsked = true;
+    await finished;
+    return keys.map(String);
+  };
+  const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader, lease: '1m' } });
+  const loading = texts.load('a');
+  await until(() => isAsked);
+  await redis.other.set('t:a', 'theirs');
+  await until(() => texts.stats().upstream.invalidations > 0);
+  finish();
+  expect(await loading).toBe('a');
+  await texts.load('b'); // what the link sends comes in order
+  expect(await redis.other.exists('zerohop:lease:t:a')).toBe(0);
+  expect(await redis.other.get('t:a')).toBe('theirs');
+});
+
+test('a key that holds no string is one without a value: the loader is asked, and Redis keeps what it has', async () => {
+  await redis.other.hSet('t:a', 'f', 'v');
+  const log: Key[][] = [];
+  const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: slow(log, 1) } });
+  expect(await texts.load('a')).toBe('made of a');
+  expect(log).toEqual([['a']]);
+  expect(await redis.other.type('t:a')).toBe('hash');
+  expect(await redis.other.exists('zerohop:lease:t:a')).toBe(0);
+});
+
 test('what a lease stored is in L0 too', async () => {
   const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: slow([], 1) } });
   expect(await texts.load('a')).toBe('made of a');
