@@ -7,6 +7,7 @@ import { whenCollected } from '../base/collected.js';
 import { CacheError } from '../base/errors.js';
 import { typeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';
+import type { Lifetime } from '../cache/options.js';
 import { addKeyspaceRoom, addRoom, type KeyspaceFacts } from '../cache/rooms.js';
 import { unreadableValue } from '../cache/unreadable.js';
 import { addUpstreams, type UpstreamState } from '../cache/upstreams.js';
@@ -42,7 +43,7 @@ declare module '../cache/options.js' {
 interface OpenTier {
   readonly tier: Tier;
   readonly handle: number;
-  readonly options: CheckedTier;
+  readonly options: CheckedTier & Lifetime;
 }
 
 /** What one cache has upstream. It does not refer to the cache. */
@@ -71,10 +72,15 @@ class Upstreams {
 
   tier(cacheHandle: number, facts: KeyspaceFacts, options: CheckedTier): Tier {
     const { nativeName, name, scope, codec, integerKeys, checked } = facts;
+    const lifetime: Lifetime = { ttl: checked.ttl, ttlJitter: checked.ttlJitter };
+    const asked = { ...options, ...lifetime };
     const known = this.#tiers.get(nativeName);
     if (known !== undefined) {
-      if (!sameOptions(known.options, options))
-        throw new CacheError('ERR_CACHE_OPTIONS', `keyspace ${JSON.stringify(name)} is open with another upstream`);
+      if (!sameOptions(known.options, asked))
+        throw new CacheError(
+          'ERR_CACHE_OPTIONS',
+          `keyspace ${JSON.stringify(name)} is open with another upstream, ttl or ttlJitter`,
+        );
       return known.tier;
     }
     const prefix = options.prefix ?? (scope === '' ? `${name}:` : `${JSON.stringify([name, scope])}:`);
@@ -98,11 +104,11 @@ class Upstreams {
       prefix,
       options,
       link,
-      ...{ ttl: checked.ttl, ttlJitter: checked.ttlJitter },
+      ...lifetime,
       encode: (value) => encode.call(codec, value),
       explain: (error, key) => unreadableValue(error, key, name, tag),
     });
-    this.#tiers.set(nativeName, { tier, handle, options });
+    this.#tiers.set(nativeName, { tier, handle, options: asked });
     void link.ready();
     return tier;
   }
@@ -129,8 +135,8 @@ class Upstreams {
   }
 }
 
-function sameOptions(one: CheckedTier, other: CheckedTier): boolean {
-  return (Object.keys(one) as (keyof CheckedTier)[]).every((option) => one[option] === other[option]);
+function sameOptions(one: OpenTier['options'], other: OpenTier['options']): boolean {
+  return (Object.keys(one) as (keyof OpenTier['options'])[]).every((option) => one[option] === other[option]);
 }
 
 const all = new WeakMap<object, Upstreams>();

@@ -349,6 +349,10 @@ describe('an upstream', () => {
     expect(
       errorOf(() => cache.keyspace('t', { codec: utf8, upstream: { url: redis.url, writes: 'local' } })).code,
     ).toBe('ERR_CACHE_OPTIONS');
+    for (const other of [{ ttl: '1m' }, { ttlJitter: 0.5 }] as const)
+      expect(errorOf(() => cache.keyspace('t', { codec: utf8, upstream: redis.url, ...other })).code).toBe(
+        'ERR_CACHE_OPTIONS',
+      );
   });
 
   test('of two keyspaces whose keys could be the same is refused', () => {
