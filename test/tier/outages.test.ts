@@ -215,7 +215,7 @@ describe('a Redis', () => {
   });
 
   test('that is slow within its deadline is waited for, and one reply too late is not', async () => {
-    const { proxy, texts, state } = await behindProxy();
+    const { proxy, texts, state } = await behindProxy(true, { ...IMPATIENT, timeout: 2000 });
     await redis.other.set('t:a', 'of Redis');
     await redis.other.set('t:b', 'of Redis');
     proxy.delay('toClient', () => 80);

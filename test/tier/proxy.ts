@@ -108,10 +108,6 @@ export class FaultyProxy {
     return (this.#server.address() as { port: number }).port;
   }
 
-  get connections(): number {
-    return this.#pipes.size;
-  }
-
   delay(direction: Direction, ms: () => number): void {
     this.#faults.delayMs[direction] = ms;
   }
