@@ -8,12 +8,11 @@ import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { countOption } from '../base/options.js';
 import type { RespClient } from '../resp/client.js';
-import { serverPlace } from '../resp/url.js';
 import { summarize } from './bench-measure.js';
 import type { RemoteStore, Row, Samples } from './bench-rows.js';
 import type { ServerGiven } from './connection.js';
 import { misuse } from './exit.js';
-import { connectedTo } from './other-server.js';
+import { connectedTo, otherPlace } from './other-server.js';
 import { print, printJson, printTable, shown, width, wrapped } from './print.js';
 import { Progress, untilInterrupted } from './progress.js';
 
@@ -101,7 +100,7 @@ async function measured(rows: readonly Row[], redis: RespClient, given: Given, s
   // Twice as much as the values take, so that nothing is evicted.
   const maxBytes = Math.max(2 ** 26, 2 * keys * (bytes + 256));
   const prefix = `zerohop-bench:${randomBytes(8).toString('hex')}:`;
-  const server = await startOwnServer(maxBytes, serverPlace(given.against).path !== '');
+  const server = await startOwnServer(maxBytes, otherPlace(given.against).path !== '');
   const cache = open({ maxBytes });
   try {
     const own = await connectedTo(server.url, given as ServerGiven);
@@ -170,7 +169,7 @@ function asJson(rows: readonly Row[], samples: Samples, at: string): unknown {
 
 /** Whether it may be another machine. */
 function isElsewhere(url: string): boolean {
-  const { path, host } = serverPlace(url);
+  const { path, host } = otherPlace(url);
   return path === '' && !/^(127\.|::1$|localhost$)/.test(host);
 }
 

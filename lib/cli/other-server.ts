@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { durationOption } from '../base/options.js';
 import { RespClient } from '../resp/client.js';
-import { serverPlace } from '../resp/url.js';
+import { REDIS_PORT, type ServerPlace, serverPlace } from '../resp/url.js';
 import type { ServerGiven } from './connection.js';
 
 const SERVER_URL = /^(rediss?:\/\/|(redis\+)?unix:)/;
@@ -18,8 +18,13 @@ export function isServerUrl(text: string): boolean {
   return SERVER_URL.test(text);
 }
 
+/** Where it is: at Redis's port, if the URL says none. */
+export function otherPlace(url: string): ServerPlace {
+  return serverPlace(url, REDIS_PORT);
+}
+
 export async function connectedTo(url: string, { timeout, tlsCa }: ServerGiven): Promise<RespClient> {
-  const place = serverPlace(url);
+  const place = otherPlace(url);
   const password = place.password ?? (process.env[OTHER_PASSWORD] || undefined);
   const tls = tlsCa === undefined ? {} : { ca: readFileSync(tlsCa, 'utf8') };
   return await RespClient.connect(

@@ -14,7 +14,7 @@ import { serverPlace } from '../resp/url.js';
 import { STANDARD_INPUT } from './access-log.js';
 import { type KeysGiven, keyOf, onServer, type ServerGiven, withKeys, withServer } from './connection.js';
 import { misuse, NotThere } from './exit.js';
-import { connectedTo, isServerUrl } from './other-server.js';
+import { connectedTo, isServerUrl, otherPlace } from './other-server.js';
 import { duration, grouped, printJson, printPairs, shown, size } from './print.js';
 import { Progress, untilInterrupted } from './progress.js';
 import { ServerSource, tableSource, type WarmBatch, type WarmEntry, type WarmSource } from './warm-sources.js';
@@ -123,7 +123,7 @@ async function sourceOf(from: string, given: Given): Promise<WarmSource> {
   const client = await connectedTo(from, given);
   try {
     const keys = list?.keys.map((key) => (typeof key === 'string' ? keyOf(key, given) : key));
-    const database = String(serverPlace(from).database);
+    const database = String(otherPlace(from).database);
     return await ServerSource.of(client, database, given.match, list && { ...list, list: keys! });
   } catch (error) {
     client.close();
@@ -289,7 +289,7 @@ class Fullness {
 // ---- What is told
 
 function tell(from: string, client: RespClient, given: Given, { counts, end, before, seconds }: Outcome): void {
-  const source = isServerUrl(from) ? serverPlace(from).shown : from;
+  const source = isServerUrl(from) ? otherPlace(from).shown : from;
   const dryRun = given.dryRun ?? false;
   if (given.json) printJson({ source, server: client.shown, ...counts, resumedAt: before, end, dryRun, seconds });
   else {

@@ -25,8 +25,11 @@ export const DEFAULT_URL = `redis://127.0.0.1:${DEFAULT_PORT}`;
 
 const UNIX = /^(?:redis\+)?unix:(?:\/\/)?(\/[^?]*)(?:\?db=([^&]*))?$/;
 
+/** Where Redis listens, if its URL does not say. */
+export const REDIS_PORT = 6379;
+
 /** @throws {RespError} `ERR_RESP_URL`. The message does not have the URL: it may hold a password. */
-export function serverPlace(text: string): ServerPlace {
+export function serverPlace(text: string, defaultPort = DEFAULT_PORT): ServerPlace {
   const unix = UNIX.exec(text);
   if (unix !== null) {
     const path = decoded(unix[1]!);
@@ -36,7 +39,7 @@ export function serverPlace(text: string): ServerPlace {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
     throw unclear('redis://[[user]:password@]host[:port][/database], rediss://… or unix:/path');
-  const port = url.port === '' ? DEFAULT_PORT : Number(url.port);
+  const port = url.port === '' ? defaultPort : Number(url.port);
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port,

@@ -16,7 +16,7 @@ import { isClient, placeOf, type UpstreamClient } from './redis.js';
 
 /** Redis, as `open` is told of it. */
 export interface UpstreamOptions {
-  /** `redis://[[user]:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:/path`. */
+  /** `redis://[[user]:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:/path`. The port: 6379. */
   url?: string;
   /** A client of node-redis (`redis` 6), in place of `url`. It is not used itself: its options are, for another one. */
   client?: UpstreamClient;

@@ -7,7 +7,7 @@
 import { CacheError } from '../base/errors.js';
 import { memberOf } from '../base/kinds.js';
 import { typeError } from '../base/options.js';
-import { serverPlace } from '../resp/url.js';
+import { REDIS_PORT, serverPlace } from '../resp/url.js';
 
 export type Argument = string | Buffer;
 export type Reply = Buffer | string | number | bigint | null | Error | Reply[];
@@ -81,7 +81,7 @@ function placeOfUrl(name: string, url: string): RedisPlace {
   let shown: string;
   let at: object;
   try {
-    const place = serverPlace(url);
+    const place = serverPlace(url, REDIS_PORT);
     shown = place.shown;
     const { host, port, path, tls, user, password, database } = place;
     at = {
@@ -105,7 +105,7 @@ function placeOfUrl(name: string, url: string): RedisPlace {
 function placeOfClient(client: UpstreamClient): RedisPlace {
   const options = (client as { options?: { socket?: object & { host?: string; port?: number }; keyPrefix?: unknown } })
     .options;
-  const { host = 'localhost', port = 6379 } = options?.socket ?? {};
+  const { host = 'localhost', port = REDIS_PORT } = options?.socket ?? {};
   return {
     shown: `redis://${host}:${port}`,
     keyPrefix: options?.keyPrefix === undefined ? '' : String(options.keyPrefix),

@@ -4,9 +4,11 @@ import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { bytes as bytesCodec, serve } from 'zerohop';
+import { otherPlace } from '../../dist/cli/other-server.js';
 import { RespClient } from '../../dist/resp/client.js';
 import { type Reply, ReplyParser } from '../../dist/resp/reply-parser.js';
 import { serverPlace } from '../../dist/resp/url.js';
+import { placeOf } from '../../dist/tier/redis.js';
 import { makeCertificates } from '../fixtures/certificates.js';
 import { ownFolder } from '../fixtures/folder.js';
 import { openCache } from '../fixtures/opened.js';
@@ -96,6 +98,13 @@ describe('the URL of a server', () => {
   ])('%s is understood, and shown without the password', (url, place) => {
     expect(serverPlace(url)).toMatchObject(place);
     expect(serverPlace(url).shown).not.toMatch(/secret|p@ss/);
+  });
+
+  test('has the port that its kind of server listens on, unless it says one', () => {
+    for (const place of [serverPlace('redis://h', 6379), otherPlace('redis://h'), placeOf('upstream', 'redis://h')])
+      expect(place.shown).toBe('redis://h:6379');
+    expect(serverPlace('redis://h').shown).toBe('redis://h:6380');
+    expect(otherPlace('redis://h:6380').port).toBe(6380);
   });
 
   test.each([
