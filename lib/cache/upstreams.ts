@@ -1,5 +1,5 @@
-// upstreams.ts: what stands behind a cache: another cache, or a model over a network, which is asked for what is not
-// here. A room that asks one says so here, and the dashboard shows how it does (lib/observe/snapshot.ts).
+// upstreams.ts: the Redis behind a cache, which is asked for what is not here. A room that asks one says so here,
+// and the dashboard shows how it does (lib/observe/snapshot.ts).
 
 import type { Cache } from './cache.js';
 

@@ -86,7 +86,7 @@ export interface ServerFigures {
   readonly refusedConnections: number;
 }
 
-/** A cache or a model behind this cache, which it asks when it has nothing. */
+/** The Redis behind this cache, which it asks when it has nothing. */
 export interface UpstreamFigures {
   readonly name: string;
   /** Whether it answers. */

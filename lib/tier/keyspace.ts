@@ -113,7 +113,8 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
   /**
    * As {@link set}, and waits for Redis. With `writes: 'behind'` it waits for a place in the queue only.
    *
-   * Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may not have the value. L0 does not have it either.
+   * Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may not have the value. L0 has it no more; if Redis was not
+   * connected, for `aloneTtl`.
    */
   async setAsync(key: Key, value: In, options?: SetOptions): Promise<void> {
     await this.#write(key, value, setOptions(options, this.options.ttl)).done;
