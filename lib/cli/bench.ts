@@ -103,7 +103,7 @@ async function measured(rows: readonly Row[], redis: RespClient, given: Given, s
   const server = await startOwnServer(maxBytes, otherPlace(given.against).path !== '');
   const cache = open({ maxBytes });
   try {
-    const own = await connectedTo(server.url, given as ServerGiven);
+    const own = await connectedTo(server.url, given as ServerGiven, '');
     const stores = [storeOf('redis', redis, prefix), storeOf('resp', own, prefix)];
     try {
       return await measureRows(rows, cache, stores, given.quick ? QUICK : FULL, tell);

@@ -11,7 +11,7 @@ import type { ServerGiven } from './connection.js';
 
 const SERVER_URL = /^(rediss?:\/\/|(redis\+)?unix:)/;
 
-export const OTHER_PASSWORD = 'ZEROHOP_OTHER_PASSWORD';
+const OTHER_PASSWORD = 'ZEROHOP_OTHER_PASSWORD';
 
 /** Whether it names a server, and no file. */
 export function isServerUrl(text: string): boolean {
@@ -23,9 +23,14 @@ export function otherPlace(url: string): ServerPlace {
   return serverPlace(url, REDIS_PORT);
 }
 
-export async function connectedTo(url: string, { timeout, tlsCa }: ServerGiven): Promise<RespClient> {
+/** @param known the password, if the URL has none. */
+export async function connectedTo(
+  url: string,
+  { timeout, tlsCa }: ServerGiven,
+  known = process.env[OTHER_PASSWORD],
+): Promise<RespClient> {
   const place = otherPlace(url);
-  const password = place.password ?? (process.env[OTHER_PASSWORD] || undefined);
+  const password = place.password ?? (known || undefined);
   const tls = tlsCa === undefined ? {} : { ca: readFileSync(tlsCa, 'utf8') };
   return await RespClient.connect(
     { ...place, password },
