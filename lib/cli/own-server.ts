@@ -33,16 +33,16 @@ export async function startOwnServer(maxBytes: number, unix: boolean): Promise<O
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
   });
-  while (!printed.includes('\n') && child.exitCode === null) await Promise.race([once(child.stdout, 'data'), ended]);
+  const lives = () => child.exitCode === null && child.signalCode === null;
+  while (!printed.includes('\n') && lives()) await Promise.race([once(child.stdout, 'data'), ended]);
   const url = /^zerohop serves (\S+)/m.exec(printed)?.[1];
-  if (url === undefined) throw new Error(`zerohop serve did not start: ${said.trim()}`);
-  return {
-    url,
-    async stop() {
-      process.off('exit', end);
-      child.kill('SIGKILL'); // it holds nothing that anybody needs
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
-    },
+  const stop = async () => {
+    process.off('exit', end);
+    child.kill('SIGKILL'); // it holds nothing that anybody needs
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
   };
+  if (url !== undefined) return { url, stop };
+  await stop();
+  throw new Error(`zerohop serve did not start: ${said.trim() || child.signalCode}`);
 }

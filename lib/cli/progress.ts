@@ -4,6 +4,8 @@ import { now } from '../base/time.js';
 import { shown, width } from './print.js';
 
 const EVERY_MS = 100;
+/** What asks a command to end; SIGHUP when its terminal is closed. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const ERASE = '\r\x1b[K';
 
 /** One line on standard error, which is written over again and again. Without a terminal there is nothing. */
@@ -26,17 +28,22 @@ export class Progress {
   }
 }
 
+const INTERRUPTED = 130;
+
 /**
- * Runs `work` with a signal that SIGINT or SIGTERM aborts: the work then ends in good order. A second SIGINT ends the
- * process at once.
+ * Runs `work` with a signal that SIGINT, SIGTERM or SIGHUP aborts: the work then ends in good order. A SIGINT after
+ * that ends the process at once, but lets its exit handlers end what it started.
  */
 export async function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
-  const stop = () => controller.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const stop = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted && name === 'SIGINT') process.exit(INTERRUPTED);
+    controller.abort();
+  };
+  for (const name of ENDING) process.on(name, stop);
   try {
     await work(controller.signal);
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    for (const name of ENDING) process.off(name, stop);
   }
 }

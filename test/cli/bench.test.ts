@@ -1,11 +1,15 @@
 // `zerohop bench`: compares a Redis that the user names with zerohop on this machine. What it measures is not judged here.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { startOwnServer } from '../../dist/cli/own-server.js';
 import { RespClient } from '../../dist/resp/client.js';
 import { serverPlace } from '../../dist/resp/url.js';
 import { program, typed } from '../fixtures/command-line.js';
+import { ownFolder } from '../fixtures/folder.js';
 import { until } from '../fixtures/opened.js';
 import { startRedis, type TestServer } from '../fixtures/redis-servers.js';
 
@@ -78,6 +82,26 @@ test('an interrupt ends it, and what it stored is deleted', async () => {
   expect(code).toBe(1);
   expect(said).toContain('stopped before the end');
   expect(await client.count('DBSIZE')).toBe(1);
+});
+
+test('the password of the Redis may be in the environment, and is sent to nobody else', async () => {
+  await client.call('CONFIG', 'SET', 'requirepass', 'known');
+  onTestFinished(() => client.call('CONFIG', 'SET', 'requirepass', ''));
+  const words = ['bench', '--against', url(), '--quick', '--keys', '20', '--bytes', '64', '--json'];
+  expect(await typed(words, { ZEROHOP_OTHER_PASSWORD: 'known' })).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('a server of its own that is killed before it serves is an error, and leaves no folder', async () => {
+  const folder = ownFolder();
+  const dies = path.join(folder, 'dies.cjs');
+  writeFileSync(dies, "process.kill(process.pid, 'SIGKILL');");
+  const temporary = path.join(folder, 'temporary');
+  mkdirSync(temporary);
+  vi.stubEnv('TMPDIR', temporary);
+  vi.stubEnv('NODE_OPTIONS', `--require ${dies}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(startOwnServer(2 ** 20, false)).rejects.toThrow('zerohop serve did not start: SIGKILL');
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 test('a server that gives another answer than was stored ends it with 1', async () => {

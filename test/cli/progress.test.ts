@@ -39,11 +39,19 @@ test('a file or a pipe gets nothing', () => {
   expect(parts).toEqual([]);
 });
 
-test('the first interrupt is told to the work; later ones end the process again', async () => {
-  const before = process.listenerCount('SIGINT');
-  await untilInterrupted(async (signal) => {
-    process.emit('SIGINT');
-    expect(signal.aborted).toBe(true);
-    expect(process.listenerCount('SIGINT')).toBe(before);
-  });
-});
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  'the first %s is told to the work; an interrupt after it ends the process',
+  async (name) => {
+    const exit = vi.spyOn(process, 'exit').mockImplementation((() => {}) as never);
+    const before = process.listenerCount(name);
+    await untilInterrupted(async (signal) => {
+      process.emit(name, name);
+      expect(signal.aborted).toBe(true);
+      process.emit('SIGTERM', 'SIGTERM');
+      expect(exit).not.toHaveBeenCalled();
+      process.emit('SIGINT', 'SIGINT');
+      expect(exit).toHaveBeenCalledWith(130);
+    });
+    expect(process.listenerCount(name)).toBe(before);
+  },
+);
