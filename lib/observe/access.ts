@@ -50,7 +50,7 @@ export function refusalOf(request: IncomingMessage, guard: Guard, isPage: boolea
   if (!guard.admits(passwordIn(headers.authorization)))
     return {
       status: 401,
-      text: 'the password of the server is needed',
+      text: 'a password is needed',
       headers: { 'WWW-Authenticate': 'Basic realm="zerohop", charset="UTF-8"' },
     };
   if (isPage && guard.refusesStrangers() && !isLoopback(socket.remoteAddress))

@@ -30,6 +30,8 @@ const PORT_MAX = 65_535;
 const CONNECTIONS_MAX = 2 * READERS_MAX;
 /** Who connects and says nothing keeps a connection for so long. */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCheckingInterval: 5_000 };
+/** And who says nothing and is told nothing, for so long. A stream says something each second. */
+const IDLE_MS = 60_000;
 const OTHER_PLACES = ['/events', '/metrics', '/healthz'];
 const CLOSED = 'the cache was closed';
 
@@ -84,7 +86,9 @@ export class Endpoint {
       this.#answer(request, response).catch(() => response.destroy());
     });
     this.#server.maxConnections = CONNECTIONS_MAX;
-    this.#server.unref(); // the server of the cache keeps the process alive
+    this.#server.setTimeout(IDLE_MS);
+    // The server of the cache keeps the process alive; nobody who watches does.
+    this.#server.unref().on('connection', (socket) => socket.unref());
   }
 
   /** @throws {CacheError} `ERR_CACHE_IO`: it cannot listen there. */
@@ -92,7 +96,8 @@ export class Endpoint {
     const endpoint = new Endpoint(cache, options);
     const { host, port } = options;
     await new Promise<void>((resolve, reject) => {
-      endpoint.#server.once('error', (cause) => {
+      // It stays: a connection that cannot be accepted, for want of files, is no end of the process.
+      endpoint.#server.on('error', (cause) => {
         reject(
           new CacheError('ERR_CACHE_IO', `metrics cannot listen on ${host}, port ${port}: ${cause.message}`, { cause }),
         );
@@ -106,12 +111,6 @@ export class Endpoint {
   get url(): string {
     const { address, family, port } = this.#server.address() as { address: string; family: string; port: number };
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`;
-  }
-
-  /** Keeps the process alive, or lets it end. */
-  ref(keep: boolean): void {
-    if (keep) this.#server.ref();
-    else this.#server.unref();
   }
 
   async close(): Promise<void> {

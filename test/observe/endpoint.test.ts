@@ -1,11 +1,11 @@
 // `zerohop serve --metrics`: what a scraper gets over HTTP, and where it listens.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createConnection } from 'node:net';
+import { createConnection, Server } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Cache, json, PUBLIC } from 'zerohop';
 import { passwordGuard } from '../../dist/observe/access.js';
 import { addressOption, Endpoint, formatFor } from '../../dist/observe/endpoint.js';
@@ -192,6 +192,15 @@ describe('the endpoint', () => {
     expect(await (await fetch(`${one.url}healthz`)).text()).toBe('ok\n');
     cache.close();
     for (const place of ['metrics', 'healthz']) expect((await fetch(`${one.url}${place}`)).status).toBe(503);
+  });
+
+  test('goes on after connections that could not be accepted', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listen.mockRestore());
+    const one = await listening(openCache());
+    const server = listen.mock.contexts[0] as Server;
+    for (let i = 0; i < 2; ++i) server.emit('error', new Error('too many open files'));
+    expect((await fetch(`${one.url}healthz`)).status).toBe(200);
   });
 
   test('says which port it cannot have', async () => {
