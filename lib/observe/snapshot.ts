@@ -308,12 +308,13 @@ export class Recorder {
   #upstreamsOf(seconds: number): UpstreamFigures[] {
     const cache = this.#cache.deref();
     const all = cache === undefined ? [] : upstreamsOf(cache).slice(0, LISTED);
-    return all.map(({ name, healthy, state, requests, errors, buckets }) => ({
+    // Two may have one name: they are told apart by their places.
+    return all.map(({ name, healthy, state, requests, errors, buckets }, i) => ({
       name: named(name),
       healthy,
       state: named(state),
-      requests: this.#upstreamRequests.see(name, requests, seconds),
-      errors: this.#upstreamErrors.see(name, errors, seconds),
+      requests: this.#upstreamRequests.see(`${i} ${name}`, requests, seconds),
+      errors: this.#upstreamErrors.see(`${i} ${name}`, errors, seconds),
       times: buckets === undefined ? null : quantilesOf(buckets),
     }));
   }

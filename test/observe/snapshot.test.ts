@@ -186,6 +186,20 @@ test('an upstream is told while there is one', async () => {
   expect((await recorder.snapshot(START + 2000))!.upstreams).toEqual([]);
 });
 
+test('two upstreams of one name have a speed each', async () => {
+  const cache = openCache();
+  const recorder = new Recorder(cache, 'default');
+  const [busy, calm] = [100, 1000].map((requests) => ({
+    ...{ name: 'redis://10.0.0.9:6379', healthy: true, state: '' },
+    ...{ requests, errors: 0 },
+  }));
+  addUpstreams(cache, () => [busy!, calm!]);
+  await recorder.snapshot(START);
+  busy!.requests += 50;
+  const { upstreams } = (await recorder.snapshot(START + 1000))!;
+  expect(upstreams.map(({ requests }) => requests.perSecond)).toEqual([50, 0]);
+});
+
 test('a cache that is closed while it is read has no snapshot, and throws nothing', async () => {
   for (let turns = 0; turns < 12; turns += 2) {
     const cache = open({ maxBytes: '4MB', name: uniqueName() });
