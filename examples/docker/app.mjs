@@ -19,7 +19,7 @@ async function compute(question) {
 }
 
 let requests = 0;
-const server = createServer(async (request, response) => {
+async function respond(request, response) {
   if (request.url === '/metrics')
     return response.end(`# TYPE app_requests_total counter\napp_requests_total ${requests}\n`);
   requests++;
@@ -31,6 +31,14 @@ const server = createServer(async (request, response) => {
   const cost = Math.round(performance.now() - begun);
   await client.sendCommand(['ZH.SET', `answer:${question}`, answer, 'PX', '3600000', 'COST', `${cost}`]);
   response.end(`${answer}\n`);
+}
+
+const server = createServer((request, response) => {
+  respond(request, response).catch((error) => {
+    console.error(`a request: ${error.message}`);
+    response.statusCode = error instanceof URIError ? 400 : 500;
+    response.end();
+  });
 });
 server.listen(Number(process.argv[2] ?? 3000), () => console.log(`listening on ${server.address().port}`));
 

@@ -126,7 +126,11 @@ test('the application keeps answers in the cache beside it, by the socket, and e
   const env = { ...process.env, ZEROHOP_SOCKET: socket };
   const app = spawn(process.execPath, [path.join(examples, 'docker/app.mjs'), '0'], {
     env,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let logged = '';
+  app.stderr.setEncoding('utf8').on('data', (text: string) => {
+    logged += text;
   });
   const [said] = (await once(app.stdout, 'data')) as [Buffer];
   const url = `http://127.0.0.1:${/listening on (\d+)/.exec(String(said))![1]}`;
@@ -134,9 +138,11 @@ test('the application keeps answers in the cache beside it, by the socket, and e
   expect(await ask('/answer/why%20not')).toBe('WHY NOT\n');
   expect(await ask('/answer/why%20not')).toBe('WHY NOT (kept)\n');
   expect(cache.entry('answer:why not')!.cost).toBeGreaterThan(50);
-  expect(await ask('/metrics')).toContain('app_requests_total 2');
+  expect((await fetch(`${url}/answer/%`, { headers: { connection: 'close' } })).status).toBe(400);
+  expect(await ask('/metrics')).toContain('app_requests_total 3');
   app.kill('SIGTERM');
-  expect(await once(app, 'exit')).toEqual([0, null]);
+  expect(await once(app, 'close')).toEqual([0, null]);
+  expect(logged).toBe('a request: URI malformed\n');
   await server.close();
 });
 
