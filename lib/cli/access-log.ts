@@ -12,7 +12,7 @@ import { pipeline, Readable } from 'node:stream';
 import { shown } from './print.js';
 
 export const STANDARD_INPUT = '-';
-export const LOG_FORMAT = 'zerohop-access-log';
+const LOG_FORMAT = 'zerohop-access-log';
 
 /** One request. What is undefined is not known. Times are in ms. */
 export interface LoggedRequest {

@@ -19,7 +19,7 @@ export interface Database {
 /** How many are named where a name is wrong. */
 const NAMED_MAX = 10;
 
-export async function databasesOf(client: RespClient): Promise<readonly Database[]> {
+async function databasesOf(client: RespClient): Promise<readonly Database[]> {
   const { databases } = JSON.parse((await client.bytes('ZH.STATS')).toString()) as { databases: readonly Database[] };
   return databases;
 }

@@ -8,7 +8,7 @@ import { amountOption, durationOption, sizeOption } from '../base/options.js';
 import { misuse } from './exit.js';
 import { duration, grouped, print, printJson, printPairs, printTable, shown, size } from './print.js';
 import { Progress } from './progress.js';
-import { type Played, POLICIES, played, type ReplayPolicy } from './replay-play.js';
+import { OVERHEAD_BYTES, type Played, POLICIES, played, type ReplayPolicy } from './replay-play.js';
 import type { Trace } from './replay-trace.js';
 
 interface Given {
@@ -112,12 +112,9 @@ async function priceOf({ instance, price, prices }: Given): Promise<number | und
 /** Bytes of all that was asked for, as entries of the engine. */
 function allBytes({ valueBytes, keyBytes, share }: Trace): number {
   let bytes = 0;
-  for (let id = 0; id < valueBytes.length; ++id) bytes += valueBytes[id]! + keyBytes[id]! + ENTRY_BYTES;
+  for (let id = 0; id < valueBytes.length; ++id) bytes += valueBytes[id]! + keyBytes[id]! + OVERHEAD_BYTES;
   return bytes / share;
 }
-
-/** Beside key and value, roughly. */
-const ENTRY_BYTES = 64;
 
 function defaultSizes(trace: Trace): number[] {
   const all = allBytes(trace);

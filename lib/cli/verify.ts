@@ -36,7 +36,7 @@ interface Given extends ServerGiven {
 
 const TOLERANCES: Record<Form, number> = { bytes: 0, json: 0, float32: 1e-5 };
 const SEED_MAX = 2 ** 32 - 1;
-export const ENDPOINT_TOKEN = 'ZEROHOP_ENDPOINT_TOKEN';
+const ENDPOINT_TOKEN = 'ZEROHOP_ENDPOINT_TOKEN';
 
 export function verifyCommand(): Command {
   const command = new Command('verify')

@@ -20,7 +20,7 @@ import {
 } from '../base/options.js';
 
 /** What Redis itself calls the most databases that a client can select. */
-export const DATABASES = 16;
+const DATABASES = 16;
 
 /** Keyspaces of a cache, the cache itself among them: as many databases has a server of all of them. */
 export const KEYSPACES_MAX = 1024;

@@ -35,7 +35,7 @@ end`;
 /** No keyspace's prefix, unless that is empty: nobody is told of leases. */
 const PREFIX = 'zerohop:lease:';
 
-export const leaseOf = (at: Argument): Argument =>
+const leaseOf = (at: Argument): Argument =>
   typeof at === 'string' ? PREFIX + at : Buffer.concat([Buffer.from(PREFIX), at]);
 
 export const newToken: () => string = randomUUID;
