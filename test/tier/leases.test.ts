@@ -168,6 +168,7 @@ test('a key that holds no string is one without a value: the loader is asked, an
   const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: slow(log, 1) } });
   expect(await texts.load('a')).toBe('made of a');
   expect(log).toEqual([['a']]);
+  expect(texts.stats().upstream).toMatchObject({ misses: 1, waited: 0 }); // Redis is not asked again and again
   expect(await redis.other.type('t:a')).toBe('hash');
   expect(await redis.other.exists('zerohop:lease:t:a')).toBe(0);
 });
