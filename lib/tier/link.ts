@@ -190,18 +190,12 @@ export class Link {
       made.unref();
       await this.#inTime(made.connect() as Promise<Reply>, made, connectTimeoutMs, 'connectTimeout');
       if (this.#client !== made) return;
-      this.#tracked = cover(this.#trackers);
-      await this.#track(made, this.#tracked, true);
-      if (this.#client !== made) return;
-      const missed = cover(this.#trackers).filter(
-        (prefix) => !this.#tracked.some((known) => startsWith(prefix, known)),
-      );
-      if (missed.length > 0) {
-        // A keyspace was opened meanwhile.
+      do {
         this.#tracked = cover(this.#trackers);
         await this.#track(made, this.#tracked, true);
         if (this.#client !== made) return;
-      }
+        // Once more if a keyspace was opened meanwhile.
+      } while (cover(this.#trackers).some((prefix) => !this.#tracked.some((known) => startsWith(prefix, known))));
     } catch (error) {
       if (client === undefined) this.#failed(`no client can be made: ${(error as Error).message}`);
       else this.#drop(client, `cannot connect: ${(error as Error).message}`);
@@ -299,6 +293,8 @@ export class Link {
   #invalidated(client: RedisClient, key: Buffer | null): void {
     if (client !== this.#client) return;
     this.#heard = true;
+    // Nothing was read over it yet. What waits for it must not lose its fence: our own write may wait behind it.
+    if (this.#state !== 'up') return;
     if (key === null) {
       this.counts.flushes++;
       this.#forget();
