@@ -14,7 +14,7 @@ import type { FaultyProxy } from './proxy.js';
 const redis = useRedis();
 
 /** A million steps are a hundred of them, which take half an hour. */
-const SEEDS = Number(process.env['ZEROHOP_RACE_SEEDS'] ?? (whole ? 6 : 2));
+const SEEDS = Number(process.env['ZEROHOP_RACE_SEEDS'] ?? (whole ? 4 : 2));
 const SERVICES = 3;
 const KEYS = Array.from({ length: 24 }, (_, i) => `k${i}`);
 const STEPS_BETWEEN_QUIETS = 500;
