@@ -17,7 +17,7 @@
 #endif
 
 #include "base/constants.h"
-#include "base/thread_sanitizer.h"
+#include "base/sanitizers.h"
 
 namespace zerohop {
 namespace {

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #endif
 
-#include "base/thread_sanitizer.h"
+#include "base/sanitizers.h"
 
 namespace zerohop {
 

@@ -12,13 +12,18 @@
 #include "base/clock.h"
 #include "base/copy.h"
 #include "base/reserve.h"
+#include "base/sanitizers.h"
 
 namespace zerohop {
 namespace {
 
 // How long a writer waits for readers of other threads to leave a retired segment.  A choice: a lookup takes
 // microseconds, and only a thread that the system took off its core in the middle of one takes longer.
+#if defined(ZEROHOP_SANITIZED)
+constexpr auto kReaderPatience = std::chrono::milliseconds(1000);
+#else
 constexpr auto kReaderPatience = std::chrono::milliseconds(50);
+#endif
 
 // Segments kept free between evictions, beyond the one that is asked for: 1/64 of all, a choice.  They take the entries
 // that lookups rescue, because a lookup does not evict.
