@@ -6,13 +6,14 @@
 //   a codec of the user's own   what its `encode` gives
 
 import { Unreadable } from '../cache/unreadable.js';
+import type { Octets } from './redis.js';
 
 /** Between the bytes that L0 holds and those that Redis holds. */
 export interface Form {
   /** Bytes that nobody changes any more. */
-  toRedis(stored: ArrayBufferView): Buffer;
+  toRedis(stored: ArrayBufferView): Octets;
   /** In memory of its own. @throws {Unreadable} */
-  fromRedis(bytes: Buffer): Uint8Array<ArrayBuffer>;
+  fromRedis(bytes: Octets): Uint8Array<ArrayBuffer>;
 }
 
 const AS_IT_IS: Form = {

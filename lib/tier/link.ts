@@ -16,14 +16,14 @@
 
 import { channel } from 'node:diagnostics_channel';
 import { clearInterval, clearTimeout, now, setImmediate, setInterval, setTimeout } from '../base/time.js';
-import { type Argument, AS_BYTES, type RedisClient, type RedisPlace, type Reply } from './redis.js';
+import { type Argument, AS_BYTES, type Octets, type RedisClient, type RedisPlace, type Reply } from './redis.js';
 
 /** Who is told of changes. */
 export interface Tracker {
   /** The keys it holds begin with this. */
-  readonly prefix: Buffer;
+  readonly prefix: Octets;
   /** A key may have changed. Without the prefix. */
-  changed(key: Buffer): void;
+  changed(key: Octets): void;
   /** Every key may have changed. */
   forgetAll(): void;
   /** The link is up, or is no more. */
@@ -144,7 +144,7 @@ export class Link {
   }
 
   /** A key was written over this link, of which Redis does not tell. All trackers but `by` are told. */
-  wrote(key: Buffer, by: Tracker): void {
+  wrote(key: Octets, by: Tracker): void {
     for (const tracker of this.#trackers)
       if (tracker !== by && startsWith(key, tracker.prefix)) tracker.changed(key.subarray(tracker.prefix.length));
   }

@@ -9,8 +9,12 @@ import { memberOf } from '../base/kinds.js';
 import { typeError } from '../base/options.js';
 import { REDIS_PORT, serverPlace } from '../resp/url.js';
 
-export type Argument = string | Buffer;
-export type Reply = Buffer | string | number | bigint | null | Error | Reply[];
+/** A Buffer. Users of these types need not have those of Node, which know the name. */
+export type Octets = typeof globalThis extends { Buffer: { isBuffer(value: unknown): value is infer Of } }
+  ? Of
+  : Uint8Array;
+export type Argument = string | Octets;
+export type Reply = Octets | string | number | bigint | null | Error | Reply[];
 
 /** What is used of a client of node-redis. Every `createClient()` of `redis` 6 is one. */
 export interface UpstreamClient {
@@ -44,7 +48,9 @@ const COMMANDS_MAX = 100_000;
 const RESP_BLOB_STRING = 36; // `$`, as node-redis numbers it
 
 /** Replies hold bytes, not text. */
-export const AS_BYTES = { typeMapping: { [RESP_BLOB_STRING]: Buffer } };
+export const AS_BYTES: { readonly typeMapping: Readonly<Record<number, unknown>> } = {
+  typeMapping: { [RESP_BLOB_STRING]: Buffer },
+};
 
 /** What every client of ours has in its own way, whatever the user's has. */
 const OURS = {

@@ -26,7 +26,7 @@ import { idOf, idOfBytes, isAscii, keyOf, redisKeyOf } from './keys.js';
 import { giveValue, keepLeases, newToken, type Taken, takeLeases } from './leases.js';
 import { type Link, LinkError, type Tracker } from './link.js';
 import type { CheckedTier } from './options.js';
-import type { Argument, Reply } from './redis.js';
+import type { Argument, Octets, Reply } from './redis.js';
 import { WriteQueue } from './write-queue.js';
 
 /** What a tier works with. */
@@ -61,7 +61,7 @@ const GIVEN_MAX = 10_000;
 const TIMES_LEFT = 'local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end return t';
 
 export class Tier implements Tracker {
-  readonly prefix: Buffer;
+  readonly prefix: Octets;
   readonly link: Link;
   readonly counts = {
     /** Keys that Redis had, and had not. */
@@ -204,7 +204,7 @@ export class Tier implements Tracker {
     await this.#queue?.flushed();
   }
 
-  changed(key: Buffer): void {
+  changed(key: Octets): void {
     const id = idOfBytes(key);
     this.#flights.fence(id);
     const wake = this.#wakes.get(id);
