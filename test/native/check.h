@@ -17,22 +17,7 @@
 #include <string_view>
 #include <type_traits>
 
-// ZEROHOP_TSAN under the thread sanitizer, for tests that make a race by intention; ZEROHOP_SANITIZED under it and the
-// address sanitizer, for tests that would take too long.
-#if defined(__SANITIZE_THREAD__)
-#define ZEROHOP_TSAN 1
-#elif defined(__SANITIZE_ADDRESS__)
-#define ZEROHOP_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ZEROHOP_TSAN 1
-#elif __has_feature(address_sanitizer)
-#define ZEROHOP_SANITIZED 1
-#endif
-#endif
-#if defined(ZEROHOP_TSAN)
-#define ZEROHOP_SANITIZED 1
-#endif
+#include "base/sanitizers.h"  // for tests that race by intention, or would take too long
 
 namespace zerohop::check {
 
