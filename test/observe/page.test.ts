@@ -194,6 +194,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(names.at(-1)).toBe('Metrics for Prometheus');
     await page.locator('summary').first().focus();
     await page.keyboard.press('Enter');
+    await page.waitForSelector('figure:first-of-type tbody tr'); // the browser tells of the opening a moment later
     expect((await rowsOf(page, 'figure:first-of-type'))[0]![0]).toMatch(/^\d\d:\d\d:\d\d$/);
   });
 
