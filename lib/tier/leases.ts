@@ -8,29 +8,30 @@
 import { randomUUID } from 'node:crypto';
 import type { Link } from './link.js';
 import type { Argument, Reply } from './redis.js';
+import { Script } from './script.js';
 
 /**
  * For each value's key and its lease: 0 if there is a value, -1 if the lease is ours, or how long another one's lasts.
  * A list or a hash is no value: MGET does not find it either.
  */
-const TAKE = `local r={}
+const TAKE = new Script(`local r={}
 for i=1,#KEYS,2 do
   if redis.call("TYPE",KEYS[i]).ok=="string" then r[#r+1]=0
   elseif redis.call("SET",KEYS[i+1],ARGV[1],"NX","PX",ARGV[2]) then r[#r+1]=-1
   else r[#r+1]=math.max(1,redis.call("PTTL",KEYS[i+1])) end
 end
-return r`;
+return r`);
 
 /** Stores a value and ends the lease, if it is ours and there is no value. */
-const GIVE = `if redis.call("GET",KEYS[2])~=ARGV[1] then return 0 end
+const GIVE = new Script(`if redis.call("GET",KEYS[2])~=ARGV[1] then return 0 end
 redis.call("DEL",KEYS[2])
 if ARGV[3]=="" then return redis.call("SET",KEYS[1],ARGV[2],"NX") and 1 or 0 end
-return redis.call("SET",KEYS[1],ARGV[2],"NX","PX",ARGV[3]) and 1 or 0`;
+return redis.call("SET",KEYS[1],ARGV[2],"NX","PX",ARGV[3]) and 1 or 0`);
 
 /** Makes the leases that are ours last as long as at first; 0 ms ends them. */
-const KEEP = `for i,k in ipairs(KEYS) do
+const KEEP = new Script(`for i,k in ipairs(KEYS) do
   if redis.call("GET",k)==ARGV[1] then redis.call("PEXPIRE",k,ARGV[2]) end
-end`;
+end`);
 
 /** No keyspace's prefix, unless that is empty: nobody is told of leases. */
 const PREFIX = 'zerohop:lease:';
@@ -46,7 +47,7 @@ export type Taken = 'ours' | 'value' | { readonly othersForMs: number };
 /** @throws {LinkError} */
 export async function takeLeases(link: Link, keys: readonly Argument[], token: string, ms: number): Promise<Taken[]> {
   const both = keys.flatMap((at) => [at, leaseOf(at)]);
-  const reply = await link.call(['EVAL', TAKE, `${both.length}`, ...both, token, `${ms}`]);
+  const reply = await link.run(TAKE, both, [token, `${ms}`]);
   return (reply as Reply[]).map((left) =>
     left === -1 ? 'ours' : left === 0 ? 'value' : { othersForMs: Number(left) },
   );
@@ -54,10 +55,10 @@ export async function takeLeases(link: Link, keys: readonly Argument[], token: s
 
 /** Whether the value is stored. `ttl` is that of PX; '' is for ever. @throws {LinkError} */
 export async function giveValue(link: Link, at: Argument, token: string, value: Buffer, ttl: string): Promise<boolean> {
-  return (await link.call(['EVAL', GIVE, '2', at, leaseOf(at), token, value, ttl])) === 1;
+  return (await link.run(GIVE, [at, leaseOf(at)], [token, value, ttl])) === 1;
 }
 
 /** @param ms  0: the leases end. @throws {LinkError} */
 export async function keepLeases(link: Link, keys: readonly Argument[], token: string, ms: number): Promise<void> {
-  await link.call(['EVAL', KEEP, `${keys.length}`, ...keys.map(leaseOf), token, `${ms}`]);
+  await link.run(KEEP, keys.map(leaseOf), [token, `${ms}`]);
 }

@@ -17,6 +17,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { clearInterval, clearTimeout, now, setImmediate, setInterval, setTimeout } from '../base/time.js';
 import { type Argument, AS_BYTES, type Octets, type RedisClient, type RedisPlace, type Reply } from './redis.js';
+import { Script } from './script.js';
 
 /** Who is told of changes. */
 export interface Tracker {
@@ -149,12 +150,23 @@ export class Link {
       if (tracker !== by && startsWith(key, tracker.prefix)) tracker.changed(key.subarray(tracker.prefix.length));
   }
 
+  /** Whether the server that has this key can be asked. */
+  isUpFor(_at: Argument): boolean {
+    return this.isUp;
+  }
+
+  /** In groups of which one command may name all keys. */
+  groups<T>(all: readonly T[], _keyOf: (one: T) => Argument): readonly (readonly T[])[] {
+    return [all];
+  }
+
   /**
-   * Sends commands, one behind the other, and gives the reply to the last one.
+   * Sends commands about keys of one group, one behind the other, and gives the reply to the last one.
    *
+   * @param _at  one of those keys
    * @throws {LinkError} there is none in time.
    */
-  call(...commands: (readonly Argument[])[]): Promise<Reply> {
+  call(_at: Argument, ...commands: (readonly Argument[])[]): Promise<Reply> {
     const client = this.#client;
     if (client === undefined || this.#state !== 'up')
       return Promise.reject(new LinkError('down', `${this.shown} is not connected`));
@@ -162,6 +174,21 @@ export class Link {
     const replies = commands.map((command) => client.sendCommand(command, AS_BYTES));
     for (const reply of replies) reply.catch(() => {}); // the last one's is told
     return this.#inTime(replies.at(-1)!, client, this.#options.timeoutMs);
+  }
+
+  /**
+   * Runs a script on keys of one group.
+   *
+   * @throws {LinkError} there is no reply in time, or the script fails.
+   */
+  async run(script: Script, keys: readonly Argument[], args: readonly Argument[]): Promise<Reply> {
+    const rest = [`${keys.length}`, ...keys, ...args];
+    try {
+      return await this.call(keys[0]!, ['EVALSHA', script.sha, ...rest]);
+    } catch (error) {
+      if (!(error instanceof LinkError && error.message.startsWith('NOSCRIPT'))) throw error;
+      return this.call(keys[0]!, ['EVAL', script.text, ...rest]); // Redis was told to forget its scripts
+    }
   }
 
   close(): void {
@@ -190,6 +217,7 @@ export class Link {
       made.unref();
       await this.#inTime(made.connect() as Promise<Reply>, made, connectTimeoutMs, 'connectTimeout');
       if (this.#client !== made) return;
+      for (const { text } of Script.all) made.sendCommand(['SCRIPT', 'LOAD', text], AS_BYTES).catch(() => {});
       do {
         this.#tracked = cover(this.#trackers);
         await this.#track(made, this.#tracked, true);

@@ -27,6 +27,7 @@ import { giveValue, keepLeases, newToken, type Taken, takeLeases } from './lease
 import { type Link, LinkError, type Tracker } from './link.js';
 import type { CheckedTier } from './options.js';
 import type { Argument, Octets, Reply } from './redis.js';
+import { Script } from './script.js';
 import { WriteQueue } from './write-queue.js';
 
 /** What a tier works with. */
@@ -59,6 +60,13 @@ const GIVEN_MAX = 10_000;
 
 /** The times to live of keys, in ms: -1 is for ever, -2 is no key. */
 const TIMES_LEFT = 'local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end return t';
+
+/** Values of keys, and their times to live. */
+const READ = new Script(`local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end
+return {redis.call("MGET",unpack(KEYS)),t}`);
+
+/** So many keys at most are read by one script. More are worth a transaction, which does not copy values into Lua. */
+const SCRIPT_KEYS_MAX = 16;
 
 export class Tier implements Tracker {
   readonly prefix: Octets;
@@ -259,7 +267,7 @@ export class Tier implements Tracker {
     this.#writingBytes += bytes;
     try {
       if (this.link.isStarting) await this.link.ready();
-      await this.link.call(command);
+      await this.link.call(command[1]!, command);
       this.counts.writes++;
     } catch (error) {
       this.#lost(key);
@@ -286,25 +294,31 @@ export class Tier implements Tracker {
     try {
       if (this.#isClosed) throw closed();
       if (this.link.isStarting) await this.link.ready();
-      const { isUp } = this.link;
-      const missing = isUp ? await this.#read(flights) : flights;
-      if (!isUp) this.counts.failed += missing.length;
+      this.#flights.open(flights);
+      const groups = this.link.groups(flights, ({ at }) => at);
+      const missing = (await Promise.all(groups.map((group) => this.#read(group)))).flat();
       if (missing.length > 0) void this.#make(missing);
     } catch (error) {
       for (const flight of flights) this.#flights.fail(flight, error);
     }
   }
 
-  /** Asks Redis. Returns the flights for which it has nothing. */
+  /** Asks Redis for keys of one group. Returns the flights for which it has nothing. */
   async #read(flights: readonly Flight[]): Promise<readonly Flight[]> {
-    this.#flights.open(flights);
     const keys = flights.map(({ at }) => at);
     const sent = now();
     let reply: Reply;
     try {
-      const times: Argument[] =
-        keys.length === 1 ? ['PTTL', keys[0]!] : ['EVAL', TIMES_LEFT, `${keys.length}`, ...keys];
-      reply = await this.link.call(['MULTI'], ['MGET', ...keys], times, ['EXEC']);
+      reply =
+        keys.length <= SCRIPT_KEYS_MAX
+          ? await this.link.run(READ, keys, [])
+          : await this.link.call(
+              keys[0]!,
+              ['MULTI'],
+              ['MGET', ...keys],
+              ['EVAL', TIMES_LEFT, `${keys.length}`, ...keys],
+              ['EXEC'],
+            );
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
       this.counts.failed += flights.length;
@@ -323,7 +337,7 @@ export class Tier implements Tracker {
         missing.push(flight);
         continue;
       }
-      const left = keys.length === 1 ? times : Array.isArray(times) ? times[i] : undefined;
+      const left = Array.isArray(times) ? times[i] : undefined;
       this.#found(flight, bytes, typeof left !== 'number' ? 0 : left === -1 ? Number.POSITIVE_INFINITY : left - took);
     }
     this.counts.hits += flights.length - missing.length;
@@ -461,7 +475,7 @@ export class Tier implements Tracker {
         const isThere =
           token !== undefined
             ? await giveValue(this.link, flight.at, token, bytes, ttl)
-            : (await this.link.call(['SET', flight.at, bytes, 'NX', ...px(ttlMs)])) !== null;
+            : (await this.link.call(flight.at, ['SET', flight.at, bytes, 'NX', ...px(ttlMs)])) !== null;
         if (isThere) {
           this.counts.writes++;
           this.#keep(flight, stored, ttlMs - (now() - sent));
