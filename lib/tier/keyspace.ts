@@ -123,12 +123,12 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
   /** As {@link delete}, and waits for Redis. Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may still have it. */
   async deleteAsync(key: Key): Promise<void> {
     native.check(this.handle, [key], undefined, 1);
-    await this.#tier.remove(key).done;
+    await this.#tier.writing.remove(key).done;
   }
 
   /** Waits until Redis has been told of all writes in the queue, or cannot be told. */
   async flushed(): Promise<void> {
-    await this.#tier.flushed();
+    await this.#tier.writing.flushed();
   }
 
   /** Waits for the first connection to Redis, or its failure. Nobody needs to: loads do so themselves. */
@@ -149,7 +149,7 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
 
   override delete(key: Key): boolean {
     native.check(this.handle, [key], undefined, 1);
-    const { was, done } = this.#tier.remove(key);
+    const { was, done } = this.#tier.writing.remove(key);
     done.catch(() => {});
     return was;
   }
@@ -158,7 +158,8 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     const touched = super.touch(key, options);
     const asked = optionsObject('options', options, ['ttl'])['ttl'];
     const ttlMs = asked === undefined ? this.options.ttl : durationOption('options.ttl', asked);
-    if (asked !== undefined || ttlMs !== Number.POSITIVE_INFINITY) this.#tier.expire(key, ttlMs).catch(() => {});
+    if (asked !== undefined || ttlMs !== Number.POSITIVE_INFINITY)
+      this.#tier.writing.expire(key, ttlMs).catch(() => {});
     return touched;
   }
 
@@ -168,8 +169,8 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
   }
 
   override stats(): TieredKeyspaceStats {
-    const { link, counts, queued } = this.#tier;
-    const upstream: UpstreamStats = { state: link.state, ...counts, queued, ...link.counts };
+    const { link, counts } = this.#tier;
+    const upstream: UpstreamStats = { state: link.state, ...counts, ...link.counts };
     return { ...super.stats(), upstream };
   }
 
@@ -177,7 +178,7 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     if (tags.length > 0) throw typeError('options.tags', 'no tags, because Redis has none (upstream)', tags);
     const stored = this.codec.encode(value);
     native.check(this.handle, [key], undefined, 1);
-    return this.#tier.write(key, stored, this.jittered(ttl), cost);
+    return this.#tier.writing.write(key, stored, this.jittered(ttl), cost);
   }
 
   #valueOf(key: Key, stored: Stored): Out | undefined {

@@ -36,29 +36,46 @@ end`);
 /** No keyspace's prefix, unless that is empty: nobody is told of leases. */
 const PREFIX = 'zerohop:lease:';
 
-const leaseOf = (at: Argument): Argument =>
-  typeof at === 'string' ? PREFIX + at : Buffer.concat([Buffer.from(PREFIX), at]);
+/** The slot of a key in a cluster is told by what stands between its first braces, or else by all of it. */
+const TAGGED = /^[^{]*\{[^}]+\}/;
+
+/** A lease lies where its value does, because both have the same slot. Such keys have none: no other key has theirs. */
+const hasLease = (at: Argument): boolean => TAGGED.test(latin(at)) || !latin(at).includes('}');
+
+function leaseOf(at: Argument): Argument {
+  const [before, after] = TAGGED.test(latin(at)) ? [PREFIX, ''] : [`${PREFIX}{`, '}'];
+  if (typeof at === 'string') return before + at + after;
+  return Buffer.concat([Buffer.from(before), at, Buffer.from(after)]);
+}
+
+const latin = (at: Argument): string => (typeof at === 'string' ? at : at.toString('latin1'));
 
 export const newToken: () => string = randomUUID;
 
-/** What became of a lease. */
-export type Taken = 'ours' | 'value' | { readonly othersForMs: number };
+/** What became of a lease. `none`: its server did not answer, or it can have none. */
+export type Taken = 'ours' | 'value' | 'none' | { readonly othersForMs: number };
 
-/** @throws {LinkError} */
+/** Takes the leases of these values. Those of each server together, and all servers at the same time. */
 export async function takeLeases(link: Link, keys: readonly Argument[], token: string, ms: number): Promise<Taken[]> {
-  const both = keys.flatMap((at) => [at, leaseOf(at)]);
-  const reply = await link.run(TAKE, both, [token, `${ms}`]);
-  return (reply as Reply[]).map((left) =>
-    left === -1 ? 'ours' : left === 0 ? 'value' : { othersForMs: Number(left) },
-  );
+  const taken = new Array<Taken>(keys.length).fill('none');
+  const numbered = keys.map((at, i) => ({ at, i })).filter(({ at }) => hasLease(at));
+  const take = async (group: readonly (typeof numbered)[number][]) => {
+    const both = group.flatMap(({ at }) => [at, leaseOf(at)]);
+    const left = (await link.run(TAKE, both, [token, `${ms}`])) as Reply[];
+    for (const [n, { i }] of group.entries())
+      taken[i] = left[n] === -1 ? 'ours' : left[n] === 0 ? 'value' : { othersForMs: Number(left[n]) };
+  };
+  await Promise.all(link.groups(numbered, ({ at }) => at).map((group) => take(group).catch(() => {})));
+  return taken;
+}
+
+/** Makes those of these leases that are ours last for `ms`; 0: they end. Whether a server does it is not told. */
+export function keepLeases(link: Link, keys: readonly Argument[], token: string, ms: number): void {
+  for (const group of link.groups(keys, (at) => at))
+    link.run(KEEP, group.map(leaseOf), [token, `${ms}`]).catch(() => {});
 }
 
 /** Whether the value is stored. `ttl` is that of PX; '' is for ever. @throws {LinkError} */
 export async function giveValue(link: Link, at: Argument, token: string, value: Buffer, ttl: string): Promise<boolean> {
   return (await link.run(GIVE, [at, leaseOf(at)], [token, value, ttl])) === 1;
-}
-
-/** @param ms  0: the leases end. @throws {LinkError} */
-export async function keepLeases(link: Link, keys: readonly Argument[], token: string, ms: number): Promise<void> {
-  await link.run(KEEP, keys.map(leaseOf), [token, `${ms}`]);
 }

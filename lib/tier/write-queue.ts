@@ -1,7 +1,8 @@
 // write-queue.ts: writes that Redis is told of later (`writes: 'behind'`): for each key the last one.
 //
-// It holds `limit` keys at most. A process that ends at once loses those, and what is on its way. While Redis does not
-// answer they stay here; what does not fit any more is refused.
+// It holds `limit` keys at most. A process that ends at once loses those, and what is on its way. While the server of a
+// key does not answer, its write is put aside, so that others are not passed over again and again. What does not fit any
+// more is refused.
 
 import { setImmediate } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
@@ -17,7 +18,10 @@ export interface QueuedWrite {
 }
 
 export interface WriteSender {
-  canSend(): boolean;
+  /** Whether more may be on their way. */
+  hasRoom(): boolean;
+  /** Whether the server of this key answers. */
+  canSend(at: Argument): boolean;
   /** Rejects if it failed; who sends it has counted that. */
   send(write: QueuedWrite): Promise<void>;
 }
@@ -29,6 +33,7 @@ export class WriteQueue {
   readonly #limit: number;
   readonly #sender: WriteSender;
   readonly #writes = new Map<string, QueuedWrite>();
+  readonly #aside = new Map<string, QueuedWrite>();
   readonly #waiting: (() => void)[] = [];
   #sending = 0;
   #isDraining = false;
@@ -39,58 +44,72 @@ export class WriteQueue {
   }
 
   get length(): number {
-    return this.#writes.size;
+    return this.#writes.size + this.#aside.size;
   }
 
   /** False: there is no room. Then nothing waits for this key any more. */
   add(write: QueuedWrite): boolean {
-    this.#writes.delete(write.id); // the last write of a key is the last in the queue
-    if (this.#writes.size >= this.#limit) return false;
+    this.delete(write.id); // the last write of a key is the last in the queue
+    if (this.length >= this.#limit) return false;
     this.#writes.set(write.id, write);
     this.drain();
     return true;
   }
 
   get(id: string): Buffer | undefined {
-    return this.#writes.get(id)?.bytes;
+    return (this.#writes.get(id) ?? this.#aside.get(id))?.bytes;
   }
 
   delete(id: string): void {
     this.#writes.delete(id);
+    this.#aside.delete(id);
   }
 
-  /** Ends when nothing waits and nothing is on its way, or when Redis cannot be told. */
+  /** A server answers again. */
+  resume(): void {
+    for (const [id, write] of this.#aside) this.#writes.set(id, write);
+    this.#aside.clear();
+    this.drain();
+  }
+
+  /** Ends when nothing is on its way, and nothing waits for a server that answers. */
   flushed(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Sends what waits, beginning in the next turn. */
   drain(): void {
     if (this.#isDraining || this.#writes.size === 0) return;
     this.#isDraining = true;
     setImmediate(() => {
       this.#isDraining = false;
-      let sent = 0;
-      for (const write of this.#writes.values()) {
-        if (sent++ === TURN_MAX || !this.#sender.canSend()) break;
-        this.#writes.delete(write.id);
-        this.#sending++;
-        void this.#sender
-          .send(write)
-          .catch(() => {})
-          .finally(() => {
-            this.#sending--;
-            this.drain();
-            this.#tell();
-          });
+      let left = TURN_MAX;
+      for (const [id, write] of this.#writes) {
+        if (left-- === 0 || !this.#sender.hasRoom()) break;
+        this.#writes.delete(id);
+        if (this.#sender.canSend(write.at)) this.#send(write);
+        else this.#aside.set(id, write);
       }
-      if (this.#sender.canSend()) this.drain();
+      if (this.#sender.hasRoom()) this.drain(); // else when there is a reply
       this.#tell();
     });
   }
 
+  #send(write: QueuedWrite): void {
+    this.#sending++;
+    void this.#sender
+      .send(write)
+      .catch(() => {})
+      .finally(() => {
+        this.#sending--;
+        this.drain();
+        this.#tell();
+      });
+  }
+
   #isIdle(): boolean {
-    return this.#sending === 0 && (this.#writes.size === 0 || !this.#sender.canSend());
+    return this.#sending === 0 && this.#writes.size === 0;
   }
 
   #tell(): void {

@@ -158,7 +158,7 @@ test('a value that is not stored, because its key changed meanwhile, leaves no l
   finish();
   expect(await loading).toBe('a');
   await texts.load('b'); // what the link sends comes in order
-  expect(await redis.other.exists('zerohop:lease:t:a')).toBe(0);
+  expect(await redis.other.exists('zerohop:lease:{t:a}')).toBe(0);
   expect(await redis.other.get('t:a')).toBe('theirs');
 });
 
@@ -170,7 +170,7 @@ test('a key that holds no string is one without a value: the loader is asked, an
   expect(log).toEqual([['a']]);
   expect(texts.stats().upstream).toMatchObject({ misses: 1, waited: 0 }); // Redis is not asked again and again
   expect(await redis.other.type('t:a')).toBe('hash');
-  expect(await redis.other.exists('zerohop:lease:t:a')).toBe(0);
+  expect(await redis.other.exists('zerohop:lease:{t:a}')).toBe(0);
 });
 
 test('what a lease stored is in L0 too', async () => {
@@ -183,12 +183,12 @@ test('what a lease stored is in L0 too', async () => {
 });
 
 test('who waits for another one waits no longer than for a loader', async () => {
-  await redis.other.set('zerohop:lease:t:a', 'somebody');
+  await redis.other.set('zerohop:lease:{t:a}', 'somebody');
   const texts = openOver(redis.url).keyspace('t', {
     codec: utf8,
     upstream: { loader: slow([], 1), loaderTimeout: 300 },
   });
-  const again = setInterval(() => void redis.other.pExpire('zerohop:lease:t:a', 50), 10);
+  const again = setInterval(() => void redis.other.pExpire('zerohop:lease:{t:a}', 50), 10);
   onTestFinished(() => clearInterval(again));
   expect(await texts.load('a')).toBe('made of a');
   expect(texts.stats().upstream.waited).toBeGreaterThan(0);

@@ -1,0 +1,104 @@
+// l0.ts: L0's side of a tier: what a key is called here and in Redis, which keys are looked for, and what is stored.
+//
+// The parts of a tier (reading.ts, making.ts, writing.ts) share it.
+
+import { native } from '../addon/native.js';
+import { CacheError } from '../base/errors.js';
+import type { Key } from '../cache/keys.js';
+import type { Lifetime } from '../cache/options.js';
+import { storeBytes } from '../cache/stored.js';
+import { type Flight, Flights } from './flights.js';
+import type { Form } from './forms.js';
+import { isAscii, keyOf, redisKeyOf } from './keys.js';
+import type { Link, Tracker } from './link.js';
+import type { CheckedTier } from './options.js';
+import type { Argument, Octets } from './redis.js';
+
+/** What a tier works with. */
+export interface TierParts extends Lifetime {
+  /** A native handle of the keyspace, of the tier's own. */
+  readonly handle: number;
+  readonly integerKeys: boolean;
+  readonly form: Form;
+  readonly prefix: string;
+  readonly options: CheckedTier;
+  readonly link: Link;
+  /** The bytes of a value that the loader gave. */
+  encode(value: unknown): ArrayBufferView;
+  /** The error to tell, for one that is about this key. */
+  explain(error: unknown, key: Key): unknown;
+}
+
+/** Of a key in L0. */
+const KEY_BYTES_MAX = 65_535;
+
+export class L0 {
+  readonly prefix: Octets;
+  readonly flights = new Flights();
+  readonly counts = {
+    /** Keys that Redis had, and had not. */
+    hits: 0,
+    misses: 0,
+    /** Keys that the loader was asked for, and that another process was asked for meanwhile. */
+    loaded: 0,
+    waited: 0,
+    /** Keys that Redis could not be asked for, and values that were not stored because their key changed meanwhile. */
+    failed: 0,
+    fenced: 0,
+    writes: 0,
+    lostWrites: 0,
+  };
+  isClosed = false;
+  readonly #prefixText: string;
+  readonly #prefixIsAscii: boolean;
+
+  /** @param tracker  the tier, as its link knows it */
+  constructor(
+    readonly parts: TierParts,
+    readonly tracker: Tracker,
+  ) {
+    this.#prefixText = parts.link.keyPrefix + parts.prefix;
+    this.prefix = Buffer.from(this.#prefixText);
+    this.#prefixIsAscii = isAscii(this.#prefixText);
+  }
+
+  /** What Redis calls a key. */
+  at(id: string): Argument {
+    return redisKeyOf(this.#prefixText, this.#prefixIsAscii, this.prefix, id);
+  }
+
+  bytesOf(id: string): Octets {
+    return Buffer.concat([this.prefix, Buffer.from(id, 'latin1')]);
+  }
+
+  /** The key that L0 knows; undefined if it cannot have one such. */
+  keyOf(id: string): Key | undefined {
+    if (id.length === 0 || id.length > KEY_BYTES_MAX) return undefined;
+    return keyOf(id, this.parts.integerKeys);
+  }
+
+  /** How long a new value lives. */
+  ttl(): number {
+    const { ttl, ttlJitter } = this.parts;
+    return ttlJitter === 0 ? ttl : ttl * (1 - ttlJitter * Math.random());
+  }
+
+  /** Stores what a flight has found, unless its fence is closed. */
+  keep(flight: Flight, stored: Uint8Array<ArrayBuffer>, ttlMs: number): void {
+    if (flight.isFenced) this.counts.fenced++;
+    else if (ttlMs >= 1 && !this.isClosed) storeBytes(this.parts.handle, flight.key, stored, ttlMs, 0);
+  }
+
+  /** Whether there was a value. */
+  delete(key: Key): boolean {
+    return !this.isClosed && native.delete(this.parts.handle, key);
+  }
+
+  /** Forgets all values, and stores nothing that was read until now. */
+  forgetAll(): void {
+    this.flights.fenceAll();
+    if (!this.isClosed) native.clear(this.parts.handle);
+  }
+}
+
+export const closed = (): CacheError => new CacheError('ERR_CACHE_CLOSED', 'the cache was closed');

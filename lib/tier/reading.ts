@@ -1,0 +1,139 @@
+// reading.ts: asks Redis for the keys that are looked for: those of one turn together, at most so many at a time.
+//
+//   load ──► a flight for each key ──► one command for all flights of a turn ──► found: promoted into L0
+//                                                                            └► missing: making.ts
+
+import { now, soon } from '../base/time.js';
+import type { Key } from '../cache/keys.js';
+import { Flight, type Stored } from './flights.js';
+import { closed, type L0 } from './l0.js';
+import { LinkError } from './link.js';
+import type { Reply } from './redis.js';
+import { Script } from './script.js';
+
+/** Keys of one MGET: 4 MB of embeddings. Others can be served between two of them. */
+const BATCH_KEYS_MAX = 1000;
+/** Batches that wait for their replies at a time. The others wait here. */
+const BATCHES_MAX = 32;
+
+/** The times to live of keys, in ms: -1 is for ever, -2 is no key. */
+const TIMES_LEFT = 'local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end return t';
+
+/** Values of keys, and their times to live. */
+const READ = new Script(`local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end
+return {redis.call("MGET",unpack(KEYS)),t}`);
+
+/** So many keys at most are read by one script. More are worth a transaction, which does not copy values into Lua. */
+const SCRIPT_KEYS_MAX = 16;
+
+export class Reading {
+  readonly #l0: L0;
+  readonly #missing: (flights: readonly Flight[]) => void;
+  readonly #pending: Flight[] = [];
+  #batches = 0;
+
+  /** @param missing  is given the flights for which Redis has nothing, or was not asked */
+  constructor(l0: L0, missing: (flights: readonly Flight[]) => void) {
+    this.#l0 = l0;
+    this.#missing = missing;
+  }
+
+  /**
+   * Looks for a key.
+   *
+   * @param key       nobody changes its bytes
+   * @param isWanted  somebody waits for it; otherwise no loader is asked
+   */
+  look(id: string, key: Key, isWanted: boolean): Promise<Stored> {
+    const flight = new Flight(id, key, this.#l0.at(id), isWanted);
+    this.#l0.flights.add(flight);
+    if (this.#pending.push(flight) === 1) soon(() => this.#pump());
+    return flight.promise;
+  }
+
+  /** Looks for these once more. */
+  again(flights: readonly Flight[]): void {
+    this.#pending.push(...flights);
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#pending.length > 0 && this.#batches < BATCHES_MAX) {
+      const flights = this.#pending.splice(0, BATCH_KEYS_MAX);
+      this.#batches++;
+      void this.#run(flights).finally(() => {
+        this.#batches--;
+        this.#pump();
+      });
+    }
+  }
+
+  async #run(flights: readonly Flight[]): Promise<void> {
+    const { link } = this.#l0.parts;
+    try {
+      if (this.#l0.isClosed) throw closed();
+      if (link.isStarting) await link.ready();
+      this.#l0.flights.open(flights);
+      const groups = link.groups(flights, ({ at }) => at);
+      const missing = (await Promise.all(groups.map((group) => this.#read(group)))).flat();
+      if (missing.length > 0) this.#missing(missing);
+    } catch (error) {
+      for (const flight of flights) this.#l0.flights.fail(flight, error);
+    }
+  }
+
+  /** Asks Redis for keys of one group. Returns the flights for which it has nothing. */
+  async #read(flights: readonly Flight[]): Promise<readonly Flight[]> {
+    const { counts, parts } = this.#l0;
+    const keys = flights.map(({ at }) => at);
+    const sent = now();
+    let reply: Reply;
+    try {
+      reply =
+        keys.length <= SCRIPT_KEYS_MAX
+          ? await parts.link.run(READ, keys, [])
+          : await parts.link.call(
+              keys[0]!,
+              ['MULTI'],
+              ['MGET', ...keys],
+              ['EVAL', TIMES_LEFT, `${keys.length}`, ...keys],
+              ['EXEC'],
+            );
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+      counts.failed += flights.length;
+      return flights;
+    }
+    const [values, times] = reply as [Reply, Reply];
+    if (!Array.isArray(values)) {
+      counts.failed += flights.length;
+      return flights;
+    }
+    const took = now() - sent;
+    const missing: Flight[] = [];
+    for (const [i, flight] of flights.entries()) {
+      const bytes = values[i];
+      if (!Buffer.isBuffer(bytes)) {
+        missing.push(flight);
+        continue;
+      }
+      const left = Array.isArray(times) ? times[i] : undefined;
+      this.#found(flight, bytes, typeof left !== 'number' ? 0 : left === -1 ? Number.POSITIVE_INFINITY : left - took);
+    }
+    counts.hits += flights.length - missing.length;
+    counts.misses += missing.length;
+    return missing;
+  }
+
+  /** @param left  how long L0 may hold it, in ms */
+  #found(flight: Flight, bytes: Buffer, left: number): void {
+    const { form, explain } = this.#l0.parts;
+    try {
+      const stored = form.fromRedis(bytes);
+      this.#l0.keep(flight, stored, Math.min(this.#l0.ttl(), left));
+      this.#l0.flights.end(flight, stored);
+    } catch (error) {
+      this.#l0.flights.fail(flight, explain(error, flight.key));
+    }
+  }
+}
