@@ -3,6 +3,9 @@
 // flag for an input of the sample, and nothing for others.
 
 import { channel } from 'node:diagnostics_channel';
+import type { Keyspace } from '../cache/keyspace.js';
+import type { Fingerprint } from '../fingerprint/fingerprint.js';
+import type { Ledger } from './ledger.js';
 
 export const ACCESS_CHANNEL = 'zerohop:access';
 
@@ -20,6 +23,19 @@ export interface AccessEvent {
 
 const accesses = channel(ACCESS_CHANNEL);
 
-export function announceAccess(event: () => AccessEvent): void {
-  if (accesses.hasSubscribers) accesses.publish(event());
+/** What is told about the inputs of a model's sample. */
+interface Sampled {
+  readonly name: string;
+  readonly version: string;
+  readonly answers: Keyspace<never, unknown, unknown>;
+  readonly ledger: Ledger;
+}
+
+/** An input of the sample was asked for. Tells the ledger, and who listens. */
+export function noteAccess({ name, version, answers, ledger }: Sampled, key: Fingerprint): void {
+  const bytes = answers.bytesOf(key);
+  ledger.sample(key, bytes);
+  if (!accesses.hasSubscribers) return;
+  const costMs = bytes === undefined ? undefined : answers.costOf(key) || undefined;
+  accesses.publish({ model: name, version, fingerprint: key.hex, bytes, costMs } satisfies AccessEvent);
 }

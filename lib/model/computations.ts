@@ -13,16 +13,11 @@ import { Flight, type Purpose } from './flights.js';
 import type { Life } from './freshness.js';
 import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
 import { type CheckedUsage, type Ledger, type TokenUsage, usageOf } from './ledger.js';
+import type { Named } from './named.js';
 import { type CacheMode, joins } from './options.js';
 import type { Outcomes } from './outcomes.js';
 import type { Counts } from './report.js';
 import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
-
-/** The copy of an input that is run, and its fingerprint. Nobody else has the copy, so nobody changes it. */
-export interface Named<Input> {
-  readonly key: Fingerprint;
-  readonly input: Input;
-}
 
 /** What computations work with. @internal */
 export interface ComputationParts<Input, In, Out> extends RunnerParts<Input, In> {
@@ -84,6 +79,15 @@ export class Computations<Input, In, Out> {
   /** The error of a run that failed a moment ago (`negativeTtl`), in a box. */
   failure(id: string): { reason: unknown } | undefined {
     return this.#failures?.find(id);
+  }
+
+  /** Keeps the input of a hit, for `keepInputs`. */
+  keep(key: Fingerprint, input: Input): void {
+    try {
+      this.inputs.keep(key.hex, key, () => this.#copies.toKeep(input));
+    } catch {
+      // The caller's code ran again and failed. The hit is served all the same.
+    }
   }
 
   get remembersFailures(): boolean {

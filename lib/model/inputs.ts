@@ -3,6 +3,9 @@
 
 import type { Copy } from './copies.js';
 
+/** The share of hits that are counted as uses of their input. */
+const KEEP_SHARE = 1 / 4;
+
 /** When the coldest go, half of the room is made free. So all inputs are looked at only rarely. */
 const SLACK = 2;
 
@@ -33,6 +36,11 @@ export class KeptInputs<Input> {
 
   get wanted(): boolean {
     return this.#options.count > 0;
+  }
+
+  /** Whether a hit is counted as a use of its input. */
+  draws(): boolean {
+    return this.#options.count > 0 && Math.random() < KEEP_SHARE;
   }
 
   get count(): number {

@@ -8,7 +8,6 @@
 //
 // A result is stored under the fingerprint of the copy that was run, not of the caller's object.
 
-import { CacheError } from '../base/errors.js';
 import { brand, isBranded } from '../base/kinds.js';
 import { tagOption } from '../base/options.js';
 import { now } from '../base/time.js';
@@ -16,25 +15,19 @@ import type { Codec } from '../cache/codecs.js';
 import type { Entry } from '../cache/entry.js';
 import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint, FingerprintOptions, Scope, Value } from '../fingerprint/fingerprint.js';
-import { announceAccess } from './access-events.js';
-import { type ComputationParts, Computations, type Named } from './computations.js';
+import { noteAccess } from './access-events.js';
+import { Batches, type Begun } from './batches.js';
+import { type ComputationParts, Computations } from './computations.js';
 import { Copies } from './copies.js';
-import { Finder, type ManyInputs, type Naming } from './finder.js';
-import { type Flight, type Purpose, until } from './flights.js';
+import { Finder, type Naming } from './finder.js';
+import { type Purpose, until } from './flights.js';
 import type { Life } from './freshness.js';
 import { LEDGER, type Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
-import { type Asked, type CacheMode, inputsOf, joins, looks, type PredictOptions, predictOptions } from './options.js';
+import { namedAgain, namedCopy } from './named.js';
+import { type Asked, inputsOf, looks, notCached, type PredictOptions, predictOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
 import { Verification, type VerifyOptions } from './verification.js';
-
-/** The results of a batch. Those at `places` are still awaited, in that order. */
-interface Begun<Input, In, Out> {
-  readonly results: (In | Out | undefined)[];
-  readonly places: readonly number[];
-  readonly awaited: readonly Promise<In | Out>[];
-  readonly flights: readonly Flight<Input, In | Out>[];
-}
 
 /** What a model works with. @internal */
 export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, Out> {
@@ -48,9 +41,6 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
   readonly identity: unknown;
 }
 
-/** The share of hits that are counted as uses of their input, for `keepInputs`. */
-const KEEP_SHARE = 1 / 4;
-
 /** A model whose results are kept. Made by `cache.model()`. */
 export class Model<Input, In, Out> {
   readonly name: string;
@@ -61,12 +51,14 @@ export class Model<Input, In, Out> {
   readonly codec: Codec<In, Out, unknown>;
   /** @internal */
   readonly identity: unknown;
+  readonly #parts: ModelParts<Input, In, Out>;
   readonly #answers: Keyspace<In, Out, unknown>;
   readonly #finders: readonly Finder<In, Out>[];
   readonly #life: Life;
   readonly #copies: Copies<Input>;
   readonly #computations: Computations<Input, In, Out>;
   readonly #verification: Verification<In> | undefined;
+  readonly #batches: Batches<Input, In, Out>;
   readonly #outcomes: Outcomes;
   readonly #counts: Counts = {
     hits: 0,
@@ -87,6 +79,7 @@ export class Model<Input, In, Out> {
     this.scope = parts.scope;
     this.codec = codec;
     this.identity = parts.identity;
+    this.#parts = parts;
     this.#answers = answers;
     this.#finders = parts.namings.map((naming) => new Finder(answers, naming));
     this.#ledger = parts.ledger;
@@ -94,6 +87,8 @@ export class Model<Input, In, Out> {
     this.#copies = new Copies(parts.rules);
     this.#outcomes = new Outcomes(answers);
     this.#computations = new Computations(parts, this.#copies, this.#counts, this.#outcomes);
+    const { [0]: finder } = this.#finders;
+    this.#batches = new Batches(parts, finder!, this.#copies, this.#computations, this.#outcomes, this.#counts);
     this.#verification = verify === undefined ? undefined : new Verification(verify, codec, this);
   }
 
@@ -136,7 +131,7 @@ export class Model<Input, In, Out> {
     let key: Fingerprint | undefined;
     if (looks(mode)) {
       const found = this.#find(finder, input, value);
-      if (finder.isSampled && purpose === 'asked') this.#sample(finder.key);
+      if (finder.isSampled && purpose === 'asked') noteAccess(this.#parts, finder.key);
       if (found !== undefined) {
         const freshness = this.#life.ends ? this.#life.of(finder.left) : 'fresh';
         const served = freshness !== 'if-error' || mode === 'only-if-cached';
@@ -150,7 +145,7 @@ export class Model<Input, In, Out> {
             this.#ledger.countHit(cost);
             if (computations.countsTokens) this.#ledger.countTokens('hit', computations.usageOf(found));
           }
-          if (computations.inputs.wanted && Math.random() < KEEP_SHARE) this.#keep(finder.key, input);
+          if (computations.inputs.draws()) computations.keep(finder.key, input);
           if (freshness === 'revalidate') this.#counts.staleHits++;
           if (mode !== 'only-if-cached') {
             if (freshness === 'revalidate') this.#revalidate(finder, input);
@@ -160,7 +155,7 @@ export class Model<Input, In, Out> {
         }
         stale = found;
       }
-      if (mode === 'only-if-cached') throw this.#notCached();
+      if (mode === 'only-if-cached') throw notCached(this.name, this.#counts);
       key = finder.key;
       const failure = computations.failure(key.hex);
       if (failure !== undefined) {
@@ -172,7 +167,7 @@ export class Model<Input, In, Out> {
       }
     } else this.#outcomes.bypassed();
     const begun = now();
-    const named = this.#named(finder, input, key);
+    const named = namedCopy(this.#copies, finder, input, key);
     this.#ledger.now.overheadMs += now() - begun;
     const { flight, fresh } = computations.flightOf(named, mode, computations.tagsFor(named), purpose);
     const result = until(computations.join(flight, fresh, stale), signal, (reason) =>
@@ -215,64 +210,10 @@ export class Model<Input, In, Out> {
   }
 
   #begin(given: readonly Input[], asked: Asked): Begun<Input, In, Out> {
-    const { mode } = asked;
     const inputs = inputsOf(given);
-    const computations = this.#computations;
-    const singly = this.#life.ends || this.#verification !== undefined || computations.remembersFailures;
+    const singly = this.#life.ends || this.#verification !== undefined || this.#computations.remembersFailures;
     if (this.#finders.length > 1 || singly || asked.askedInputs !== undefined) return this.#beginEach(inputs, asked);
-    const finder = this.#finders[0]!;
-    const began = now();
-    const found = looks(mode) ? finder.findMany(inputs) : undefined;
-    const results: (In | Out | undefined)[] = found?.results ?? new Array<undefined>(inputs.length).fill(undefined);
-    if (found !== undefined) this.#ledger.now.overheadMs += now() - began;
-    else this.#outcomes.bypassed(inputs.length);
-    const places: number[] = [];
-    for (let i = 0; i < results.length; ++i) {
-      if (results[i] === undefined) places.push(i);
-      else if (computations.inputs.wanted && Math.random() < KEEP_SHARE) this.#keep(found!.keys.keyAt(i), inputs[i]!);
-    }
-    this.#countHits(results, results.length - places.length, mode, found?.keys);
-    for (const i of found?.keys.sampled() ?? []) this.#sample(found!.keys.keyAt(i));
-    const awaited: Promise<In | Out>[] = [];
-    const flights: Flight<Input, In | Out>[] = [];
-    if (places.length === 0) return { results, places, awaited, flights };
-    if (mode === 'only-if-cached') throw this.#notCached(places.length);
-    const begun = now();
-    const named = this.#namedMany(finder, inputs, places, found?.keys);
-    this.#ledger.now.overheadMs += now() - begun;
-    const tags = named.map((one) => computations.tagsFor(one)); // the caller's code runs before anything is started
-    const own = new Map<string, Flight<Input, In | Out>>(); // this batch's flights, if flights are not shared
-    const started: Flight<Input, In | Out>[] = [];
-    for (const [n, one] of named.entries()) {
-      const known = joins(mode) ? undefined : own.get(one.key.hex);
-      const { flight, fresh } = known ? { flight: known, fresh: false } : computations.flightOf(one, mode, tags[n]!);
-      if (known) this.#counts.joined++;
-      own.set(flight.id, flight);
-      if (fresh) started.push(flight);
-      flights.push(flight);
-      awaited.push(computations.join(flight, fresh, undefined));
-    }
-    computations.runner.start(started);
-    return { results, places, awaited, flights };
-  }
-
-  #countHits(
-    results: readonly (In | Out | undefined)[],
-    count: number,
-    mode: CacheMode,
-    found: ManyInputs | undefined,
-  ): void {
-    if (found === undefined || count === 0) return;
-    this.#counts.hits += count;
-    const ledger = this.#ledger;
-    if (mode === 'only-if-cached') {
-      ledger.now.otherHits += count;
-      return;
-    }
-    ledger.countHits(count, found.costs.known, found.costs.sumMs);
-    if (!this.#computations.countsTokens) return;
-    for (const result of results)
-      if (result !== undefined) ledger.countTokens('hit', this.#computations.usageOf(result));
+    return this.#batches.begin(inputs, asked);
   }
 
   /** Looks the inputs up one by one, because a hit may need more than its value. Misses still run together. */
@@ -282,31 +223,6 @@ export class Model<Input, In, Out> {
     const awaited = inputs.map(async (input, i) => this.#answer(input, asked, values[i], purposeOf(i)));
     const results = new Array<In | Out | undefined>(awaited.length).fill(undefined);
     return { results, places: awaited.map((_, i) => i), awaited, flights: [] };
-  }
-
-  /**
-   * What is run for an input: a copy, and its fingerprint. `known` is the fingerprint by which it was looked up. An
-   * input is named before it is copied, because naming refuses an input that is too large, contains itself, or has no
-   * fingerprint.
-   */
-  #named(finder: Finder<In, Out>, input: Input, known: Fingerprint | undefined): Named<Input> {
-    const key = known ?? finder.name(input);
-    const copy = this.#copies.of(input);
-    return { input: copy.input, key: copy.sure ? key : finder.name(copy.input) };
-  }
-
-  #namedMany(
-    finder: Finder<In, Out>,
-    inputs: readonly Input[],
-    places: readonly number[],
-    found: ManyInputs | undefined,
-  ): Named<Input>[] {
-    const known = found ?? finder.nameMany(inputs); // named before they are copied, as above
-    const copies = places.map((i) => this.#copies.of(inputs[i]!));
-    if (copies.every(({ sure }) => sure))
-      return copies.map(({ input }, n) => ({ input, key: known.keyAt(places[n]!) }));
-    const keys = finder.nameMany(copies.map(({ input }) => input));
-    return copies.map(({ input }, n) => ({ input, key: keys.keyAt(n) }));
   }
 
   /** The stored result for the input, stale or not; undefined if there is none. Counts nothing. */
@@ -328,7 +244,7 @@ export class Model<Input, In, Out> {
    * replicas, it is stored as the first one.
    */
   set(input: Input, result: In): boolean {
-    return this.#computations.set(this.#named(this.#finders[0]!, input, undefined), result);
+    return this.#computations.set(namedCopy(this.#copies, this.#finders[0]!, input, undefined), result);
   }
 
   /** Forgets the results for an input. One that is being computed will not be stored. Returns whether there was one. */
@@ -415,22 +331,13 @@ export class Model<Input, In, Out> {
   #asked(options: PredictOptions | undefined): Asked {
     const asked = predictOptions(options);
     if (this.#verification?.distrusted !== true) return asked;
-    if (asked.mode === 'only-if-cached') throw this.#notCached();
+    if (asked.mode === 'only-if-cached') throw notCached(this.name, this.#counts);
     return { signal: asked.signal, mode: 'no-store' };
   }
 
   #anyFinder(): Finder<In, Out> {
     const { length } = this.#finders;
     return this.#finders[length === 1 ? 0 : Math.floor(Math.random() * length)]!;
-  }
-
-  #sample(key: Fingerprint): void {
-    const bytes = this.#answers.bytesOf(key);
-    this.#ledger.sample(key, bytes);
-    announceAccess(() => {
-      const costMs = bytes === undefined ? undefined : this.#answers.costOf(key) || undefined;
-      return { model: this.name, version: this.version, fingerprint: key.hex, bytes, costMs };
-    });
   }
 
   #find(finder: Finder<In, Out>, input: Input, value: Value | undefined): Out | undefined {
@@ -441,44 +348,18 @@ export class Model<Input, In, Out> {
     return found;
   }
 
-  #notCached(missing = 1): CacheError {
-    this.#counts.missed += missing;
-    return new CacheError(
-      'ERR_MODEL_NOT_CACHED',
-      `no result of ${this.name} is stored for an input, and cache is 'only-if-cached'`,
-    );
-  }
-
-  #keep(key: Fingerprint, input: Input): void {
-    try {
-      this.#computations.inputs.keep(key.hex, key, () => this.#copies.toKeep(input));
-    } catch {
-      // The caller's code ran again and failed. The hit is served all the same.
-    }
-  }
-
   /** Computes a stale result anew, for later callers. */
   #revalidate(finder: Finder<In, Out>, input: Input): void {
     const { key } = finder;
     if (this.#computations.isBusy(key.hex)) return;
-    const named = this.#namedAgain(finder, input, key);
+    const named = namedAgain(this.#copies, finder, input, key);
     if (named !== undefined) this.#computations.refresh(named);
-  }
-
-  /** The copy to compute in the background. Undefined: the input gives another value each time, or fails. */
-  #namedAgain(finder: Finder<In, Out>, input: Input, key: Fingerprint): Named<Input> | undefined {
-    try {
-      const named = this.#named(finder, input, key);
-      return named.key.hex === key.hex ? named : undefined;
-    } catch {
-      return undefined;
-    }
   }
 
   /** Computes a served result again, and compares the two. */
   #verify(finder: Finder<In, Out>, input: Input, served: Out, cost: number | undefined): void {
     const { key } = finder;
-    const named = this.#namedAgain(finder, input, key);
+    const named = namedAgain(this.#copies, finder, input, key);
     if (named === undefined) return;
     this.#computations
       .again(named)

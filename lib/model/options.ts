@@ -1,5 +1,6 @@
 // options.ts: the options of a model and of a prediction: their types, and their checks.
 
+import { CacheError } from '../base/errors.js';
 import { isAbortSignal, memberOf } from '../base/kinds.js';
 import {
   choiceOption,
@@ -245,6 +246,15 @@ export function signalOption(signal: unknown): AbortSignal | undefined {
 export const looks = (mode: CacheMode) => mode === 'default' || mode === 'only-if-cached';
 /** Whether the caller may join a computation under way. @internal */
 export const joins = (mode: CacheMode) => mode === 'default';
+
+/** The error of `only-if-cached`. Counts that so many inputs were missed. @internal */
+export function notCached(name: string, counts: { missed: number }, missing = 1): CacheError {
+  counts.missed += missing;
+  return new CacheError(
+    'ERR_MODEL_NOT_CACHED',
+    `no result of ${name} is stored for an input, and cache is 'only-if-cached'`,
+  );
+}
 
 /** The most inputs of one batch: the results of more would fill the memory. */
 const BATCH_INPUTS_MAX = 2 ** 24;
