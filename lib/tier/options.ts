@@ -11,8 +11,9 @@ import {
 } from '../base/options.js';
 import type { Key } from '../cache/keys.js';
 import type { CustomKeyspaceOptions, KeyspaceOptions } from '../cache/options.js';
-import { Link, type LinkOptions } from './link.js';
+import type { Link, LinkOptions } from './link.js';
 import { isClient, placeOf, type UpstreamClient } from './redis.js';
+import { ServerLink } from './server-link.js';
 
 /** Redis, as `open` is told of it. */
 export interface UpstreamOptions {
@@ -140,7 +141,7 @@ export function upstreamOption(value: unknown): (() => Link) | undefined {
 
 export function linkMaker(name: string, place: string | UpstreamClient, options: LinkOptions = DEFAULTS): () => Link {
   const checked = placeOf(name, place);
-  return () => new Link(checked, options);
+  return () => new ServerLink(checked, options);
 }
 
 function givenPlace(name: string, given: Record<string, unknown>): string | UpstreamClient | undefined {

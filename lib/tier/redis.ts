@@ -39,7 +39,15 @@ export interface RedisPlace {
   readonly shown: string;
   /** What the user's client puts before each key. */
   readonly keyPrefix: string;
-  make(connectTimeoutMs: number): RedisClient;
+  make(connectTimeoutMs: number): RedisClient | Promise<RedisClient>;
+  readonly probe: Probe;
+}
+
+/** A question that a server answers at once. @internal */
+export interface Probe {
+  readonly command: readonly string[];
+  /** Why the server that answered so is not the one that was meant; undefined: it is. */
+  fault(reply: unknown): string | undefined;
 }
 
 /** The most commands that wait for their turn or their reply in a client. More are refused. */
@@ -70,6 +78,13 @@ const socketOptions = (of: object | undefined, connectTimeout: number) => ({
   socketTimeout: undefined,
   reconnectStrategy: false,
 });
+
+/** Of a single server. */
+const HELLO: Probe = {
+  command: ['HELLO'],
+  fault: (reply) =>
+    (reply as { mode?: unknown } | undefined)?.mode === 'cluster' ? 'it is one node of a cluster' : undefined,
+};
 
 /** @throws {TypeError} it is neither a URL nor a client. @throws {CacheError} `ERR_CACHE_PEER`. */
 export function placeOf(name: string, given: unknown): RedisPlace {
@@ -103,6 +118,7 @@ function placeOfUrl(name: string, url: string): RedisPlace {
   return {
     shown,
     keyPrefix: '',
+    probe: HELLO,
     make: (connectTimeout) =>
       createClient({ ...at, ...OURS, socket: socketOptions((at as { socket: object }).socket, connectTimeout) }),
   };
@@ -115,6 +131,7 @@ function placeOfClient(client: UpstreamClient): RedisPlace {
   return {
     shown: `redis://${host}:${port}`,
     keyPrefix: options?.keyPrefix === undefined ? '' : String(options.keyPrefix),
+    probe: HELLO,
     make: (connectTimeout) =>
       client.duplicate({ ...OURS, keyPrefix: undefined, socket: socketOptions(options?.socket, connectTimeout) }),
   };

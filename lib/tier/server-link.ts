@@ -1,0 +1,46 @@
+// server-link.ts: the link to a single server, which may be the one that a Sentinel names.
+
+import { Link, type LinkOptions, type LinkState } from './link.js';
+import { Peer } from './peer.js';
+import type { Argument, RedisPlace, Reply } from './redis.js';
+
+export class ServerLink extends Link {
+  readonly shown: string;
+  readonly keyPrefix: string;
+  readonly #peer: Peer;
+
+  constructor(place: RedisPlace, options: LinkOptions) {
+    super();
+    this.shown = place.shown;
+    this.keyPrefix = place.keyPrefix;
+    this.#peer = new Peer(place, options, this.counts, this);
+  }
+
+  get state(): LinkState {
+    return this.#peer.state;
+  }
+
+  get isStarting(): boolean {
+    return this.#peer.isStarting;
+  }
+
+  ready(): Promise<void> {
+    return this.#peer.ready();
+  }
+
+  isUpFor(_at: Argument): boolean {
+    return this.isUp;
+  }
+
+  groups<T>(all: readonly T[], _keyOf: (one: T) => Argument): readonly (readonly T[])[] {
+    return [all];
+  }
+
+  call(_at: Argument, ...commands: (readonly Argument[])[]): Promise<Reply> {
+    return this.#peer.call(commands);
+  }
+
+  protected *peers(): Iterable<Peer> {
+    yield this.#peer;
+  }
+}
