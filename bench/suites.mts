@@ -187,6 +187,14 @@ export const suites: readonly Suite[] = [
     wants: [REDIS],
   },
   {
+    name: 'tier',
+    about: 'a read with Redis behind L0, against node-redis, its own cache and bentocache; and is anything stale?',
+    module: 'tier/tier.mjs',
+    pinned: false, // Redis needs the other core
+    nodeFlags: [],
+    wants: [REDIS],
+  },
+  {
     name: 'observe',
     about: 'what metrics cost a get, and for how long a scrape of 1 000 keyspaces blocks the event loop',
     module: 'observe/observe.mjs',
