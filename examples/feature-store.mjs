@@ -1,92 +1,160 @@
-// Features of many entities, read through the cache: what is there is served, what is not is loaded for all of them at
-// once, and that an entity has none is remembered too, as null, so that it is not asked for again and again.
+// Features of many entities, as one batch for a model: L0 in this process, a Redis that all services share, and a feature
+// server with Feast's wire form (feature-server.mjs).
 //
-// A store is a model whose `run` is a query: ids go in, rows come out. So two requests that miss the same entity make
-// one load, a row that a stream brings meanwhile is not replaced by the older one of a load under way, and a new version of the
-// feature definitions never sees rows of the old one.
+//   gatherAsync(ids, matrix) -> L0 -> what misses: Redis, one command -> what misses: the feature server, one request
 //
-//   node examples/feature-store.mjs
+// A row is float32, a place for each feature. NaN is a feature without a value. An entity that the store does not know
+// is a row of NaN: that it has none is remembered too, and not asked for again and again. While the feature server is
+// away, known rows go on to be served; `missing` says which rows of the batch nobody has.
+//
+//   node examples/feature-store.mjs                     with a Redis of its own
+//   REDIS_URL=redis://localhost:6379 node …             with yours
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { json, open, PUBLIC } from 'zerohop';
+import { float32, open } from 'zerohop';
+import { startFeatureServer } from './feature-server.mjs';
+import { startRedis } from './redis-server.mjs';
 
-/** Ids of one query at most, as databases want it. */
-const QUERY_IDS_MAX = 100;
+const ENTITY = 'user_id';
+const FEATURES = ['user_stats:orders', 'user_stats:spent', 'user_stats:country', 'user_stats:days'];
+const WIDTH = FEATURES.length;
 
-/** Stands in for the database: users 0 to 999, those that divide by 10 without features. */
-const table = new Map(
-  Array.from({ length: 1000 }, (_, id) => id)
-    .filter((id) => id % 10 !== 0)
-    .map((id) => [id, { orders: id % 7, country: ['AT', 'PT', 'JP'][id % 3], spent: id % 2 === 0 ? id / 4 : null }]),
-);
+/** Of the definitions above. Services with others have other keys in the same Redis. */
+const DEFINITIONS = 'user_stats:v3';
 
-const queries = [];
-async function rowsOf(ids) {
-  queries.push(ids.length);
-  const found = new Map(ids.filter((id) => table.has(id)).map((id) => [id, table.get(id)]));
-  await sleep(1);
-  return found;
+const userFeatures = (id) => ({ orders: id % 7, spent: id % 4 === 0 ? null : id / 4, country: id % 3, days: id });
+const row = (features) => ({ at: '2026-11-30T00:00:00Z', features });
+
+// The feature store: users 1 to 999, and none that divides by 10.
+const ids = Array.from({ length: 999 }, (_, i) => i + 1).filter((id) => id % 10 !== 0);
+const store = new Map(ids.map((id) => [id, row(userFeatures(id))]));
+const server = await startFeatureServer(ENTITY, store);
+const own = process.env.REDIS_URL === undefined ? await startRedis() : undefined;
+const upstream = own?.url ?? process.env.REDIS_URL;
+
+/** One instance of a service. In production it is a process. */
+function startService() {
+  const cache = open({ maxBytes: '64MB', upstream });
+  let failures = 0;
+  const features = cache.keyspace('features', {
+    keys: 'integer',
+    codec: float32(WIDTH),
+    ttl: '5m', // as old as a feature may be
+    upstream: {
+      prefix: `${DEFINITIONS}:`,
+      // An error would reject the whole batch, with the rows that are known. So the rows are missing instead.
+      loader: (missing, { signal }) =>
+        rowsOf(missing, signal).catch(() => {
+          failures++;
+          return missing.map(() => undefined);
+        }),
+    },
+  });
+
+  /** A batch for the model, and who answered for it. */
+  async function request(users) {
+    const before = features.stats();
+    const calls = server.calls.length;
+    const matrix = new Float32Array(users.length * WIDTH);
+    const { missing } = await features.gatherAsync(users, matrix);
+    for (const i of missing) matrix.fill(Number.NaN, i * WIDTH, (i + 1) * WIDTH);
+    const after = features.stats();
+    return {
+      l0: after.hits - before.hits,
+      redis: after.upstream.hits - before.upstream.hits,
+      commands: after.upstream.commands - before.upstream.commands,
+      server: server.calls.slice(calls),
+      missing: missing.map((i) => users[i]),
+      scores: scoresOf(matrix),
+    };
+  }
+
+  /**
+   * Until both tiers have what the server gave. A batch comes before that, and whoever asks meanwhile joins in: only who
+   * counts must wait.
+   */
+  async function quiet(loaded) {
+    const commands = () => features.stats().upstream.commands;
+    for (let before = -1; before !== commands() || !loaded.every((id) => features.has(id)); ) {
+      before = commands();
+      await sleep(50);
+    }
+  }
+
+  return { features, request, quiet, failures: () => failures, close: () => cache.close() };
 }
 
-const cache = open({ maxBytes: '64MB' });
-const users = cache.model({
-  name: 'user features',
-  version: '3', // of the definitions
-  scope: PUBLIC,
-  codec: json,
-  ttl: '5m',
-  maxBatch: QUERY_IDS_MAX,
-  async run(ids) {
-    const rows = await rowsOf(ids);
-    return ids.map((id) => rows.get(id) ?? null); // undefined would be no result, and fail
-  },
-});
-
-/** Rows in the order of the ids, null for users without features. Ids are integers: 7 is another entity than '7'. */
-async function featuresOf(ids) {
-  for (const id of ids) if (!Number.isSafeInteger(id)) throw new TypeError(`id: expected an integer, received ${id}`);
-  return users.predictMany(ids);
+/** One request for all of them. */
+async function rowsOf(users, signal) {
+  const response = await fetch(`${server.url}/get-online-features`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ features: FEATURES, entities: { [ENTITY]: users } }),
+    signal,
+  });
+  if (!response.ok) throw new Error(`the feature server answers ${response.status}`);
+  const { metadata, results } = await response.json();
+  const columns = FEATURES.map((feature) => results[metadata.feature_names.indexOf(feature.split(':')[1])]);
+  return users.map((_, i) =>
+    Float32Array.from(columns, ({ values, statuses }) =>
+      statuses[i] === 'PRESENT' && values[i] !== null ? values[i] : Number.NaN,
+    ),
+  );
 }
 
-/** The queries that a request made, the entities that were in the cache, and those without features. */
-async function request(ids) {
-  const before = { queries: queries.length, hits: users.stats().hits };
-  const rows = await featuresOf(ids);
-  return {
-    queries: queries.slice(before.queries),
-    hits: users.stats().hits - before.hits,
-    absent: rows.filter((row) => row === null).length,
-    right: rows.every((row, i) => JSON.stringify(row) === JSON.stringify(table.get(ids[i]) ?? null)),
-  };
+/** Stands in for the model: it takes 0 for what has no value. */
+function scoresOf(matrix) {
+  const weights = [0.5, 0.01, 0.1, 0.001];
+  return Array.from({ length: matrix.length / WIDTH }, (_, i) =>
+    weights.reduce((sum, weight, j) => sum + weight * (matrix[i * WIDTH + j] || 0), 0),
+  );
 }
 
 const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
-const facts = {
-  first: await request(range(0, 50)),
-  again: await request(range(0, 50)),
-  partly: await request(range(25, 75)),
-  absentAgain: await request([0, 10, 20, 30, 40]),
-  many: await request(range(100, 350)),
-};
 
-// Two requests at once, which have half of their entities in common.
-const before = queries.length;
-const both = await Promise.all([featuresOf(range(400, 420)), featuresOf(range(410, 430))]);
-facts.both = {
-  queries: queries.slice(before),
-  same: JSON.stringify(both[0].slice(10)) === JSON.stringify(both[1].slice(0, 10)),
-};
+/** Whether the scores are those of what the store has now. */
+function isRight(users, { scores, missing }) {
+  const nothing = { orders: null, spent: null, country: null, days: null };
+  const known = users.map((id) => (missing.includes(id) ? nothing : (store.get(id)?.features ?? nothing)));
+  return `${scores}` === `${scoresOf(Float32Array.from(known.flatMap((one) => Object.values(one))))}`;
+}
 
-// A stream brings features of an entity that had none; those of another while its older row is being loaded.
-table.set(40, { orders: 1, country: 'AT', spent: null });
-users.set(40, table.get(40));
-const loading = featuresOf([501]);
-table.set(501, { orders: 99, country: 'JP', spent: 12 });
-users.set(501, table.get(501));
-await loading;
-facts.streamed = await request([40, 501]);
+const [a, b] = [startService(), startService()];
+const facts = {};
+async function step(name, service, users) {
+  const { scores, ...counts } = await service.request(users);
+  facts[name] = { ...counts, right: isRight(users, { scores, ...counts }) };
+  await service.quiet(users.filter((id) => !counts.missing.includes(id)));
+}
+await Promise.all([a, b].map(({ features }) => features.ready())); // so that the counts below are certain
+if (own === undefined) for (const id of range(0, 600)) await a.features.deleteAsync(id); // of an earlier run
 
-facts.numbers = users.fingerprint(7).hex !== users.fingerprint('7').hex;
-facts.refused = await featuresOf(['7']).catch(({ name }) => name);
+await step('first', a, range(1, 65));
+await step('again', a, range(1, 65));
+await step('otherService', b, range(1, 65));
+await step('partly', b, range(33, 97));
+
+// Two services want the same users at once: one of them asks, the other waits for what it stores.
+const calls = server.calls.length;
+const users = range(200, 232);
+const [fromA, fromB] = await Promise.all([a.request(users), b.request(users)]);
+await Promise.all([a.quiet(users), b.quiet(users)]);
+facts.together = { server: server.calls.slice(calls), same: `${fromA.scores}` === `${fromB.scores}` };
+
+// A job writes new features into the store. It deletes the rows in Redis; every service's L0 hears of it.
+store.set(40, row({ orders: 1, spent: 8, country: 2, days: 3 })); // had none
+store.set(41, row({ orders: 6, spent: 9, country: 1, days: 41 }));
+for (const id of [40, 41]) await a.features.deleteAsync(id);
+while (b.features.has(40) || b.features.has(41)) await sleep(1);
+await step('changed', b, [40, 41, 42]);
+
+// The feature server goes away. L0 and Redis go on.
+await server.stop();
+await step('serverGone', a, [...range(33, 97), 501, 502]);
+facts.failures = a.failures();
+await server.start();
+await step('serverBack', a, [...range(33, 97), 501, 502]);
+await server.stop();
+
 console.log(JSON.stringify(facts));
-cache.close();
+for (const { close } of [a, b]) close();

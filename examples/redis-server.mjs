@@ -8,14 +8,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 /**
- * @returns {Promise<{ url: string, pause(): void, kill(): Promise<void> }>} `url`: for a client. `pause`: it stays
+ * @returns {Promise<{ url: string, pause(): void, kill(): Promise<void> }>} `url`: as `upstream` takes it. `pause`: it stays
  *   connected and answers nothing. `kill`: its connections break.
  * @throws {Error} there is none on this machine, or it does not start
  */
 export async function startRedis() {
   const folder = mkdtempSync(path.join(tmpdir(), 'zerohop-redis-'));
-  const url = path.join(folder, 'redis.sock');
-  const options = { port: '0', unixsocket: url, dir: folder, save: '', appendonly: 'no' };
+  const socket = path.join(folder, 'redis.sock');
+  const options = { port: '0', unixsocket: socket, dir: folder, save: '', appendonly: 'no' };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   // The binary looks at its own name: Debian's is called redis-check-rdb and is both programs.
   const server = spawn(findRedis(), args, { argv0: 'redis-server', stdio: ['ignore', 'pipe', 'inherit'] });
@@ -24,10 +24,13 @@ export async function startRedis() {
     rmSync(folder, { recursive: true, force: true });
   });
   await untilReady(server);
+  server.unref(); // it holds nobody up
+  server.stdout.unref();
   return {
-    url,
+    url: `unix:${socket}`,
     pause: () => server.kill('SIGSTOP'),
     async kill() {
+      server.ref();
       const ended = once(server, 'exit');
       server.kill('SIGKILL');
       await ended;

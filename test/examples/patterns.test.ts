@@ -22,62 +22,66 @@ async function factsOf(file: string, args: string[] = [], url?: string): Promise
   return JSON.parse(stdout);
 }
 
+/** A Redis that the examples are given, and a client of it. */
+function useRedis(): { url(): string; redis(): Redis } {
+  let server: { url: string; kill(): Promise<void> };
+  let redis: Redis;
+  beforeAll(async () => {
+    const { startRedis } = await import(pathToFileURL(join(folder, 'redis-server.mjs')).href);
+    server = await startRedis();
+    redis = new Redis(server.url.slice('unix:'.length));
+  });
+  afterAll(async () => {
+    redis?.disconnect();
+    await server?.kill();
+  });
+  return { url: () => server.url, redis: () => redis };
+}
+
 describe('embeddings in three tiers', () => {
   const FILE = 'embedding-look-aside.mjs';
-  const tiers = (l0: number, l1: number, model: number) => expect.objectContaining({ l0, l1, model });
+  const tiers = (l0: number, redis: number, model: number) => expect.objectContaining({ l0, redis, model });
 
-  test('are asked in order, filled from the one behind, and none fails for Redis', async () => {
-    const { first, again, partly, second, broken, gone, failures } = await factsOf(FILE);
+  test('are asked in order, and filled from the one behind, in two processes', async () => {
+    const { first, again, second, partly, gone } = await factsOf(FILE);
     expect(first).toEqual(tiers(0, 0, 8));
     expect(again).toEqual(tiers(8, 0, 0));
-    expect(partly).toEqual(tiers(4, 0, 1)); // the new one was asked for twice
+    expect([again.commands, second.commands]).toEqual([0, 1]);
     expect(second).toEqual(tiers(0, 8, 0)); // another process, whose L0 was empty
-    expect(broken).toEqual(tiers(0, 0, 8));
-    expect(gone).toEqual(tiers(4, 0, 1));
-    expect(failures).toBe(4); // reading and writing, twice
-    for (const { vectors } of [again, second, broken]) expect(vectors).toBe(first.vectors);
-    expect(partly.vectors).not.toBe(first.vectors);
+    expect(partly).toEqual(tiers(4, 0, 1));
+    for (const { vectors } of [again, second, gone.first]) expect(vectors).toEqual(first.vectors);
+    expect(new Set(first.vectors).size).toBe(8);
+    expect([gone.first, gone.again]).toEqual([tiers(0, 0, 8), tiers(8, 0, 0)]); // Redis was killed
   });
 
   describe('in a Redis that is given', () => {
-    let server: { url: string; kill(): Promise<void> };
-    let redis: Redis;
+    const { url, redis } = useRedis();
 
-    beforeAll(async () => {
-      const { startRedis } = await import(pathToFileURL(join(folder, 'redis-server.mjs')).href);
-      server = await startRedis();
-      redis = new Redis(server.url);
-    });
-
-    afterAll(async () => {
-      redis?.disconnect();
-      await server?.kill();
-    });
-
-    test('lie under the bytes of their fingerprints, and end', async () => {
+    test('follow what redis-cli and the other process change', async () => {
       for (const run of [1, 2]) {
-        const { first, second, broken } = await factsOf(FILE, [], server.url);
-        expect([first, second, broken], `run ${run}`).toEqual([tiers(0, 0, 8), tiers(0, 8, 0), undefined]);
-      }
-      const keys = await redis.keysBuffer('*');
-      expect(keys).toHaveLength(9);
-      for (const key of keys) {
-        expect([key.subarray(0, 10).toString(), key.length]).toEqual(['embedding:', 10 + 32]);
-        expect(await redis.strlen(key)).toBe(256 * 4);
-        const seconds = await redis.ttl(key);
-        expect(seconds).toBeGreaterThan(3600);
-        expect(seconds).toBeLessThanOrEqual(24 * 3600);
+        const facts = await factsOf(FILE, [], url());
+        expect([facts.first, facts.second, facts.gone], `run ${run}`).toEqual([
+          tiers(0, 0, 8),
+          tiers(0, 8, 0),
+          undefined,
+        ]);
+        const untouched = facts.first.vectors[4];
+        for (const { vectors, ...counts } of [facts.changed, facts.changedInSecond]) {
+          expect(vectors).toEqual([0.75, untouched]);
+          expect(counts).toEqual({ l0: 1, redis: 1, model: 0, commands: 1 });
+        }
+        expect(facts.written).toEqual({ l0: 1, redis: 0, model: 0, commands: 0, vectors: [-0.75] });
+        expect(facts.writtenInSecond).toEqual({ l0: 0, redis: 1, model: 0, commands: 1, vectors: [-0.75] });
       }
     });
 
-    test('are computed where Redis holds something else under their key, or is not there', async () => {
-      const keys = await redis.keysBuffer('*');
-      const { vectors } = await factsOf(FILE, ['second'], server.url);
-      for (const key of keys) await redis.set(key, 'not a vector');
-      expect(await factsOf(FILE, ['second'], server.url)).toEqual({ l0: 0, l1: 0, model: 8, vectors });
-      expect(await factsOf(FILE, ['second'], server.url)).toEqual({ l0: 0, l1: 8, model: 0, vectors });
-      const nowhere = join(folder, 'nowhere.sock');
-      expect(await factsOf(FILE, ['second'], nowhere)).toEqual({ l0: 0, l1: 0, model: 8, vectors });
+    test('lie as bytes under the version of the model, and end', async () => {
+      const keys = (await redis().keys('embedding:2026-11:item:*')).sort();
+      expect(keys).toHaveLength(9);
+      for (const key of keys) expect(await redis().strlen(key)).toBe(256 * 4);
+      const seconds = await redis().ttl('embedding:2026-11:item:4');
+      expect(seconds).toBeGreaterThan(3600);
+      expect(seconds).toBeLessThanOrEqual(24 * 3600);
     });
   });
 });
@@ -105,16 +109,42 @@ describe('fraud scores', () => {
 });
 
 describe('a feature store', () => {
-  test('loads what is missing at once, and remembers what is absent', async () => {
+  const served = (l0: number, redis: number, server: number[], missing: number[] = []) =>
+    expect.objectContaining({ l0, redis, server, missing, right: true });
+
+  test('asks its server once for all that is missing, and what is absent no more', async () => {
+    const { first, again, otherService, partly, together } = await factsOf('feature-store.mjs');
+    expect(first).toEqual(served(0, 0, [64]));
+    expect(again).toEqual(served(64, 0, [])); // those without features too
+    expect(again.commands).toBe(0);
+    expect(otherService).toEqual(served(0, 64, []));
+    expect(otherService.commands).toBeLessThanOrEqual(4); // one transaction, not 64
+    expect(partly).toEqual(served(32, 0, [32]));
+    expect(together).toEqual({ server: [32], same: true });
+  });
+
+  test('serves rows that were changed elsewhere, and goes on without its server', async () => {
     const facts = await factsOf('feature-store.mjs');
-    expect(facts.first).toEqual({ queries: [50], hits: 0, absent: 5, right: true });
-    expect(facts.again).toEqual({ queries: [], hits: 50, absent: 5, right: true });
-    expect(facts.partly).toEqual({ queries: [25], hits: 25, absent: 5, right: true });
-    expect(facts.absentAgain).toEqual({ queries: [], hits: 5, absent: 5, right: true });
-    expect(facts.many).toEqual({ queries: [100, 100, 50], hits: 0, absent: 25, right: true });
-    expect(facts.both).toEqual({ queries: [20, 10], same: true });
-    expect(facts.streamed).toEqual({ queries: [], hits: 2, absent: 0, right: true });
-    expect([facts.numbers, facts.refused]).toEqual([true, 'TypeError']);
+    expect(facts.changed).toEqual(served(1, 0, [2]));
+    expect(facts.serverGone).toEqual(served(30, 34, [], [501, 502]));
+    expect(facts.failures).toBe(1);
+    expect(facts.serverBack).toEqual(served(64, 0, [2]));
+  });
+
+  describe('in a Redis that is given', () => {
+    const { url, redis } = useRedis();
+
+    test('lies as rows of float32, with NaN where there is no value', async () => {
+      for (const run of [1, 2])
+        expect((await factsOf('feature-store.mjs', [], url())).first, `run ${run}`).toEqual(served(0, 0, [64]));
+      const row = async (id: number) => {
+        const bytes = (await redis().getBuffer(`user_stats:v3:${id}`))!;
+        return Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(i * 4));
+      };
+      expect(await row(41)).toEqual([6, 9, 1, 41]);
+      expect(await row(4)).toEqual([4, Number.NaN, 1, 4]);
+      expect(await row(10)).toEqual(new Array(4).fill(Number.NaN));
+    });
   });
 });
 
