@@ -15,6 +15,8 @@ export class Flight {
   isFenced = false;
   /** A write of our own closed the fence. It may not be in Redis yet when this flight is sent, so it stays closed. */
   isOverwritten = false;
+  /** Redis was not or could not be asked for it. */
+  isUnknown = false;
   /** The token of our lease, if we have it. */
   lease: string | undefined;
   readonly since = now();

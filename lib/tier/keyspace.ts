@@ -155,11 +155,13 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
   }
 
   override touch(key: Key, options?: { ttl?: Duration }): boolean {
-    const touched = super.touch(key, options);
     const asked = optionsObject('options', options, ['ttl'])['ttl'];
     const ttlMs = asked === undefined ? this.options.ttl : durationOption('options.ttl', asked);
-    if (asked !== undefined || ttlMs !== Number.POSITIVE_INFINITY)
-      this.#tier.writing.expire(key, ttlMs).catch(() => {});
+    if (asked === undefined && ttlMs === Number.POSITIVE_INFINITY) return super.touch(key);
+    // Redis is not told, so L0 does not have the value for longer than before.
+    if (this.#tier.isLocal) return super.touch(key, { ttl: Math.max(1, Math.min(ttlMs, this.#left(key))) });
+    const touched = super.touch(key, options);
+    this.#tier.writing.expire(key, ttlMs).catch(() => {});
     return touched;
   }
 
@@ -179,6 +181,10 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     const stored = this.codec.encode(value);
     native.check(this.handle, [key], undefined, 1);
     return this.#tier.writing.write(key, stored, this.jittered(ttl), cost);
+  }
+
+  #left(key: Key): number {
+    return this.entry(key)?.ttl ?? Number.POSITIVE_INFINITY;
   }
 
   #valueOf(key: Key, stored: Stored): Out | undefined {

@@ -49,6 +49,7 @@ export class L0 {
     lostWrites: 0,
   };
   isClosed = false;
+  #waiting = 0; // what `inOrder` has not sent yet
   readonly #prefixText: string;
   readonly #prefixIsAscii: boolean;
 
@@ -69,6 +70,20 @@ export class L0 {
 
   bytesOf(id: string): Octets {
     return Buffer.concat([this.prefix, Buffer.from(id, 'latin1')]);
+  }
+
+  /**
+   * Sends when the first attempt to connect is over. What is sent keeps its order: also what is asked for after that,
+   * while some of it waits for its turn.
+   */
+  inOrder<T>(send: () => Promise<T>): Promise<T> {
+    const { link } = this.parts;
+    if (!link.isStarting && this.#waiting === 0) return send();
+    this.#waiting++;
+    return link.ready().then(() => {
+      this.#waiting--;
+      return send();
+    });
   }
 
   /** The key that L0 knows; undefined if it cannot have one such. */

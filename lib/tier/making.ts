@@ -103,12 +103,13 @@ export class Making {
   /** Asks the loader, gives what it has, and tells Redis of it. */
   async #ask(flights: readonly Flight[]): Promise<void> {
     const { counts, flights: all, isClosed, parts } = this.#l0;
-    const { leaseMs } = parts.options;
+    const { leaseMs, writes } = parts.options;
     if (isClosed) {
       for (const flight of flights) all.fail(flight, closed());
       return;
     }
-    all.open(flights);
+    // From now on Redis itself refuses what comes too late. Where it is not told, only its pushes can.
+    all.open(flights.filter(({ at }) => writes !== 'local' || !parts.link.isUpFor(at)));
     counts.loaded += flights.length;
     const isLeased = flights.some(({ lease }) => lease !== undefined);
     const timer = isLeased ? setInterval(() => this.#keepLeases(flights, leaseMs), leaseMs / 3) : undefined;
@@ -152,7 +153,8 @@ export class Making {
     const { form, link, options } = parts;
     const isUp = link.isUpFor(flight.at);
     if (options.writes === 'local' || !isUp) {
-      this.#l0.keep(flight, stored, isUp ? ttlMs : Math.min(ttlMs, options.aloneTtlMs));
+      const isAlone = !isUp || flight.isUnknown;
+      this.#l0.keep(flight, stored, isAlone ? Math.min(ttlMs, options.aloneTtlMs) : ttlMs);
       all.end(flight, stored);
       return;
     }

@@ -69,17 +69,19 @@ export class Reading {
   }
 
   async #run(flights: readonly Flight[]): Promise<void> {
-    const { link } = this.#l0.parts;
     try {
       if (this.#l0.isClosed) throw closed();
-      if (link.isStarting) await link.ready();
-      this.#l0.flights.open(flights);
-      const groups = link.groups(flights, ({ at }) => at);
-      const missing = (await Promise.all(groups.map((group) => this.#read(group)))).flat();
+      const missing = (await this.#l0.inOrder(() => this.#readAll(flights))).flat();
       if (missing.length > 0) this.#missing(missing);
     } catch (error) {
       for (const flight of flights) this.#l0.flights.fail(flight, error);
     }
+  }
+
+  #readAll(flights: readonly Flight[]): Promise<(readonly Flight[])[]> {
+    this.#l0.flights.open(flights);
+    const groups = this.#l0.parts.link.groups(flights, ({ at }) => at);
+    return Promise.all(groups.map((group) => this.#read(group)));
   }
 
   /** Asks Redis for keys of one group. Returns the flights for which it has nothing. */
@@ -101,17 +103,14 @@ export class Reading {
             );
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
-      counts.failed += flights.length;
-      return flights;
+      return this.#failed(flights);
     }
     const [values, times] = reply as [Reply, Reply];
-    if (!Array.isArray(values)) {
-      counts.failed += flights.length;
-      return flights;
-    }
+    if (!Array.isArray(values)) return this.#failed(flights);
     const took = now() - sent;
     const missing: Flight[] = [];
     for (const [i, flight] of flights.entries()) {
+      flight.isUnknown = false;
       const bytes = values[i];
       if (!Buffer.isBuffer(bytes)) {
         missing.push(flight);
@@ -123,6 +122,12 @@ export class Reading {
     counts.hits += flights.length - missing.length;
     counts.misses += missing.length;
     return missing;
+  }
+
+  #failed(flights: readonly Flight[]): readonly Flight[] {
+    this.#l0.counts.failed += flights.length;
+    for (const flight of flights) flight.isUnknown = true;
+    return flights;
   }
 
   /** @param left  how long L0 may hold it, in ms */

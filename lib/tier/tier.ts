@@ -42,6 +42,11 @@ export class Tier implements Tracker {
     return this.#l0.prefix;
   }
 
+  /** Redis is only read. */
+  get isLocal(): boolean {
+    return this.#l0.parts.options.writes === 'local';
+  }
+
   get counts(): L0['counts'] & { queued: number } {
     return { ...this.#l0.counts, queued: this.writing.queued };
   }
@@ -91,6 +96,8 @@ export class Tier implements Tracker {
   }
 
   #readAnew(id: string): void {
+    // A value that Redis is yet to be told of is newer than its own, and nothing will tell us that it has changed.
+    if (this.writing.waiting(id) !== undefined) return;
     this.#reading.look(id, this.#l0.keyOf(id)!, false).catch(() => {});
   }
 }

@@ -34,6 +34,7 @@ export class WriteQueue {
   readonly #sender: WriteSender;
   readonly #writes = new Map<string, QueuedWrite>();
   readonly #aside = new Map<string, QueuedWrite>();
+  readonly #sent = new Map<string, QueuedWrite>();
   readonly #waiting: (() => void)[] = [];
   #sending = 0;
   #isDraining = false;
@@ -56,13 +57,20 @@ export class WriteQueue {
     return true;
   }
 
+  /** What Redis has not confirmed of this key. */
   get(id: string): Buffer | undefined {
-    return (this.#writes.get(id) ?? this.#aside.get(id))?.bytes;
+    return (this.#writes.get(id) ?? this.#aside.get(id) ?? this.#sent.get(id))?.bytes;
   }
 
   delete(id: string): void {
-    this.#writes.delete(id);
-    this.#aside.delete(id);
+    for (const writes of [this.#writes, this.#aside, this.#sent]) writes.delete(id);
+  }
+
+  /** Gives a write another time to live. False: none waits for this key. */
+  expire(id: string, ttlMs: number): boolean {
+    const writes = [this.#writes, this.#aside].find((all) => all.has(id));
+    writes?.set(id, { ...writes.get(id)!, ttlMs });
+    return writes !== undefined;
   }
 
   /** A server answers again. */
@@ -98,11 +106,13 @@ export class WriteQueue {
 
   #send(write: QueuedWrite): void {
     this.#sending++;
+    this.#sent.set(write.id, write);
     void this.#sender
       .send(write)
       .catch(() => {})
       .finally(() => {
         this.#sending--;
+        if (this.#sent.get(write.id) === write) this.#sent.delete(write.id);
         this.drain();
         this.#tell();
       });

@@ -97,16 +97,19 @@ export class Writing {
     if (this.#l0.parts.options.writes === 'local') return Promise.resolve();
     const id = idOf(key);
     this.#begin(id); // what is being read comes with the time that was left before
+    if (this.#queue?.expire(id, ttlMs)) return Promise.resolve(); // it goes with the value
     const at = this.#l0.at(id);
     const command = ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs)];
     const sent = this.#send(key, command, 0);
-    if (this.#l0.delete(key) && this.#queue?.get(id) === undefined) this.#look(id);
+    if (this.#l0.delete(key)) this.#look(id);
     return sent;
   }
 
   /** Ends when Redis has all writes that wait, or when they cannot be told. */
   async flushed(): Promise<void> {
-    await this.#queue?.flushed();
+    if (this.#queue === undefined) return;
+    await this.#l0.inOrder(() => Promise.resolve());
+    await this.#queue.flushed();
   }
 
   /** A server is up that was not. */
@@ -131,11 +134,9 @@ export class Writing {
       this.#lost(key);
       return failedWrite('too many writes wait for Redis');
     }
-    const { link } = this.#l0.parts;
     this.#bytes += bytes;
     try {
-      if (link.isStarting) await link.ready();
-      await link.call(command[1]!, command);
+      await this.#l0.inOrder(() => this.#l0.parts.link.call(command[1]!, command));
       this.#l0.counts.writes++;
     } catch (error) {
       this.#lost(key);

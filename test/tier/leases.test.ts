@@ -4,7 +4,7 @@ import path from 'node:path';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type Key, utf8 } from 'zerohop';
 import { until } from '../fixtures/opened.js';
-import { openOver, useRedis } from '../fixtures/upstream.js';
+import { held, openOver, useRedis } from '../fixtures/upstream.js';
 
 const redis = useRedis();
 beforeEach(async () => {
@@ -140,23 +140,14 @@ test('a key without a value, or whose loader fails, leaves no lease behind', asy
 });
 
 test('a value that is not stored, because its key changed meanwhile, leaves no lease behind', async () => {
-  let finish!: () => void;
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  let isAsked = false;
-  const loader = async (keys: Key[]) => {
-    isAsked = true;
-    await finished;
-    return keys.map(String);
-  };
+  const { loader, asked, finish } = held();
   const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader, lease: '1m' } });
   const loading = texts.load('a');
-  await until(() => isAsked);
+  await until(() => asked.length === 1);
   await redis.other.set('t:a', 'theirs');
   await until(() => texts.stats().upstream.invalidations > 0);
   finish();
-  expect(await loading).toBe('a');
+  expect(await loading).toBe('made of a');
   await texts.load('b'); // what the link sends comes in order
   expect(await redis.other.exists('zerohop:lease:{t:a}')).toBe(0);
   expect(await redis.other.get('t:a')).toBe('theirs');
@@ -171,6 +162,18 @@ test('a key that holds no string is one without a value: the loader is asked, an
   expect(texts.stats().upstream).toMatchObject({ misses: 1, waited: 0 }); // Redis is not asked again and again
   expect(await redis.other.type('t:a')).toBe('hash');
   expect(await redis.other.exists('zerohop:lease:{t:a}')).toBe(0);
+});
+
+test('a lease lies in the slot of its value, and a key that can have none is made without', async () => {
+  const { loader, finish } = held();
+  const texts = openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader, lease: '1m' } });
+  const loading = texts.loadMany(['a', 'b{c}d', '{}', 'e}', Buffer.from('{\xff}', 'latin1')]);
+  await until(() => texts.stats().upstream.loaded === 5);
+  const leases = await redis.other.keys('zerohop:lease:*');
+  expect(leases.slice().sort()).toEqual(['zerohop:lease:t:b{c}d', 'zerohop:lease:t:{\ufffd}', 'zerohop:lease:{t:a}']);
+  finish();
+  expect(await loading).toHaveLength(5);
+  await until(() => texts.stats().upstream.writes === 5);
 });
 
 test('what a lease stored is in L0 too', async () => {
