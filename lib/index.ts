@@ -37,6 +37,7 @@ export {
   type Verify,
 } from './cache/options.js';
 export type { CacheStats, KeyspaceStats } from './cache/stats.js';
+export type { UpstreamCounts, UpstreamTotals } from './cache/upstreams.js';
 export { float16, float32, float64, int8, int16, int32, type VectorCodec } from './cache/vectors.js';
 export {
   type Computation,

@@ -23,6 +23,7 @@ import {
 } from './options.js';
 import { prepareRooms } from './rooms.js';
 import { type CacheStats, cacheStatsOf } from './stats.js';
+import { upstreamTotals } from './upstreams.js';
 
 /** Of a keyspace's name: a model's has its name, version and scope in it, as JSON. */
 const NAME_BYTES_MAX = 16 * 1024;
@@ -146,7 +147,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 
   override stats(): CacheStats {
-    return cacheStatsOf(native.stats(this.handle));
+    const upstream = upstreamTotals(this);
+    return { ...cacheStatsOf(native.stats(this.handle)), ...(upstream && { upstream }) };
   }
 
   /**

@@ -1,5 +1,6 @@
 // stats.ts: the counts and sizes that users see.
 import { type NativeCounts, type NativeStats, native } from '../addon/native.js';
+import type { UpstreamTotals } from './upstreams.js';
 
 /** Counts of one keyspace since the cache was made, by all threads. */
 export interface KeyspaceStats {
@@ -82,6 +83,8 @@ export interface CacheStats extends KeyspaceStats {
   exposurePriceNs: number;
   evicting: boolean;
   backend: 'shared' | 'array' | 'copy';
+  /** What Redis behind the keyspaces of this handle was asked; absent if no keyspace has one. */
+  upstream?: UpstreamTotals;
 }
 
 export function spaceStatsOf(raw: NativeCounts): KeyspaceStats {

@@ -72,7 +72,7 @@ interface Stats {
   /** Of the models of the thread that serves. */
   readonly ledger?: LedgerSnapshot;
   /** What stands behind the cache. */
-  readonly upstreams?: readonly Omit<UpstreamState, 'buckets'>[];
+  readonly upstreams?: readonly Omit<UpstreamState, 'buckets' | 'counts'>[];
 }
 
 interface Status {

@@ -22,7 +22,7 @@ function ledgerOf(cache: Cache): LedgerSnapshot | undefined {
 
 /** Undefined: nothing stands behind the cache. */
 function upstreams(cache: Cache): object[] | undefined {
-  const all = upstreamsOf(cache).map(({ buckets: _, ...state }) => state);
+  const all = upstreamsOf(cache).map(({ buckets: _, counts: __, ...state }) => state);
   return all.length === 0 ? undefined : all;
 }
 

@@ -2,7 +2,8 @@
 // table, which a test compares.
 //
 // Names follow Prometheus: base units (seconds, bytes), `_total` for counters. Labels are few and their values bounded:
-// names of caches, keyspaces, models, servers and commands, or words from this file. Keys and tenants are none of them.
+// names of caches, keyspaces, models, servers, upstreams and commands, or words from this file. Keys and tenants are
+// none of them.
 
 export interface Metric {
   readonly name: string;
@@ -21,6 +22,7 @@ const KEYSPACE = ['cache', 'keyspace'] as const;
 const MODEL = ['cache', 'model'] as const;
 const CACHE = ['cache'] as const;
 const SERVER = ['cache', 'server'] as const;
+const UPSTREAM = ['cache', 'upstream'] as const;
 
 function metrics<Name extends string>(
   list: Record<Name, Omit<Metric, 'name'> & { name?: never }>,
@@ -76,6 +78,20 @@ export const METRICS = metrics({
   server_received_bytes_total: counter('Bytes that clients sent.', SERVER),
   server_sent_bytes_total: counter('Bytes that clients were sent.', SERVER),
   server_command_duration_seconds: histogram('How long commands took.', [...SERVER, 'command']),
+
+  upstream_up: gauge('Whether Redis behind the cache answers: 1 or 0.', UPSTREAM),
+  upstream_lookups_total: counter('Keys that Redis had, had not, or could not be asked for.', [...UPSTREAM, 'result']),
+  upstream_loaded_total: counter('Keys that the loader was asked for.', UPSTREAM),
+  upstream_waited_total: counter("Keys that waited for another process's loader.", UPSTREAM),
+  upstream_fenced_total: counter('Values that were not stored, because their key changed meanwhile.', UPSTREAM),
+  upstream_writes_total: counter('Writes that Redis has, or may not have.', [...UPSTREAM, 'result']),
+  upstream_queued_writes: gauge('Writes that wait for Redis.', UPSTREAM),
+  upstream_commands_total: counter('Commands that Redis was sent.', UPSTREAM),
+  upstream_errors_total: counter('Replies that were late, or errors.', [...UPSTREAM, 'reason']),
+  upstream_connections_total: counter('Connections that were made.', UPSTREAM),
+  upstream_outages_total: counter('Connections that were lost.', UPSTREAM),
+  upstream_invalidations_total: counter('Keys that Redis told of, because others changed them.', UPSTREAM),
+  upstream_flushes_total: counter('Times that Redis told of all keys.', UPSTREAM),
 });
 
 export type MetricName = keyof typeof METRICS;

@@ -10,6 +10,7 @@ import { setImmediate } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
 import { type CacheStats, cacheStatsOf } from '../cache/stats.js';
+import { upstreamsOf } from '../cache/upstreams.js';
 import { ledgersOf } from '../model/attach.js';
 import type { Ledger } from '../model/ledger.js';
 import { type Server, serversOf } from '../resp/serve.js';
@@ -92,6 +93,7 @@ export class Source {
     const cache = this.#cache.deref();
     if (cache === undefined) return;
     for (const server of serversOf(cache)) families.putServer(this.name, server);
+    families.putUpstreams(this.name, upstreamsOf(cache));
   }
 
   #ledgers(): Iterable<Ledger> {

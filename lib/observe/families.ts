@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CacheStats } from '../cache/stats.js';
+import { sumOf, type UpstreamState } from '../cache/upstreams.js';
 import type { Server } from '../resp/serve.js';
 import { type Family, METRICS, type MetricName, PLAIN_RESULTS, RESULTS, type Sample, timesOf } from './catalog.js';
 import type { ModelRow, Row } from './keyspaces.js';
@@ -89,6 +90,32 @@ export class Families {
     this.#add('server_sent_bytes_total', of, stats.bytesOut);
     for (const [command, times] of server.times())
       this.#add('server_command_duration_seconds', [...of, command], timesOf(times));
+  }
+
+  /** Those of one name are one: they differ in options only. */
+  putUpstreams(cache: string, states: readonly UpstreamState[]): void {
+    for (const name of new Set(states.map((state) => printable(state.name)))) {
+      const alike = states.filter((state) => printable(state.name) === name);
+      const counts = sumOf(alike.flatMap((state) => state.counts ?? []));
+      const of = [cache, name];
+      this.#add('upstream_up', of, alike.every(({ healthy }) => healthy) ? 1 : 0);
+      this.#add('upstream_lookups_total', [...of, 'hit'], counts.hits);
+      this.#add('upstream_lookups_total', [...of, 'miss'], counts.misses);
+      this.#add('upstream_lookups_total', [...of, 'failed'], counts.failed);
+      this.#add('upstream_loaded_total', of, counts.loaded);
+      this.#add('upstream_waited_total', of, counts.waited);
+      this.#add('upstream_fenced_total', of, counts.fenced);
+      this.#add('upstream_writes_total', [...of, 'confirmed'], counts.writes);
+      this.#add('upstream_writes_total', [...of, 'lost'], counts.lostWrites);
+      this.#add('upstream_queued_writes', of, counts.queued);
+      this.#add('upstream_commands_total', of, counts.commands);
+      this.#add('upstream_errors_total', [...of, 'late'], counts.late);
+      this.#add('upstream_errors_total', [...of, 'refused'], counts.refused);
+      this.#add('upstream_connections_total', of, counts.connects);
+      this.#add('upstream_outages_total', of, counts.outages);
+      this.#add('upstream_invalidations_total', of, counts.invalidations);
+      this.#add('upstream_flushes_total', of, counts.flushes);
+    }
   }
 
   #add(name: MetricName, labels: readonly string[], value: Sample['value']): void {

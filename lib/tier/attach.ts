@@ -10,7 +10,7 @@ import type { Cache } from '../cache/cache.js';
 import type { Lifetime } from '../cache/options.js';
 import { addKeyspaceRoom, addRoom, type KeyspaceFacts } from '../cache/rooms.js';
 import { unreadableValue } from '../cache/unreadable.js';
-import { addUpstreams, type UpstreamState } from '../cache/upstreams.js';
+import { addUpstreams, sumOf, type UpstreamState } from '../cache/upstreams.js';
 import { formOf } from './forms.js';
 import { TieredKeyspace } from './keyspace.js';
 import type { Link } from './link.js';
@@ -113,14 +113,15 @@ class Upstreams {
     return tier;
   }
 
-  /** For the dashboard. */
   states(): UpstreamState[] {
-    return Array.from(this.#links.values(), ({ shown, isUp, state, counts }) => ({
-      name: shown,
-      healthy: isUp,
-      state,
-      requests: counts.commands,
-      errors: counts.late + counts.refused,
+    const tiers = Array.from(this.#tiers.values(), ({ tier }) => tier);
+    return Array.from(this.#links.values(), (link) => ({
+      name: link.shown,
+      healthy: link.isUp,
+      state: link.state,
+      requests: link.counts.commands,
+      errors: link.counts.late + link.counts.refused,
+      counts: sumOf([link.counts, ...tiers.filter((tier) => tier.link === link).map((tier) => tier.counts)]),
     }));
   }
 

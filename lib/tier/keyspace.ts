@@ -7,37 +7,14 @@ import { elementCount } from '../cache/codecs.js';
 import type { Key, Keys } from '../cache/keys.js';
 import { type CheckedSetOptions, type SetOptions, setOptions } from '../cache/options.js';
 import type { KeyspaceStats } from '../cache/stats.js';
+import type { UpstreamCounts } from '../cache/upstreams.js';
 import type { Stored } from './flights.js';
 import type { Tier } from './tier.js';
 
-/** Counts of what lies behind a keyspace, of this thread. */
-export interface UpstreamStats {
+/** Counts of what lies behind a keyspace, of this thread. Those of the link are of all keyspaces with this Redis. */
+export interface UpstreamStats extends UpstreamCounts {
   /** Whether Redis is used. `'down'`: loads go to the loader, and L0 was emptied. */
   state: 'idle' | 'connecting' | 'up' | 'down' | 'closed';
-  /** Keys that Redis had, and had not. */
-  hits: number;
-  misses: number;
-  /** Keys that the loader was asked for; and that waited for the loader of another process. */
-  loaded: number;
-  waited: number;
-  /** Keys that Redis was not or could not be asked for. */
-  failed: number;
-  /** Values that were not stored in L0, because their key changed while they were read. */
-  fenced: number;
-  /** Writes that Redis confirmed; that it may not have; and that wait (`writes: 'behind'`). */
-  writes: number;
-  lostWrites: number;
-  queued: number;
-  /** Commands that were sent; replies that were late, or an error. Of all keyspaces with this Redis. */
-  commands: number;
-  late: number;
-  refused: number;
-  /** Connections that were made, and that were lost. Likewise. */
-  connects: number;
-  outages: number;
-  /** Keys that Redis told of, because others changed them; and flushes. Likewise. */
-  invalidations: number;
-  flushes: number;
 }
 
 /** Counts of a keyspace and of what lies behind it. */

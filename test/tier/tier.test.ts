@@ -1,8 +1,11 @@
 // What lies behind a keyspace: Redis, and behind that a loader.
-import { beforeEach, describe, expect, test } from 'vitest';
+import { Registry } from 'prom-client';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { bytes, float32, json, type Key, number, utf8 } from 'zerohop';
+import { registerMetrics } from 'zerohop/metrics';
 import { Recorder } from '../../dist/observe/snapshot.js';
 import { errorOf, turn, until } from '../fixtures/opened.js';
+import { samplesOf } from '../fixtures/promtool.js';
 import { openOver, useRedis } from '../fixtures/upstream.js';
 
 const redis = useRedis();
@@ -381,6 +384,36 @@ describe('an upstream', () => {
       errorOf(() => cache.keyspace('u', { codec: utf8, upstream: { url: redis.url, loader: 1 as never } })).code,
     ).toBe('ERR_INVALID_ARG_TYPE');
   });
+});
+
+test('the cache counts over all its keyspaces with Redis, and tells Prometheus', async () => {
+  const cache = openOver(redis.url);
+  expect(cache.stats().upstream).toBeUndefined(); // no keyspace has it
+  const loader = (keys: Key[]) => keys.map(String);
+  const one = cache.keyspace('one', { codec: utf8, upstream: { loader, lease: false } });
+  const other = cache.keyspace('other', { codec: utf8, upstream: true });
+  const own = cache.keyspace('own', { codec: utf8, upstream: redis.url }); // a connection of its own
+  await redis.other.set('other:b', 'x');
+  await redis.told();
+  await one.load('a');
+  await other.loadMany(['b', 'c']);
+  await own.setAsync('d', 'x');
+  await until(() => one.stats().upstream.writes === 1);
+  const upstream = cache.stats().upstream!;
+  expect(upstream).toMatchObject({
+    ...{ upstreams: 2, healthy: 2, connects: 2, outages: 0, late: 0, refused: 0, flushes: 0 },
+    ...{ hits: 1, misses: 2, loaded: 1, waited: 0, failed: 0, writes: 2, lostWrites: 0, queued: 0 },
+  });
+  expect(upstream.commands).toBe(one.stats().upstream.commands + own.stats().upstream.commands);
+  const registry = new Registry();
+  onTestFinished(registerMetrics(cache, registry, { name: 'c' }));
+  const shown = samplesOf(await registry.metrics());
+  const labels = `cache="c",upstream="${redis.url}"`;
+  expect(shown.get(`zerohop_upstream_up{${labels}}`)).toBe(1);
+  expect(shown.get(`zerohop_upstream_lookups_total{${labels},result="hit"}`)).toBe(1);
+  expect(shown.get(`zerohop_upstream_lookups_total{${labels},result="miss"}`)).toBe(2);
+  expect(shown.get(`zerohop_upstream_writes_total{${labels},result="confirmed"}`)).toBe(2);
+  expect(shown.get(`zerohop_upstream_connections_total{${labels}}`)).toBe(2);
 });
 
 test('the dashboard is told how Redis does', async () => {
