@@ -95,6 +95,7 @@ export type {
   UpstreamOptions,
 } from './tier/options.js';
 export type { UpstreamClient } from './tier/redis.js';
+export type { SentinelOptions, UpstreamPlace } from './tier/targets.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {
   EmbeddingTable,

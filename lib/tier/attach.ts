@@ -17,7 +17,7 @@ import type { Link } from './link.js';
 import {
   type CheckedTier,
   type CustomTieredKeyspaceOptions,
-  linkMaker,
+  LINK_DEFAULTS,
   type TieredKeyspaceOptions,
   tierOptions,
   type Upstream,
@@ -58,14 +58,14 @@ class Upstreams {
     this.#makeLink = makeLink;
   }
 
-  link(place: CheckedTier['place']): Link {
-    let link = this.#links.get(place);
+  link(target: CheckedTier['target']): Link {
+    let link = this.#links.get(target?.key);
     if (link === undefined) {
-      const make = place === undefined ? this.#makeLink : linkMaker('options.upstream', place);
+      const make = target === undefined ? this.#makeLink : () => target.link(LINK_DEFAULTS);
       if (make === undefined)
-        throw typeError('options.upstream', 'url or client, because `open` was given no upstream', true);
+        throw typeError('options.upstream', 'a place such as url, because `open` was given no upstream', true);
       link = make();
-      this.#links.set(place, link);
+      this.#links.set(target?.key, link);
     }
     return link;
   }
@@ -84,7 +84,7 @@ class Upstreams {
       return known.tier;
     }
     const prefix = options.prefix ?? (scope === '' ? `${name}:` : `${JSON.stringify([name, scope])}:`);
-    const link = this.link(options.place);
+    const link = this.link(options.target);
     for (const { tier } of this.#tiers.values()) {
       const other = tier.prefix.toString();
       const own = link.keyPrefix + prefix;
@@ -137,7 +137,9 @@ class Upstreams {
 }
 
 function sameOptions(one: OpenTier['options'], other: OpenTier['options']): boolean {
-  return (Object.keys(one) as (keyof OpenTier['options'])[]).every((option) => one[option] === other[option]);
+  return (Object.keys(one) as (keyof OpenTier['options'])[]).every((option) =>
+    option === 'target' ? one.target?.key === other.target?.key : one[option] === other[option],
+  );
 }
 
 const all = new WeakMap<object, Upstreams>();

@@ -34,8 +34,8 @@ export class ConnectionCounts {
   flushes = 0;
 }
 
-/** Why a call had no reply. */
-export type LinkFailure = 'late' | 'down' | 'refused';
+/** Why a call had no reply. `apart`: its keys are in two servers for now, so that only one at a time can be asked for. */
+export type LinkFailure = 'late' | 'down' | 'refused' | 'apart';
 
 export class LinkError extends Error {
   constructor(
@@ -259,6 +259,8 @@ export class Connection {
   async #beat(): Promise<void> {
     if (this.#heard) this.#heard = false;
     else await this.#probe();
+    const reason = await this.#place.moved?.();
+    if (reason !== undefined) this.#lose(reason);
   }
 
   #invalidated(key: Buffer | null): void {

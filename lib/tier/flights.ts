@@ -66,6 +66,10 @@ export class Flights {
     this.#flights.clear();
   }
 
+  fenceSome(isGone: (at: Argument) => boolean): void {
+    for (const { id, at, isOverwritten } of this.#flights.values()) if (isGone(at)) this.fence(id, isOverwritten);
+  }
+
   /** What these flights find from now on counts, unless somebody looks for the key anew: then that one stores. */
   open(flights: readonly Flight[]): void {
     for (const flight of flights) {

@@ -2,14 +2,15 @@
 //
 // The parts of a tier (reading.ts, making.ts, writing.ts) share it.
 
-import { native } from '../addon/native.js';
+import { native, SCAN_PARTS } from '../addon/native.js';
 import { CacheError } from '../base/errors.js';
+import { setImmediate } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
 import type { Lifetime } from '../cache/options.js';
 import { storeBytes } from '../cache/stored.js';
 import { type Flight, Flights } from './flights.js';
 import type { Form } from './forms.js';
-import { isAscii, keyOf, redisKeyOf } from './keys.js';
+import { idOf, isAscii, keyOf, redisKeyOf } from './keys.js';
 import type { Link, Tracker } from './link.js';
 import type { CheckedTier } from './options.js';
 import type { Argument, Octets } from './redis.js';
@@ -113,6 +114,15 @@ export class L0 {
   forgetAll(): void {
     this.flights.fenceAll();
     if (!this.isClosed) native.clear(this.parts.handle);
+  }
+
+  /** As `forgetAll`, for the keys of which `isGone` says so. Others can work between two parts of L0. */
+  async forgetSome(isGone: (at: Argument) => boolean): Promise<void> {
+    this.flights.fenceSome(isGone);
+    for (let part = 0; part < SCAN_PARTS && !this.isClosed; ++part) {
+      for (const key of native.scan(this.parts.handle, part)) if (isGone(this.at(idOf(key)))) this.delete(key);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 }
 

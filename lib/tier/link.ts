@@ -21,6 +21,13 @@ export interface Tracker {
   changed(key: Octets): void;
   /** Every key may have changed. */
   forgetAll(): void;
+  /**
+   * The keys for which `isGone` says so may have changed. They are forgotten bit by bit, and nothing is stored that was
+   * read until now. Ends when that is done. Never rejects.
+   *
+   * @param isGone  is given a key with the prefix
+   */
+  forgetSome(isGone: (at: Argument) => boolean): Promise<void>;
   /** A server is up, or is no more. */
   turned(up: boolean): void;
 }
@@ -129,11 +136,7 @@ export abstract class Link implements PeerOwner {
   }
 
   up(_peer: Peer): void {
-    if (this.isUp && this.#isDegraded) {
-      this.#isDegraded = false;
-      this.#publish(false, 'it answers again');
-    }
-    for (const tracker of this.#trackers) tracker.turned(true);
+    this.serves();
   }
 
   lost(_peer: Peer, reason: string, wasUp: boolean): void {
@@ -153,6 +156,19 @@ export abstract class Link implements PeerOwner {
 
   protected forgetAll(): void {
     for (const tracker of this.#trackers) tracker.forgetAll();
+  }
+
+  protected async forgetSome(isGone: (at: Argument) => boolean): Promise<void> {
+    await Promise.all(Array.from(this.#trackers, (tracker) => tracker.forgetSome(isGone)));
+  }
+
+  /** Keys can be asked for that could not be before. */
+  protected serves(): void {
+    if (this.isUp && this.#isDegraded) {
+      this.#isDegraded = false;
+      this.#publish(false, 'it answers again');
+    }
+    for (const tracker of this.#trackers) tracker.turned(true);
   }
 
   /** Redis is not used, or not all of it. */

@@ -12,15 +12,11 @@ import {
 import type { Key } from '../cache/keys.js';
 import type { CustomKeyspaceOptions, KeyspaceOptions } from '../cache/options.js';
 import type { Link, LinkOptions } from './link.js';
-import { isClient, placeOf, type UpstreamClient } from './redis.js';
-import { ServerLink } from './server-link.js';
+import { isClient, type UpstreamClient } from './redis.js';
+import { givenTarget, PLACE_OPTIONS, type Target, targetOf, type UpstreamPlace } from './targets.js';
 
 /** Redis, as `open` is told of it. */
-export interface UpstreamOptions {
-  /** `redis://[[user]:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:/path`. The port: 6379. */
-  url?: string;
-  /** A client of node-redis (`redis` 6), in place of `url`. It is not used itself: its options are, for another one. */
-  client?: UpstreamClient;
+export interface UpstreamOptions extends UpstreamPlace {
   /** How long a reply may take. Default 1 s. One that is later is dropped, and the load goes to its loader. */
   timeout?: Duration;
   /** How long connecting may take, with everything until keys are tracked. Default 2 s. */
@@ -32,7 +28,7 @@ export interface UpstreamOptions {
   heartbeat?: Duration;
 }
 
-/** Where Redis is: a URL, a client of node-redis, or either with options. */
+/** Where Redis is: a URL, a client of node-redis, or options. */
 export type Upstream = string | UpstreamClient | UpstreamOptions;
 
 /** What a {@link Loader} is told beside the keys. */
@@ -49,12 +45,8 @@ export type Loader<In> = (
   context: LoadContext,
 ) => readonly (In | undefined | null)[] | PromiseLike<readonly (In | undefined | null)[]>;
 
-/** What a keyspace has behind it. */
-export interface TierOptions<In> {
-  /** Redis of this keyspace. Default: the cache's `upstream`. */
-  url?: string;
-  /** A client of node-redis, in place of `url`. */
-  client?: UpstreamClient;
+/** What a keyspace has behind it. Without a place of its own: the cache's `upstream`. */
+export interface TierOptions<In> extends UpstreamPlace {
   /** What a key is called in Redis: this, and the key. Default: the keyspace's name and `:`. */
   prefix?: string;
   /** Makes what neither L0 nor Redis has. Without it, such a load gives undefined. */
@@ -91,8 +83,8 @@ export interface CheckedTier {
   readonly writes: 'through' | 'behind' | 'local';
   readonly queue: number;
   readonly aloneTtlMs: number;
-  /** Of the keyspace's own Redis; undefined: the cache's. */
-  readonly place: string | UpstreamClient | undefined;
+  /** The keyspace's own Redis; undefined: the cache's. */
+  readonly target: Target | undefined;
 }
 
 export interface TieredKeyspaceOptions<In, Out, Own> extends KeyspaceOptions<In, Out, Own> {
@@ -104,9 +96,10 @@ export interface CustomTieredKeyspaceOptions<T> extends CustomKeyspaceOptions<T>
   upstream: true | string | UpstreamClient | TierOptions<T>;
 }
 
-const UPSTREAM_OPTIONS = ['url', 'client', 'timeout', 'connectTimeout', 'heartbeat'] as const;
+const UPSTREAM_OPTIONS = [...PLACE_OPTIONS, 'timeout', 'connectTimeout', 'heartbeat'] as const;
 const TIER_OPTIONS = [
-  ...['url', 'client', 'prefix', 'loader', 'loaderTimeout', 'lease', 'writes', 'queue', 'aloneTtl'],
+  ...PLACE_OPTIONS,
+  ...['prefix', 'loader', 'loaderTimeout', 'lease', 'writes', 'queue', 'aloneTtl'],
 ] as const;
 const WRITES = ['through', 'behind', 'local'] as const;
 
@@ -115,7 +108,7 @@ const PREFIX_BYTES_MAX = 1024;
 const TIMEOUT_MAX_MS = 600_000;
 const QUEUE_MAX = 10_000_000;
 
-const DEFAULTS: LinkOptions = { timeoutMs: 1000, connectTimeoutMs: 2000, heartbeatMs: 1000 };
+export const LINK_DEFAULTS: LinkOptions = { timeoutMs: 1000, connectTimeoutMs: 2000, heartbeatMs: 1000 };
 
 /** How long to wait, finite. */
 function waitOption(name: string, value: unknown, otherwise: number): number {
@@ -127,29 +120,23 @@ function waitOption(name: string, value: unknown, otherwise: number): number {
 /** What `open` was given as `upstream`: makes the link to it; undefined if it was given nothing. */
 export function upstreamOption(value: unknown): (() => Link) | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'string' || isClient(value)) return linkMaker('options.upstream', value, DEFAULTS);
+  if (typeof value === 'string' || isClient(value)) {
+    const target = targetOf('options.upstream', value);
+    return () => target.link(LINK_DEFAULTS);
+  }
   const given = optionsObject('options.upstream', value, UPSTREAM_OPTIONS);
   const options: LinkOptions = {
-    timeoutMs: waitOption('options.upstream.timeout', given['timeout'], DEFAULTS.timeoutMs),
-    connectTimeoutMs: waitOption('options.upstream.connectTimeout', given['connectTimeout'], DEFAULTS.connectTimeoutMs),
-    heartbeatMs: waitOption('options.upstream.heartbeat', given['heartbeat'], DEFAULTS.heartbeatMs),
+    timeoutMs: waitOption('options.upstream.timeout', given['timeout'], LINK_DEFAULTS.timeoutMs),
+    connectTimeoutMs: waitOption(
+      'options.upstream.connectTimeout',
+      given['connectTimeout'],
+      LINK_DEFAULTS.connectTimeoutMs,
+    ),
+    heartbeatMs: waitOption('options.upstream.heartbeat', given['heartbeat'], LINK_DEFAULTS.heartbeatMs),
   };
-  const place = givenPlace('options.upstream', given);
-  if (place === undefined) throw typeError('options.upstream', 'an object with url or client', value);
-  return linkMaker('options.upstream', place, options);
-}
-
-export function linkMaker(name: string, place: string | UpstreamClient, options: LinkOptions = DEFAULTS): () => Link {
-  const checked = placeOf(name, place);
-  return () => new ServerLink(checked, options);
-}
-
-function givenPlace(name: string, given: Record<string, unknown>): string | UpstreamClient | undefined {
-  const { url, client } = given;
-  if (url !== undefined && client !== undefined) throw typeError(name, 'either url or client, not both', client);
-  if (client !== undefined && !isClient(client)) throw typeError(`${name}.client`, 'a client of node-redis', client);
-  if (url !== undefined && typeof url !== 'string') throw typeError(`${name}.url`, 'a string', url);
-  return client ?? url;
+  const target = givenTarget('options.upstream', given);
+  if (target === undefined) throw typeError('options.upstream', `an object with ${PLACE_OPTIONS.join(' or ')}`, value);
+  return () => target.link(options);
 }
 
 /** @internal */
@@ -167,6 +154,6 @@ export function tierOptions(value: unknown): CheckedTier {
     writes: choiceOption(`${name}.writes`, writes, WRITES),
     queue: countOption(`${name}.queue`, queue, 1, QUEUE_MAX),
     aloneTtlMs: waitOption(`${name}.aloneTtl`, given['aloneTtl'], 5_000),
-    place: direct ? (value as string | UpstreamClient) : givenPlace(name, given),
+    target: direct ? targetOf(name, value as string | UpstreamClient) : givenTarget(name, given),
   };
 }

@@ -103,6 +103,8 @@ export class Reading {
             );
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
+      if (error.failure === 'apart' && flights.length > 1)
+        return (await Promise.all(flights.map((flight) => this.#read([flight])))).flat();
       return this.#failed(flights);
     }
     const [values, times] = reply as [Reply, Reply];

@@ -1,13 +1,11 @@
-// redis.ts: what is used of node-redis, and how its clients are made.
+// redis.ts: what is used of node-redis.
 //
-// A link makes a client for each connection, and drops it when the connection fails: node-redis neither reconnects by
-// itself nor queues commands meanwhile. Its own client-side cache stays off. What Redis says of changed keys comes by
-// the event `invalidate`, in the turn in which its bytes are read.
+// A connection has a client of its own, which is dropped when it fails: node-redis neither reconnects by itself nor
+// queues commands meanwhile. Its own client-side cache stays off. What Redis says of changed keys comes by the event
+// `invalidate`, in the turn in which its bytes are read.
 
 import { CacheError } from '../base/errors.js';
 import { memberOf } from '../base/kinds.js';
-import { typeError } from '../base/options.js';
-import { REDIS_PORT, serverPlace } from '../resp/url.js';
 
 /** A Buffer. Users of these types need not have those of Node, which know the name. */
 export type Octets = typeof globalThis extends { Buffer: { isBuffer(value: unknown): value is infer Of } }
@@ -16,12 +14,12 @@ export type Octets = typeof globalThis extends { Buffer: { isBuffer(value: unkno
 export type Argument = string | Octets;
 export type Reply = Octets | string | number | bigint | null | Error | Reply[];
 
-/** What is used of a client of node-redis. Every `createClient()` of `redis` 6 is one. */
+/** What is used of a client of node-redis 6: of `createClient`, `createCluster` or `createSentinel`. */
 export interface UpstreamClient {
   // biome-ignore lint/suspicious/noExplicitAny: node-redis declares types of its own here, which depend on its options
   duplicate(overrides?: any): any;
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  sendCommand(args: any, options?: any): Promise<any>;
+  sendCommand(...args: any[]): Promise<any>;
 }
 
 /** A client of ours, for one connection. @internal */
@@ -33,7 +31,7 @@ export interface RedisClient {
   on(event: string, listener: (argument: never) => void): unknown;
 }
 
-/** Where Redis is, and how a client of it is made. @internal */
+/** One server, and how a client of it is made. @internal */
 export interface RedisPlace {
   /** For messages: without a password. */
   readonly shown: string;
@@ -41,6 +39,10 @@ export interface RedisPlace {
   readonly keyPrefix: string;
   make(connectTimeoutMs: number): RedisClient | Promise<RedisClient>;
   readonly probe: Probe;
+  /** Looks whether another server is in its place by now, and why; undefined: it is not. Never rejects. */
+  moved?(): Promise<string | undefined>;
+  /** Ends what `make` and `moved` keep. */
+  close?(): void;
 }
 
 /** A question that a server answers at once. @internal */
@@ -60,93 +62,63 @@ export const AS_BYTES: { readonly typeMapping: Readonly<Record<number, unknown>>
   typeMapping: { [RESP_BLOB_STRING]: Buffer },
 };
 
-/** What every client of ours has in its own way, whatever the user's has. */
-const OURS = {
-  RESP: 3,
-  emitInvalidate: true,
-  clientSideCache: undefined,
-  disableOfflineQueue: true,
-  commandsQueueMaxLength: COMMANDS_MAX,
-  pingInterval: 0,
-  maintNotifications: 'disabled',
-  commandOptions: undefined,
-};
+/** The socket of a client, as node-redis has it. */
+export type SocketOptions = object & { host?: string; port?: number; tls?: boolean };
 
-const socketOptions = (of: object | undefined, connectTimeout: number) => ({
-  ...of,
-  connectTimeout,
-  socketTimeout: undefined,
-  reconnectStrategy: false,
-});
-
-/** Of a single server. */
-const HELLO: Probe = {
-  command: ['HELLO'],
-  fault: (reply) =>
-    (reply as { mode?: unknown } | undefined)?.mode === 'cluster' ? 'it is one node of a cluster' : undefined,
-};
-
-/** @throws {TypeError} it is neither a URL nor a client. @throws {CacheError} `ERR_CACHE_PEER`. */
-export function placeOf(name: string, given: unknown): RedisPlace {
-  if (typeof given === 'string') return placeOfUrl(name, given);
-  if (isClient(given)) return placeOfClient(given);
-  throw typeError(name, "a URL such as 'redis://127.0.0.1:6379', or a client of node-redis", given);
-}
-
-export function isClient(value: unknown): value is UpstreamClient {
-  if (typeof value !== 'object' || value === null) return false;
-  return ['duplicate', 'sendCommand', 'connect'].every((method) => typeof memberOf(value, method) === 'function');
-}
-
-function placeOfUrl(name: string, url: string): RedisPlace {
-  let shown: string;
-  let at: object;
-  try {
-    const place = serverPlace(url, REDIS_PORT);
-    shown = place.shown;
-    const { host, port, path, tls, user, password, database } = place;
-    at = {
-      socket: path === '' ? { host, port, ...(tls && { tls }) } : { path },
-      database,
-      ...(user !== '' && { username: user }),
-      ...(password !== undefined && { password }),
-    };
-  } catch (error) {
-    throw Object.assign(new TypeError(`${name}: ${(error as Error).message}`), { code: 'ERR_INVALID_ARG_VALUE' });
-  }
-  const { createClient } = nodeRedis();
+/** The options of a client of ours, in place of a user's. */
+export function ourOptions(socket: object | undefined, connectTimeout: number) {
   return {
-    shown,
-    keyPrefix: '',
-    probe: HELLO,
-    make: (connectTimeout) =>
-      createClient({ ...at, ...OURS, socket: socketOptions((at as { socket: object }).socket, connectTimeout) }),
+    RESP: 3,
+    emitInvalidate: true,
+    clientSideCache: undefined,
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: COMMANDS_MAX,
+    pingInterval: 0,
+    maintNotifications: 'disabled',
+    commandOptions: undefined,
+    keyPrefix: undefined,
+    socket: { ...socket, connectTimeout, socketTimeout: undefined, reconnectStrategy: false },
   };
 }
 
-function placeOfClient(client: UpstreamClient): RedisPlace {
-  const options = (client as { options?: { socket?: object & { host?: string; port?: number }; keyPrefix?: unknown } })
-    .options;
-  const { host = 'localhost', port = REDIS_PORT } = options?.socket ?? {};
-  return {
-    shown: `redis://${host}:${port}`,
-    keyPrefix: options?.keyPrefix === undefined ? '' : String(options.keyPrefix),
-    probe: HELLO,
-    make: (connectTimeout) =>
-      client.duplicate({ ...OURS, keyPrefix: undefined, socket: socketOptions(options?.socket, connectTimeout) }),
-  };
+/** A client with a user's options and ours. @throws {CacheError} `ERR_CACHE_PEER`. */
+export function newClient(options: object, socket: object | undefined, connectTimeoutMs: number): RedisClient {
+  return nodeRedis().createClient({ ...options, ...ourOptions(socket, connectTimeoutMs) });
 }
 
-function nodeRedis(): { createClient(options: object): RedisClient } {
+export function nodeRedis(): { createClient(options: object): RedisClient } {
   try {
     return require('redis') as { createClient(options: object): RedisClient };
   } catch (cause) {
     throw new CacheError(
       'ERR_CACHE_PEER',
       'upstream: a URL needs the package redis: npm install redis, or pass a client',
-      {
-        cause,
-      },
+      { cause },
     );
   }
+}
+
+const has = (value: object, method: string) => typeof memberOf(value, method) === 'function';
+
+export function isClient(value: unknown): value is UpstreamClient {
+  if (typeof value !== 'object' || value === null) return false;
+  return ['duplicate', 'sendCommand', 'connect'].every((method) => has(value, method));
+}
+
+/** What made this client. */
+export function kindOf(client: UpstreamClient): 'client' | 'cluster' | 'sentinel' {
+  if (has(client, 'getMasterNode')) return 'sentinel';
+  return has(client, 'nodeClient') ? 'cluster' : 'client';
+}
+
+/** The options that a client of `createCluster` or `createSentinel` was made with. It shows them to `duplicate` alone. */
+export function optionsOf(client: UpstreamClient): Record<string, unknown> {
+  let options: unknown;
+  function Taker(given: unknown): void {
+    options = given;
+  }
+  const taker = Object.create(client, { constructor: { value: Taker } }) as UpstreamClient;
+  // `duplicate` makes one of the constructor of its own prototype.
+  Object.create(taker).duplicate();
+  return options as Record<string, unknown>;
 }

@@ -7,10 +7,14 @@ import type { Argument, RedisPlace, Reply } from './redis.js';
 export class ServerLink extends Link {
   readonly shown: string;
   readonly keyPrefix: string;
+  readonly #place: RedisPlace;
   readonly #peer: Peer;
 
-  constructor(place: RedisPlace, options: LinkOptions) {
+  /** @param find  makes the place, for this link alone */
+  constructor(find: () => RedisPlace, options: LinkOptions) {
     super();
+    const place = find();
+    this.#place = place;
     this.shown = place.shown;
     this.keyPrefix = place.keyPrefix;
     this.#peer = new Peer(place, options, this.counts, this);
@@ -38,6 +42,11 @@ export class ServerLink extends Link {
 
   call(_at: Argument, ...commands: (readonly Argument[])[]): Promise<Reply> {
     return this.#peer.call(commands);
+  }
+
+  override close(): void {
+    super.close();
+    this.#place.close?.();
   }
 
   protected *peers(): Iterable<Peer> {

@@ -18,7 +18,7 @@ import { closed, L0, type TierParts } from './l0.js';
 import type { Link, Tracker } from './link.js';
 import { Making } from './making.js';
 import { Reading } from './reading.js';
-import type { Octets } from './redis.js';
+import type { Argument, Octets } from './redis.js';
 import { Writing } from './writing.js';
 
 export class Tier implements Tracker {
@@ -80,6 +80,10 @@ export class Tier implements Tracker {
   forgetAll(): void {
     this.#making.forgetAll();
     this.#l0.forgetAll();
+  }
+
+  forgetSome(isGone: (at: Argument) => boolean): Promise<void> {
+    return this.#l0.forgetSome(isGone);
   }
 
   turned(up: boolean): void {

@@ -1,0 +1,315 @@
+// cluster-link.ts: the link to a Redis Cluster: a peer for each primary, and which of them has which slot.
+//
+// Every primary tells us of changes of its keys, over the connection over which they are read. So what one connection
+// needs to be coherent (connection.ts), many need too, and this besides:
+//
+// - A peer is asked for a key only when it is up, so that the key is tracked. A table of slots is taken over when its
+//   new peers are.
+// - A slot that moves is told of: the old primary tells of each key that leaves it (MIGRATE deletes), the new one of each
+//   that comes. Redis before 7.2 says nothing when a slot is taken from it with its keys: so L0 forgets the keys of a
+//   slot that has another owner, bit by bit.
+// - A command that is sent on to another peer comes behind what that one was sent meanwhile. So nothing that was read of
+//   its key until its reply counts.
+// - A peer that is lost, or no primary any more, empties L0.
+//
+// The table is asked for at every heartbeat, of one peer after the other, and when a peer says MOVED.
+
+import { clearTimeout, now, setTimeout, sleep } from '../base/time.js';
+import { Asker } from './asker.js';
+import { LinkError } from './connection.js';
+import { Link, type LinkOptions, type LinkState } from './link.js';
+import { Peer, pauseMs } from './peer.js';
+import { type Address, addressOf, type ClusterPlace, textOf } from './places.js';
+import type { Argument, Octets, Reply } from './redis.js';
+import { SLOTS, slotOf } from './slots.js';
+
+/** How often a command is sent on. */
+const REDIRECTS_MAX = 8;
+
+/** Between two attempts at a command whose keys are in two places. */
+const APART_MS = 20;
+const APART_TRIES = 3;
+
+/** Between two questions for the table, at least. */
+const REFRESH_MIN_MS = 100;
+
+/** A peer that has no slot is kept for so long after a command was sent on to it: it is about to get one. */
+const SPARE_MS = 60_000;
+
+/** How much longer than a sweep the pause behind it is. */
+const SWEEP_SHARE = 20;
+
+interface Node {
+  readonly address: Address;
+  readonly peer: Peer;
+  /** When a command was last sent on to it. */
+  usedAt: number;
+}
+
+/** Which node, by slot. */
+type Table = readonly (Address | undefined)[];
+
+export class ClusterLink extends Link {
+  readonly shown: string;
+  readonly keyPrefix: string;
+  readonly #place: ClusterPlace;
+  readonly #options: LinkOptions;
+  /** By address, as the cluster has it. */
+  readonly #nodes = new Map<string, Node>();
+  /** Who has which slot, and all of these. */
+  #owners: (Node | undefined)[] = new Array(SLOTS).fill(undefined);
+  #serving = new Set<Node | undefined>();
+  /** Slots that have moved, whose keys are yet to be forgotten. */
+  readonly #moved = new Set<number>();
+  #isSweeping = false;
+  #first: Promise<void> | undefined; // the first attempt to connect
+  #hasTried = false;
+  #isClosed = false;
+  #isRefreshing = false;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0; // of refreshing, in a row
+  #asked: Node | undefined; // for the next table
+  #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(place: ClusterPlace, options: LinkOptions) {
+    super();
+    this.#place = place;
+    this.#options = options;
+    this.shown = place.shown;
+    this.keyPrefix = place.keyPrefix;
+  }
+
+  get state(): LinkState {
+    if (this.#isClosed) return 'closed';
+    if (this.#first === undefined) return 'idle';
+    if (!this.#hasTried) return 'connecting';
+    for (const node of this.#serving) if (!node?.peer.isUp) return 'down';
+    return this.#serving.size > 0 ? 'up' : 'down';
+  }
+
+  get isStarting(): boolean {
+    return !this.#hasTried && !this.#isClosed;
+  }
+
+  ready(): Promise<void> {
+    this.#first ??= this.#refresh().then(() => {
+      this.#hasTried = true;
+      this.serves();
+    });
+    return this.#first;
+  }
+
+  isUpFor(at: Argument): boolean {
+    return this.#owners[slotOf(at)]?.peer.isUp ?? false;
+  }
+
+  groups<T>(all: readonly T[], keyOf: (one: T) => Argument): readonly (readonly T[])[] {
+    const groups = new Map<number, T[]>();
+    for (const one of all) {
+      const slot = slotOf(keyOf(one));
+      const group = groups.get(slot);
+      if (group === undefined) groups.set(slot, [one]);
+      else group.push(one);
+    }
+    return [...groups.values()];
+  }
+
+  async call(at: Argument, ...commands: (readonly Argument[])[]): Promise<Reply> {
+    const slot = slotOf(at);
+    const until = now() + this.#options.timeoutMs;
+    let node = this.#owners[slot];
+    let sent: readonly (readonly Argument[])[] = commands;
+    let wasSentOn = false;
+    try {
+      for (let tries = 0, apart = 0; ; ++tries) {
+        if (node === undefined) throw new LinkError('down', `${this.shown}: nobody has slot ${slot}`);
+        try {
+          return await node.peer.call(sent, until - now());
+        } catch (error) {
+          if (!(error instanceof LinkError) || error.failure !== 'refused' || tries === REDIRECTS_MAX) throw error;
+          const [code, , to = ''] = error.message.split(' ');
+          if (code === 'MOVED' || code === 'ASK') {
+            const next: Node = this.#nodeAt(addressOf(to, node.address.host));
+            await this.#untilUp(next, until);
+            wasSentOn = true;
+            next.usedAt = now();
+            if (code === 'MOVED') this.#hasMoved(slot, next);
+            sent = code === 'ASK' ? [['ASKING'], ...commands] : commands;
+            node = next;
+          } else if (code === 'TRYAGAIN') {
+            if (apart++ === APART_TRIES || now() + APART_MS >= until)
+              throw new LinkError('apart', error.message, { cause: error });
+            await sleep(APART_MS);
+            wasSentOn = true;
+            node = this.#owners[slot];
+            sent = commands;
+          } else {
+            if (error.message.startsWith('CLUSTERDOWN The cluster is down')) node.peer.reconnect(error.message);
+            throw error;
+          }
+        }
+      }
+    } finally {
+      if (wasSentOn) this.changed(typeof at === 'string' ? Buffer.from(at) : at);
+    }
+  }
+
+  override close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    super.close();
+  }
+
+  override lost(peer: Peer, reason: string, wasUp: boolean): void {
+    super.lost(peer, `${peer.shown}: ${reason}`, wasUp);
+    if (wasUp) this.#refreshSoon(); // another one may have its slots
+  }
+
+  protected *peers(): Iterable<Peer> {
+    for (const { peer } of this.#nodes.values()) yield peer;
+  }
+
+  #nodeAt(address: Address): Node {
+    const text = textOf(address);
+    let node = this.#nodes.get(text);
+    if (node === undefined) {
+      node = { address, peer: new Peer(this.#place.node(address), this.#options, this.counts, this), usedAt: now() };
+      this.#nodes.set(text, node);
+    }
+    return node;
+  }
+
+  async #untilUp({ peer }: Node, until: number): Promise<void> {
+    if (peer.isUp) return;
+    await Promise.race([peer.ready(), sleep(Math.max(0, until - now()))]);
+  }
+
+  /** A peer says that this slot is another one's. */
+  #hasMoved(slot: number, to: Node): void {
+    this.#refreshSoon(to);
+    const from = this.#owners[slot];
+    if (from === to || !to.peer.isUp) return;
+    this.#owners[slot] = to;
+    this.#serving.add(to);
+    if (from?.peer.isUp) this.#sweepSoon(slot);
+    else this.forgetAll();
+    this.serves();
+  }
+
+  /** @param asked  who is to be asked */
+  #refreshSoon(asked?: Node): void {
+    this.#asked = asked;
+    if (this.#isRefreshing || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    const wait = Math.max(0, this.#refreshedAt + REFRESH_MIN_MS - now());
+    this.#timer = setTimeout(() => void this.#refresh(), wait).unref();
+  }
+
+  /** Asks for the table, takes it over, and will again. Never rejects. */
+  async #refresh(): Promise<void> {
+    this.#isRefreshing = true;
+    this.#refreshedAt = now();
+    const reason = await this.#askForTable().then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    this.#isRefreshing = false;
+    if (this.#isClosed) return;
+    if (reason === undefined) this.#failures = 0;
+    else this.degrade(`no node says who has which slot: ${reason}`);
+    const wait = reason === undefined ? this.#options.heartbeatMs : pauseMs(this.#failures++);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refresh(), wait).unref();
+  }
+
+  async #askForTable(): Promise<void> {
+    const up = [...this.#nodes.values()].filter(({ peer }) => peer.isUp);
+    if (up.length > 0) {
+      const asked = this.#asked?.peer.isUp ? this.#asked : up[this.#turn++ % up.length]!;
+      this.#asked = undefined;
+      const { peer, address } = asked;
+      await this.#takeOver(tableOf(await peer.call([['CLUSTER', 'SLOTS']]), address.host));
+      return;
+    }
+    const known = Array.from(this.#nodes.values(), ({ address }) => ({
+      host: address.host,
+      place: this.#place.node(address),
+    }));
+    let failure: unknown = new Error('no node is known');
+    for (const { host, place } of [...known, ...this.#place.seeds]) {
+      if (this.#isClosed) return;
+      const asker = new Asker(place.make, this.#options.connectTimeoutMs);
+      try {
+        await this.#takeOver(tableOf(await asker.ask(['CLUSTER', 'SLOTS']), host));
+        return;
+      } catch (error) {
+        failure = new Error(`${place.shown}: ${(error as Error).message}`, { cause: error });
+      } finally {
+        asker.close();
+      }
+    }
+    throw failure;
+  }
+
+  /** From now on `table` counts. Its new peers are connected before that, as far as they can be. */
+  async #takeOver(table: Table): Promise<void> {
+    const owners = table.map((address) => address && this.#nodeAt(address));
+    const serving = new Set(owners);
+    await Promise.all(Array.from(serving, (node) => node?.peer.ready()));
+    if (this.#isClosed) return;
+    let anew = false;
+    for (const [slot, node] of owners.entries()) {
+      const before = this.#owners[slot];
+      if (before === node) continue;
+      if (before?.peer.isUp) this.#sweepSoon(slot);
+      else anew = true;
+    }
+    const before = this.#serving;
+    this.#owners = owners;
+    this.#serving = serving;
+    for (const [text, node] of this.#nodes) {
+      const isSpare = node.peer.isUp && !before.has(node) && now() - node.usedAt < SPARE_MS;
+      if (serving.has(node) || isSpare) continue;
+      anew ||= node.peer.isUp;
+      node.peer.close();
+      this.#nodes.delete(text);
+    }
+    // At the start L0 holds nothing but writes that wait for this moment.
+    if (anew && this.#hasTried) this.forgetAll();
+    this.serves();
+  }
+
+  #sweepSoon(slot: number): void {
+    this.#moved.add(slot);
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    void this.#sweep().finally(() => {
+      this.#isSweeping = false;
+    });
+  }
+
+  /** Forgets the keys of slots that have moved. Not all the time, though one slot after the other moves. */
+  async #sweep(): Promise<void> {
+    while (this.#moved.size > 0 && !this.#isClosed) {
+      await sleep(0); // with those of the same table
+      const moved = new Set(this.#moved);
+      this.#moved.clear();
+      const begun = now();
+      await this.forgetSome((at) => moved.has(slotOf(at)));
+      await sleep((now() - begun) * SWEEP_SHARE);
+    }
+  }
+}
+
+/** The reply to CLUSTER SLOTS, by slot. @param asked  the host that gave it */
+function tableOf(reply: unknown, asked: string): Table {
+  if (!Array.isArray(reply)) throw new Error('the reply to CLUSTER SLOTS is no list');
+  const table: (Address | undefined)[] = new Array(SLOTS).fill(undefined);
+  for (const [from, to, [host, port]] of reply as [number, number, [Octets | string | null, number]][]) {
+    const name = host === null ? '' : String(host);
+    const address = { host: name === '' || name === '?' ? asked : name, port: Number(port) };
+    table.fill(address, Number(from), Number(to) + 1);
+  }
+  return table;
+}
