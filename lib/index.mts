@@ -72,6 +72,7 @@ export {
   type ModelOptions,
   type ModelReport,
   type ModelStats,
+  type ModelTierOptions,
   number,
   type OpenOptions,
   open,

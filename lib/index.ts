@@ -83,18 +83,20 @@ export type { Comparison, MismatchEvent, VerifyOptions } from './model/verificat
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export type { AdminOptions, ServeOptions, ServeTlsOptions } from './resp/options.js';
 export { Server, type ServerCloseOptions, type ServerStats, serve } from './resp/serve.js';
-export { TieredKeyspace, type TieredKeyspaceStats, type UpstreamStats } from './tier/keyspace.js';
+export { TieredKeyspace, type TieredKeyspaceStats } from './tier/keyspace.js';
 export type { DegradedEvent } from './tier/link.js';
 export type {
   CustomTieredKeyspaceOptions,
   LoadContext,
   Loader,
+  ModelTierOptions,
   TieredKeyspaceOptions,
   TierOptions,
   Upstream,
   UpstreamOptions,
 } from './tier/options.js';
 export type { UpstreamClient } from './tier/redis.js';
+export type { UpstreamStats } from './tier/stats.js';
 export type { SentinelOptions, UpstreamPlace } from './tier/targets.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
 export {

@@ -171,8 +171,11 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   }
 }
 
-/** The name of a keyspace in native code. It has the scope in it, so scopes have different names. Public names stay. */
-function nameIn(scope: string, name: string): string {
+/**
+ * The name of a keyspace in native code. It has the scope in it, so scopes have different names. Public names stay.
+ * @internal
+ */
+export function nameIn(scope: string, name: string): string {
   return scope === '' && !name.startsWith('[') ? name : JSON.stringify([name, scope]);
 }
 

@@ -1,13 +1,14 @@
 // attach.ts: gives every cache `model` and `pipeline`.
 
 import { whenCollected } from '../base/collected.js';
-import { durationOption, optionsObject, textOption } from '../base/options.js';
-import { Cache } from '../cache/cache.js';
+import { durationOption, optionsObject, textOption, typeError } from '../base/options.js';
+import { Cache, nameIn } from '../cache/cache.js';
 import { resolveCodec } from '../cache/codecs.js';
 import { lifetimeOptions } from '../cache/options.js';
 import { addMethods } from '../cache/rooms.js';
 import { type ComputationIdentity, type FingerprintOptions, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprint } from '../fingerprint/native.js';
+import { behindOf, modelRoomOptions } from './behind.js';
 import { type Naming, namingOf } from './finder.js';
 import type { Flight } from './flights.js';
 import { Life } from './freshness.js';
@@ -85,7 +86,10 @@ function model<Input>(
   this: Cache,
   options: ModelBaseOptions<Input> & { codec: unknown; run: unknown },
 ): Model<Input, unknown, unknown> {
-  const given = optionsObject('options', options, MODEL_OPTIONS) as unknown as GivenModel<Input>;
+  const given = optionsObject('options', options, [
+    ...MODEL_OPTIONS,
+    ...modelRoomOptions(),
+  ]) as unknown as GivenModel<Input>;
   checkModelOptions(given);
   const name = textOption('options.name', given['name'], 255, 1);
   const version = textOption('options.version', given['version'], 255, 1);
@@ -108,7 +112,10 @@ function pipeline<Input, Result>(
   stages: readonly Stage[],
   options: PipelineOptions<Input>,
 ): Model<Input, Result, Result> {
-  const asked = optionsObject('options', options, PIPELINE_OPTIONS) as unknown as GivenModel<Input>;
+  const asked = optionsObject('options', options, [
+    ...PIPELINE_OPTIONS,
+    ...modelRoomOptions(),
+  ]) as unknown as GivenModel<Input>;
   const all = checkStages(stages);
   const given = Object.assign(asked, { codec: all.at(-1)!.codec, run: chain(all) });
   checkModelOptions(given);
@@ -168,6 +175,10 @@ class Models {
     // native/resp/model_keyspaces.h and lib/observe/labels.ts read the name of the model in it.
     const label = `model ${JSON.stringify([name, version, scope === PUBLIC ? null : scope])} ${key.slice(0, 16)}`;
     const codec = resolveCodec(given['codec']);
+    const makeBehind = behindOf(given);
+    if (makeBehind !== undefined && given.tags !== undefined)
+      throw typeError('options.tags', 'no tags, because an upstream has none', given.tags);
+    const scopeName = scope === PUBLIC ? '' : scope;
     const answers = this.#cache.keyspace<unknown, unknown, unknown>(label, {
       codec,
       near: false, // fingerprints are bytes, and a near cache keeps no such keys
@@ -180,6 +191,14 @@ class Models {
       scope,
       codec,
       answers,
+      behind: makeBehind?.({
+        cache: this.#cache,
+        nativeName: nameIn(scopeName, label),
+        name,
+        scope: scopeName,
+        codec,
+        ttlMs: life.longest,
+      }),
       flights: this.#flightsOf(label),
       namings,
       life,

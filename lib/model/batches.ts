@@ -64,7 +64,11 @@ export class Batches<Input, In, Out> {
     this.#countHits(results, results.length - places.length, mode, found?.keys);
     for (const i of found?.keys.sampled() ?? []) noteAccess(this.#parts, found!.keys.keyAt(i));
     if (places.length === 0) return { results, places, awaited: [], flights: [] };
-    if (mode === 'only-if-cached') throw notCached(this.#parts.name, this.#counts, places.length);
+    if (mode === 'only-if-cached') {
+      if (this.#parts.behind === undefined) throw notCached(this.#parts.name, this.#counts, places.length);
+      const awaited = places.map((i) => computations.elsewhere(found!.keys.keyAt(i)));
+      return { results, places, awaited, flights: [] };
+    }
     return { results, places, ...this.#runAll(inputs, places, mode, found?.keys) };
   }
 
@@ -92,7 +96,7 @@ export class Batches<Input, In, Out> {
       flights.push(flight);
       awaited.push(computations.join(flight, fresh, undefined));
     }
-    computations.runner.start(started);
+    computations.beginMany(started, mode);
     return { awaited, flights };
   }
 

@@ -7,6 +7,7 @@ import { now } from '../base/time.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
+import type { Behind, Found, Search } from './behind.js';
 import type { Copies, Copy } from './copies.js';
 import { Backoff, Failures } from './failures.js';
 import { Flight, type Purpose } from './flights.js';
@@ -14,7 +15,7 @@ import type { Life } from './freshness.js';
 import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
 import { type CheckedUsage, type Ledger, type TokenUsage, usageOf } from './ledger.js';
 import type { Named } from './named.js';
-import { type CacheMode, joins } from './options.js';
+import { type CacheMode, joins, notCached } from './options.js';
 import type { Outcomes } from './outcomes.js';
 import type { Counts } from './report.js';
 import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
@@ -22,6 +23,7 @@ import { type Landing, Runner, type RunnerParts, resultError } from './runner.js
 /** What computations work with. @internal */
 export interface ComputationParts<Input, In, Out> extends RunnerParts<Input, In> {
   readonly codec: Codec<In, Out, unknown>;
+  readonly behind: Behind | undefined;
   readonly answers: Keyspace<In, Out, unknown>;
   /** By fingerprint in hex. Models of one keyspace share them. */
   readonly flights: Map<string, Flight<Input, In | Out>>;
@@ -46,15 +48,24 @@ export class Computations<Input, In, Out> {
   readonly #flights: Map<string, Flight<Input, In | Out>>;
   readonly #failures: Failures | undefined;
   readonly #backoff = new Backoff();
+  /** Called with a result that was found behind. `cost` is 0, or undefined: it avoided no run. */
+  readonly #verify: (named: Named<Input>, found: Out, cost: number | undefined) => void;
   readonly runner: Runner<Input, In, In | Out>;
   readonly inputs: KeptInputs<Input>;
 
-  constructor(parts: ComputationParts<Input, In, Out>, copies: Copies<Input>, counts: Counts, outcomes: Outcomes) {
+  constructor(
+    parts: ComputationParts<Input, In, Out>,
+    copies: Copies<Input>,
+    counts: Counts,
+    outcomes: Outcomes,
+    verify: (named: Named<Input>, found: Out, cost: number | undefined) => void,
+  ) {
     this.#parts = parts;
     this.#copies = copies;
     this.#counts = counts;
     this.#outcomes = outcomes;
     this.#flights = parts.flights;
+    this.#verify = verify;
     this.#failures = parts.negativeTtlMs > 0 ? new Failures(parts.negativeTtlMs) : undefined;
     this.inputs = new KeptInputs(parts.keepInputs, (key) => parts.answers.has(key));
     const landing: Landing<Input, In, In | Out> = {
@@ -108,13 +119,93 @@ export class Computations<Input, In, Out> {
     purpose: Purpose = 'asked',
   ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
-    if (known !== undefined && this.#isCurrent(known)) {
+    if (known !== undefined && this.#isCurrent(known) && known.search?.isCurrent !== false) {
       this.#counts.joined++;
       this.#outcomes.coalesced();
       return { flight: known, fresh: false };
     }
-    this.#counts.missed++;
+    if (!this.#isSought(mode)) this.#counts.missed++;
     return { flight: this.#newFlight(named, mode === 'no-store', tags, purpose), fresh: true };
+  }
+
+  /** Whether what misses is looked for behind. */
+  #isSought(mode: CacheMode): boolean {
+    return this.#parts.behind !== undefined && joins(mode);
+  }
+
+  /** Has a new flight run soon, unless its result is behind. */
+  begin(flight: Flight<Input, In | Out>, mode: CacheMode): void {
+    if (this.#isSought(mode)) this.#seek(flight);
+    else this.runner.enqueue(flight);
+  }
+
+  /** The same for many, together and at once. */
+  beginMany(flights: readonly Flight<Input, In | Out>[], mode: CacheMode): void {
+    if (!this.#isSought(mode)) this.runner.start(flights);
+    else for (const flight of flights) this.#seek(flight);
+  }
+
+  #seek(flight: Flight<Input, In | Out>): void {
+    const search = this.#parts.behind!.seek(flight.key as Fingerprint);
+    flight.search = search;
+    search.found
+      .then((found) => {
+        if (found !== undefined) this.#found(flight, found);
+        else if (flight.abandoned) search.end();
+        else this.#miss(flight);
+      })
+      .catch((reason) => this.#fail(flight, reason)); // the cache was closed
+  }
+
+  #miss(flight: Flight<Input, In | Out>): void {
+    this.#counts.missed++;
+    this.runner.enqueue(flight);
+  }
+
+  #found(flight: Flight<Input, In | Out>, found: Found): void {
+    const { key, id, input, kept } = flight;
+    const { ledger, life } = this.#parts;
+    const freshness = life.ends ? life.of(found.leftMs) : 'fresh';
+    if (freshness === 'if-error') {
+      flight.fallback = { result: found.result as Out };
+      flight.search = undefined; // there is a result, which the new one replaces
+      this.#miss(flight);
+      return;
+    }
+    const result = found.result as Out;
+    flight.wasFound = true;
+    this.#counts.upstreamHits++;
+    if (flight.purpose === 'asked')
+      ledger.count('hit', 0, this.usageOf(result)); // its run's time is not known
+    else ledger.now.otherHits++;
+    this.#countJoined(flight, result, 0);
+    this.#land(flight);
+    this.#backoff.forget(id);
+    if (kept !== undefined && !flight.stale) this.inputs.keep(id, key, () => kept);
+    flight.resolve(result);
+    const named = { key: key as Fingerprint, input };
+    if (freshness === 'fresh') this.#verify(named, result, flight.purpose === 'asked' ? 0 : undefined);
+    else {
+      this.#counts.staleHits++;
+      this.refresh(named);
+    }
+  }
+
+  /** What is behind, for a caller who wants no run. Throws, or rejects, if there is nothing. */
+  elsewhere(key: Fingerprint): Promise<Out> {
+    const { behind } = this.#parts;
+    if (behind === undefined) throw notCached(this.#parts.name, this.#counts);
+    return this.#elsewhere(behind, key);
+  }
+
+  async #elsewhere(behind: Behind, key: Fingerprint): Promise<Out> {
+    const { ledger, life, name } = this.#parts;
+    const found = await behind.peek(key);
+    if (found === undefined) throw notCached(name, this.#counts);
+    this.#counts.upstreamHits++;
+    ledger.now.otherHits++;
+    if (life.ends && life.of(found.leftMs) === 'revalidate') this.#counts.staleHits++;
+    return found.result as Out;
   }
 
   /** Computes it for later callers, unless it is being computed, or failed a moment ago. If tags throw, it fails. */
@@ -185,7 +276,7 @@ export class Computations<Input, In, Out> {
   set(named: Named<Input>, result: In): boolean {
     const tags = this.tagsFor(named);
     this.outdate(named.key.hex);
-    return this.#store(named.key, named.key.hex, () => this.#copies.toKeep(named.input), result, tags, 0);
+    return this.#store(named, () => this.#copies.toKeep(named.input), result, tags, 0);
   }
 
   /** From now on, nobody joins what is being computed under the key, and it will not be stored. */
@@ -218,8 +309,17 @@ export class Computations<Input, In, Out> {
     this.inputs.clear();
   }
 
-  /** Keeps later callers from joining the flight. */
+  /** Forgets a stored result, here and behind. */
+  delete(key: Fingerprint): boolean {
+    const { answers, behind } = this.#parts;
+    this.outdate(key.hex);
+    this.inputs.forget(key.hex);
+    return behind === undefined ? answers.delete(key) : behind.delete(key);
+  }
+
+  /** Keeps later callers from joining the flight, and others from waiting for it. */
   #land(flight: Flight<Input, In | Out>): void {
+    flight.search?.end();
     if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
   }
 
@@ -252,12 +352,14 @@ export class Computations<Input, In, Out> {
   }
 
   /** Counts the tokens of a run, and who joined it. */
-  #count({ purpose, joined }: Flight<Input, In | Out>, result: In, cost: number): void {
-    if (joined === 0 && !this.countsTokens) return;
-    const { ledger } = this.#parts;
-    const usage = this.usageOf(result);
-    if (purpose !== 'inner') ledger.countTokens(kindOf(purpose), usage);
-    if (joined > 0) ledger.count('coalesced', cost, usage, joined);
+  #count(flight: Flight<Input, In | Out>, result: In, cost: number): void {
+    const { purpose } = flight;
+    if (this.countsTokens && purpose !== 'inner') this.#parts.ledger.countTokens(kindOf(purpose), this.usageOf(result));
+    this.#countJoined(flight, result, cost);
+  }
+
+  #countJoined({ joined }: Flight<Input, In | Out>, result: In | Out, cost: number): void {
+    if (joined > 0) this.#parts.ledger.count('coalesced', cost, this.usageOf(result), joined);
   }
 
   get countsTokens(): boolean {
@@ -283,15 +385,19 @@ export class Computations<Input, In, Out> {
       this.#failures?.note(flight.id, reason);
       if (flight.purpose === 'refresh') this.#backoff.failed(flight.id);
     }
-    flight.reject(reason);
+    if (flight.fallback === undefined) flight.reject(reason);
+    else {
+      this.#counts.staleOnError += flight.joined + 1;
+      flight.resolve(flight.fallback.result);
+    }
   }
 
   /** Throws if the codec refuses the result. A result that is too large for the cache is given, but not stored. */
   #stores(flight: Flight<Input, In | Out>, result: In, cost: number): boolean {
-    const { key, id, tags } = flight;
+    const { key, tags, search } = flight;
     try {
       if (!this.#isCurrent(flight)) return false;
-      const stored = this.#store(key, id, () => flight.kept!, result, tags, cost);
+      const stored = this.#store({ key: key as Fingerprint, search }, () => flight.kept!, result, tags, cost);
       if (!stored || this.#isCurrent(flight)) return stored;
       this.#parts.answers.delete(key); // it was cleared just before
       return false;
@@ -303,16 +409,19 @@ export class Computations<Input, In, Out> {
   }
 
   #store(
-    key: Uint8Array,
-    id: string,
+    { key, search }: { readonly key: Fingerprint; readonly search?: Search | undefined },
     copyOf: () => Copy<Input>,
     result: In,
     tags: readonly string[],
     cost: number,
   ): boolean {
-    const { answers, life } = this.#parts;
-    const stored = answers.store(key, result, { ttl: life.draw(), tags, cost });
-    if (stored) this.inputs.keep(id, key, copyOf);
+    const { answers, behind, codec, life } = this.#parts;
+    const ttl = life.draw();
+    let stored: boolean;
+    if (behind === undefined) stored = answers.store(key, result, { ttl, tags, cost });
+    else if (search === undefined) stored = behind.write(key, codec.encode(result), ttl, cost);
+    else stored = search.give(codec.encode(result), ttl, cost);
+    if (stored) this.inputs.keep(key.hex, key, copyOf);
     return stored;
   }
 

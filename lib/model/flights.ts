@@ -1,6 +1,7 @@
 // flights.ts: computations under way. A caller who asks for a result that is being computed joins the computation. A
 // caller who gives up leaves it. When the last one has left, the run's signal is aborted.
 
+import type { Search } from './behind.js';
 import type { Copy } from './copies.js';
 
 /**
@@ -55,6 +56,12 @@ export class Flight<Input, Result> {
    * True: its result must not be stored. The key was deleted or set meanwhile, or the callers do not want it stored.
    */
   stale: boolean;
+  /** It is looked for behind, or its result is to be given there (behind.ts). */
+  search: Search | undefined;
+  /** A stale result that was found behind, in a box: it is given if the run fails. */
+  fallback: { readonly result: Result } | undefined;
+  /** True: its result was found behind. */
+  wasFound = false;
   /** True: all callers who waited have given up. */
   abandoned = false;
   #waiters = 0;

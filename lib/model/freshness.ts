@@ -33,6 +33,11 @@ export class Life {
     return this.#staleMs > 0;
   }
 
+  /** The longest time to live, in ms. */
+  get longest(): number {
+    return Math.max(1, this.#ttl) + this.#staleMs;
+  }
+
   /** The time to live to store an entry with, in ms. */
   draw(): number {
     const jitter = this.#jitter === 0 ? 1 : 1 - this.#jitter * Math.random();

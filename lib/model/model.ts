@@ -9,7 +9,7 @@
 // A result is stored under the fingerprint of the copy that was run, not of the caller's object.
 
 import { brand, isBranded } from '../base/kinds.js';
-import { tagOption } from '../base/options.js';
+import { tagOption, typeError } from '../base/options.js';
 import { now } from '../base/time.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Entry } from '../cache/entry.js';
@@ -23,7 +23,7 @@ import { Finder, type Naming } from './finder.js';
 import { type Purpose, until } from './flights.js';
 import type { Life } from './freshness.js';
 import { LEDGER, type Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
-import { namedAgain, namedCopy } from './named.js';
+import { type Named, namedAgain, namedCopy } from './named.js';
 import { type Asked, inputsOf, looks, notCached, type PredictOptions, predictOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
@@ -62,6 +62,7 @@ export class Model<Input, In, Out> {
   readonly #outcomes: Outcomes;
   readonly #counts: Counts = {
     hits: 0,
+    upstreamHits: 0,
     staleHits: 0,
     joined: 0,
     missed: 0,
@@ -86,7 +87,9 @@ export class Model<Input, In, Out> {
     this.#life = parts.life;
     this.#copies = new Copies(parts.rules);
     this.#outcomes = new Outcomes(answers);
-    this.#computations = new Computations(parts, this.#copies, this.#counts, this.#outcomes);
+    this.#computations = new Computations(parts, this.#copies, this.#counts, this.#outcomes, (named, found, cost) => {
+      if (this.#verification?.draws()) this.#compare(named, found, cost);
+    });
     const { [0]: finder } = this.#finders;
     this.#batches = new Batches(parts, finder!, this.#copies, this.#computations, this.#outcomes, this.#counts);
     this.#verification = verify === undefined ? undefined : new Verification(verify, codec, this);
@@ -155,7 +158,7 @@ export class Model<Input, In, Out> {
         }
         stale = found;
       }
-      if (mode === 'only-if-cached') throw notCached(this.name, this.#counts);
+      if (mode === 'only-if-cached') return until(computations.elsewhere(finder.key), signal, () => {});
       key = finder.key;
       const failure = computations.failure(key.hex);
       if (failure !== undefined) {
@@ -173,7 +176,7 @@ export class Model<Input, In, Out> {
     const result = until(computations.join(flight, fresh, stale), signal, (reason) =>
       computations.leave(flight, reason),
     );
-    if (fresh) computations.runner.enqueue(flight);
+    if (fresh) computations.begin(flight, mode);
     return result;
   }
 
@@ -251,10 +254,7 @@ export class Model<Input, In, Out> {
   delete(input: Input): boolean {
     let deleted = false;
     for (const finder of this.#finders) {
-      const key = finder.name(input);
-      this.#computations.outdate(key.hex);
-      this.#computations.inputs.forget(key.hex);
-      deleted = this.#answers.delete(key) || deleted;
+      deleted = this.#computations.delete(finder.name(input)) || deleted;
     }
     return deleted;
   }
@@ -262,14 +262,17 @@ export class Model<Input, In, Out> {
   /**
    * Forgets the results that were stored with this tag. Those that are being computed with it will not be stored.
    * Returns how many were stored.
+   *
+   * @throws {TypeError} the model has an `upstream`, which has no tags.
    */
   invalidateByTag(tag: string): number {
+    if (this.#parts.behind !== undefined) throw typeError('invalidateByTag', 'a model without upstream', tag);
     const name = tagOption('tag', tag);
     this.#computations.outdateTagged(name);
     return this.#answers.deleteByTag(name);
   }
 
-  /** Forgets all results of this version, also those that are being computed. */
+  /** Forgets all results of this version, also those that are being computed. What lies behind keeps its own. */
   clear(): void {
     this.outdateAll();
     this.#answers.clear();
@@ -307,11 +310,15 @@ export class Model<Input, In, Out> {
     const { runner, inputs } = this.#computations;
     const { computed, runs, runMs, timedOut } = runner;
     const { verified = 0, mismatches = 0, distrusted = false } = this.#verification ?? {};
-    const asked = counts.hits + counts.joined + counts.missed + counts.failedAgain;
+    const asked = counts.hits + counts.upstreamHits + counts.joined + counts.missed + counts.failedAgain;
     const kept = { keptInputs: inputs.count, keptBytes: inputs.bytes };
     const { hit, refresh, verify } = this.#ledger.total();
     const ms = { savedMs: hit.ms, refreshMs: refresh.ms, verifyMs: verify.ms };
-    return { asked, ...counts, computed, runs, runMs, timedOut, verified, mismatches, distrusted, ...ms, ...kept };
+    const { behind } = this.#parts;
+    return {
+      ...{ asked, ...counts, computed, runs, runMs, timedOut, verified, mismatches, distrusted, ...ms, ...kept },
+      ...(behind && { upstream: behind.stats() as never }), // lib/tier says what it is
+    };
   }
 
   /**
@@ -358,13 +365,17 @@ export class Model<Input, In, Out> {
 
   /** Computes a served result again, and compares the two. */
   #verify(finder: Finder<In, Out>, input: Input, served: Out, cost: number | undefined): void {
-    const { key } = finder;
-    const named = namedAgain(this.#copies, finder, input, key);
-    if (named === undefined) return;
+    const named = namedAgain(this.#copies, finder, input, finder.key);
+    if (named !== undefined) this.#compare(named, served, cost);
+  }
+
+  /** @param cost  of the run that the served result avoided, 0 if it is not known; undefined: it avoided none */
+  #compare(named: Named<Input>, served: Out, cost: number | undefined): void {
+    const { hex } = named.key;
     this.#computations
       .again(named)
       .then((computed) => {
-        const { differs, distrusts } = this.#verification!.compare(key.hex, served as unknown as In, computed as In);
+        const { differs, distrusts } = this.#verification!.compare(hex, served as unknown as In, computed as In);
         this.#ledger.now.compared++;
         this.#outcomes.verified(!differs);
         // A wrong answer saved nothing.

@@ -4,11 +4,13 @@ import { amountOption, optionsObject, textOption } from '../base/options.js';
 import type { Tally } from './ledger.js';
 
 export interface ModelStats {
-  /** Inputs that were asked for: hits, joined, missed and failed again. */
+  /** Inputs that were asked for: hits, hits upstream, joined, missed and failed again. */
   asked: number;
   /** Inputs that were answered from the cache. */
   hits: number;
-  /** Those of them that were served beyond their ttl (`staleWhileRevalidate`). */
+  /** Inputs that were answered from what lies behind (`upstream`). Those that are still looked for are not counted. */
+  upstreamHits: number;
+  /** Those of both that were served beyond their ttl (`staleWhileRevalidate`). */
   staleHits: number;
   /** Inputs whose result was being computed already, or that came twice in a batch. */
   joined: number;
@@ -45,7 +47,7 @@ export interface ModelStats {
 /** Those of the counts that single callers change. @internal */
 export type Counts = Pick<
   ModelStats,
-  'hits' | 'staleHits' | 'joined' | 'missed' | 'failed' | 'staleOnError' | 'failedAgain'
+  'hits' | 'upstreamHits' | 'staleHits' | 'joined' | 'missed' | 'failed' | 'staleOnError' | 'failedAgain'
 >;
 
 export interface ReportOptions {
@@ -56,7 +58,7 @@ export interface ReportOptions {
 }
 
 export interface ModelReport {
-  /** Inputs that did not need a run: hits. */
+  /** Inputs that did not need a run: hits, also those upstream. */
   hits: number;
   /** Inputs that joined a run under way. Without a cache they would have been run too. */
   coalesced: number;

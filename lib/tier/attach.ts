@@ -7,22 +7,29 @@ import { whenCollected } from '../base/collected.js';
 import { CacheError } from '../base/errors.js';
 import { typeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';
+import { handleOf } from '../cache/keyspace.js';
 import type { Lifetime } from '../cache/options.js';
 import { addKeyspaceRoom, addRoom, type KeyspaceFacts } from '../cache/rooms.js';
 import { unreadableValue } from '../cache/unreadable.js';
 import { addUpstreams, sumOf, type UpstreamState } from '../cache/upstreams.js';
+import { addModelRoom, type ModelFacts } from '../model/behind.js';
 import { formOf } from './forms.js';
 import { TieredKeyspace } from './keyspace.js';
+import type { TierParts } from './l0.js';
 import type { Link } from './link.js';
 import {
   type CheckedTier,
   type CustomTieredKeyspaceOptions,
   LINK_DEFAULTS,
+  type ModelTierOptions,
   type TieredKeyspaceOptions,
   tierOptions,
   type Upstream,
   upstreamOption,
 } from './options.js';
+import type { UpstreamClient } from './redis.js';
+import { Results } from './results.js';
+import type { UpstreamStats } from './stats.js';
 import { Tier } from './tier.js';
 
 declare module '../cache/cache.js' {
@@ -30,6 +37,23 @@ declare module '../cache/cache.js' {
     /** With Redis behind it. @throws {CacheError} `ERR_CACHE_OPTIONS`: its `prefix` is part of another keyspace's. */
     keyspace<In, Out, Own>(name: string, options: TieredKeyspaceOptions<In, Out, Own>): TieredKeyspace<In, Out, Own>;
     keyspace<T>(name: string, options: CustomTieredKeyspaceOptions<T>): TieredKeyspace<T, T, T>;
+  }
+}
+
+declare module '../model/options.js' {
+  interface ModelBaseOptions {
+    /**
+     * Redis between this model and those of other processes: what one of them computed, the others need not compute.
+     * `true`: that of the cache; or where it is; or options. Then there are no `tags`.
+     */
+    upstream?: true | string | UpstreamClient | ModelTierOptions;
+  }
+}
+
+declare module '../model/report.js' {
+  interface ModelStats {
+    /** What lies behind the model, if it has an `upstream`. */
+    upstream?: UpstreamStats;
   }
 }
 
@@ -43,7 +67,15 @@ declare module '../cache/options.js' {
 interface OpenTier {
   readonly tier: Tier;
   readonly handle: number;
+  /** What a model knows of it. */
+  readonly results: Results | undefined;
   readonly options: CheckedTier & Lifetime;
+}
+
+/** What a tier works with, without what all have. */
+interface NewTier extends Omit<TierParts, 'handle' | 'options' | 'link'> {
+  handle(): number;
+  readonly model?: Results;
 }
 
 /** What one cache has upstream. It does not refer to the cache. */
@@ -72,45 +104,66 @@ class Upstreams {
 
   tier(cacheHandle: number, facts: KeyspaceFacts, options: CheckedTier): Tier {
     const { nativeName, name, scope, codec, integerKeys, checked } = facts;
-    const lifetime: Lifetime = { ttl: checked.ttl, ttlJitter: checked.ttlJitter };
-    const asked = { ...options, ...lifetime };
+    const { tag, encode } = codec;
+    return this.#open(nativeName, `keyspace ${JSON.stringify(name)}`, options, {
+      prefix: options.prefix ?? (scope === '' ? `${name}:` : `${JSON.stringify([name, scope])}:`),
+      handle: () => native.keyspace(cacheHandle, nativeName, scope, tag, integerKeys),
+      keys: integerKeys ? 'integer' : 'string',
+      form: formOf(tag),
+      ttl: checked.ttl,
+      ttlJitter: checked.ttlJitter,
+      encode: (value) => encode.call(codec, value),
+      explain: (error, key) => unreadableValue(error, key, name, tag),
+    }).tier;
+  }
+
+  results(facts: ModelFacts, options: CheckedTier): Results {
+    const { cache, nativeName, name, scope, codec, ttlMs } = facts;
+    const { tag, encode } = codec;
+    const results = new Results(codec);
+    const whose = scope === '' ? name : JSON.stringify([name, scope]);
+    return this.#open(nativeName, `model ${JSON.stringify(name)}`, options, {
+      prefix: options.prefix ?? `zerohop:model:${whose}:${tag}:`,
+      handle: () => native.keyspace(handleOf(cache)!, nativeName, scope, tag, false),
+      keys: 'fingerprint',
+      form: formOf(tag),
+      ttl: ttlMs,
+      ttlJitter: 0,
+      encode: (value) => encode.call(codec, value),
+      explain: (error) => error,
+      model: results,
+    }).results!;
+  }
+
+  /** The tier of this name in native code; a new one, if there is none. @param shown  what it is, for errors */
+  #open(nativeName: string, shown: string, options: CheckedTier, parts: NewTier): OpenTier {
+    const asked = { ...options, ttl: parts.ttl, ttlJitter: parts.ttlJitter };
     const known = this.#tiers.get(nativeName);
     if (known !== undefined) {
       if (!sameOptions(known.options, asked))
-        throw new CacheError(
-          'ERR_CACHE_OPTIONS',
-          `keyspace ${JSON.stringify(name)} is open with another upstream, ttl or ttlJitter`,
-        );
-      return known.tier;
+        throw new CacheError('ERR_CACHE_OPTIONS', `${shown} is open with another upstream, ttl or ttlJitter`);
+      return known;
     }
-    const prefix = options.prefix ?? (scope === '' ? `${name}:` : `${JSON.stringify([name, scope])}:`);
     const link = this.link(options.target);
-    for (const { tier } of this.#tiers.values()) {
+    const own = link.keyPrefix + parts.prefix;
+    for (const { tier, results } of this.#tiers.values()) {
+      if (results !== undefined && parts.model !== undefined) continue; // no two models have the same fingerprints
       const other = tier.prefix.toString();
-      const own = link.keyPrefix + prefix;
       if (tier.link === link && (other.startsWith(own) || own.startsWith(other)))
         throw new CacheError(
           'ERR_CACHE_OPTIONS',
-          `keyspace ${JSON.stringify(name)}: its keys in Redis begin with ${JSON.stringify(own)}, those of another ` +
-            `keyspace with ${JSON.stringify(other)}, so they could be the same. Set upstream.prefix`,
+          `${shown}: its keys in Redis begin with ${JSON.stringify(own)}, those of another keyspace or model with ` +
+            `${JSON.stringify(other)}, so they could be the same. Set upstream.prefix`,
         );
     }
-    const handle = native.keyspace(cacheHandle, nativeName, scope, codec.tag, integerKeys);
-    const { tag, encode } = codec;
-    const tier = new Tier({
-      handle,
-      integerKeys,
-      form: formOf(tag),
-      prefix,
-      options,
-      link,
-      ...lifetime,
-      encode: (value) => encode.call(codec, value),
-      explain: (error, key) => unreadableValue(error, key, name, tag),
-    });
-    this.#tiers.set(nativeName, { tier, handle, options: asked });
+    const handle = parts.handle();
+    const tier = new Tier({ ...parts, handle, options, link });
+    const { model: results } = parts;
+    results?.attach(tier);
+    const open = { tier, handle, results, options: asked };
+    this.#tiers.set(nativeName, open);
     void link.ready();
-    return tier;
+    return open;
   }
 
   states(): UpstreamState[] {
@@ -156,6 +209,15 @@ addRoom({
     collected.register(cache, upstreams);
     (cache as Cache).onClose(() => upstreams.close());
     addUpstreams(cache as Cache, () => upstreams.states());
+  },
+});
+
+addModelRoom({
+  option: 'upstream',
+  prepare(value) {
+    if (value === undefined) return undefined;
+    const options = tierOptions(value, 'model');
+    return (facts) => all.get(facts.cache)!.results(facts, options);
   },
 });
 

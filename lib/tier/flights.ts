@@ -17,6 +17,13 @@ export class Flight {
   isOverwritten = false;
   /** Redis was not or could not be asked for it. */
   isUnknown = false;
+  /** What computing the value would take, in ms; 0 if that is not known. */
+  cost = 0;
+  /** It is handed to the model, which computes it. */
+  isHanded = false;
+  /** Of a model: the result that Redis has, in a box; and how long Redis keeps the value, in ms. */
+  result: { readonly value: unknown } | undefined;
+  leftMs = 0;
   /** The token of our lease, if we have it. */
   lease: string | undefined;
   readonly since = now();

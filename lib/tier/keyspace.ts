@@ -7,15 +7,9 @@ import { elementCount } from '../cache/codecs.js';
 import type { Key, Keys } from '../cache/keys.js';
 import { type CheckedSetOptions, type SetOptions, setOptions } from '../cache/options.js';
 import type { KeyspaceStats } from '../cache/stats.js';
-import type { UpstreamCounts } from '../cache/upstreams.js';
 import type { Stored } from './flights.js';
+import { type UpstreamStats, upstreamStatsOf } from './stats.js';
 import type { Tier } from './tier.js';
-
-/** Counts of what lies behind a keyspace, of this thread. Those of the link are of all keyspaces with this Redis. */
-export interface UpstreamStats extends UpstreamCounts {
-  /** Whether Redis is used. `'down'`: loads go to the loader, and L0 was emptied. */
-  state: 'idle' | 'connecting' | 'up' | 'down' | 'closed';
-}
 
 /** Counts of a keyspace and of what lies behind it. */
 export interface TieredKeyspaceStats extends KeyspaceStats {
@@ -148,9 +142,7 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
   }
 
   override stats(): TieredKeyspaceStats {
-    const { link, counts } = this.#tier;
-    const upstream: UpstreamStats = { state: link.state, ...counts, ...link.counts };
-    return { ...super.stats(), upstream };
+    return { ...super.stats(), upstream: upstreamStatsOf(this.#tier) };
   }
 
   #write(key: Key, value: In, { ttl, tags, cost }: CheckedSetOptions): { kept: boolean; done: Promise<void> } {

@@ -10,7 +10,7 @@ import type { Lifetime } from '../cache/options.js';
 import { storeBytes } from '../cache/stored.js';
 import { type Flight, Flights } from './flights.js';
 import type { Form } from './forms.js';
-import { idOf, isAscii, keyOf, redisKeyOf } from './keys.js';
+import { idOf, isAscii, type KeyKind, keyOf, redisKeyOf } from './keys.js';
 import type { Link, Tracker } from './link.js';
 import type { CheckedTier } from './options.js';
 import type { Argument, Octets } from './redis.js';
@@ -19,7 +19,7 @@ import type { Argument, Octets } from './redis.js';
 export interface TierParts extends Lifetime {
   /** A native handle of the keyspace, of the tier's own. */
   readonly handle: number;
-  readonly integerKeys: boolean;
+  readonly keys: KeyKind;
   readonly form: Form;
   readonly prefix: string;
   readonly options: CheckedTier;
@@ -28,6 +28,16 @@ export interface TierParts extends Lifetime {
   encode(value: unknown): ArrayBufferView;
   /** The error to tell, for one that is about this key. */
   explain(error: unknown, key: Key): unknown;
+  /** The model behind which this is. It makes what Redis has not, in place of a loader. */
+  readonly model?: ModelSide | undefined;
+}
+
+/** What a tier behind a model does in its own way (results.ts). */
+export interface ModelSide {
+  /** The value of these bytes. Throws if there is none: then Redis is taken to have nothing. */
+  read(stored: Uint8Array<ArrayBuffer>): unknown;
+  /** Has the model compute these. The fence of each is open, and its lease is ours if it has one. */
+  make(flights: readonly Flight[]): void;
 }
 
 /** Of a key in L0. */
@@ -90,7 +100,11 @@ export class L0 {
   /** The key that L0 knows; undefined if it cannot have one such. */
   keyOf(id: string): Key | undefined {
     if (id.length === 0 || id.length > KEY_BYTES_MAX) return undefined;
-    return keyOf(id, this.parts.integerKeys);
+    return keyOf(id, this.parts.keys);
+  }
+
+  idOf(key: Key): string {
+    return idOf(key, this.parts.keys);
   }
 
   /** How long a new value lives. */
@@ -102,7 +116,7 @@ export class L0 {
   /** Stores what a flight has found, unless its fence is closed. */
   keep(flight: Flight, stored: Uint8Array<ArrayBuffer>, ttlMs: number): void {
     if (flight.isFenced) this.counts.fenced++;
-    else if (ttlMs >= 1 && !this.isClosed) storeBytes(this.parts.handle, flight.key, stored, ttlMs, 0);
+    else if (ttlMs >= 1 && !this.isClosed) storeBytes(this.parts.handle, flight.key, stored, ttlMs, flight.cost);
   }
 
   /** Whether there was a value. */
@@ -120,7 +134,7 @@ export class L0 {
   async forgetSome(isGone: (at: Argument) => boolean): Promise<void> {
     this.flights.fenceSome(isGone);
     for (let part = 0; part < SCAN_PARTS && !this.isClosed; ++part) {
-      for (const key of native.scan(this.parts.handle, part)) if (isGone(this.at(idOf(key)))) this.delete(key);
+      for (const key of native.scan(this.parts.handle, part)) if (isGone(this.at(this.idOf(key)))) this.delete(key);
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

@@ -25,8 +25,8 @@ export class Making {
   /** Those that wait for another process: all of them, and the one to wake for a key. */
   readonly #waiting = new Set<() => void>();
   readonly #wakes = new Map<string, () => void>();
-  /** Keys that a script of ours may have stored a moment ago. */
-  readonly #given = new Set<string>();
+  /** Keys that a script of ours may have stored a moment ago, and the cost of each. */
+  readonly #given = new Map<string, number>();
 
   /** @param again  looks for keys once more */
   constructor(l0: L0, again: (flights: readonly Flight[]) => void) {
@@ -39,7 +39,9 @@ export class Making {
   /** Has one process ask its loader for what is wanted, if there are leases; the others wait for what it stores. */
   async make(flights: readonly Flight[]): Promise<void> {
     const { link, options } = this.#l0.parts;
-    const wanted = this.#asking === undefined ? [] : flights.filter(({ isWanted }) => isWanted);
+    const { model } = this.#l0.parts;
+    const canMake = this.#asking !== undefined || model !== undefined;
+    const wanted = canMake ? flights.filter(({ isWanted }) => isWanted) : [];
     const wants = new Set(wanted);
     for (const flight of flights) if (!wants.has(flight)) this.#l0.flights.end(flight, undefined);
     // Who has waited for others for so long waits no more.
@@ -61,14 +63,20 @@ export class Making {
       }
       if (rest.length > 0) this.#waitForOthers(rest, waitMs);
     }
-    if (wants.size > 0) await this.#ask([...wants]);
+    if (wants.size === 0) return;
+    if (model === undefined) await this.#ask([...wants]);
+    else model.make([...wants]);
   }
 
-  /** A key has changed. Whether it is to be read again: Redis may tell of what our own script stored. */
-  changed(id: string): boolean {
+  /**
+   * A key has changed. If it is to be read again, gives its cost: Redis may tell of what our own script stored.
+   */
+  changed(id: string): number | undefined {
     const wake = this.#wakes.get(id);
     if (wake !== undefined) setTimeout(wake, WAKE_MS);
-    return this.#given.delete(id);
+    const cost = this.#given.get(id);
+    this.#given.delete(id);
+    return cost;
   }
 
   forgetAll(): void {
@@ -112,7 +120,7 @@ export class Making {
     all.open(flights.filter(({ at }) => writes !== 'local' || !parts.link.isUpFor(at)));
     counts.loaded += flights.length;
     const isLeased = flights.some(({ lease }) => lease !== undefined);
-    const timer = isLeased ? setInterval(() => this.#keepLeases(flights, leaseMs), leaseMs / 3) : undefined;
+    const timer = isLeased ? setInterval(() => this.keepLeases(flights, leaseMs), leaseMs / 3) : undefined;
     let made: Made[];
     try {
       const values = await this.#asking!.ask(flights.map(({ key }) => key));
@@ -121,7 +129,7 @@ export class Making {
         return value === undefined || value === null ? [] : [{ flight, stored: copied(parts.encode(value)) }];
       });
     } catch (error) {
-      this.#keepLeases(flights, 0);
+      this.keepLeases(flights, 0);
       for (const flight of flights) all.fail(flight, error);
       return;
     } finally {
@@ -130,7 +138,7 @@ export class Making {
     const has = new Set(made.map(({ flight }) => flight));
     for (const flight of flights) if (!has.has(flight)) all.end(flight, undefined);
     // Nothing will be stored for these, so others need not wait.
-    this.#keepLeases(
+    this.keepLeases(
       flights.filter((flight) => flight.isFenced || !has.has(flight)),
       0,
     );
@@ -140,7 +148,7 @@ export class Making {
   }
 
   /** @param ms  0: the leases that we have of these end. */
-  #keepLeases(flights: readonly Flight[], ms: number): void {
+  keepLeases(flights: readonly Flight[], ms: number): void {
     const ours = flights.filter(({ lease }) => lease !== undefined);
     if (ours.length === 0) return;
     const keys = ours.map(({ at }) => at);
@@ -162,7 +170,7 @@ export class Making {
       if (flight.isFenced) counts.fenced++;
       else {
         const sent = now();
-        if (await this.#give(flight, form.toRedis(stored), ttlMs)) {
+        if (await this.give(flight, form.toRedis(stored), ttlMs)) {
           counts.writes++;
           this.#l0.keep(flight, stored, ttlMs - (now() - sent));
         } else counts.fenced++;
@@ -174,11 +182,11 @@ export class Making {
   }
 
   /** Stores in Redis what has no value there. Whether it did. @throws {LinkError} */
-  async #give({ id, at, lease }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
+  async give({ id, at, cost, lease }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
     const { link } = this.#l0.parts;
     link.wrote(this.#l0.bytesOf(id), this.#l0.tracker);
     if (lease === undefined) return (await link.call(at, ['SET', at, bytes, 'NX', ...px(ttlMs)])) !== null;
-    if (this.#given.size < GIVEN_MAX) this.#given.add(id);
+    if (this.#given.size < GIVEN_MAX) this.#given.set(id, cost);
     const [, ttl = ''] = px(ttlMs);
     return giveValue(link, at, lease, bytes, ttl);
   }

@@ -73,10 +73,22 @@ export interface TierOptions<In> extends UpstreamPlace {
   aloneTtl?: Duration;
 }
 
+/** What a model has behind it. The model stands in place of the loader. */
+export interface ModelTierOptions extends Omit<TierOptions<never>, 'prefix' | 'loader' | 'loaderTimeout'> {
+  /**
+   * What the key of a result is called in Redis: this, and the fingerprint in hex. Default: `zerohop:model:`, the name,
+   * `:`, the codec, and `:`.
+   */
+  prefix?: string;
+  /** How long an input waits for the run of another process, until it is run here too. Default 30 s. */
+  wait?: Duration;
+}
+
 /** @internal */
 export interface CheckedTier {
   readonly prefix: string | undefined;
   readonly loader: Loader<unknown> | undefined;
+  /** Also how long to wait for another process. */
   readonly loaderTimeoutMs: number;
   /** 0: none. */
   readonly leaseMs: number;
@@ -97,10 +109,9 @@ export interface CustomTieredKeyspaceOptions<T> extends CustomKeyspaceOptions<T>
 }
 
 const UPSTREAM_OPTIONS = [...PLACE_OPTIONS, 'timeout', 'connectTimeout', 'heartbeat'] as const;
-const TIER_OPTIONS = [
-  ...PLACE_OPTIONS,
-  ...['prefix', 'loader', 'loaderTimeout', 'lease', 'writes', 'queue', 'aloneTtl'],
-] as const;
+const COMMON_OPTIONS = [...PLACE_OPTIONS, 'prefix', 'lease', 'writes', 'queue', 'aloneTtl'] as const;
+const KEYSPACE_OPTIONS = [...COMMON_OPTIONS, 'loader', 'loaderTimeout'] as const;
+const MODEL_OPTIONS = [...COMMON_OPTIONS, 'wait'] as const;
 const WRITES = ['through', 'behind', 'local'] as const;
 
 /** Redis takes keys of 512 MB, L0 of 64 KiB with the prefix left out. */
@@ -140,16 +151,17 @@ export function upstreamOption(value: unknown): (() => Link) | undefined {
 }
 
 /** @internal */
-export function tierOptions(value: unknown): CheckedTier {
+export function tierOptions(value: unknown, of: 'keyspace' | 'model' = 'keyspace'): CheckedTier {
   const direct = typeof value === 'string' || isClient(value);
   const name = 'options.upstream';
-  const given = optionsObject(name, value === true || direct ? undefined : value, TIER_OPTIONS);
+  const [allowed, wait] = of === 'model' ? [MODEL_OPTIONS, 'wait'] : [KEYSPACE_OPTIONS, 'loaderTimeout'];
+  const given = optionsObject(name, value === true || direct ? undefined : value, allowed);
   const { prefix, loader, lease, writes = 'through', queue = 10_000 } = given;
   if (loader !== undefined && typeof loader !== 'function') throw typeError(`${name}.loader`, 'a function', loader);
   return {
     prefix: prefix === undefined ? undefined : textOption(`${name}.prefix`, prefix, PREFIX_BYTES_MAX),
     loader: loader as Loader<unknown> | undefined,
-    loaderTimeoutMs: waitOption(`${name}.loaderTimeout`, given['loaderTimeout'], 30_000),
+    loaderTimeoutMs: waitOption(`${name}.${wait}`, given[wait], 30_000),
     leaseMs: lease === false || writes === 'local' ? 0 : waitOption(`${name}.lease`, lease, 2_000),
     writes: choiceOption(`${name}.writes`, writes, WRITES),
     queue: countOption(`${name}.queue`, queue, 1, QUEUE_MAX),

@@ -3,6 +3,7 @@
 //   load ──► a flight for each key ──► one command for all flights of a turn ──► found: promoted into L0
 //                                                                            └► missing: making.ts
 
+import { createHash } from 'node:crypto';
 import { now, soon } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
 import { Flight, type Stored } from './flights.js';
@@ -22,6 +23,10 @@ const TIMES_LEFT = 'local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL"
 /** Values of keys, and their times to live. */
 const READ = new Script(`local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end
 return {redis.call("MGET",unpack(KEYS)),t}`);
+
+/** Deletes a value, if it is still the one with this hash. */
+const DROP = new Script(`local v=redis.call("GET",KEYS[1])
+if v and redis.sha1hex(v)==ARGV[1] then redis.call("DEL",KEYS[1]) end`);
 
 /** So many keys at most are read by one script. More are worth a transaction, which does not copy values into Lua. */
 const SCRIPT_KEYS_MAX = 16;
@@ -44,11 +49,16 @@ export class Reading {
    * @param key       nobody changes its bytes
    * @param isWanted  somebody waits for it; otherwise no loader is asked
    */
-  look(id: string, key: Key, isWanted: boolean): Promise<Stored> {
+  look(id: string, key: Key, isWanted: boolean, cost = 0): Promise<Stored> {
     const flight = new Flight(id, key, this.#l0.at(id), isWanted);
+    flight.cost = cost;
     this.#l0.flights.add(flight);
-    if (this.#pending.push(flight) === 1) soon(() => this.#pump());
+    this.begin(flight);
     return flight.promise;
+  }
+
+  begin(flight: Flight): void {
+    if (this.#pending.push(flight) === 1) soon(() => this.#pump());
   }
 
   /** Looks for these once more. */
@@ -119,7 +129,8 @@ export class Reading {
         continue;
       }
       const left = Array.isArray(times) ? times[i] : undefined;
-      this.#found(flight, bytes, typeof left !== 'number' ? 0 : left === -1 ? Number.POSITIVE_INFINITY : left - took);
+      flight.leftMs = typeof left !== 'number' ? 0 : left === -1 ? Number.POSITIVE_INFINITY : left - took;
+      if (!this.#found(flight, bytes)) missing.push(flight);
     }
     counts.hits += flights.length - missing.length;
     counts.misses += missing.length;
@@ -132,15 +143,30 @@ export class Reading {
     return flights;
   }
 
-  /** @param left  how long L0 may hold it, in ms */
-  #found(flight: Flight, bytes: Buffer, left: number): void {
-    const { form, explain } = this.#l0.parts;
+  /** False: it is no result of the model, which is to compute it. */
+  #found(flight: Flight, bytes: Buffer): boolean {
+    const { form, explain, model } = this.#l0.parts;
     try {
       const stored = form.fromRedis(bytes);
-      this.#l0.keep(flight, stored, Math.min(this.#l0.ttl(), left));
+      if (model !== undefined) flight.result = { value: model.read(stored) };
+      this.#l0.keep(flight, stored, Math.min(this.#l0.ttl(), flight.leftMs));
       this.#l0.flights.end(flight, stored);
     } catch (error) {
-      this.#l0.flights.fail(flight, explain(error, flight.key));
+      if (model !== undefined && flight.result === undefined) {
+        this.#drop(flight, bytes);
+        return false;
+      }
+      // A result that L0 does not take is one all the same.
+      if (model !== undefined) this.#l0.flights.end(flight, undefined);
+      else this.#l0.flights.fail(flight, explain(error, flight.key));
     }
+    return true;
+  }
+
+  /** Deletes what no codec can read, so that others need not read it either. */
+  #drop({ at }: Flight, bytes: Buffer): void {
+    const { link, options } = this.#l0.parts;
+    if (options.writes === 'local') return;
+    link.run(DROP, [at], [createHash('sha1').update(bytes).digest('hex')]).catch(() => {});
   }
 }

@@ -13,7 +13,7 @@
 import { native } from '../addon/native.js';
 import type { Key } from '../cache/keys.js';
 import type { Stored } from './flights.js';
-import { idOf, idOfBytes, keyOf } from './keys.js';
+import { idOfBytes } from './keys.js';
 import { closed, L0, type TierParts } from './l0.js';
 import type { Link, Tracker } from './link.js';
 import { Making } from './making.js';
@@ -27,6 +27,11 @@ export class Tier implements Tracker {
   readonly #l0: L0;
   readonly #reading: Reading;
   readonly #making: Making;
+
+  /** For what lies behind a model (results.ts). @internal */
+  get rooms(): { l0: L0; reading: Reading; making: Making } {
+    return { l0: this.#l0, reading: this.#reading, making: this.#making };
+  }
 
   constructor(parts: TierParts) {
     this.link = parts.link;
@@ -53,7 +58,7 @@ export class Tier implements Tracker {
 
   /** What Redis or the loader has under `key`, or a write that Redis is yet to be told of. */
   load(key: Key): Promise<Stored> {
-    const id = idOf(key);
+    const id = this.#l0.idOf(key);
     const waiting = this.writing.waiting(id);
     if (waiting !== undefined) return Promise.resolve(waiting);
     const known = this.#l0.flights.get(id);
@@ -63,18 +68,18 @@ export class Tier implements Tracker {
     }
     if (this.#l0.isClosed) return Promise.reject(closed());
     // The caller may change the bytes of a key.
-    return this.#reading.look(id, typeof key === 'object' ? keyOf(id, false)! : key, true);
+    return this.#reading.look(id, typeof key === 'object' ? this.#l0.keyOf(id)! : key, true);
   }
 
   changed(key: Octets): void {
     const id = idOfBytes(key);
     this.#l0.flights.fence(id);
-    const isOurs = this.#making.changed(id);
+    const cost = this.#making.changed(id);
     const own = this.#l0.keyOf(id);
     if (own === undefined) return;
     this.#l0.delete(own);
     // It may be another one's write besides: it is read to know.
-    if (isOurs) this.#readAnew(id);
+    if (cost !== undefined) this.#readAnew(id, cost);
   }
 
   forgetAll(): void {
@@ -99,9 +104,9 @@ export class Tier implements Tracker {
     this.#l0.flights.failAll(closed());
   }
 
-  #readAnew(id: string): void {
+  #readAnew(id: string, cost = 0): void {
     // A value that Redis is yet to be told of is newer than its own, and nothing will tell us that it has changed.
     if (this.writing.waiting(id) !== undefined) return;
-    this.#reading.look(id, this.#l0.keyOf(id)!, false).catch(() => {});
+    this.#reading.look(id, this.#l0.keyOf(id)!, false, cost).catch(() => {});
   }
 }

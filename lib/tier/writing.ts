@@ -8,7 +8,6 @@ import type { Key } from '../cache/keys.js';
 import { storeBytes } from '../cache/stored.js';
 import type { Stored } from './flights.js';
 import { px, wholeMs } from './forms.js';
-import { idOf, keyOf } from './keys.js';
 import type { L0 } from './l0.js';
 import type { Argument } from './redis.js';
 import { WriteQueue } from './write-queue.js';
@@ -55,7 +54,7 @@ export class Writing {
    */
   write(key: Key, stored: ArrayBufferView, ttlMs: number, cost: number): { kept: boolean; done: Promise<void> } {
     const { form, handle, link, options } = this.#l0.parts;
-    const id = idOf(key);
+    const id = this.#l0.idOf(key);
     if (options.writes === 'local') {
       this.#l0.flights.fence(id, true);
       return { kept: storeBytes(handle, key, stored, ttlMs, cost), done: Promise.resolve() };
@@ -66,7 +65,7 @@ export class Writing {
     const isAlone = !link.isUpFor(at) && !link.isStarting && this.#queue === undefined;
     const kept = storeBytes(handle, key, stored, isAlone ? Math.min(ttlMs, options.aloneTtlMs) : ttlMs, cost);
     if (this.#queue !== undefined) {
-      const own = typeof key === 'object' ? keyOf(id, false)! : key;
+      const own = typeof key === 'object' ? this.#l0.keyOf(id)! : key;
       if (this.#queue.add({ id, key: own, at, bytes, ttlMs })) return { kept, done: Promise.resolve() };
       this.#lost(key);
       return { kept: false, done: failedWrite(`the queue is full: see upstream.queue`) };
@@ -80,7 +79,7 @@ export class Writing {
 
   /** Forgets the key in L0 and in Redis. */
   remove(key: Key): { was: boolean; done: Promise<void> } {
-    const id = idOf(key);
+    const id = this.#l0.idOf(key);
     this.#l0.flights.fence(id, true);
     const was = this.#l0.delete(key);
     if (this.#l0.parts.options.writes === 'local') return { was, done: Promise.resolve() };
@@ -95,7 +94,7 @@ export class Writing {
    */
   expire(key: Key, ttlMs: number): Promise<void> {
     if (this.#l0.parts.options.writes === 'local') return Promise.resolve();
-    const id = idOf(key);
+    const id = this.#l0.idOf(key);
     this.#begin(id); // what is being read comes with the time that was left before
     if (this.#queue?.expire(id, ttlMs)) return Promise.resolve(); // it goes with the value
     const at = this.#l0.at(id);
