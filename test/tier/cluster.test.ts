@@ -201,56 +201,6 @@ describe('a slot', () => {
   });
 });
 
-describe('in the middle of traffic', () => {
-  test('slots that hold keys move and move back: no error, and nothing stale', async () => {
-    const { cluster } = redis;
-    const loads = openOver({ cluster: cluster.urls }).keyspace('t', { codec: utf8, upstream: { loader } });
-    const writes = openOver({ cluster: cluster.urls }).keyspace('t', { codec: utf8, upstream: true });
-    await stored(KEYS);
-    let isOver = false;
-    let steps = 0;
-    const errors: unknown[] = [];
-    const again = async (work: () => Promise<unknown>) => {
-      while (!isOver) {
-        await work().catch((error: unknown) => errors.push(error));
-        steps++;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    };
-    const some = () => KEYS[Math.floor(Math.random() * 60)]!;
-    const traffic = Promise.all([
-      again(() => loads.load(some())),
-      again(() => loads.loadMany([some(), some(), some(), some()])),
-      again(() => writes.loadMany(KEYS.slice(0, 60))),
-      again(() => writes.setAsync(some(), `written ${steps}`)),
-      again(async () => void writes.set(some(), `written ${steps}`)),
-      again(() => cluster.other.set(`t:${some()}`, `bypassing ${steps}`)),
-      again(() => cluster.other.del(`t:${some()}`)),
-    ]);
-    const slots = await Promise.all(KEYS.slice(0, 12).map((key) => cluster.slotOf(`t:${key}`)));
-    const homes = await Promise.all(slots.map((slot) => cluster.ownerOf(slot)));
-    for (const [i, slot] of slots.entries())
-      await cluster.move(slot, cluster.nodes[(cluster.nodes.indexOf(homes[i]!) + 1) % 3]!);
-    for (const [i, slot] of slots.entries()) await cluster.move(slot, homes[i]!);
-    isOver = true;
-    await traffic;
-    await cluster.told();
-    expect(errors).toEqual([]);
-    let compared = 0;
-    for (const key of KEYS) {
-      const truth = await cluster.other.get(`t:${key}`);
-      for (const space of [loads, writes]) {
-        const held = space.peek(key);
-        if (held === undefined) continue;
-        compared++;
-        expect(held, key).toBe(truth);
-      }
-    }
-    expect(compared).toBeGreaterThan(60);
-    for (const space of [loads, writes]) expect(space.stats().upstream.outages).toBe(0);
-  }, 60_000);
-});
-
 test('a node that is lost empties L0, its keys go to the loader, and when it is back it is tracked', async () => {
   const { cluster } = redis;
   const space = texts({ cluster: cluster.urls, heartbeat: 50 }, true);
