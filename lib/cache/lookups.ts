@@ -372,6 +372,16 @@ export abstract class Lookups<In, Out, Own> {
     }
   }
 
+  /** The value of bytes that nobody changes. With `copy: true` it is the caller's. @internal */
+  protected viewed(key: NativeKey, { buffer, byteOffset, length }: Uint8Array): Out {
+    if (this.#options.copy) return this.own(key, buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer) as never;
+    try {
+      return this.#codec.view(buffer, byteOffset, length);
+    } catch (error) {
+      throw this.#explained(error, key);
+    }
+  }
+
   /** The error to throw in place of `error`, which the codec threw. */
   #explained(error: unknown, key: NativeKey): unknown {
     return unreadableValue(error, key, this.#name, this.#codec.tag);

@@ -7,8 +7,47 @@ import { now } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
 import type { Argument } from './redis.js';
 
-/** What L0 holds under a key; undefined: there is no value. */
-export type Stored = Uint8Array<ArrayBuffer> | undefined;
+/**
+ * What L0 holds under a key; undefined: there is no value. These bytes may be part of the memory into which the client
+ * read from its socket: nobody changes them, and nobody keeps them.
+ */
+export type Stored = Uint8Array | undefined;
+
+/** Who waits for keys. It is told once of each: from within {@link Flight.join} too. */
+export interface Waiter {
+  /** @param place  the key's, as `join` was told */
+  found(stored: Stored, place: number): void;
+  failed(error: unknown): void;
+}
+
+/** What is found under one key. @param start  has the waiter told. What it throws rejects. */
+export function promiseOfOne(start: (waiter: Waiter) => void): Promise<Stored> {
+  return new Promise((resolve, reject) => start({ found: resolve, failed: reject }));
+}
+
+/**
+ * Ends when `count` keys, at least one, were found. The first failure rejects it. One promise for all of them.
+ *
+ * @param take  is given what is found, at once. What it throws is a failure.
+ */
+export function promiseOfMany(
+  count: number,
+  take: (stored: Stored, place: number) => void,
+  start: (waiter: Waiter) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let left = count;
+    const found = (stored: Stored, place: number) => {
+      try {
+        take(stored, place);
+      } catch (error) {
+        reject(error);
+      }
+      if (--left === 0) resolve();
+    };
+    start({ found, failed: reject });
+  });
+}
 
 /** A key that is looked for. */
 export class Flight {
@@ -27,9 +66,12 @@ export class Flight {
   /** The token of our lease, if we have it. */
   lease: string | undefined;
   readonly since = now();
-  readonly promise: Promise<Stored>;
-  resolve!: (stored: Stored) => void;
-  reject!: (error: unknown) => void;
+  #end: 'found' | 'failed' | undefined;
+  #outcome: unknown; // what was found, or the error
+  // Nearly always one waits, so the first needs no list.
+  #waiter: Waiter | undefined;
+  #place = 0;
+  #others: [waiter: Waiter, place: number][] | undefined;
 
   /**
    * @param at        Redis's key
@@ -40,11 +82,51 @@ export class Flight {
     readonly key: Key,
     readonly at: Argument,
     public isWanted: boolean,
-  ) {
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
+  ) {}
+
+  get promise(): Promise<Stored> {
+    return promiseOfOne((waiter) => this.join(waiter, 0));
+  }
+
+  /** `waiter` is told how it ends. */
+  join(waiter: Waiter, place: number): void {
+    if (this.#end !== undefined) this.#tell(waiter, place);
+    else if (this.#waiter === undefined) {
+      this.#waiter = waiter;
+      this.#place = place;
+    } else {
+      this.#others ??= [];
+      this.#others.push([waiter, place]);
+    }
+  }
+
+  resolve(stored: Stored): void {
+    this.#ends('found', stored);
+  }
+
+  reject(error: unknown): void {
+    this.#ends('failed', error);
+  }
+
+  /** Nobody joins any more. A flight may outlive its use in V8's old space, and would keep what was read. */
+  forget(): void {
+    this.#outcome = undefined;
+  }
+
+  /** The first end counts. */
+  #ends(end: 'found' | 'failed', outcome: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#outcome = outcome;
+    if (this.#waiter !== undefined) this.#tell(this.#waiter, this.#place);
+    for (const [waiter, place] of this.#others ?? []) this.#tell(waiter, place);
+    this.#waiter = undefined;
+    this.#others = undefined;
+  }
+
+  #tell(waiter: Waiter, place: number): void {
+    if (this.#end === 'found') waiter.found(this.#outcome as Stored, place);
+    else waiter.failed(this.#outcome);
   }
 }
 
@@ -89,11 +171,13 @@ export class Flights {
   end(flight: Flight, stored: Stored): void {
     this.#remove(flight);
     flight.resolve(stored);
+    flight.forget();
   }
 
   fail(flight: Flight, error: unknown): void {
     this.#remove(flight);
     flight.reject(error);
+    flight.forget();
   }
 
   failAll(error: unknown): void {

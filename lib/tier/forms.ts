@@ -12,13 +12,13 @@ import type { Octets } from './redis.js';
 export interface Form {
   /** Bytes that nobody changes any more. */
   toRedis(stored: ArrayBufferView): Octets;
-  /** In memory of its own. @throws {Unreadable} */
-  fromRedis(bytes: Octets): Uint8Array<ArrayBuffer>;
+  /** Perhaps the same bytes, which are not aligned. @throws {Unreadable} */
+  fromRedis(bytes: Octets): Uint8Array;
 }
 
 const AS_IT_IS: Form = {
   toRedis: (stored) => Buffer.from(copied(stored).buffer),
-  fromRedis: copied,
+  fromRedis: (bytes) => bytes,
 };
 
 const NUMBER: Form = {

@@ -7,7 +7,8 @@ import { elementCount } from '../cache/codecs.js';
 import type { Key, Keys } from '../cache/keys.js';
 import { type CheckedSetOptions, type SetOptions, setOptions } from '../cache/options.js';
 import type { KeyspaceStats } from '../cache/stats.js';
-import type { Stored } from './flights.js';
+import { Copies } from './copies.js';
+import { promiseOfMany, promiseOfOne, type Stored } from './flights.js';
 import { type UpstreamStats, upstreamStatsOf } from './stats.js';
 import type { Tier } from './tier.js';
 
@@ -25,6 +26,7 @@ export interface TieredKeyspaceStats extends KeyspaceStats {
  */
 export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
   #tier!: Tier;
+  readonly #copies = new Copies();
 
   /** @internal */
   attach(tier: Tier): void {
@@ -44,7 +46,8 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
    */
   async load(key: Key): Promise<Out | undefined> {
     const known = this.get(key);
-    return known !== undefined ? known : this.#valueOf(key, await this.#tier.load(key));
+    if (known !== undefined) return known;
+    return this.#valueOf(key, await promiseOfOne((waiter) => this.#tier.load(key, waiter)));
   }
 
   /** As {@link load}, for many keys, in their order. The first that fails rejects it. */
@@ -54,8 +57,9 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     const missing: number[] = [];
     for (let i = 0; i < values.length; ++i) if (values[i] === undefined) missing.push(i);
     if (missing.length === 0) return values;
-    const loaded = await Promise.all(missing.map((i) => this.#tier.load(asked[i]!)));
-    for (const [n, i] of missing.entries()) values[i] = this.#valueOf(asked[i]!, loaded[n]);
+    await this.#loadAt(asked, missing, (stored, i) => {
+      values[i] = this.#valueOf(asked[i]!, stored);
+    });
     return values;
   }
 
@@ -68,16 +72,17 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     const asked = Array.from(keys as ArrayLike<Key>);
     const { missing } = this.gather(asked, out);
     if (missing.length === 0) return { hits: asked.length, missing };
-    const loaded = await Promise.all(missing.map((i) => this.#tier.load(asked[i]!)));
-    elementCount(out, 'out');
-    const rows = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
     const { bytes } = this.codec.row!;
     const still: number[] = [];
-    for (const [n, i] of missing.entries()) {
-      const stored = loaded[n];
-      if (stored?.length === bytes) rows.set(stored, i * bytes);
-      else still.push(i);
-    }
+    await this.#loadAt(asked, missing, (stored, i) => {
+      if (stored?.length !== bytes) {
+        still.push(i);
+        return;
+      }
+      elementCount(out, 'out');
+      new Uint8Array(out.buffer, out.byteOffset + i * bytes, bytes).set(stored);
+    });
+    still.sort((a, b) => a - b);
     return { hits: asked.length - still.length, missing: still };
   }
 
@@ -156,7 +161,19 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     return this.entry(key)?.ttl ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Ends when the keys at these places are found. @param take  is given what is found, and the place */
+  #loadAt(
+    keys: readonly Key[],
+    places: readonly number[],
+    take: (stored: Stored, place: number) => void,
+  ): Promise<void> {
+    return promiseOfMany(places.length, take, (waiter) => {
+      for (const place of places) this.#tier.load(keys[place]!, waiter, place);
+    });
+  }
+
+  /** A view of a copy. The bytes are the client's. */
   #valueOf(key: Key, stored: Stored): Out | undefined {
-    return stored && (this.own(key, stored.buffer) as unknown as Out);
+    return stored && this.viewed(key, this.#copies.of(stored));
   }
 }

@@ -35,7 +35,7 @@ export interface TierParts extends Lifetime {
 /** What a tier behind a model does in its own way (results.ts). */
 export interface ModelSide {
   /** The value of these bytes. Throws if there is none: then Redis is taken to have nothing. */
-  read(stored: Uint8Array<ArrayBuffer>): unknown;
+  read(stored: Uint8Array): unknown;
   /** Has the model compute these. The fence of each is open, and its lease is ours if it has one. */
   make(flights: readonly Flight[]): void;
 }
@@ -114,7 +114,7 @@ export class L0 {
   }
 
   /** Stores what a flight has found, unless its fence is closed. */
-  keep(flight: Flight, stored: Uint8Array<ArrayBuffer>, ttlMs: number): void {
+  keep(flight: Flight, stored: Uint8Array, ttlMs: number): void {
     if (flight.isFenced) this.counts.fenced++;
     else if (ttlMs >= 1 && !this.isClosed) storeBytes(this.parts.handle, flight.key, stored, ttlMs, flight.cost);
   }

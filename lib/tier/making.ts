@@ -16,7 +16,7 @@ const WAKE_MS = 2;
 /** More of these keys are not read again. A Redis that does not tell of our own scripts never takes them off. */
 const GIVEN_MAX = 10_000;
 
-type Made = { readonly flight: Flight; readonly stored: Uint8Array<ArrayBuffer> };
+type Made = { readonly flight: Flight; readonly stored: Uint8Array };
 
 export class Making {
   readonly #l0: L0;

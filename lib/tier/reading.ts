@@ -6,13 +6,13 @@
 import { createHash } from 'node:crypto';
 import { now, soon } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
-import { Flight, type Stored } from './flights.js';
+import { Flight } from './flights.js';
 import { closed, type L0 } from './l0.js';
 import { LinkError } from './link.js';
 import type { Reply } from './redis.js';
 import { Script } from './script.js';
 
-/** Keys of one MGET: 4 MB of embeddings. Others can be served between two of them. */
+/** Keys that are asked for at a time: 4 MB of embeddings. Others can be served between two of them. */
 const BATCH_KEYS_MAX = 1000;
 /** Batches that wait for their replies at a time. The others wait here. */
 const BATCHES_MAX = 32;
@@ -23,6 +23,9 @@ const TIMES_LEFT = 'local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL"
 /** Values of keys, and their times to live. */
 const READ = new Script(`local t={} for i,k in ipairs(KEYS) do t[i]=redis.call("PTTL",k) end
 return {redis.call("MGET",unpack(KEYS)),t}`);
+
+/** The same of one key: most often one is missing at a time. */
+const READ_ONE = new Script('return {redis.call("MGET",KEYS[1]),{redis.call("PTTL",KEYS[1])}}');
 
 /** Deletes a value, if it is still the one with this hash. */
 const DROP = new Script(`local v=redis.call("GET",KEYS[1])
@@ -49,12 +52,12 @@ export class Reading {
    * @param key       nobody changes its bytes
    * @param isWanted  somebody waits for it; otherwise no loader is asked
    */
-  look(id: string, key: Key, isWanted: boolean, cost = 0): Promise<Stored> {
+  look(id: string, key: Key, isWanted: boolean, cost = 0): Flight {
     const flight = new Flight(id, key, this.#l0.at(id), isWanted);
     flight.cost = cost;
     this.#l0.flights.add(flight);
     this.begin(flight);
-    return flight.promise;
+    return flight;
   }
 
   begin(flight: Flight): void {
@@ -103,7 +106,7 @@ export class Reading {
     try {
       reply =
         keys.length <= SCRIPT_KEYS_MAX
-          ? await parts.link.run(READ, keys, [])
+          ? await parts.link.run(keys.length === 1 ? READ_ONE : READ, keys, [])
           : await parts.link.call(
               keys[0]!,
               ['MULTI'],
@@ -121,7 +124,8 @@ export class Reading {
     if (!Array.isArray(values)) return this.#failed(flights);
     const took = now() - sent;
     const missing: Flight[] = [];
-    for (const [i, flight] of flights.entries()) {
+    for (let i = 0; i < flights.length; ++i) {
+      const flight = flights[i]!;
       flight.isUnknown = false;
       const bytes = values[i];
       if (!Buffer.isBuffer(bytes)) {

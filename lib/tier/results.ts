@@ -11,6 +11,7 @@ import type { Codec } from '../cache/codecs.js';
 import { storeBytes } from '../cache/stored.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
 import type { Behind, Found, Search } from '../model/behind.js';
+import { Copies } from './copies.js';
 import { Flight } from './flights.js';
 import { closed, type ModelSide } from './l0.js';
 import { type UpstreamStats, upstreamStatsOf } from './stats.js';
@@ -18,6 +19,7 @@ import type { Tier } from './tier.js';
 
 export class Results implements Behind, ModelSide {
   readonly #codec: Codec<unknown, unknown, unknown>;
+  readonly #copies = new Copies();
   #tier!: Tier;
 
   constructor(codec: Codec<unknown, unknown, unknown>) {
@@ -75,8 +77,9 @@ export class Results implements Behind, ModelSide {
     return upstreamStatsOf(this.#tier);
   }
 
-  read(stored: Uint8Array<ArrayBuffer>): unknown {
-    const value = this.#codec.view(stored.buffer, 0, stored.length);
+  read(stored: Uint8Array): unknown {
+    const { buffer, byteOffset, length } = this.#copies.of(stored);
+    const value = this.#codec.view(buffer, byteOffset, length);
     if (value === undefined) throw new TypeError('the codec gave no value');
     return value;
   }

@@ -12,7 +12,7 @@
 
 import { native } from '../addon/native.js';
 import type { Key } from '../cache/keys.js';
-import type { Stored } from './flights.js';
+import type { Waiter } from './flights.js';
 import { idOfBytes } from './keys.js';
 import { closed, L0, type TierParts } from './l0.js';
 import type { Link, Tracker } from './link.js';
@@ -56,19 +56,21 @@ export class Tier implements Tracker {
     return { ...this.#l0.counts, queued: this.writing.queued };
   }
 
-  /** What Redis or the loader has under `key`, or a write that Redis is yet to be told of. */
-  load(key: Key): Promise<Stored> {
+  /** Tells `waiter` what Redis or the loader has under `key`, or a write that Redis is yet to be told of. */
+  load(key: Key, waiter: Waiter, place = 0): void {
     const id = this.#l0.idOf(key);
-    const waiting = this.writing.waiting(id);
-    if (waiting !== undefined) return Promise.resolve(waiting);
+    const queued = this.writing.waiting(id);
+    if (queued !== undefined) {
+      waiter.found(queued, place);
+      return;
+    }
     const known = this.#l0.flights.get(id);
     if (known !== undefined) {
       known.isWanted = true;
-      return known.promise;
-    }
-    if (this.#l0.isClosed) return Promise.reject(closed());
+      known.join(waiter, place);
+    } else if (this.#l0.isClosed) waiter.failed(closed());
     // The caller may change the bytes of a key.
-    return this.#reading.look(id, typeof key === 'object' ? this.#l0.keyOf(id)! : key, true);
+    else this.#reading.look(id, typeof key === 'object' ? this.#l0.keyOf(id)! : key, true).join(waiter, place);
   }
 
   changed(key: Octets): void {
@@ -107,6 +109,6 @@ export class Tier implements Tracker {
   #readAnew(id: string, cost = 0): void {
     // A value that Redis is yet to be told of is newer than its own, and nothing will tell us that it has changed.
     if (this.writing.waiting(id) !== undefined) return;
-    this.#reading.look(id, this.#l0.keyOf(id)!, false, cost).catch(() => {});
+    this.#reading.look(id, this.#l0.keyOf(id)!, false, cost);
   }
 }
