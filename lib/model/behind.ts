@@ -24,7 +24,7 @@ export interface Search {
   /** False: the result was changed or deleted elsewhere since. What is run now is not stored, and nobody joins it. */
   readonly isCurrent: boolean;
   /**
-   * Stores a result here, and behind unless there is one by then.
+   * Stores a result here, and behind unless there is one by then, or in place of the stale one.
    *
    * @returns whether it is stored here
    */
@@ -39,6 +39,12 @@ export interface Behind {
   seek(key: Fingerprint): Search;
   /** Looks for a result that is not run if it is not there. */
   peek(key: Fingerprint): Promise<Found | undefined>;
+  /**
+   * Has one of all processes compute a stale result anew. Never rejects.
+   *
+   * @returns the right to give it; or for how many ms another process has that right, at most.
+   */
+  renew(key: Fingerprint): Promise<Search | number>;
   /** Stores a result here and behind, in place of another. Returns whether it is stored here. */
   write(key: Fingerprint, stored: ArrayBufferView, ttlMs: number, cost: number): boolean;
   /** Forgets a result here and behind. Returns whether it was here. */

@@ -220,7 +220,20 @@ export class Computations<Input, In, Out> {
       return;
     }
     if (this.isBusy(named.key.hex)) return;
-    this.runner.enqueue(this.#newFlight(named, false, tags, 'refresh'));
+    const flight = this.#newFlight(named, false, tags, 'refresh');
+    const { behind } = this.#parts;
+    if (behind === undefined) this.runner.enqueue(flight);
+    else void this.#renew(behind, flight);
+  }
+
+  /** Computes a stale result anew, unless another process does. */
+  async #renew(behind: Behind, flight: Flight<Input, In | Out>): Promise<void> {
+    const right = await behind.renew(flight.key as Fingerprint);
+    if (typeof right !== 'number') flight.search = right;
+    if (flight.abandoned || (typeof right === 'number' && !flight.isAwaited)) {
+      this.#land(flight);
+      if (typeof right === 'number') this.#backoff.rest(flight.id, right); // then its result is told of, or it failed
+    } else this.runner.enqueue(flight);
   }
 
   /** Whether computing it in the background now would be of no use. */

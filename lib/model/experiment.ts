@@ -56,7 +56,7 @@ class Arm<Input, In, Out> {
     const begun = now();
     // A hit is counted before the first await. So no other call of this model is counted as this one.
     const { hits } = this.model;
-    const result = this.model.predict(input, options);
+    const result = this.model.predictTold(input, options, () => this.#hits++);
     this.#hits += this.model.hits - hits;
     try {
       return await result;

@@ -73,6 +73,11 @@ export class Backoff {
     this.#known.set(id, { until: now() + restMs, restMs });
   }
 
+  /** The next one waits for so long. */
+  rest(id: string, ms: number): void {
+    this.#known.set(id, { until: now() + ms, restMs: this.#known.get(id)?.restMs ?? REST_MS_MIN / 2 });
+  }
+
   rests(id: string): boolean {
     const found = this.#known.get(id);
     return found !== undefined && now() < found.until;

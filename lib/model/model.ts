@@ -116,6 +116,11 @@ export class Model<Input, In, Out> {
     return this.#answer(input, this.#asked(options), undefined, 'asked');
   }
 
+  /** The same. `found` is called if the result comes from what lies behind. @internal */
+  async predictTold(input: Input, options: PredictOptions | undefined, found: () => void): Promise<In | Out> {
+    return this.#answer(input, { ...this.#asked(options), found }, undefined, 'asked');
+  }
+
   /** The same for an input that nobody asks for yet. @internal */
   async promote(input: Input, options?: PredictOptions): Promise<In | Out> {
     return this.#answer(input, this.#asked(options), undefined, 'promote');
@@ -124,7 +129,7 @@ export class Model<Input, In, Out> {
   /** @param value the input as it is hashed, if that is known already. */
   #answer(
     input: Input,
-    { signal, mode }: Asked,
+    { signal, mode, found: told }: Asked,
     value: Value | undefined,
     purpose: Purpose,
   ): In | Out | Promise<In | Out> {
@@ -177,6 +182,11 @@ export class Model<Input, In, Out> {
       computations.leave(flight, reason),
     );
     if (fresh) computations.begin(flight, mode);
+    if (told !== undefined)
+      result.then(
+        () => flight.wasFound && told(),
+        () => {},
+      );
     return result;
   }
 

@@ -221,6 +221,8 @@ export interface Asked {
   readonly mode: CacheMode;
   /** Of a pipeline's stage: which of the inputs a caller asked for. Undefined: all. */
   readonly askedInputs?: readonly boolean[] | undefined;
+  /** Called if the result was found behind. */
+  readonly found?: () => void;
 }
 
 const AS_USUAL: Asked = { signal: undefined, mode: 'default' };

@@ -58,6 +58,8 @@ export class Flight {
   isUnknown = false;
   /** What computing the value would take, in ms; 0 if that is not known. */
   cost = 0;
+  /** What is made takes the place of the value that Redis has. */
+  replaces = false;
   /** It is handed to the model, which computes it. */
   isHanded = false;
   /** Of a model: the result that Redis has, in a box; and how long Redis keeps the value, in ms. */

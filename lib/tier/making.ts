@@ -45,8 +45,10 @@ export class Making {
     const wants = new Set(wanted);
     for (const flight of flights) if (!wants.has(flight)) this.#l0.flights.end(flight, undefined);
     // Who has waited for others for so long waits no more.
-    const isPatient = ({ since }: Flight) => now() - since < options.loaderTimeoutMs;
-    const leased = wanted.filter((flight) => options.leaseMs !== 0 && link.isUpFor(flight.at) && isPatient(flight));
+    const patienceMs = ({ since }: Flight) => since + options.loaderTimeoutMs - now();
+    const leased = wanted.filter(
+      (flight) => options.leaseMs !== 0 && link.isUpFor(flight.at) && patienceMs(flight) > 0,
+    );
     if (leased.length > 0) {
       const token = newToken();
       const keys = leased.map(({ at }) => at);
@@ -59,7 +61,7 @@ export class Making {
         if (one === 'ours' || one === 'none') continue;
         wants.delete(flight);
         rest.push(flight);
-        waitMs = Math.min(waitMs, one === 'value' ? 0 : one.othersForMs);
+        waitMs = Math.min(waitMs, one === 'value' ? 0 : one.othersForMs, Math.max(1, patienceMs(flight)));
       }
       if (rest.length > 0) this.#waitForOthers(rest, waitMs);
     }
@@ -181,13 +183,16 @@ export class Making {
     all.end(flight, stored);
   }
 
-  /** Stores in Redis what has no value there. Whether it did. @throws {LinkError} */
-  async give({ id, at, cost, lease }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
+  /** Stores in Redis what has no value there, or is to be replaced. Whether it did. @throws {LinkError} */
+  async give({ id, at, cost, lease, replaces }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
     const { link } = this.#l0.parts;
     link.wrote(this.#l0.bytesOf(id), this.#l0.tracker);
-    if (lease === undefined) return (await link.call(at, ['SET', at, bytes, 'NX', ...px(ttlMs)])) !== null;
+    if (lease === undefined) {
+      const command = ['SET', at, bytes, ...(replaces ? [] : ['NX']), ...px(ttlMs)];
+      return (await link.call(at, command)) !== null;
+    }
     if (this.#given.size < GIVEN_MAX) this.#given.set(id, cost);
     const [, ttl = ''] = px(ttlMs);
-    return giveValue(link, at, lease, bytes, ttl);
+    return giveValue(link, at, lease, bytes, ttl, replaces);
   }
 }

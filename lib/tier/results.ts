@@ -14,6 +14,7 @@ import type { Behind, Found, Search } from '../model/behind.js';
 import { Copies } from './copies.js';
 import { Flight } from './flights.js';
 import { closed, type ModelSide } from './l0.js';
+import { newToken, takeLeases } from './leases.js';
 import { type UpstreamStats, upstreamStatsOf } from './stats.js';
 import type { Tier } from './tier.js';
 
@@ -31,7 +32,7 @@ export class Results implements Behind, ModelSide {
   }
 
   seek(key: Fingerprint): Search {
-    const { l0, reading } = this.#tier.rooms;
+    const { l0, reading } = this.#tier;
     const id = key.hex;
     const waiting = this.#waiting(id);
     if (waiting !== undefined) return new Waiting(waiting);
@@ -46,7 +47,7 @@ export class Results implements Behind, ModelSide {
   }
 
   async peek(key: Fingerprint): Promise<Found | undefined> {
-    const { l0, reading } = this.#tier.rooms;
+    const { l0, reading } = this.#tier;
     const id = key.hex;
     const waiting = this.#waiting(id);
     if (waiting !== undefined) return waiting;
@@ -61,13 +62,38 @@ export class Results implements Behind, ModelSide {
     return foundBy(flight);
   }
 
+  async renew(key: Fingerprint): Promise<Search | number> {
+    const { l0 } = this.#tier;
+    const { leaseMs } = l0.parts.options;
+    const id = key.hex;
+    const flight = new Flight(id, l0.keyOf(id)!, l0.at(id), true);
+    flight.isHanded = true;
+    flight.replaces = true;
+    l0.flights.fence(id, true);
+    l0.flights.add(flight);
+    flight.resolve(undefined);
+    if (leaseMs > 0 && l0.parts.link.isUpFor(flight.at)) {
+      const token = newToken();
+      const [taken] = await takeLeases(l0.parts.link, [flight.at], token, leaseMs, true);
+      if (typeof taken === 'object') {
+        l0.flights.end(flight, undefined);
+        return taken.othersForMs;
+      }
+      if (taken === 'ours') flight.lease = token;
+      this.#keepLeases([flight]);
+    }
+    return new Sought(this.#tier, flight);
+  }
+
   write(key: Fingerprint, stored: ArrayBufferView, ttlMs: number, cost: number): boolean {
+    if (this.#tier.l0.isClosed) throw closed();
     const { kept, done } = this.#tier.writing.write(key, stored, ttlMs, cost);
     done.catch(() => {}); // counted; L0 has forgotten it
     return kept;
   }
 
   delete(key: Fingerprint): boolean {
+    if (this.#tier.l0.isClosed) throw closed();
     const { was, done } = this.#tier.writing.remove(key);
     done.catch(() => {});
     return was;
@@ -86,8 +112,8 @@ export class Results implements Behind, ModelSide {
 
   /** The model computes these, and gives or ends each. Until then their leases are kept. */
   make(flights: readonly Flight[]): void {
-    const { l0, making } = this.#tier.rooms;
-    const { leaseMs, writes } = l0.parts.options;
+    const { l0 } = this.#tier;
+    const { writes } = l0.parts.options;
     // From now on Redis itself refuses what comes too late. Where it is not told, only its pushes can.
     l0.flights.open(flights.filter(({ at }) => writes !== 'local' || !l0.parts.link.isUpFor(at)));
     l0.counts.loaded += flights.length;
@@ -95,6 +121,13 @@ export class Results implements Behind, ModelSide {
       flight.isHanded = true;
       flight.resolve(undefined);
     }
+    this.#keepLeases(flights);
+  }
+
+  /** Until there are none any more. */
+  #keepLeases(flights: readonly Flight[]): void {
+    const { l0, making } = this.#tier;
+    const { leaseMs } = l0.parts.options;
     if (!flights.some(({ lease }) => lease !== undefined)) return;
     const timer = setInterval(() => {
       const held = flights.filter(({ lease }) => lease !== undefined);
@@ -145,9 +178,10 @@ class Sought implements Search {
   }
 
   give(stored: ArrayBufferView, ttlMs: number, cost: number): boolean {
-    const { l0, making } = this.#tier.rooms;
+    const { l0, making } = this.#tier;
     const { form, handle, link, options } = l0.parts;
     const flight = this.#flight;
+    if (l0.isClosed) throw closed();
     if (flight.isFenced) {
       l0.counts.fenced++;
       return false; // it is ended next
@@ -179,18 +213,18 @@ class Sought implements Search {
     flight.isWanted = false;
     if (!flight.isHanded || this.#isEnded) return; // reading.ts goes on with it, and ends it
     this.#isEnded = true;
-    this.#tier.rooms.making.keepLeases([flight], 0);
+    this.#tier.making.keepLeases([flight], 0);
     this.#land();
   }
 
   #land(): void {
     this.#flight.lease = undefined;
-    this.#tier.rooms.l0.flights.end(this.#flight, undefined);
+    this.#tier.l0.flights.end(this.#flight, undefined);
   }
 
   /** Redis has another result, or may not have this one. */
   #forget(count: 'fenced' | 'lostWrites'): void {
-    const { l0 } = this.#tier.rooms;
+    const { l0 } = this.#tier;
     l0.counts[count]++;
     l0.delete(this.#flight.key);
   }

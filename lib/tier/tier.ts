@@ -24,91 +24,86 @@ import { Writing } from './writing.js';
 export class Tier implements Tracker {
   readonly link: Link;
   readonly writing: Writing;
-  readonly #l0: L0;
-  readonly #reading: Reading;
-  readonly #making: Making;
-
-  /** For what lies behind a model (results.ts). @internal */
-  get rooms(): { l0: L0; reading: Reading; making: Making } {
-    return { l0: this.#l0, reading: this.#reading, making: this.#making };
-  }
+  readonly l0: L0;
+  readonly reading: Reading;
+  readonly making: Making;
 
   constructor(parts: TierParts) {
     this.link = parts.link;
-    this.#l0 = new L0(parts, this);
-    this.#reading = new Reading(this.#l0, (missing) => void this.#making.make(missing));
-    this.#making = new Making(this.#l0, (flights) => this.#reading.again(flights));
-    this.writing = new Writing(this.#l0, (id) => this.#readAnew(id));
+    this.l0 = new L0(parts, this);
+    this.reading = new Reading(this.l0, (missing) => void this.making.make(missing));
+    this.making = new Making(this.l0, (flights) => this.reading.again(flights));
+    this.writing = new Writing(this.l0, (id) => this.#readAnew(id));
     native.clear(parts.handle); // what is there was not tracked
     this.link.add(this);
   }
 
   get prefix(): Octets {
-    return this.#l0.prefix;
+    return this.l0.prefix;
   }
 
   /** Redis is only read. */
   get isLocal(): boolean {
-    return this.#l0.parts.options.writes === 'local';
+    return this.l0.parts.options.writes === 'local';
   }
 
   get counts(): L0['counts'] & { queued: number } {
-    return { ...this.#l0.counts, queued: this.writing.queued };
+    return { ...this.l0.counts, queued: this.writing.queued };
   }
 
   /** Tells `waiter` what Redis or the loader has under `key`, or a write that Redis is yet to be told of. */
   load(key: Key, waiter: Waiter, place = 0): void {
-    const id = this.#l0.idOf(key);
+    const id = this.l0.idOf(key);
     const queued = this.writing.waiting(id);
     if (queued !== undefined) {
       waiter.found(queued, place);
       return;
     }
-    const known = this.#l0.flights.get(id);
+    const known = this.l0.flights.get(id);
     if (known !== undefined) {
       known.isWanted = true;
       known.join(waiter, place);
-    } else if (this.#l0.isClosed) waiter.failed(closed());
+    } else if (this.l0.isClosed) waiter.failed(closed());
     // The caller may change the bytes of a key.
-    else this.#reading.look(id, typeof key === 'object' ? this.#l0.keyOf(id)! : key, true).join(waiter, place);
+    else this.reading.look(id, typeof key === 'object' ? this.l0.keyOf(id)! : key, true).join(waiter, place);
   }
 
   changed(key: Octets): void {
     const id = idOfBytes(key);
-    this.#l0.flights.fence(id);
-    const cost = this.#making.changed(id);
-    const own = this.#l0.keyOf(id);
+    this.l0.flights.fence(id);
+    const cost = this.making.changed(id);
+    const own = this.l0.keyOf(id);
     if (own === undefined) return;
-    this.#l0.delete(own);
+    this.l0.delete(own);
     // It may be another one's write besides: it is read to know.
     if (cost !== undefined) this.#readAnew(id, cost);
   }
 
   forgetAll(): void {
-    this.#making.forgetAll();
-    this.#l0.forgetAll();
+    this.making.forgetAll();
+    this.l0.forgetAll();
   }
 
   forgetSome(isGone: (at: Argument) => boolean): Promise<void> {
-    return this.#l0.forgetSome(isGone);
+    return this.l0.forgetSome(isGone);
   }
 
   turned(up: boolean): void {
     if (up) this.writing.resume();
-    else this.#making.wakeAll();
+    else this.making.wakeAll();
   }
 
   close(): void {
-    if (this.#l0.isClosed) return;
-    this.#l0.isClosed = true;
+    if (this.l0.isClosed) return;
+    this.l0.isClosed = true;
     this.link.remove(this);
-    this.#making.end(closed());
-    this.#l0.flights.failAll(closed());
+    this.making.end(closed());
+    this.l0.flights.failAll(closed());
   }
 
   #readAnew(id: string, cost = 0): void {
     // A value that Redis is yet to be told of is newer than its own, and nothing will tell us that it has changed.
     if (this.writing.waiting(id) !== undefined) return;
-    this.#reading.look(id, this.#l0.keyOf(id)!, false, cost);
+    this.reading.look(id, this.l0.keyOf(id)!, false, cost);
   }
 }

@@ -1,7 +1,7 @@
 // What lies behind a model: Redis, in which processes share results.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type Cache, float32, json, type Model, number, open, PUBLIC, utf8 } from 'zerohop';
+import { type Cache, experiment, float32, json, type Model, number, open, PUBLIC, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
 import { errorOf, until } from '../fixtures/opened.js';
 import { openOver, proxyTo, useRedis } from '../fixtures/upstream.js';
@@ -308,6 +308,60 @@ describe('a stale result', () => {
   });
 });
 
+test('a stale result is computed anew by one process, and the others are told', async () => {
+  const terms = { ttl: '1s', staleWhileRevalidate: '1h', run: undefined };
+  let finish = () => {};
+  const runs: string[] = [];
+  const of = (name: string) => ({
+    ...terms,
+    run: async (inputs: string[]) => {
+      runs.push(name);
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      return inputs.map(() => `by ${name}`);
+    },
+  });
+  const [one, other] = [shared(of('one')), shared(of('other'))];
+  await redis.other.set(keyOf(one.model, 'a'), 'old', { expiration: { type: 'PX', value: 1_800_000 } });
+  await redis.told();
+  expect(await one.model.predict('a')).toBe('old');
+  await until(() => runs.length === 1);
+  for (let i = 0; i < 100; ++i) expect(await other.model.predict('a')).toBe('old');
+  await redis.told();
+  const { commands } = other.model.stats().upstream!;
+  for (let i = 0; i < 100; ++i) expect(await other.model.predict('a')).toBe('old'); // nor does it ask Redis each time
+  expect(other.model.stats().upstream!.commands).toBe(commands);
+  expect(runs).toEqual(['one']);
+  finish();
+  await until(() => other.model.peek('a') !== 'old');
+  expect(await other.model.predict('a')).toBe('by one');
+  expect(await redis.other.keys('zerohop:lease:*')).toEqual([]);
+  expect(await redis.other.pTTL(keyOf(one.model, 'a'))).toBeGreaterThan(3_000_000);
+});
+
+test('a stale result that was deleted elsewhere while it was computed anew is not stored again', async () => {
+  let finish = () => {};
+  const run = async (inputs: string[]) => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    return inputs;
+  };
+  const { model } = shared({ ttl: '1s', staleWhileRevalidate: '1h', run });
+  await redis.other.set(keyOf(model, 'a'), 'old', { expiration: { type: 'PX', value: 1_800_000 } });
+  await redis.told();
+  expect(await model.predict('a')).toBe('old');
+  await until(() => model.stats().runs === 1);
+  await redis.other.del(keyOf(model, 'a'));
+  await until(() => model.peek('a') === undefined);
+  finish();
+  await until(() => model.stats().upstream!.fenced === 1);
+  await redis.told();
+  expect(await redis.other.keys('*')).toEqual([]);
+  expect(model.peek('a')).toBeUndefined();
+});
+
 describe('a run', () => {
   test('of two processes that miss the same input at a time is one', async () => {
     const all = Array.from({ length: 4 }, () => shared());
@@ -391,10 +445,11 @@ describe('a run', () => {
   });
 
   test('is not waited for longer than the option wait says', async () => {
-    const { model } = shared({ upstream: { wait: 200 } });
-    await redis.other.set(`zerohop:lease:{${keyOf(model, 'a')}}`, 'somebody');
-    const again = setInterval(() => void redis.other.pExpire(`zerohop:lease:{${keyOf(model, 'a')}}`, 50), 10);
-    onTestFinished(() => clearInterval(again));
+    const { model } = shared({ upstream: { wait: 300 } });
+    await model.predict('to be connected');
+    await redis.other.set(`zerohop:lease:{${keyOf(model, 'a')}}`, 'somebody', {
+      expiration: { type: 'EX', value: 3600 },
+    });
     expect(await model.predict('a')).toBe('A');
     expect(model.stats().upstream!.waited).toBeGreaterThan(0);
   });
@@ -522,6 +577,18 @@ describe('other parts of a model', () => {
     await until(() => drawn.model.stats().upstream!.writes === 3);
     for (let i = 0; i < 20; ++i) expect(await again.model.predict('a')).toBe('A');
     expect(again.batches).toEqual([]);
+  });
+
+  test('count hits of Redis for the arm of an experiment', async () => {
+    const one = shared();
+    await one.model.predict('a');
+    await stored(one.model, 'a');
+    const cache = openOver(redis.url);
+    const [a, b] = ['1', '2'].map((version) => shared({ version }, cache).model);
+    const trial = experiment({ a: a!, b: b!, share: 0 });
+    expect(await Promise.all([trial.predict('a'), trial.predict('a'), trial.predict('b')])).toEqual(['A', 'A', 'B']);
+    expect(await trial.predict('a')).toBe('A');
+    expect(trial.stats().a).toMatchObject({ predictions: 4, hits: 3 });
   });
 
   test('keep the inputs of results that came from Redis', async () => {
