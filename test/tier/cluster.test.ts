@@ -2,7 +2,9 @@
 import { createCluster } from 'redis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Key, type OpenOptions, utf8 } from 'zerohop';
-import { nowMs, until } from '../fixtures/opened.js';
+import { slotOf } from '../../lib/tier/slots.js';
+import { anything, errorOf, nowMs, until } from '../fixtures/opened.js';
+import { randomOf } from '../fixtures/random.js';
 import { useCluster } from '../fixtures/redis-cluster.js';
 import { openOver } from '../fixtures/upstream.js';
 
@@ -122,11 +124,52 @@ describe('a cluster', () => {
     expect(asked.length).toBeGreaterThanOrEqual(3);
   });
 
+  test('of which a URL names one node alone is told, with the option to set', async () => {
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    const space = texts(redis.cluster.urls[0]!, true);
+    expect(await space.load('a')).toBe('made of a');
+    expect((await warned).message).toContain('it is a node of a cluster: set upstream to { cluster: [');
+  });
+
+  test('may be the Redis of one keyspace, which may be opened again', async () => {
+    await stored(['a']);
+    const cache = openOver(undefined);
+    const options = () => ({ codec: utf8, upstream: { cluster: [...redis.cluster.urls] } });
+    expect(await cache.keyspace('t', options()).load('a')).toBe('value of a');
+    expect(cache.keyspace('t', options()).get('a')).toBe('value of a');
+  });
+
   test('is found though the first node that was named is away', async () => {
     await stored(KEYS);
     const space = texts({ cluster: ['redis://127.0.0.1:1', ...redis.cluster.urls.slice(1)] });
     expect(await space.loadMany(KEYS)).toEqual(KEYS.map((key) => `value of ${key}`));
   });
+});
+
+test.each([
+  [{ cluster: [] }, 'options.upstream.cluster: expected a list of URLs'],
+  [{ cluster: 'redis://a' }, 'options.upstream.cluster: expected a list of URLs'],
+  [{ cluster: ['redis://a:1', 'b'] }, 'options.upstream.cluster[1]: the server'],
+  [{ cluster: ['redis://a:1/3'] }, 'options.upstream.cluster[0]: expected a URL with a host and without a database'],
+  [{ cluster: ['unix:/a'] }, 'options.upstream.cluster[0]: expected a URL with a host and without a database'],
+  [{ cluster: ['redis://a'], url: 'redis://a' }, 'options.upstream: expected one of url, client, cluster, sentinel'],
+  [{ sentinel: 'redis://a' }, 'options.upstream.sentinel: expected an object'],
+  [{ sentinel: { name: 'a' } }, 'options.upstream.sentinel.nodes: expected a list of URLs'],
+  [{ sentinel: { nodes: ['redis://a'] } }, 'options.upstream.sentinel.name: expected'],
+  [{ sentinel: { name: 'a', nodes: ['redis://a'], db: 1 } }, 'options.upstream.sentinel.db: expected one of'],
+  [{ timeout: 100 }, 'options.upstream: expected an object with url or client or cluster or sentinel'],
+])('%j is no upstream', (upstream, message) => {
+  const error = errorOf(() => openOver(anything(upstream)));
+  expect(error.message).toContain(message);
+  expect(error.code).toMatch(/^ERR_INVALID_ARG/);
+});
+
+test('the slot of a key is that of Redis', async () => {
+  const random = randomOf(7);
+  const byte = () => random.pick([0x7b, 0x7d, 0x61, random.below(256)]);
+  const keys = Array.from({ length: 300 }, () => Buffer.from(Array.from({ length: random.below(12) }, byte)));
+  for (const key of [...keys, 'a', 'ä{ö}', '{}a', 'a{b}{c}', 'a{{b}}', ''])
+    expect(slotOf(key), key.toString()).toBe(await redis.cluster.slotOf(key));
 });
 
 describe('a slot', () => {
