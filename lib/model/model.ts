@@ -4,6 +4,7 @@
 //   input -> fingerprint -> keyspace of the model's version: a hit         finder.ts: one native call
 //                        -> a copy of the input, which is what is run       copies.ts
 //                        -> a flight: somebody computes it already; joined  computations.ts, flights.ts
+//                        -> another process has it (`upstream`)             behind.ts
 //                        -> a new flight, run with others that miss         runner.ts
 //
 // A result is stored under the fingerprint of the copy that was run, not of the caller's object.

@@ -76,8 +76,8 @@ export interface TierOptions<In> extends UpstreamPlace {
 /** What a model has behind it. The model stands in place of the loader. */
 export interface ModelTierOptions extends Omit<TierOptions<never>, 'prefix' | 'loader' | 'loaderTimeout'> {
   /**
-   * What the key of a result is called in Redis: this, and the fingerprint in hex. Default: `zerohop:model:`, the name,
-   * `:`, the codec, and `:`.
+   * What the key of a result is called in Redis: this, and the fingerprint in hex. Default: `zerohop:model:`, the name
+   * (of a tenant's model `["name","tenant"]`), `:`, the codec, and `:`.
    */
   prefix?: string;
   /** How long an input waits for the run of another process, until it is run here too. Default 30 s. */
