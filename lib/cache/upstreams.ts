@@ -15,6 +15,9 @@ export interface UpstreamCounts {
   failed: number;
   /** Values that were not stored in L0, because their key changed while they were read. */
   fenced: number;
+  /** Keys of which Redis had a stale value (`stale`); and that the loader failed to make a new one of. */
+  stale: number;
+  failedRefreshes: number;
   /** Writes that Redis confirmed; that it may not have; and that wait (`writes: 'behind'`). */
   writes: number;
   lostWrites: number;
@@ -97,6 +100,8 @@ const NONE: UpstreamCounts = {
   waited: 0,
   failed: 0,
   fenced: 0,
+  stale: 0,
+  failedRefreshes: 0,
   writes: 0,
   lostWrites: 0,
   queued: 0,

@@ -84,6 +84,8 @@ export const METRICS = metrics({
   upstream_loaded_total: counter('Keys that the loader was asked for.', UPSTREAM),
   upstream_waited_total: counter("Keys that waited for another process's loader.", UPSTREAM),
   upstream_fenced_total: counter('Values that were not stored, because their key changed meanwhile.', UPSTREAM),
+  upstream_stale_total: counter('Keys of which Redis had a stale value.', UPSTREAM),
+  upstream_failed_refreshes_total: counter('Stale values of which the loader failed to make new ones.', UPSTREAM),
   upstream_writes_total: counter('Writes that Redis has, or may not have.', [...UPSTREAM, 'result']),
   upstream_queued_writes: gauge('Writes that wait for Redis.', UPSTREAM),
   upstream_commands_total: counter('Commands that Redis was sent.', UPSTREAM),

@@ -105,6 +105,8 @@ export class Families {
       this.#add('upstream_loaded_total', of, counts.loaded);
       this.#add('upstream_waited_total', of, counts.waited);
       this.#add('upstream_fenced_total', of, counts.fenced);
+      this.#add('upstream_stale_total', of, counts.stale);
+      this.#add('upstream_failed_refreshes_total', of, counts.failedRefreshes);
       this.#add('upstream_writes_total', [...of, 'confirmed'], counts.writes);
       this.#add('upstream_writes_total', [...of, 'lost'], counts.lostWrites);
       this.#add('upstream_queued_writes', of, counts.queued);

@@ -5,7 +5,7 @@
 import { native } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
 import { CacheError } from '../base/errors.js';
-import { typeError } from '../base/options.js';
+import { rangeError, typeError } from '../base/options.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
 import type { Lifetime } from '../cache/options.js';
@@ -144,6 +144,8 @@ class Upstreams {
         throw new CacheError('ERR_CACHE_OPTIONS', `${shown} is open with another upstream, ttl or ttlJitter`);
       return known;
     }
+    if (options.staleMs > 0 && parts.ttl === Number.POSITIVE_INFINITY)
+      throw rangeError('options.ttl', 'a finite duration, because of upstream.stale', parts.ttl);
     const link = this.link(options.target);
     const own = link.keyPrefix + parts.prefix;
     for (const { tier, results } of this.#tiers.values()) {

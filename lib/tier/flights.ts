@@ -2,6 +2,8 @@
 //
 // A flight is found by its key until it ends or its fence closes. What comes through a closed fence is given to those who
 // asked before, and is not stored.
+//
+// A refresh is a flight for the new value of a stale one. Nobody waits for it: who asks meanwhile has a flight of his own.
 
 import { now } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
@@ -67,6 +69,9 @@ export class Flight {
   leftMs = 0;
   /** The token of our lease, if we have it. */
   lease: string | undefined;
+  /** Of a refresh: when Redis drops the stale value. */
+  stale: StaleEnd | undefined;
+  fencedAt = Number.POSITIVE_INFINITY;
   readonly since = now();
   #end: 'found' | 'failed' | undefined;
   #outcome: unknown; // what was found, or the error
@@ -132,8 +137,15 @@ export class Flight {
   }
 }
 
+/** When a value ends: in ms, by Redis's clock; and not before which moment of ours. */
+export interface StaleEnd {
+  readonly there: number;
+  readonly here: number;
+}
+
 export class Flights {
   readonly #flights = new Map<string, Flight>();
+  readonly #refreshes = new Map<string, Flight>();
 
   get(id: string): Flight | undefined {
     return this.#flights.get(id);
@@ -143,22 +155,34 @@ export class Flights {
     this.#flights.set(flight.id, flight);
   }
 
+  isRefreshed(id: string): boolean {
+    return this.#refreshes.has(id);
+  }
+
+  addRefresh(flight: Flight): void {
+    this.#refreshes.set(flight.id, flight);
+  }
+
   /** What was read of this key until now is not stored, and nobody joins it. */
   fence(id: string, isOverwritten = false): void {
-    const flight = this.#flights.get(id);
-    if (flight === undefined) return;
-    flight.isFenced = true;
-    flight.isOverwritten = isOverwritten;
+    close(this.#refreshes.get(id), isOverwritten);
+    close(this.#flights.get(id), isOverwritten);
     this.#flights.delete(id);
   }
 
   fenceAll(): void {
-    for (const flight of this.#flights.values()) flight.isFenced = true;
-    this.#flights.clear();
+    this.fenceSome(() => true);
   }
 
   fenceSome(isGone: (at: Argument) => boolean): void {
-    for (const { id, at, isOverwritten } of this.#flights.values()) if (isGone(at)) this.fence(id, isOverwritten);
+    for (const flights of [this.#refreshes, this.#flights])
+      for (const { id, at } of flights.values()) if (isGone(at)) this.fence(id);
+  }
+
+  /** Those of these refreshes that were fenced because their stale values have ended are for missing values now. */
+  openEnded(refreshes: readonly Flight[]): void {
+    for (const refresh of refreshes)
+      if (!refresh.isOverwritten && refresh.fencedAt >= refresh.stale!.here) refresh.isFenced = false;
   }
 
   /** What these flights find from now on counts, unless somebody looks for the key anew: then that one stores. */
@@ -183,11 +207,21 @@ export class Flights {
   }
 
   failAll(error: unknown): void {
-    for (const flight of this.#flights.values()) flight.reject(error);
-    this.#flights.clear();
+    for (const flights of [this.#refreshes, this.#flights]) {
+      for (const flight of flights.values()) flight.reject(error);
+      flights.clear();
+    }
   }
 
   #remove(flight: Flight): void {
-    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
+    for (const flights of [this.#refreshes, this.#flights])
+      if (flights.get(flight.id) === flight) flights.delete(flight.id);
   }
+}
+
+function close(flight: Flight | undefined, isOverwritten: boolean): void {
+  if (flight === undefined) return;
+  flight.isFenced = true;
+  flight.isOverwritten ||= isOverwritten;
+  flight.fencedAt = Math.min(flight.fencedAt, now());
 }

@@ -56,6 +56,9 @@ export class L0 {
     /** Keys that Redis could not be asked for, and values that were not stored because their key changed meanwhile. */
     failed: 0,
     fenced: 0,
+    /** Stale values that Redis had, and whose loader failed to make new ones. */
+    stale: 0,
+    failedRefreshes: 0,
     writes: 0,
     lostWrites: 0,
   };

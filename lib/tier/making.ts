@@ -2,13 +2,15 @@
 //
 //   missing ──► who gets the lease of a key asks the loader, once for all such keys ──► what it makes is published
 //           └► the others look again when the key changes, or when the lease is over
+//
+//   stale   ──► who gets the lease of a key asks the loader, and nobody waits
 
 import { clearInterval, clearTimeout, now, setInterval, setTimeout } from '../base/time.js';
 import { Asking } from './asking.js';
-import type { Flight } from './flights.js';
+import { Flight } from './flights.js';
 import { copied, px } from './forms.js';
 import { closed, type L0 } from './l0.js';
-import { giveValue, keepLeases, newToken, takeLeases } from './leases.js';
+import { giveValue, keepLeases, newToken, replaceValue, takeLeases, takeStale } from './leases.js';
 
 /** After a key has changed that somebody waits for: with those of the same batch. */
 const WAKE_MS = 2;
@@ -70,6 +72,30 @@ export class Making {
     else model.make([...wants]);
   }
 
+  /** Has one process make new values of stale ones. Nobody waits for them: who asks has the stale ones. */
+  async refresh(stale: readonly Flight[]): Promise<void> {
+    const { flights, parts } = this.#l0;
+    const { leaseMs, staleMs } = parts.options;
+    const refreshes = stale
+      .filter(({ id, isFenced, isWanted }) => isWanted && !isFenced && !flights.isRefreshed(id))
+      .map((flight) => Object.assign(new Flight(flight.id, flight.key, flight.at, true), { cost: flight.cost }));
+    if (refreshes.length === 0) return;
+    for (const refresh of refreshes) flights.addRefresh(refresh);
+    const token = newToken();
+    const keys = refreshes.map(({ at }) => at);
+    const ends = await takeStale(parts.link, keys, token, leaseMs, staleMs);
+    const ours: Flight[] = [];
+    for (const [i, refresh] of refreshes.entries()) {
+      refresh.stale = ends[i];
+      if (refresh.stale === undefined) flights.end(refresh, undefined);
+      else {
+        refresh.lease = token;
+        ours.push(refresh);
+      }
+    }
+    if (ours.length > 0) await this.#ask(ours);
+  }
+
   /**
    * A key has changed. If it is to be read again, gives its cost: Redis may tell of what our own script stored.
    */
@@ -119,7 +145,8 @@ export class Making {
       return;
     }
     // From now on Redis itself refuses what comes too late. Where it is not told, only its pushes can.
-    all.open(flights.filter(({ at }) => writes !== 'local' || !parts.link.isUpFor(at)));
+    const isRefresh = flights[0]!.stale !== undefined;
+    if (!isRefresh) all.open(flights.filter(({ at }) => writes !== 'local' || !parts.link.isUpFor(at)));
     counts.loaded += flights.length;
     const isLeased = flights.some(({ lease }) => lease !== undefined);
     const timer = isLeased ? setInterval(() => this.keepLeases(flights, leaseMs), leaseMs / 3) : undefined;
@@ -131,7 +158,9 @@ export class Making {
         return value === undefined || value === null ? [] : [{ flight, stored: copied(parts.encode(value)) }];
       });
     } catch (error) {
-      this.keepLeases(flights, 0);
+      // The lease of a refresh ends by itself, so that the loader is not asked again at once.
+      if (isRefresh) counts.failedRefreshes += flights.length;
+      else this.keepLeases(flights, 0);
       for (const flight of flights) all.fail(flight, error);
       return;
     } finally {
@@ -139,9 +168,10 @@ export class Making {
     }
     const has = new Set(made.map(({ flight }) => flight));
     for (const flight of flights) if (!has.has(flight)) all.end(flight, undefined);
+    if (isRefresh) all.openEnded(flights);
     // Nothing will be stored for these, so others need not wait.
     this.keepLeases(
-      flights.filter((flight) => flight.isFenced || !has.has(flight)),
+      flights.filter((flight) => flight.isFenced || (!isRefresh && !has.has(flight))),
       0,
     );
     for (const { flight, stored } of made) flight.resolve(stored);
@@ -181,18 +211,21 @@ export class Making {
       counts.lostWrites++;
     }
     all.end(flight, stored);
+    if (flight.stale !== undefined) this.#wakes.get(flight.id)?.(); // who asked after the stale value had ended
   }
 
   /** Stores in Redis what has no value there, or is to be replaced. Whether it did. @throws {LinkError} */
-  async give({ id, at, cost, lease, replaces }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
-    const { link } = this.#l0.parts;
+  async give({ id, at, cost, lease, replaces, stale }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
+    const { link, options } = this.#l0.parts;
+    const lifetime = px(ttlMs + options.staleMs);
     link.wrote(this.#l0.bytesOf(id), this.#l0.tracker);
     if (lease === undefined) {
-      const command = ['SET', at, bytes, ...(replaces ? [] : ['NX']), ...px(ttlMs)];
+      const command = ['SET', at, bytes, ...(replaces ? [] : ['NX']), ...lifetime];
       return (await link.call(at, command)) !== null;
     }
     if (this.#given.size < GIVEN_MAX) this.#given.set(id, cost);
-    const [, ttl = ''] = px(ttlMs);
+    const [, ttl = ''] = lifetime;
+    if (stale !== undefined) return replaceValue(link, at, lease, bytes, ttl, stale);
     return giveValue(link, at, lease, bytes, ttl, replaces);
   }
 }

@@ -6,6 +6,7 @@ import {
   type Duration,
   durationOption,
   optionsObject,
+  rangeError,
   textOption,
   typeError,
 } from '../base/options.js';
@@ -60,6 +61,12 @@ export interface TierOptions<In> extends UpstreamPlace {
    */
   lease?: Duration | false;
   /**
+   * How long after its `ttl` a value may be given while a new one is made. Redis has it for so much longer. Who finds it
+   * within that time gets it at once; one process of all asks its loader in the background. Default: none. It needs a
+   * finite `ttl`, a `loader`, and leases.
+   */
+  stale?: Duration;
+  /**
    * When Redis is told of `set` and `delete`. `'through'` (default): at once. `'behind'`: soon, and only the last write
    * of a key; a process that ends at once loses up to `queue` of them. `'local'`: never; Redis is only read.
    */
@@ -92,6 +99,8 @@ export interface CheckedTier {
   readonly loaderTimeoutMs: number;
   /** 0: none. */
   readonly leaseMs: number;
+  /** 0: none. */
+  readonly staleMs: number;
   readonly writes: 'through' | 'behind' | 'local';
   readonly queue: number;
   readonly aloneTtlMs: number;
@@ -110,7 +119,7 @@ export interface CustomTieredKeyspaceOptions<T> extends CustomKeyspaceOptions<T>
 
 const UPSTREAM_OPTIONS = [...PLACE_OPTIONS, 'timeout', 'connectTimeout', 'heartbeat'] as const;
 const COMMON_OPTIONS = [...PLACE_OPTIONS, 'prefix', 'lease', 'writes', 'queue', 'aloneTtl'] as const;
-const KEYSPACE_OPTIONS = [...COMMON_OPTIONS, 'loader', 'loaderTimeout'] as const;
+const KEYSPACE_OPTIONS = [...COMMON_OPTIONS, 'loader', 'loaderTimeout', 'stale'] as const;
 const MODEL_OPTIONS = [...COMMON_OPTIONS, 'wait'] as const;
 const WRITES = ['through', 'behind', 'local'] as const;
 
@@ -158,11 +167,17 @@ export function tierOptions(value: unknown, of: 'keyspace' | 'model' = 'keyspace
   const given = optionsObject(name, value === true || direct ? undefined : value, allowed);
   const { prefix, loader, lease, writes = 'through', queue = 10_000 } = given;
   if (loader !== undefined && typeof loader !== 'function') throw typeError(`${name}.loader`, 'a function', loader);
+  const leaseMs = lease === false || writes === 'local' ? 0 : waitOption(`${name}.lease`, lease, 2_000);
+  const staleMs = given['stale'] === undefined ? 0 : durationOption(`${name}.stale`, given['stale']);
+  if (staleMs === Number.POSITIVE_INFINITY) throw rangeError(`${name}.stale`, 'a finite duration', given['stale']);
+  if (staleMs > 0 && (loader === undefined || leaseMs === 0))
+    throw typeError(`${name}.stale`, 'nothing without a loader, without leases, or with writes: local', given['stale']);
   return {
     prefix: prefix === undefined ? undefined : textOption(`${name}.prefix`, prefix, PREFIX_BYTES_MAX),
     loader: loader as Loader<unknown> | undefined,
     loaderTimeoutMs: waitOption(`${name}.${wait}`, given[wait], 30_000),
-    leaseMs: lease === false || writes === 'local' ? 0 : waitOption(`${name}.lease`, lease, 2_000),
+    leaseMs,
+    staleMs,
     writes: choiceOption(`${name}.writes`, writes, WRITES),
     queue: countOption(`${name}.queue`, queue, 1, QUEUE_MAX),
     aloneTtlMs: waitOption(`${name}.aloneTtl`, given['aloneTtl'], 5_000),

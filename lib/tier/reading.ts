@@ -37,13 +37,18 @@ const SCRIPT_KEYS_MAX = 16;
 export class Reading {
   readonly #l0: L0;
   readonly #missing: (flights: readonly Flight[]) => void;
+  readonly #stale: (flights: readonly Flight[]) => void;
   readonly #pending: Flight[] = [];
   #batches = 0;
 
-  /** @param missing  is given the flights for which Redis has nothing, or was not asked */
-  constructor(l0: L0, missing: (flights: readonly Flight[]) => void) {
+  /**
+   * @param missing  is given the flights for which Redis has nothing, or was not asked
+   * @param stale    is given those that have ended with a value of which a new one is to be made
+   */
+  constructor(l0: L0, missing: (flights: readonly Flight[]) => void, stale: (flights: readonly Flight[]) => void) {
     this.#l0 = l0;
     this.#missing = missing;
+    this.#stale = stale;
   }
 
   /**
@@ -124,6 +129,7 @@ export class Reading {
     if (!Array.isArray(values)) return this.#failed(flights);
     const took = now() - sent;
     const missing: Flight[] = [];
+    const stale: Flight[] = [];
     for (let i = 0; i < flights.length; ++i) {
       const flight = flights[i]!;
       flight.isUnknown = false;
@@ -134,8 +140,12 @@ export class Reading {
       }
       const left = Array.isArray(times) ? times[i] : undefined;
       flight.leftMs = typeof left !== 'number' ? 0 : left === -1 ? Number.POSITIVE_INFINITY : left - took;
-      if (!this.#found(flight, bytes)) missing.push(flight);
+      const isStale = flight.leftMs > 0 && flight.leftMs <= parts.options.staleMs;
+      if (isStale) stale.push(flight);
+      if (!this.#found(flight, bytes, isStale)) missing.push(flight);
     }
+    if (stale.length > 0) this.#stale(stale);
+    counts.stale += stale.length;
     counts.hits += flights.length - missing.length;
     counts.misses += missing.length;
     return missing;
@@ -148,12 +158,14 @@ export class Reading {
   }
 
   /** False: it is no result of the model, which is to compute it. */
-  #found(flight: Flight, bytes: Buffer): boolean {
-    const { form, explain, model } = this.#l0.parts;
+  #found(flight: Flight, bytes: Buffer, isStale: boolean): boolean {
+    const { form, explain, model, options } = this.#l0.parts;
     try {
       const stored = form.fromRedis(bytes);
       if (model !== undefined) flight.result = { value: model.read(stored) };
-      this.#l0.keep(flight, stored, Math.min(this.#l0.ttl(), flight.leftMs));
+      // A stale one is looked at again soon: who makes a new one may be gone.
+      const mostMs = isStale ? Math.min(flight.leftMs, options.leaseMs) : flight.leftMs - options.staleMs;
+      this.#l0.keep(flight, stored, Math.min(this.#l0.ttl(), mostMs));
       this.#l0.flights.end(flight, stored);
     } catch (error) {
       if (model !== undefined && flight.result === undefined) {

@@ -31,7 +31,11 @@ export class Tier implements Tracker {
   constructor(parts: TierParts) {
     this.link = parts.link;
     this.l0 = new L0(parts, this);
-    this.reading = new Reading(this.l0, (missing) => void this.making.make(missing));
+    this.reading = new Reading(
+      this.l0,
+      (missing) => void this.making.make(missing),
+      (stale) => void this.making.refresh(stale),
+    );
     this.making = new Making(this.l0, (flights) => this.reading.again(flights));
     this.writing = new Writing(this.l0, (id) => this.#readAnew(id));
     native.clear(parts.handle); // what is there was not tracked

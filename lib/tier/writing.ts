@@ -32,9 +32,14 @@ export class Writing {
         canSend: (at) => link.isUpFor(at),
         send: ({ id, key, at, bytes, ttlMs }) => {
           this.#begin(id);
-          return this.#send(key, ['SET', at, bytes, ...px(ttlMs)], bytes.length);
+          return this.#send(key, ['SET', at, bytes, ...px(ttlMs + this.#staleMs)], bytes.length);
         },
       });
+  }
+
+  /** How much longer than L0 Redis has a value. */
+  get #staleMs(): number {
+    return this.#l0.parts.options.staleMs;
   }
 
   get queued(): number {
@@ -74,7 +79,7 @@ export class Writing {
       this.#l0.counts.lostWrites++;
       return { kept, done: failedWrite(`${link.shown} is not connected`) };
     }
-    return { kept, done: this.#send(key, ['SET', at, bytes, ...px(ttlMs)], bytes.length) };
+    return { kept, done: this.#send(key, ['SET', at, bytes, ...px(ttlMs + this.#staleMs)], bytes.length) };
   }
 
   /** Forgets the key in L0 and in Redis. */
@@ -98,7 +103,8 @@ export class Writing {
     this.#begin(id); // what is being read comes with the time that was left before
     if (this.#queue?.expire(id, ttlMs)) return Promise.resolve(); // it goes with the value
     const at = this.#l0.at(id);
-    const command = ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs)];
+    const command =
+      ttlMs === Number.POSITIVE_INFINITY ? ['PERSIST', at] : ['PEXPIRE', at, wholeMs(ttlMs + this.#staleMs)];
     const sent = this.#send(key, command, 0);
     if (this.#l0.delete(key)) this.#look(id);
     return sent;

@@ -33,6 +33,8 @@ class Service {
       through: cache.keyspace('through', { codec: utf8, upstream: { aloneTtl: 50 } }),
       behind: cache.keyspace('behind', { codec: utf8, upstream: { writes: 'behind', aloneTtl: 50 } }),
       loaded: cache.keyspace('loaded', { codec: utf8, upstream: { loader, aloneTtl: 50 } }),
+      // What others set for a short time is stale from the first.
+      stale: cache.keyspace('stale', { codec: utf8, ttl: '1h', upstream: { loader, stale: '1m', aloneTtl: 50 } }),
       local: cache.keyspace('local', { codec: utf8, upstream: { loader, writes: 'local', aloneTtl: 50 } }),
     };
   }
@@ -48,7 +50,7 @@ class Service {
 
 let values = 0;
 
-const SPACES = ['through', 'behind', 'loaded', 'local'] as const;
+const SPACES = ['through', 'behind', 'loaded', 'stale', 'local'] as const;
 
 /** Of `work`: those that set or delete a value over a keyspace. */
 const STEPS_THAT_WRITE = new Set([8, 9, 10, 11, 12, 20]);
