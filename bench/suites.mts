@@ -195,6 +195,15 @@ export const suites: readonly Suite[] = [
     wants: [REDIS],
   },
   {
+    name: 'scaling',
+    about: 'what vectors take in L0 and Redis, and how many reads L0 answers; with --vectors: a plan for so many',
+    module: 'tier/scaling.mjs',
+    pinned: false, // Redis needs the other core
+    nodeFlags: ['--max-old-space-size=8192'],
+    wants: [REDIS],
+    targets: ['zerohop_simulator'],
+  },
+  {
     name: 'observe',
     about: 'what metrics cost a get, and for how long a scrape of 1 000 keyspaces blocks the event loop',
     module: 'observe/observe.mjs',
