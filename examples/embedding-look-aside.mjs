@@ -74,7 +74,8 @@ if (isSecond) {
 }
 
 async function story() {
-  if (own === undefined) for (const item of [...items, 'item:8']) await embeddings.deleteAsync(item); // of an earlier run
+  // Of an earlier run.
+  if (own === undefined) for (const item of [...items, 'item:8']) await embeddings.deleteAsync(item);
   const second = await startSecond();
   const facts = { first: await request(items) };
   await quiet(items);
@@ -146,7 +147,7 @@ async function redisCli(args, input) {
 
 /** Median time of a load that each tier answers. */
 async function latencies() {
-  const loads = Array.from({ length: 200 }, (_, i) => items[i % items.length]);
+  const loads = Array.from({ length: 100 }, (_, i) => items[i % items.length]);
   const median = (times) => Math.round(times.sort((x, y) => x - y)[times.length >> 1] / 100) / 10;
   async function times(load, prepare) {
     const taken = [];

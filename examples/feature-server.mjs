@@ -1,4 +1,4 @@
-// A feature server of the example's own: the online part of a feature store, with the wire form of Feast's feature server.
+// A feature server of the example's own: the online part of a feature store, with the wire form of Feast's server.
 //
 //   POST /get-online-features
 //   { "features": ["user_stats:orders", …], "entities": { "user_id": [1, 2] } }
@@ -15,7 +15,7 @@ const EPOCH = '1970-01-01T00:00:00Z'; // Feast's, for the entity itself and for 
 
 /**
  * @param {string} entity  the name of the entities, such as `user_id`
- * @param {Map<number, { at: string, features: Record<string, number | null> }>} store  features by entity. It may change.
+ * @param {Map<number, { at: string, features: Record<string, number | null> }>} store  by entity. It may change.
  * @returns {Promise<{ url: string, calls: number[], stop(): Promise<void>, start(): Promise<void> }>} `calls`: how many
  *   entities each request named
  */

@@ -1,5 +1,5 @@
-// Features of many entities, as one batch for a model: L0 in this process, a Redis that all services share, and a feature
-// server with Feast's wire form (feature-server.mjs).
+// Features of many entities, as one batch for a model: L0 in this process, a Redis that all services share, and a
+// feature server with Feast's wire form (feature-server.mjs).
 //
 //   gatherAsync(ids, matrix) -> L0 -> what misses: Redis, one command -> what misses: the feature server, one request
 //
@@ -70,8 +70,8 @@ function startService() {
   }
 
   /**
-   * Until both tiers have what the server gave. A batch comes before that, and whoever asks meanwhile joins in: only who
-   * counts must wait.
+   * Until both tiers have what the server gave. A batch comes before that, and whoever asks meanwhile joins in: only
+   * who counts must wait.
    */
   async function quiet(loaded) {
     const commands = () => features.stats().upstream.commands;

@@ -13,6 +13,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   { text: 'Worker threads', link: '/guide/workers' },
   { text: 'Serving other processes', link: '/guide/serving' },
   { text: 'Redis behind it', link: '/TIER' },
+  { text: 'Scaling', link: '/SCALING' },
   { text: 'The command line', link: '/CLI' },
   { text: 'Metrics', link: '/METRICS' },
   { text: 'Dashboard', link: '/DASHBOARD' },
