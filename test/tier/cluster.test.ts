@@ -3,6 +3,7 @@ import { createCluster } from 'redis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Key, type OpenOptions, utf8 } from 'zerohop';
 import { slotOf } from '../../lib/tier/slots.js';
+import { shouting } from '../fixtures/models.js';
 import { anything, errorOf, nowMs, until } from '../fixtures/opened.js';
 import { randomOf } from '../fixtures/random.js';
 import { useCluster } from '../fixtures/redis-cluster.js';
@@ -273,3 +274,17 @@ test('a node that is lost empties L0, its keys go to the loader, and when it is 
   await cluster.told();
   expect(await space.load(lostKeys[0]!)).toBe('after');
 }, 60_000);
+
+test('models share results over a cluster: a batch of inputs on all nodes is one run, of one process', async () => {
+  const open = () => shouting(openOver({ cluster: redis.cluster.urls }), { upstream: true });
+  const [one, other] = [open(), open()];
+  const inputs = Array.from({ length: 60 }, (_, i) => `input ${i}`);
+  const capitals = inputs.map((input) => input.toUpperCase());
+  expect(await one.model.predictMany(inputs)).toEqual(capitals);
+  expect(one.batches).toEqual([inputs]);
+  await until(() => one.model.stats().upstream!.writes === inputs.length);
+  expect(await other.model.predictMany(inputs)).toEqual(capitals);
+  expect(other.batches).toEqual([]);
+  one.model.delete('input 7');
+  await until(() => other.model.peek('input 7') === undefined);
+});

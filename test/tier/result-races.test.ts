@@ -48,7 +48,7 @@ class Service {
         .model;
     this.models = [
       of('leased', {}),
-      of('unleased', { lease: false }),
+      of('without lease', { lease: false }),
       of('behind', { writes: 'behind' }),
       of('stale', {}, { ttl: 1, staleWhileRevalidate: '1h' }),
     ];

@@ -67,3 +67,13 @@ export function options(): void {
   const wrong: CacheError['code'] = 'ERR_CACHE_FULL';
   void wrong;
 }
+
+export function shared(cache: Cache): void {
+  const terms = { name: 'm', version: '1', scope: 'acme', codec: utf8, run: (inputs: string[]) => inputs };
+  const model = cache.model({ ...terms, upstream: { lease: false, wait: '10s' } });
+  // @ts-expect-error: the model stands in place of a loader
+  cache.model({ ...terms, upstream: { loader: () => [] } });
+  // @ts-expect-error: a model without an upstream has no counts of one
+  const hits: number = model.stats().upstream.hits;
+  void hits;
+}
