@@ -11,6 +11,7 @@ import { storeBytes } from '../cache/stored.js';
 import { type Flight, Flights } from './flights.js';
 import type { Form } from './forms.js';
 import { idOf, isAscii, type KeyKind, keyOf, redisKeyOf } from './keys.js';
+import { Lasting } from './lasting.js';
 import type { Link, Tracker } from './link.js';
 import type { CheckedTier } from './options.js';
 import type { Argument, Octets } from './redis.js';
@@ -62,6 +63,7 @@ export class L0 {
     writes: 0,
     lostWrites: 0,
   };
+  readonly lasting: Lasting;
   isClosed = false;
   #waiting = 0; // what `inOrder` has not sent yet
   readonly #prefixText: string;
@@ -72,6 +74,7 @@ export class L0 {
     readonly parts: TierParts,
     readonly tracker: Tracker,
   ) {
+    this.lasting = new Lasting(parts.link);
     this.#prefixText = parts.link.keyPrefix + parts.prefix;
     this.prefix = Buffer.from(this.#prefixText);
     this.#prefixIsAscii = isAscii(this.#prefixText);
@@ -129,6 +132,7 @@ export class L0 {
 
   /** Forgets all values, and stores nothing that was read until now. */
   forgetAll(): void {
+    this.lasting.forget();
     this.flights.fenceAll();
     if (!this.isClosed) native.clear(this.parts.handle);
   }

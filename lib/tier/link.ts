@@ -101,6 +101,11 @@ export abstract class Link implements PeerOwner {
     }
   }
 
+  /** Whether no key has a time to live. False too if that is not known. @throws {LinkError} */
+  async lasts(): Promise<boolean> {
+    return false;
+  }
+
   /** From now on `tracker` is told of changes. What it reads from now on is tracked. */
   add(tracker: Tracker): void {
     this.#trackers.add(tracker);

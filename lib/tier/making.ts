@@ -219,6 +219,7 @@ export class Making {
     const { link, options } = this.#l0.parts;
     const lifetime = px(ttlMs + options.staleMs);
     link.wrote(this.#l0.bytesOf(id), this.#l0.tracker);
+    if (ttlMs !== Number.POSITIVE_INFINITY) this.#l0.lasting.changed(id);
     if (lease === undefined) {
       const command = ['SET', at, bytes, ...(replaces ? [] : ['NX']), ...lifetime];
       return (await link.call(at, command)) !== null;

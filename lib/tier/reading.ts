@@ -9,11 +9,13 @@ import type { Key } from '../cache/keys.js';
 import { Flight } from './flights.js';
 import { closed, type L0 } from './l0.js';
 import { LinkError } from './link.js';
-import type { Reply } from './redis.js';
+import type { Argument, Reply } from './redis.js';
 import { Script } from './script.js';
 
 /** Keys that are asked for at a time: 4 MB of embeddings. Others can be served between two of them. */
 const BATCH_KEYS_MAX = 1000;
+/** Keys of one MGET of those that last. Redis looks for the next ones while we store these. */
+const PART_KEYS_MAX = 250;
 /** Batches that wait for their replies at a time. The others wait here. */
 const BATCHES_MAX = 32;
 
@@ -99,33 +101,34 @@ export class Reading {
   #readAll(flights: readonly Flight[]): Promise<(readonly Flight[])[]> {
     this.#l0.flights.open(flights);
     const groups = this.#l0.parts.link.groups(flights, ({ at }) => at);
-    return Promise.all(groups.map((group) => this.#read(group)));
+    return Promise.all(
+      groups.flatMap((group) => {
+        const lasts = this.#l0.lasting.includes(group);
+        return (lasts ? split(group) : [group]).map((part) => this.#read(part, lasts));
+      }),
+    );
   }
 
-  /** Asks Redis for keys of one group. Returns the flights for which it has nothing. */
-  async #read(flights: readonly Flight[]): Promise<readonly Flight[]> {
+  /**
+   * Asks Redis for keys of one group. Returns the flights for which it has nothing.
+   *
+   * @param last  they have no time to live
+   */
+  async #read(flights: readonly Flight[], last: boolean): Promise<readonly Flight[]> {
     const { counts, parts } = this.#l0;
     const keys = flights.map(({ at }) => at);
     const sent = now();
-    let reply: Reply;
+    let values: Reply;
+    let times: Reply | undefined;
     try {
-      reply =
-        keys.length <= SCRIPT_KEYS_MAX
-          ? await parts.link.run(keys.length === 1 ? READ_ONE : READ, keys, [])
-          : await parts.link.call(
-              keys[0]!,
-              ['MULTI'],
-              ['MGET', ...keys],
-              ['EVAL', TIMES_LEFT, `${keys.length}`, ...keys],
-              ['EXEC'],
-            );
+      if (last) values = await parts.link.call(keys[0]!, ['MGET', ...keys]);
+      else [values, times] = (await this.#withTimes(keys)) as [Reply, Reply];
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
       if (error.failure === 'apart' && flights.length > 1)
-        return (await Promise.all(flights.map((flight) => this.#read([flight])))).flat();
+        return (await Promise.all(flights.map((flight) => this.#read([flight], last)))).flat();
       return this.#failed(flights);
     }
-    const [values, times] = reply as [Reply, Reply];
     if (!Array.isArray(values)) return this.#failed(flights);
     const took = now() - sent;
     const missing: Flight[] = [];
@@ -138,7 +141,7 @@ export class Reading {
         missing.push(flight);
         continue;
       }
-      const left = Array.isArray(times) ? times[i] : undefined;
+      const left = last ? -1 : Array.isArray(times) ? times[i] : undefined;
       flight.leftMs = typeof left !== 'number' ? 0 : left === -1 ? Number.POSITIVE_INFINITY : left - took;
       const isStale = flight.leftMs > 0 && flight.leftMs <= parts.options.staleMs;
       if (isStale) stale.push(flight);
@@ -149,6 +152,15 @@ export class Reading {
     counts.hits += flights.length - missing.length;
     counts.misses += missing.length;
     return missing;
+  }
+
+  /** The values of keys, and what is left of their times to live, at one moment. */
+  #withTimes(keys: readonly Argument[]): Promise<Reply> {
+    const { link } = this.#l0.parts;
+    if (keys.length === 1) return link.run(READ_ONE, keys, []);
+    if (keys.length <= SCRIPT_KEYS_MAX) return link.run(READ, keys, []);
+    const times = ['EVAL', TIMES_LEFT, `${keys.length}`, ...keys];
+    return link.call(keys[0]!, ['MULTI'], ['MGET', ...keys], times, ['EXEC']);
   }
 
   #failed(flights: readonly Flight[]): readonly Flight[] {
@@ -185,4 +197,10 @@ export class Reading {
     if (options.writes === 'local') return;
     link.run(DROP, [at], [createHash('sha1').update(bytes).digest('hex')]).catch(() => {});
   }
+}
+
+function split(flights: readonly Flight[]): (readonly Flight[])[] {
+  const count = Math.ceil(flights.length / PART_KEYS_MAX);
+  const each = Math.ceil(flights.length / count);
+  return Array.from({ length: count }, (_, i) => flights.slice(i * each, (i + 1) * each));
 }

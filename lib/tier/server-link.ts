@@ -3,6 +3,10 @@
 import { Link, type LinkOptions, type LinkState } from './link.js';
 import { Peer } from './peer.js';
 import type { Argument, RedisPlace, Reply } from './redis.js';
+import { Script } from './script.js';
+
+/** How many keys there are, and how many of them expire, in each database. */
+const KEYSPACE = new Script('return redis.call("INFO","keyspace")');
 
 export class ServerLink extends Link {
   readonly shown: string;
@@ -42,6 +46,11 @@ export class ServerLink extends Link {
 
   call(_at: Argument, ...commands: (readonly Argument[])[]): Promise<Reply> {
     return this.#peer.call(commands);
+  }
+
+  override async lasts(): Promise<boolean> {
+    const told = String(await this.run(KEYSPACE, [], []));
+    return told.startsWith('# Keyspace') && !/expires=[1-9]/.test(told);
   }
 
   override close(): void {

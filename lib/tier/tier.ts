@@ -74,6 +74,7 @@ export class Tier implements Tracker {
 
   changed(key: Octets): void {
     const id = idOfBytes(key);
+    this.l0.lasting.changed(id);
     this.l0.flights.fence(id);
     const cost = this.making.changed(id);
     const own = this.l0.keyOf(id);
@@ -93,8 +94,10 @@ export class Tier implements Tracker {
   }
 
   turned(up: boolean): void {
-    if (up) this.writing.resume();
-    else this.making.wakeAll();
+    if (up) {
+      this.l0.lasting.ask();
+      this.writing.resume();
+    } else this.making.wakeAll();
   }
 
   close(): void {

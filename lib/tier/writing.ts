@@ -141,7 +141,10 @@ export class Writing {
     }
     this.#bytes += bytes;
     try {
-      await this.#l0.inOrder(() => this.#l0.parts.link.call(command[1]!, command));
+      await this.#l0.inOrder(() => {
+        if (command[0] === 'PEXPIRE' || command.includes('PX')) this.#l0.lasting.changed(this.#l0.idOf(key));
+        return this.#l0.parts.link.call(command[1]!, command);
+      });
       this.#l0.counts.writes++;
     } catch (error) {
       this.#lost(key);

@@ -51,7 +51,8 @@ describe('with writes: local', () => {
     await texts.ready();
     proxy.stop('toClient');
     expect(await texts.load('a')).toBe('made of a');
-    expect(upstream()).toMatchObject({ state: 'up', late: 1 });
+    expect(upstream().state).toBe('up');
+    expect(upstream().late).toBeGreaterThan(0);
     expect(texts.entry('a')!.ttl).toBeLessThanOrEqual(60_000);
   });
 
@@ -130,6 +131,7 @@ describe('before the first connection', () => {
       add() {},
       remove() {},
       wrote() {},
+      lasts: () => Promise.resolve(false),
       groups: (all: unknown[]) => [all],
       call: (_at: unknown, command: string[]) => Promise.resolve(sent.push(`${command[0]} ${command[2]}`)),
       run: (_script: unknown, keys: string[]) => {
@@ -158,7 +160,7 @@ describe('before the first connection', () => {
     link.isUp = true;
     link.isStarting = false; // and who waited has not gone on yet
     done.push(write('second'));
-    const loading = tier.load('b');
+    const loading = new Promise((found, failed) => tier.load('b', { found, failed }));
     connected();
     await Promise.all([...done, loading]);
     expect(sent).toEqual(['SET first', 'SET second', 'READ']);
