@@ -3,7 +3,8 @@
 // A flight is found by its key until it ends or its fence closes. What comes through a closed fence is given to those who
 // asked before, and is not stored.
 //
-// A refresh is a flight for the new value of a stale one. Nobody waits for it: who asks meanwhile has a flight of his own.
+// A refresh is a flight for the new value of a stale one. Nobody waits for it: who asks meanwhile has a flight of his
+// own.
 
 import { now } from '../base/time.js';
 import type { Key } from '../cache/keys.js';

@@ -56,7 +56,8 @@ const REPLACE = new Script(`if redis.call("GET",KEYS[2])~=ARGV[1] then return 0 
 redis.call("DEL",KEYS[2])
 local t,left=redis.call("TIME"),redis.call("PTTL",KEYS[1])
 local late=t[1]*1000+math.floor(t[2]/1000)-ARGV[4]
-if left==-1 or left==-2 and late<-${CLOCK_SLACK_MS} or left>=0 and math.abs(late+left)>${CLOCK_SLACK_MS} then return 0 end
+if left==-1 then return 0 end
+if left==-2 and late<-${CLOCK_SLACK_MS} or left>=0 and math.abs(late+left)>${CLOCK_SLACK_MS} then return 0 end
 redis.call("SET",KEYS[1],ARGV[2],"PX",ARGV[3])
 return 1`);
 

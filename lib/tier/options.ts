@@ -61,9 +61,9 @@ export interface TierOptions<In> extends UpstreamPlace {
    */
   lease?: Duration | false;
   /**
-   * How long after its `ttl` a value may be given while a new one is made. Redis has it for so much longer. Who finds it
-   * within that time gets it at once; one process of all asks its loader in the background. Default: none. It needs a
-   * finite `ttl`, a `loader`, and leases.
+   * How long after its `ttl` a value may be given while a new one is made. Redis has it for so much longer. Who finds
+   * it within that time gets it at once; one process of all asks its loader in the background. Default: none. It needs
+   * a finite `ttl`, a `loader`, and leases.
    */
   stale?: Duration;
   /**

@@ -1,6 +1,8 @@
 // What L0 must not keep, because Redis has another value or may have one; and writes, which keep their order.
 import { describe, expect, test } from 'vitest';
 import { type Key, type TierOptions, utf8 } from 'zerohop';
+import { promiseOfOne } from '../../dist/tier/flights.js';
+import { LinkError } from '../../dist/tier/link.js';
 import { Tier } from '../../dist/tier/tier.js';
 import { turn, until } from '../fixtures/opened.js';
 import { held, openOver, proxyTo, useRedis } from '../fixtures/upstream.js';
@@ -115,6 +117,79 @@ describe('with writes: behind', () => {
   });
 });
 
+/** What a tier needs of a link and these tests do not look at. */
+const NO_LINK = {
+  keyPrefix: '',
+  shown: 'nowhere',
+  isStarting: false,
+  ready: () => Promise.resolve(),
+  add() {},
+  remove() {},
+  wrote() {},
+  lasts: () => Promise.resolve(false),
+  groups: (all: unknown[]) => [all],
+};
+
+/** A tier over a link that is made up. */
+function tierOver(link: object, options: object = {}) {
+  const space = openOver(undefined).keyspace('t', { codec: utf8 });
+  const tier = new Tier({
+    handle: (space as unknown as { handle: number }).handle,
+    keys: 'string',
+    form: { toRedis: (stored: Uint8Array) => Buffer.from(stored), fromRedis: (bytes: Uint8Array) => bytes },
+    prefix: 't:',
+    options: { writes: 'through', leaseMs: 0, staleMs: 0, aloneTtlMs: 1000, loaderTimeoutMs: 1000, ...options },
+    link,
+    ttl: Number.POSITIVE_INFINITY,
+    ttlJitter: 0,
+    encode: Buffer.from,
+    explain: (error: unknown) => error,
+  } as never);
+  return { space, tier };
+}
+
+test('what a batch misses of several servers is made at once, also that of one that is away', async () => {
+  const calls: Key[][] = [];
+  const loader = (keys: Key[]) => {
+    calls.push(keys);
+    return made(keys);
+  };
+  const serverOf = (at: string) => /t:(.)/.exec(at)![1]!;
+  let takes = 0;
+  let bothTake!: () => void;
+  const both = new Promise<void>((resolve) => {
+    bothTake = resolve;
+  });
+  const link = {
+    ...NO_LINK,
+    isUpFor: (at: string) => serverOf(at) !== 'c',
+    groups: <T>(all: T[], keyOf: (one: T) => string) =>
+      [...new Set(all.map((one) => serverOf(keyOf(one))))].map((server) =>
+        all.filter((one) => serverOf(keyOf(one)) === server),
+      ),
+    async run(_script: unknown, keys: string[], args: string[]) {
+      expect(new Set(keys.map(serverOf)).size).toBe(1);
+      if (serverOf(keys[0]!) === 'c') throw new LinkError('down', 'away');
+      if (args.length === 0) return [keys.map(() => null), keys.map(() => -2)];
+      if (!keys[1]?.startsWith('zerohop:lease:')) return null; // leases are kept, or end
+      if (args.length === 4) return 1; // a value is given
+      if (++takes === 2) bothTake();
+      await both; // one server does not wait for another
+      return keys.filter((_, i) => i % 2 === 0).map(() => -1);
+    },
+  };
+  const { space, tier } = tierOver(link, { loader, leaseMs: 1000 });
+  const keys = ['a1', 'b1', 'c1', 'a2'];
+  const found = await Promise.all(keys.map((key) => promiseOfOne((waiter) => tier.load(key, waiter))));
+  expect(found.map((stored) => Buffer.from(stored!).toString())).toEqual(made(keys));
+  expect(calls.map((call) => [...call].sort())).toEqual([['a1', 'a2', 'b1', 'c1']]);
+  await until(() => keys.every((key) => space.has(key)));
+  expect(keys.map((key) => space.entry(key)!.ttl <= 1000)).toEqual([false, false, true, false]);
+  const { done } = tier.writing.write('c2', Buffer.from('x'), Number.POSITIVE_INFINITY, 0);
+  await expect(done).rejects.toMatchObject({ code: 'ERR_UPSTREAM_WRITE' });
+  expect(space.entry('c2')!.ttl).toBeLessThanOrEqual(1000);
+});
+
 describe('before the first connection', () => {
   test('a write waits, and is not overtaken by one that follows the connection', async () => {
     const sent: string[] = [];
@@ -123,36 +198,18 @@ describe('before the first connection', () => {
       connected = resolve;
     });
     const link = {
+      ...NO_LINK,
       isUp: false,
       isStarting: true,
       isUpFor: () => link.isUp,
-      keyPrefix: '',
       ready: () => first,
-      add() {},
-      remove() {},
-      wrote() {},
-      lasts: () => Promise.resolve(false),
-      groups: (all: unknown[]) => [all],
       call: (_at: unknown, command: string[]) => Promise.resolve(sent.push(`${command[0]} ${command[2]}`)),
       run: (_script: unknown, keys: string[]) => {
         sent.push('READ');
         return Promise.resolve([keys.map(() => null), keys.map(() => -2)]);
       },
     };
-    const cache = openOver(undefined);
-    const space = cache.keyspace('t', { codec: utf8 }) as unknown as { handle: number };
-    const tier = new Tier({
-      handle: space.handle,
-      integerKeys: false,
-      form: { toRedis: (stored: Uint8Array) => Buffer.from(stored), fromRedis: (of: Uint8Array) => of },
-      prefix: 't:',
-      options: { writes: 'through', leaseMs: 0, loader: undefined, aloneTtlMs: 1000, queue: 1 },
-      link,
-      ttl: Number.POSITIVE_INFINITY,
-      ttlJitter: 0,
-      encode: Buffer.from,
-      explain: (error: unknown) => error,
-    } as never);
+    const { tier } = tierOver(link);
     const write = (value: string) => tier.writing.write('a', Buffer.from(value), Number.POSITIVE_INFINITY, 0).done;
     const done = [write('first')];
     await turn();
@@ -160,7 +217,7 @@ describe('before the first connection', () => {
     link.isUp = true;
     link.isStarting = false; // and who waited has not gone on yet
     done.push(write('second'));
-    const loading = new Promise((found, failed) => tier.load('b', { found, failed }));
+    const loading = promiseOfOne((waiter) => tier.load('b', waiter));
     connected();
     await Promise.all([...done, loading]);
     expect(sent).toEqual(['SET first', 'SET second', 'READ']);
