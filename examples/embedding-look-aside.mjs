@@ -25,7 +25,8 @@ const isSecond = process.argv[2] === 'second';
 const own = process.env.REDIS_URL === undefined ? await startRedis() : undefined;
 const url = own?.url ?? process.env.REDIS_URL;
 
-const cache = open({ maxBytes: '64MB', upstream: url, ttlJitter: 0.1 });
+// A reply that is later than `timeout` is none. With a Redis near by, the default of 1 s is plenty.
+const cache = open({ maxBytes: '64MB', upstream: { url, timeout: '5s' }, ttlJitter: 0.1 });
 const embeddings = cache.keyspace('embeddings', {
   codec: float32(DIMENSIONS),
   ttl: '1d',

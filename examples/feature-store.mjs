@@ -30,11 +30,12 @@ const ids = Array.from({ length: 999 }, (_, i) => i + 1).filter((id) => id % 10 
 const store = new Map(ids.map((id) => [id, row(userFeatures(id))]));
 const server = await startFeatureServer(ENTITY, store);
 const own = process.env.REDIS_URL === undefined ? await startRedis() : undefined;
-const upstream = own?.url ?? process.env.REDIS_URL;
+const url = own?.url ?? process.env.REDIS_URL;
 
 /** One instance of a service. In production it is a process. */
 function startService() {
-  const cache = open({ maxBytes: '64MB', upstream });
+  // A reply that is later than `timeout` is none. With a Redis near by, the default of 1 s is plenty.
+  const cache = open({ maxBytes: '64MB', upstream: { url, timeout: '5s' } });
   let failures = 0;
   const features = cache.keyspace('features', {
     keys: 'integer',
@@ -42,6 +43,7 @@ function startService() {
     ttl: '5m', // as old as a feature may be
     upstream: {
       prefix: `${DEFINITIONS}:`,
+      stale: '1h', // so much older while a new one is asked for, or while nobody has one
       // An error would reject the whole batch, with the rows that are known. So the rows are missing instead.
       loader: (missing, { signal }) =>
         rowsOf(missing, signal).catch(() => {

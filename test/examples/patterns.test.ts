@@ -141,6 +141,9 @@ describe('a feature store', () => {
         const bytes = (await redis().getBuffer(`user_stats:v3:${id}`))!;
         return Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(i * 4));
       };
+      const seconds = await redis().ttl('user_stats:v3:41');
+      expect(seconds).toBeGreaterThan(3600); // for `stale`, beyond its 5 minutes
+      expect(seconds).toBeLessThanOrEqual(3600 + 300);
       expect(await row(41)).toEqual([6, 9, 1, 41]);
       expect(await row(4)).toEqual([4, Number.NaN, 1, 4]);
       expect(await row(10)).toEqual(new Array(4).fill(Number.NaN));
