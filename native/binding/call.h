@@ -24,17 +24,18 @@ struct Call {
   Isolate* isolate;
   Handle* handle = nullptr;
   template <size_t N>
-  Call(napi_env env, const Arguments<N>& args) : isolate(args.isolate) {
+  [[gnu::always_inline]] Call(napi_env env, const Arguments<N>& args) : isolate(args.isolate) {
     int32_t id = -1;
     if (napi_get_value_int32(env, args[0], &id) == napi_ok) handle = isolate->Find(id);
-    if (handle != nullptr) {
+    if (handle != nullptr) [[likely]] {
       isolate->collector().HeedPlan();
       isolate->collector().HeedCollection();
       handle->membership->HeedNotice(env);
     } else {
-      Throw(env, {Code::kClosed, "the cache was closed"});
+      ThrowClosed(env);
     }
   }
+  [[gnu::noinline]] static void ThrowClosed(napi_env env) { Throw(env, {Code::kClosed, "the cache was closed"}); }
   explicit operator bool() const { return handle != nullptr; }
   Membership& membership() const { return *handle->membership; }
   Cache& cache() const { return handle->membership->cache(); }

@@ -30,9 +30,11 @@ napi_value FindInputs(napi_env env, const Call& call, const KeccakState& state, 
   std::byte* const keys = ReadDigests(env, args[5], inputs.size());
   if (keys == nullptr) return nullptr;
   call.isolate->known_inputs().DigestMany(state, inputs, keys);
-  const auto key_at = [keys](size_t i) { return Bytes(keys + i * kDigestBytes, kDigestBytes); };
+  const auto keys_from = [keys](size_t first, std::span<Bytes> some) {
+    for (size_t i = 0; i < some.size(); ++i) some[i] = Bytes(keys + (first + i) * kDigestBytes, kDigestBytes);
+  };
   Costs costs;
-  napi_value hits = Lookup(env, call, args[6]).All(inputs.size(), key_at, args[7], args[8], &costs);
+  napi_value hits = Lookup(env, call, args[6]).All(inputs.size(), keys_from, args[7], args[8], &costs);
   double* const wide = call.isolate->wide_registers();
   wide[Isolate::kCost] = costs.sum_ms;
   wide[Isolate::kCosted] = costs.known;

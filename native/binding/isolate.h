@@ -28,7 +28,8 @@
 
 namespace zerohop::binding {
 
-struct Handle {
+// Of a size by which a place is found with a shift.
+struct alignas(32) Handle {
   Membership* membership = nullptr;  // null: closed
   uint16_t space = 0;
   uint16_t generation = 0;  // part of the handle's number, so that a closed handle's number is not used again soon
@@ -108,9 +109,10 @@ class Isolate {
   int32_t Open(std::shared_ptr<Cache> cache, uint16_t space, KeyKind keys);
   Handle* Find(int32_t number) {
     const size_t place = PlaceOf(number);
+    if (place >= handles_.size()) return nullptr;
+    Handle& handle = handles_[place];
     // The generation of a negative number is negative, so no handle has it.
-    if (place >= handles_.size() || handles_[place].membership == nullptr) return nullptr;
-    return handles_[place].generation == number >> kPlaceBits ? &handles_[place] : nullptr;
+    return handle.membership != nullptr && handle.generation == number >> kPlaceBits ? &handle : nullptr;
   }
   void Close(int32_t handle);
 

@@ -63,8 +63,8 @@ bool KeyReader::ReadLongString(napi_env env, napi_value value) {
   }
   std::vector<char16_t> units(count + 1);
   if (napi_get_value_string_utf16(env, value, units.data(), units.size(), &count) != napi_ok) return false;
-  heap_.resize(count * kUtf8BytesPerUnit);
-  return Accept(env, heap_.data(), EncodeUtf8(units.data(), count, heap_.data()));
+  heap_ = std::make_unique_for_overwrite<char[]>(count * kUtf8BytesPerUnit);
+  return Accept(env, heap_.get(), EncodeUtf8(units.data(), count, heap_.get()));
 }
 
 bool KeyReader::ReadBytes(napi_env env, napi_value value) {

@@ -40,7 +40,7 @@ class KeyReader {
 
   char16_t inline_units_[kInlineUnits + 1];
   char inline_[kInlineUnits * kUtf8BytesPerUnit];
-  std::vector<char> heap_;
+  std::unique_ptr<char[]> heap_;
   Bytes bytes_;
   bool is_bytes_ = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/constants.h"
@@ -41,13 +42,6 @@ napi_value AnswerOf(napi_env env, const Call& call, const Location& found) {
   registers[Isolate::kLength] = found.bytes;
   registers[Isolate::kSegment] = static_cast<uint32_t>(found.result);
   return found.buffer != nullptr ? found.buffer : Int(env, found.result);
-}
-
-Location Lookup::Shown(const Hit& hit, napi_value buffer, Cache::Use use) const {
-  CountHit(use);
-  const Arena& arena = call_.cache().arena();
-  const uint64_t view_start = arena.StartOf(hit.segment) + arena.segment(hit.segment).view_at;
-  return {static_cast<int32_t>(hit.segment), static_cast<uint32_t>(hit.at - view_start), hit.bytes, buffer};
 }
 
 bool Lookup::Answer(const ReadGuard& guard, Bytes key, Hit* hit, Cache::Use use, Location* answer) {
@@ -94,93 +88,133 @@ Location Lookup::Expose(const Hit& hit, Cache::Use use) {
   return {pending ? kFailed : kNeedSlab, 0, hit.bytes};
 }
 
-Location Lookup::One(Bytes key, Cache::Use use, Cache::VersionMark* mark, uint64_t* expires_us, float* cost_ms) {
-  Location answer;
-  Hit hit;
-  {
-    ReadGuard guard(call_.cache().epochs(), call_.session());
-    hit = call_.cache().Find(guard, call_.session(), call_.space(), key, use, mark);
-    if (!hit) return answer;
-    if (expires_us != nullptr) {
-      *expires_us = hit.expires_us;
-      if (cost_ms != nullptr) *cost_ms = call_.cache().CostOfHit(guard, hit);
-    }
-    // The usual case.  Answer would find it too, but its call is 4 % of a get's instructions.
-    if (call_.isolate->shows()) [[likely]] {
-      if (napi_value buffer = call_.membership().Buffer(env_, hit.segment)) return Shown(hit, buffer, use);
-    }
-    if (Answer(guard, key, &hit, use, &answer)) return answer;
+// A batch on its way, and memory for some of its keys at a time.
+struct Lookup::Batch {
+  Batch(napi_value buffers, size_t segments, Costs* costs) : buffers(buffers), given(segments), costs(costs) {}
+
+  const napi_value buffers;
+  // Segments whose buffer is among `buffers`, or will be before the call ends.  So it is shown until then, and further
+  // hits in the segment need neither the reference nor another look.
+  std::vector<bool> given;
+  Costs* const costs;
+  int32_t hits = 0;
+  std::array<Hit, Cache::kBatchMax> found;
+  std::array<float, Cache::kBatchMax> costs_ms;
+
+  bool Give(napi_env env, uint32_t segment, napi_value buffer) {
+    given[segment] = true;
+    return napi_set_element(env, buffers, segment, buffer) == napi_ok;
   }
-  answer = Expose(hit, use);
-  return answer;
+  void CountCost(size_t i) {
+    if (costs == nullptr || !(costs_ms[i] > 0)) return;
+    costs->sum_ms += costs_ms[i];
+    costs->known++;
+  }
+};
+
+namespace {
+
+void Write(int32_t* to, int32_t result, uint32_t offset, uint32_t bytes) {
+  to[0] = result;
+  to[1] = static_cast<int32_t>(offset);
+  to[2] = static_cast<int32_t>(bytes);
 }
 
-void Lookup::Many(std::span<const Bytes> keys, std::span<Location> locations, float* costs_ms) {
+}  // namespace
+
+bool Lookup::Some(std::span<const Bytes> keys, Batch& batch, int32_t* to) {
   constexpr auto kUse = Cache::Use::kCountMiss;
-  std::array<Hit, Cache::kBatchMax> hits;
-  std::array<bool, Cache::kBatchMax> waits{};
+  Cache& cache = call_.cache();
+  Session& session = call_.session();
+  const Arena& arena = cache.arena();
+  std::array<std::pair<uint32_t, napi_value>, Cache::kBatchMax> first_seen;
+  std::array<uint8_t, Cache::kBatchMax> waiting;
+  size_t seen = 0, waits = 0, again = 0;
   {
-    ReadGuard guard(call_.cache().epochs(), call_.session());
-    call_.cache().FindMany(guard, call_.session(), call_.space(), keys, std::span(hits).first(keys.size()), kUse);
+    ReadGuard guard(cache.epochs(), session);
+    cache.FindMany(guard, session, call_.space(), keys, std::span(batch.found).first(keys.size()), kUse);
+    const bool shows = call_.isolate->shows();
     for (size_t i = 0; i < keys.size(); ++i) {
-      locations[i] = {};
-      if (!hits[i]) continue;
-      if (costs_ms != nullptr) costs_ms[i] = call_.cache().CostOfHit(guard, hits[i]);
+      Hit& hit = batch.found[i];
+      int32_t* const at = to + i * kLocationWords;
+      if (!hit) {
+        Write(at, kMiss, 0, 0);
+        continue;
+      }
+      if (batch.costs != nullptr) batch.costs_ms[i] = cache.CostOfHit(guard, hit);
+      if (shows && batch.given[hit.segment]) [[likely]] {
+        Write(at, static_cast<int32_t>(hit.segment), OffsetOf(arena, hit), hit.bytes);
+        batch.CountCost(i);
+        ++again;
+        continue;
+      }
       // One exposure of a segment is enough for all keys in it.
-      for (size_t j = 0; j < i && !waits[i]; ++j) waits[i] = waits[j] && hits[j].segment == hits[i].segment;
-      if (!waits[i]) waits[i] = !Answer(guard, keys[i], &hits[i], kUse, &locations[i]);
+      const auto is_awaited = [&] {
+        const auto same = [&](uint8_t other) { return batch.found[other].segment == hit.segment; };
+        return std::any_of(waiting.begin(), waiting.begin() + waits, same);
+      };
+      Location one;
+      bool granted = false;
+      if (is_awaited() || (granted = !Answer(guard, keys[i], &hit, kUse, &one))) {
+        // A cooling entry was moved just now, to a segment that is given or awaited already.
+        if (granted && (batch.given[hit.segment] || is_awaited())) cache.arena().Unexpose(hit.segment);
+        waiting[waits++] = static_cast<uint8_t>(i);
+        continue;
+      }
+      Write(at, one.result, one.offset, one.bytes);
+      if (one.result == kNeedSlab) continue;
+      ++batch.hits;
+      batch.CountCost(i);
+      if (one.buffer == nullptr || batch.given[hit.segment]) continue;
+      batch.given[hit.segment] = true;
+      first_seen[seen++] = {hit.segment, one.buffer};
     }
   }
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (!waits[i]) continue;
-    locations[i] = Expose(hits[i], kUse);
-    for (size_t j = i + 1; j < keys.size(); ++j) {
-      if (!waits[j] || hits[j].segment != hits[i].segment) continue;
-      locations[j] = locations[i].result < 0 ? locations[i] : Shown(hits[j], nullptr, kUse);
-      locations[j].bytes = hits[j].bytes;
-      waits[j] = false;
-    }
+  call_.counters().Add(Count::kHits, again);
+  batch.hits += static_cast<int32_t>(again);
+  for (const auto& [segment, buffer] : std::span(first_seen).first(seen)) {
+    if (!batch.Give(env_, segment, buffer)) return false;
   }
+  return ExposeAll(std::span(waiting).first(waits), batch, to);
 }
 
-napi_value Lookup::All(size_t count, const std::function<Bytes(size_t)>& key_at, napi_value locations,
-                       napi_value buffers, Costs* costs) {
+// Outside the ReadGuard.
+bool Lookup::ExposeAll(std::span<const uint8_t> waiting, Batch& batch, int32_t* to) {
+  constexpr auto kUse = Cache::Use::kCountMiss;
+  for (const uint8_t i : waiting) {
+    const Hit& hit = batch.found[i];
+    // The first one that waits for a segment has been granted its exposure.
+    const auto same = [&](uint8_t other) { return batch.found[other].segment == hit.segment; };
+    Location one{kNeedSlab, 0, hit.bytes};
+    if (batch.given[hit.segment]) {
+      one = Shown(hit, nullptr, kUse);
+    } else if (*std::find_if(waiting.begin(), waiting.end(), same) == i) {
+      one = Expose(hit, kUse);
+    }
+    if (one.result == kFailed) return false;
+    Write(to + i * kLocationWords, one.result, one.offset, one.bytes);
+    if (one.result < 0) continue;
+    ++batch.hits;
+    batch.CountCost(i);
+    if (one.buffer != nullptr && !batch.Give(env_, hit.segment, one.buffer)) return false;
+  }
+  return true;
+}
+
+napi_value Lookup::All(size_t count, const KeysFrom& keys_from, napi_value locations, napi_value buffers,
+                       Costs* costs) {
   auto* location =
       static_cast<int32_t*>(ReadArrayOf(env_, locations, napi_int32_array, count * kLocationWords, "locations"));
   if (location == nullptr) return nullptr;
   std::array<Bytes, Cache::kBatchMax> chunk;
-  std::array<Location, Cache::kBatchMax> found;
-  std::array<float, Cache::kBatchMax> costs_ms;
-  std::vector<bool> given(call_.cache().arena().segment_count());
-  int32_t hits = 0;
+  Batch batch(buffers, call_.cache().arena().segment_count(), costs);
   for (size_t first = 0; first < count; first += chunk.size()) {
-    const size_t some = std::min(chunk.size(), count - first);
-    for (size_t i = 0; i < some; ++i) chunk[i] = key_at(first + i);
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(env_, &scope) != napi_ok) return nullptr;
-    Many(std::span(chunk).first(some), std::span(found).first(some), costs == nullptr ? nullptr : costs_ms.data());
-    bool good = true;
-    for (size_t i = 0; i < some; ++i, location += 3) {
-      const Location& one = found[i];
-      good = good && one.result != kFailed;
-      if (good && one.buffer != nullptr && !given[static_cast<size_t>(one.result)]) {
-        good = napi_set_element(env_, buffers, static_cast<uint32_t>(one.result), one.buffer) == napi_ok;
-        given[static_cast<size_t>(one.result)] = true;
-      }
-      const bool answered = one.result >= 0 || one.result == kCopied;
-      hits += answered;
-      if (costs != nullptr && answered && costs_ms[i] > 0) {
-        costs->sum_ms += costs_ms[i];
-        costs->known++;
-      }
-      location[0] = one.result;
-      location[1] = static_cast<int32_t>(one.offset);
-      location[2] = static_cast<int32_t>(one.bytes);
-    }
-    napi_close_handle_scope(env_, scope);
-    if (!good) return nullptr;
+    const auto some = std::span(chunk).first(std::min(chunk.size(), count - first));
+    keys_from(first, some);
+    const HandleScope scope(env_);
+    if (!Some(some, batch, location + first * kLocationWords)) return nullptr;
   }
-  return Int(env_, hits);
+  return Int(env_, batch.hits);
 }
 
 }  // namespace zerohop::binding

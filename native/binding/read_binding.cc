@@ -134,9 +134,10 @@ napi_value FindMany(napi_env env, napi_callback_info info) {
   if (!keys.Read(env, {args[1], args[5], args[6]}, kind)) return nullptr;
   const Call still(env, args);  // reading the keys may have run JavaScript that closed the cache
   if (!still) return nullptr;
-  return Lookup(env, still, args[2])
-      .All(
-          keys.size(), [&keys](size_t i) { return keys[i]; }, args[3], args[4]);
+  const auto keys_from = [&keys](size_t first, std::span<Bytes> some) {
+    for (size_t i = 0; i < some.size(); ++i) some[i] = keys[first + i];
+  };
+  return Lookup(env, still, args[2]).All(keys.size(), keys_from, args[3], args[4]);
 }
 
 // gather(handle, keys, out, rowBytes, missing, ends, count): how many keys are missing.  Writes their places among the

@@ -40,16 +40,15 @@ class Arena {
   uint32_t segment_count() const { return static_cast<uint32_t>(segments_.size()); }
   Segment& segment(uint32_t index) { return segments_[index]; }
   const Segment& segment(uint32_t index) const { return segments_[index]; }
-  uint64_t StartOf(uint32_t index) const { return uint64_t{index} * segment_bytes_; }
+  uint64_t StartOf(uint32_t index) const { return uint64_t{index} << segment_shift_; }
   uint32_t SegmentOf(uint64_t offset) const { return static_cast<uint32_t>(offset >> segment_shift_); }
 
   std::byte* bytes() const { return mapping_.writable(); }
   // Reads the entry at `at`, a place that the index gave.  False: JavaScript wrote over it, and it is no entry any
   // more.
-  bool TryRead(uint64_t at, Entry* entry) const {
-    const uint32_t index = SegmentOf(at);
-    return TryReadEntry(bytes(), at, StartOf(index) + uint64_t{segments_[index].run_segments} * segment_bytes_, entry);
-  }
+  bool TryRead(uint64_t at, Entry* entry) const { return TryReadEntry(bytes(), at, EndOf(SegmentOf(at)), entry); }
+  // Where the segment or run ends.
+  uint64_t EndOf(uint32_t index) const { return (uint64_t{index} + segments_[index].run_segments) << segment_shift_; }
   // The bytes as JavaScript sees them.  With `verify: 'trap'` they lie at another address and are write-protected.
   std::byte* exposed_bytes() const { return mapping_.readable(); }
 

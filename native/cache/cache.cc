@@ -142,7 +142,10 @@ SharedPolicy::Fill Cache::FillLevel(const Session& session) {
     capacity = used < kTelling ? std::max(entries, FirstCapacity(options_)) : entries * std::max(used, usable) / used;
   }
   const bool settled = arena_->committed_segments() <= arena_->usable_segments();
-  return {entries, std::min(capacity, options_.max_entries), settled, gate_.IsOwner(session)};
+  capacity = std::min(capacity, options_.max_entries);
+  // An eighth before the cache is full, the model begins to be kept up.
+  const bool roomy = !evicting() && entries < capacity - capacity / 8;
+  return {entries, capacity, settled, gate_.IsOwner(session), roomy};
 }
 
 void Cache::Maintain(bool idle) {

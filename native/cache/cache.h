@@ -40,6 +40,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mutex.h"
+#include "base/same_bytes.h"
 #include "base/status.h"
 #include "cache/appraiser.h"
 #include "cache/arena.h"
@@ -50,6 +51,7 @@
 #include "cache/evictor.h"
 #include "cache/exclusive.h"
 #include "cache/exposure_control.h"
+#include "cache/hit.h"
 #include "cache/index.h"
 #include "cache/keyspaces.h"
 #include "cache/run_times.h"
@@ -83,43 +85,6 @@ struct CacheOptions {
   bool weigh_cost_and_bytes = true;
   std::string binding_options{};  // the binding's own.  Like all options, the same when the cache is opened again
   bool operator==(const CacheOptions&) const = default;
-};
-
-using Bytes = std::span<const std::byte>;
-
-// Where a value lies; false if there is none.  Valid while the ReadGuard lives under which it was found, or an exposure
-// of `segment`.
-struct Hit {
-  static constexpr uint32_t kNowhere = UINT32_MAX;
-  uint32_t segment = kNowhere;
-  uint32_t bytes = 0;
-  uint64_t at = 0;  // of the value, an arena offset
-  uint64_t entry_at = 0;
-  uint64_t hash = 0;
-  uint64_t expires_us = kNever;  // kNever if it does not
-  bool cooling = false;          // the segment is next in line for eviction
-  explicit operator bool() const { return segment != kNowhere; }
-};
-
-// What is known of an entry beside its value.
-struct EntryFacts {
-  Hit hit;
-  uint64_t age_us;     // to kTickUs
-  uint32_t frequency;  // how often it was asked for lately, at least
-  float gap;           // before it was last asked for, in capacities, at most; 0 if unknown
-  float idle;          // since it was last asked for, in capacities
-  float worth;         // reuse rate times cost, by the byte
-  float threshold;     // the worth that it would have to exceed if its segment were emptied now
-  float cost;
-  bool edited;  // made from an older value (SETRANGE, APPEND), as it was stored with
-  bool key_is_bytes;
-};
-
-// What was known of a key when it was evicted or refused.
-struct LastEviction {
-  EvictionRecord::Why why;
-  uint32_t frequency;
-  float gap, idle, worth, threshold;  // as above
 };
 
 // The state of a key when it was marked, before it was looked up.  The state changes when the key is set, deleted,
@@ -351,14 +316,30 @@ class Cache {
   // By the keyspace and not by its incarnation: the key's version word stays the same when the keyspace is cleared.
   uint64_t HashOf(uint16_t space, Bytes key) const { return HashInSpace(hash_key_, space, key.data(), key.size()); }
   // Whether the next hit's checksum is compared.  In a `tainted` segment it always is, unless `verify` is off.
-  bool MustVerify(Session& session, bool tainted) const;
+  bool MustVerify(Session& session, bool tainted) const {
+    if (session.verify_in > 0 && !session.verify_now && !tainted) [[likely]] {
+      --session.verify_in;
+      return false;
+    }
+    return VerifiesNow(session, tainted);
+  }
+  // The rest of it: `verify_in` has run out, or something asks for a comparison.
+  bool VerifiesNow(Session& session, bool tainted) const;
   // Fetches the memory for comparing the key and reading a value of about `value_bytes`.
   void FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const;
   // True if the entry at `at` has this key; fills `entry`.
   bool Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const;
   // `kAlone`: not one of a batch.  A batch has fetched the memory already.
   template <bool kAlone>
-  Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
+  inline Hit FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
+  // FindHashed<false>, as a call.
+  Hit FindFetched(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
+  // What follows once the entry at `at` turned out to have the key.
+  inline Hit HitAt(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use,
+                   uint64_t at, const Entry& entry);
+  // The entry of a hit is corrupted, or has come to its end: drops it, and counts a miss.
+  void DropUnreadable(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, uint64_t at, Bytes key,
+                      bool corrupted, Use use);
   // Removes exactly the entry at `at`; false if it is not there any more.  REQUIRES: a ReadGuard.
   bool Drop(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, uint64_t at, Bytes key,
             Change::Why why);
@@ -472,10 +453,13 @@ class Cache {
 // These two are in the header because every lookup, in whatever file, calls both.
 inline bool Cache::ReadAt(uint64_t at, Entry* entry) const { return arena_->TryRead(at, entry); }
 
-inline bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
-  if (!ReadAt(at, entry)) return false;
+[[gnu::always_inline]] inline bool Cache::Matches(uint64_t at, uint16_t incarnation, Bytes key, Entry* entry) const {
+  const std::byte* const memory = arena_->bytes();
+  const uint64_t end = arena_->EndOf(arena_->SegmentOf(at));
+  if (!TryReadHeader(memory, at, end, &entry->header)) return false;
   if (entry->header.space != incarnation || entry->header.key_bytes != key.size()) return false;
-  return key.empty() || std::memcmp(arena_->bytes() + entry->layout.key_at, key.data(), key.size()) == 0;
+  if (!TryLayOut(at, end, entry)) return false;
+  return SameBytes(memory + entry->layout.key_at, key.data(), key.size());
 }
 
 template <class Visit>

@@ -22,13 +22,17 @@ void Cache::FetchAhead(uint64_t at, size_t key_bytes, size_t value_bytes) const 
 
 // One hit in kVerifyEvery on average, at irregular distances: at a fixed distance, some keys of a steady pattern would
 // never be compared.
-bool Cache::MustVerify(Session& session, bool tainted) const {
-  if (options_.verify == Verify::kOff) return false;
+bool Cache::VerifiesNow(Session& session, bool tainted) const {
   if (options_.verify == Verify::kTrap) return true;
-  if (session.verify_now) [[unlikely]]
-    return !(session.verify_now = false);
-  if (session.verify_in-- > 0) [[likely]]
+  if (options_.verify == Verify::kOff) {
+    session.verify_in = UINT32_MAX;
+    return false;
+  }
+  if (session.verify_now) return !(session.verify_now = false);
+  if (session.verify_in > 0) {
+    --session.verify_in;
     return tainted;
+  }
   session.verify_in = static_cast<uint32_t>(NextRandom(session.random) >> 33) % (2 * kVerifyEvery - 1);
   return true;
 }
@@ -48,46 +52,62 @@ bool Cache::Drop(Session& session, uint16_t space, uint16_t incarnation, uint64_
   return true;
 }
 
-template <bool kAlone>
-Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use) {
-  const bool counts = use != Use::kPeek;
+void Cache::DropUnreadable(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, uint64_t at,
+                           Bytes key, bool corrupted, Use use) {
   Counters& counters = session.Of(space);
-  Entry entry{};
-  const std::optional<uint64_t> at = index_.Find(
-      hash,
-      [&](uint64_t candidate) {
-        if (kAlone) FetchAhead(candidate, key.size(), counters.usual_value_bytes);
-        return Matches(candidate, incarnation, key, &entry);
-      },
-      [&](std::atomic<uint16_t>& access_state) {
-        if (counts) policy_.Touch(session, hash, access_state);
-      });
-  if (!at) {
-    if (counts) counters.Add(Count::kMisses);
-    return {};
-  }
+  const auto why = corrupted ? Change::Why::kEvicted : Change::Why::kExpired;
+  if (Drop(session, space, incarnation, hash, at, key, why))
+    counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
+  version_words_->KeyChanged(hash);
+  if (use != Use::kPeek) counters.Add(Count::kMisses);
+}
+
+[[gnu::always_inline]] inline Hit Cache::HitAt(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash,
+                                               Bytes key, Use use, uint64_t at, const Entry& entry) {
+  Counters& counters = session.Of(space);
   counters.usual_value_bytes = entry.header.value_bytes;
-  const uint32_t index = arena_->SegmentOf(*at);
+  const uint32_t index = arena_->SegmentOf(at);
   const Segment& segment = arena_->segment(index);
   const bool corrupted =
       MustVerify(session, segment.tainted.load(std::memory_order_relaxed)) && !Intact(arena_->bytes(), entry);
-  const uint64_t expires_us = ExpiresUs(arena_->bytes(), *at, entry.header);
+  const uint64_t expires_us = ExpiresUs(arena_->bytes(), at, entry.header);
   if (corrupted || HasCome(expires_us)) [[unlikely]] {
-    const auto why = corrupted ? Change::Why::kEvicted : Change::Why::kExpired;
-    if (Drop(session, space, incarnation, hash, *at, key, why))
-      counters.Add(corrupted ? Count::kCorrupted : Count::kExpired);
-    version_words_->KeyChanged(hash);
-    if (counts) counters.Add(Count::kMisses);
+    DropUnreadable(session, space, incarnation, hash, at, key, corrupted, use);
     return {};
   }
   if (use == Use::kCount) counters.Add(Count::kHits);
   return {index,
           entry.header.value_bytes,
           entry.layout.value_at,
-          *at,
+          at,
           hash,
           expires_us,
           segment.cooling.load(std::memory_order_relaxed)};
+}
+
+// All of a hit is in one function, but for what happens now and then: each call would save and load what it needs.
+template <bool kAlone>
+[[gnu::always_inline]] inline Hit Cache::FindHashed(Session& session, uint16_t space, uint16_t incarnation,
+                                                    uint64_t hash, Bytes key, Use use) {
+  Entry entry{};
+  const std::optional<uint64_t> at = index_.Find(
+      hash,
+      [&](uint64_t candidate) {
+        if (kAlone) FetchAhead(candidate, key.size(), session.Of(space).usual_value_bytes);
+        return Matches(candidate, incarnation, key, &entry);
+      },
+      [&](std::atomic<uint16_t>& access_state) {
+        if (use != Use::kPeek) policy_.Touch(session, hash, access_state);
+      });
+  if (!at) {
+    if (use != Use::kPeek) session.Of(space).Add(Count::kMisses);
+    return {};
+  }
+  return HitAt(session, space, incarnation, hash, key, use, *at, entry);
+}
+
+Hit Cache::FindFetched(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use) {
+  return FindHashed<false>(session, space, incarnation, hash, key, use);
 }
 
 Hit Cache::Find(const ReadGuard&, Session& session, uint16_t space, Bytes key, Use use, VersionMark* mark) {
@@ -111,12 +131,30 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
     hashes[i] = HashOf(space, keys[i]);
     index_.Prefetch(guard, hashes[i]);
   }
-  // Values are not fetched: the processor would wait for so many lines at once, even if nobody reads them (D27).
+  // What the index says now holds for the whole batch: a set that comes later may be seen, or not.  Values are not
+  // fetched: the processor would wait for so many lines at once, even if nobody reads them (D27).
+  struct Candidate {
+    uint64_t at;
+    std::atomic<uint16_t>* access_state = nullptr;  // null: there is none
+  };
+  std::array<Candidate, kBatchMax> candidates;
   for (size_t i = 0; i < keys.size(); ++i) {
-    index_.Candidates(guard, hashes[i], [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
+    candidates[i].access_state = nullptr;
+    index_.Candidates(guard, hashes[i], [&](uint64_t at, std::atomic<uint16_t>& access_state) {
+      __builtin_prefetch(arena_->bytes() + at);
+      policy_.PrefetchTouch(hashes[i], access_state);
+      candidates[i] = {at, &access_state};
+    });
   }
   for (size_t i = 0; i < keys.size(); ++i) {
-    hits[i] = FindHashed<false>(session, space, incarnation, hashes[i], keys[i], use);
+    const auto [at, access_state] = candidates[i];
+    Entry entry;
+    if (access_state != nullptr && Matches(at, incarnation, keys[i], &entry)) [[likely]] {
+      if (use != Use::kPeek) policy_.Touch(session, hashes[i], *access_state);
+      hits[i] = HitAt(session, space, incarnation, hashes[i], keys[i], use, at, entry);
+    } else {
+      hits[i] = FindFetched(session, space, incarnation, hashes[i], keys[i], use);
+    }
   }
 }
 
@@ -128,13 +166,14 @@ void Cache::FetchForStores(const ReadGuard& guard, uint16_t space, std::span<con
     version_words_->Prefetch(hashes[i]);
   }
   for (size_t i = 0; i < keys.size(); ++i) {
-    index_.Candidates(guard, hashes[i], [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
+    index_.Candidates(guard, hashes[i],
+                      [this](uint64_t at, std::atomic<uint16_t>&) { __builtin_prefetch(arena_->bytes() + at); });
   }
 }
 
 std::optional<EntryFacts> Cache::Describe(const ReadGuard&, Session& session, uint16_t space, Bytes key) {
   const uint16_t incarnation = spaces_.IncarnationOf(space);
-  const Hit hit = FindHashed<true>(session, space, incarnation, HashOf(space, key), key, Use::kPeek);
+  const Hit hit = FindFetched(session, space, incarnation, HashOf(space, key), key, Use::kPeek);
   if (!hit) return std::nullopt;
   // The header is read again, so it is checked again.
   Entry entry;

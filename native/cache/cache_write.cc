@@ -190,7 +190,8 @@ SetOutcome Cache::SetSmall(Session& session, const Newcomer& newcomer, Reservati
   {
     // Fetches the keys with which Publish will compare this one, while the value is copied.
     ReadGuard guard(epochs_, session);
-    index_.Candidates(guard, newcomer.hash, [this](uint64_t at) { __builtin_prefetch(arena_->bytes() + at); });
+    index_.Candidates(guard, newcomer.hash,
+                      [this](uint64_t at, std::atomic<uint16_t>&) { __builtin_prefetch(arena_->bytes() + at); });
   }
   Write(*room, newcomer, Ticks());
   const SetOutcome published = Publish(session, *room, newcomer);

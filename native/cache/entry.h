@@ -79,8 +79,8 @@ struct EntryLayout {
 // REQUIRES: entry_at % kEntryAlignBytes == 0.  Cache lines are lines of the arena, whose base is page-aligned.
 constexpr EntryLayout LayOut(uint64_t entry_at, uint32_t extension_words, size_t key_bytes, size_t value_bytes) {
   const uint64_t key_at = entry_at + sizeof(EntryHeader) + uint64_t{extension_words} * 8;
-  const size_t alignment = value_bytes >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes;
-  const uint64_t value_at = AlignUp(key_at + key_bytes, alignment);
+  const uint64_t low_bits = (value_bytes >= kWideValueBytes ? kCacheLineBytes : kEntryAlignBytes) - 1;
+  const uint64_t value_at = (key_at + key_bytes + low_bits) & ~low_bits;
   return {key_at, value_at, AlignUp(value_at + value_bytes, kEntryAlignBytes)};
 }
 
@@ -96,13 +96,20 @@ struct Entry {
 };
 
 // Fills `entry` in place, because every lookup does this: an optional that is returned would be copied once more.
-inline bool TryReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit, Entry* entry) {
+inline bool TryReadHeader(const std::byte* arena, uint64_t entry_at, uint64_t limit, EntryHeader* header) {
   if (entry_at + sizeof(EntryHeader) > limit) return false;
-  std::memcpy(&entry->header, arena + entry_at, sizeof(EntryHeader));
+  std::memcpy(header, arena + entry_at, sizeof(EntryHeader));
+  return true;
+}
+// The rest, from the header.
+inline bool TryLayOut(uint64_t entry_at, uint64_t limit, Entry* entry) {
   const uint32_t words = entry->header.extension_words();
   if (words != 0 && (words < ExtensionWords(0) || words > kExtensionWordsMax)) return false;  // nobody writes such
   entry->layout = LayOut(entry_at, words, entry->header.key_bytes, entry->header.value_bytes);
   return entry->layout.end <= limit;
+}
+inline bool TryReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit, Entry* entry) {
+  return TryReadHeader(arena, entry_at, limit, &entry->header) && TryLayOut(entry_at, limit, entry);
 }
 
 inline std::optional<Entry> ReadEntry(const std::byte* arena, uint64_t entry_at, uint64_t limit) {

@@ -18,6 +18,8 @@ constexpr uint64_t kFirstFit = 50;
 // choice, and never closer than Options::fit_requests_min.
 constexpr uint64_t kEarlyShare = 10;
 static_assert(kFirstFit > 0 && kEarlyShare > 1, "fits come less and less often");
+// Fits are at least so many requests apart while nothing is evicted: a fit costs as much as 2 000 touches (D90).
+constexpr uint64_t kRelaxedFit = 16384;
 // Requests that are looked at together: the clock, the sketch and the tracker need not be kept up at each one (D45).
 constexpr uint32_t kTogether = 16;
 // Capacities after which what was learned counts half (D40: 20 and 40 and 100 are about as good, 5 is not).
@@ -204,9 +206,14 @@ void Policy::Fit() {
   const auto since = static_cast<double>(requests_ - last_fit_) / static_cast<double>(capacity_);
   model_.Fit(static_cast<float>(std::pow(0.5, since / kHalfLife)));
   last_fit_ = requests_;
-  const uint64_t steady = std::max<uint64_t>(options_.fit_requests_min, capacity_ / 2);  // kEarlyShare
   sweep_due_ = 0;
-  fit_requests_ = std::min(steady, std::max(kFirstFit, requests_ / kEarlyShare));
+  PlanFit();
+}
+
+void Policy::PlanFit() {
+  const uint64_t steady = std::max<uint64_t>(options_.fit_requests_min, capacity_ / 2);  // kEarlyShare
+  fit_requests_ =
+      relaxed_ ? std::max(steady, kRelaxedFit) : std::min(steady, std::max(kFirstFit, requests_ / kEarlyShare));
 }
 
 }  // namespace zerohop

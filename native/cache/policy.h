@@ -63,6 +63,12 @@ class Policy {
     const uint32_t age = before.Age(now());
     return age == 0 ? before : Place(hash, GapBand(age));
   }
+  // Whether Touch would change nothing.
+  bool IsFresh(AccessState before) const { return before.Age(now()) == 0; }
+  // Fetches the memory that Touch will change, if it will.
+  void PrefetchTouch(uint64_t hash, AccessState before) const {
+    if (!IsFresh(before) && kind() == Kind::kLearned) sketch_.load(std::memory_order_acquire)->Prefetch(hash);
+  }
 
   // Whether the tracker follows this key.  If so, the caller reports each Arrive, and each Touch that changed
   // something, through Observe.
@@ -91,6 +97,12 @@ class Policy {
 
   // Tells the capacity as it is now.
   void Expect(size_t capacity);
+  // Nothing is evicted soon, so nobody asks for rates: fits come seldom until something is.
+  void Relax(bool relaxed) {
+    if (relaxed == relaxed_) return;
+    relaxed_ = relaxed;
+    PlanFit();
+  }
   // How many entries the memory is made for.
   size_t room() const { return room_; }
   // How many bytes the memory would have for so many entries.
@@ -139,9 +151,8 @@ class Policy {
   static constexpr std::array<uint8_t, FrequencySketch::kCountMax + 1> kBandOf = {0, 0, 1, 2, 2, 3, 3, 3,
                                                                                   4, 4, 4, 4, 5, 5, 5, 5};
   static constexpr uint32_t FrequencyBand(uint32_t count) { return kBandOf[count]; }
-  static constexpr uint32_t GapBand(uint32_t age) {
-    return age < 2 ? 1 : age < 8 ? 2 : age < 32 ? 3 : age < 128 ? 4 : age < 512 ? 5 : 6;
-  }
+  // Bands end at ages of 2, 8, 32, 128 and 512 ticks.
+  static constexpr uint32_t GapBand(uint32_t age) { return static_cast<uint32_t>(std::bit_width(age)) / 2 + 1; }
 
   // Classes of kScore: counts, one by one below 8, then 4 an octave.
   static constexpr uint32_t ClassOfCount(uint32_t count) {
@@ -164,6 +175,7 @@ class Policy {
   void AgeSketch(uint32_t additions);
   void Sweep();
   void Fit();
+  void PlanFit();
 
   const Options options_;
   size_t capacity_ = 1;
@@ -178,6 +190,7 @@ class Policy {
   uint64_t requests_ = 0;
   uint64_t fit_requests_ = 0;  // requests from one fit to the next
   uint64_t last_fit_ = 0;
+  bool relaxed_ = false;
   uint32_t unswept_ = 0;                                    // requests since the tracker was swept
   double sweep_due_ = 0;                                    // buckets to sweep, with a fraction
   double halve_due_ = 0;                                    // blocks (kScore: counters) to halve, with a fraction

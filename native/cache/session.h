@@ -55,13 +55,8 @@ struct Session {
 
   // The counters of a keyspace; if there is no memory for them, those that belong to no keyspace.  Owner only.
   Counters& Of(uint16_t space) noexcept {
-    Counters* known = by_space[space].load(std::memory_order_relaxed);
-    if (known == nullptr) [[unlikely]] {
-      known = new (std::nothrow) Counters();
-      if (known == nullptr) return counters;
-      by_space[space].store(known, std::memory_order_release);
-    }
-    return *known;
+    Counters* const known = by_space[space].load(std::memory_order_relaxed);
+    return known != nullptr ? *known : NewOf(space);
   }
   // Any thread, while the session is in its cache's list.
   void AddTo(CountTotals& totals, uint16_t space) const {
@@ -70,6 +65,13 @@ struct Session {
   }
 
  private:
+  [[gnu::noinline]] Counters& NewOf(uint16_t space) noexcept {
+    auto* const made = new (std::nothrow) Counters();
+    if (made == nullptr) return counters;
+    by_space[space].store(made, std::memory_order_release);
+    return *made;
+  }
+
   std::unique_ptr<std::atomic<Counters*>[]> by_space { new std::atomic<Counters*>[ Spaces::kSpacesMax ]() };
 };
 

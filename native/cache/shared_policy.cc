@@ -25,6 +25,7 @@ void SharedPolicy::Drain(Session& session, Fill fill) noexcept {
   buffer.count = buffer.requests = buffer.hits = 0;
   buffer.drain_at = AccessBuffer::kAccesses;
   policy_.Expect(fill.capacity);
+  policy_.Relax(fill.roomy);
   capacity_.store(fill.capacity, std::memory_order_relaxed);
   tick_requests_.store(policy_.tick_requests(), std::memory_order_relaxed);
   // MSET of 10^5 new keys is one step for all others: the tables, which it outgrows five times, grow after it.

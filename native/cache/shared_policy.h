@@ -28,6 +28,7 @@ class SharedPolicy {
     size_t capacity;       // entries when it is full, as far as can be told
     bool settled;          // the arena has given up as many bytes as bytes() says
     bool hurried = false;  // others wait for this session: the tables grow later
+    bool roomy = false;    // nothing is evicted soon
   };
 
   SharedPolicy(const Policy::Options& options, EpochDomain& epochs, size_t capacity, size_t entries, size_t bytes_max)
@@ -41,12 +42,13 @@ class SharedPolicy {
   // Touch, Arrive.  REQUIRES: a ReadGuard.
   void Touch(Session& session, uint64_t hash, std::atomic<uint16_t>& word) {
     const AccessState before(word.load(std::memory_order_relaxed));
-    const AccessState after = policy_.Touch(hash, before);
     ++session.access_buffer.requests;
     ++session.access_buffer.hits;
-    if (after.bits() == before.bits()) return;
-    word.store(after.bits(), std::memory_order_relaxed);
-    Note(session, hash, after);
+    if (!policy_.IsFresh(before)) Count(session, hash, before, word);
+  }
+  // For batches: fetches the line of the sketch that Touch will change, if it will.
+  void PrefetchTouch(uint64_t hash, const std::atomic<uint16_t>& word) const {
+    policy_.PrefetchTouch(hash, AccessState(word.load(std::memory_order_relaxed)));
   }
   AccessState Arrive(Session& session, uint64_t hash) {
     const AccessState access_state = policy_.Arrive(hash);
@@ -74,6 +76,12 @@ class SharedPolicy {
   uint32_t tick_requests() const { return tick_requests_.load(std::memory_order_relaxed); }
 
  private:
+  // The rest of Touch.  By itself, so that a touch within the same tick stays a few instructions.
+  [[gnu::noinline]] void Count(Session& session, uint64_t hash, AccessState before, std::atomic<uint16_t>& word) {
+    const AccessState after = policy_.Touch(hash, before);
+    word.store(after.bits(), std::memory_order_relaxed);
+    Note(session, hash, after);
+  }
   size_t RoomFor(size_t entries) const REQUIRES(mutex_);
   void Note(Session& session, uint64_t hash, AccessState access_state) {
     if (!policy_.Follows(hash) || session.access_buffer.count == AccessBuffer::kAccesses) return;

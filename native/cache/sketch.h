@@ -37,6 +37,9 @@ class FrequencySketch {
   // Counts the key once more; returns its count with this one.
   uint32_t Add(uint64_t hash) { return AddByRow(hash, std::make_index_sequence<kRows>()); }
 
+  // Fetches the line that Add will change.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&blocks_[BlockOf(hash)], 1); }
+
   // The key's count so far.
   uint32_t Estimate(uint64_t hash) const {
     const Block& block = blocks_[BlockOf(hash)];
@@ -103,7 +106,8 @@ class FrequencySketch {
     const uint32_t shifts[] = {at[kRow] % kCountersInWord * kCounterBits...};
     const uint64_t seen[] = {places[kRow]->load(std::memory_order_relaxed)...};
     const uint32_t counts[] = {static_cast<uint32_t>(seen[kRow] >> shifts[kRow]) & kCountMax...};
-    const uint32_t lowest = std::min({counts[kRow]...});
+    uint32_t lowest = kCountMax;
+    ((lowest = counts[kRow] < lowest ? counts[kRow] : lowest), ...);
     if (lowest == kCountMax) return lowest;
     // Adds to the word that was loaded, not to a later state of it: a counter that is full by now would carry into the
     // next one.

@@ -403,4 +403,23 @@ TEST(Policy, LearnsOnWhenItHasGrown) {
   CHECK(ReuseRateAt(policy, 0, 3) < before / 5);
 }
 
+TEST(Policy, LearnsAgainAsSoonAsSomethingMayBeEvicted) {
+  Policy policy({}, 100, 100);
+  const auto ask = [&policy](uint64_t requests) {
+    for (uint64_t i = 0; i < requests; ++i) {
+      const uint64_t hash = HashOf(i % 10);
+      policy.Observe(hash, policy.Arrive(hash), policy.now());
+      policy.Advance(1, 1);
+    }
+  };
+  constexpr uint32_t kMostFrequent = 35;  // of unknown gap
+  policy.Relax(true);
+  const float believed = ReuseRateAt(policy, kMostFrequent, 0);
+  ask(5000);
+  CHECK_EQ(ReuseRateAt(policy, kMostFrequent, 0), believed);
+  policy.Relax(false);
+  ask(3000);
+  CHECK(ReuseRateAt(policy, kMostFrequent, 0) != believed);
+}
+
 }  // namespace zerohop
