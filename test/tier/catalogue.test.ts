@@ -1,7 +1,7 @@
 // What the benchmark of the tier asks for: the arithmetic of its draws, and its values.
 
 import { expect, test } from 'vitest';
-import { bytesOf, elementOf, exponentFor, shareOf, VALUE_BYTES } from '../../bench/tier/catalogue.mjs';
+import { bytesOf, elementOf, exponentFor, powerSum, shareOf, VALUE_BYTES } from '../../bench/tier/catalogue.mjs';
 
 test('the exponent is the one at which a share of the items takes a share of the lookups', () => {
   expect(shareOf(4, 2, 0)).toBeCloseTo(0.5); // all alike
@@ -12,6 +12,14 @@ test('the exponent is the one at which a share of the items takes a share of the
     [1000, 200, 0.5],
   ] as const)
     expect(shareOf(items, top, exponentFor(items, top, lookups))).toBeCloseTo(lookups, 3);
+});
+
+test('a long sum of powers is that of its terms', () => {
+  for (const exponent of [0, 0.5, 1, 1.06, 2]) {
+    let sum = 0;
+    for (let k = 1; k <= 20_000; k++) sum += k ** -exponent;
+    expect(powerSum(20_000, exponent) / sum).toBeCloseTo(1, 11);
+  }
 });
 
 test('a value is told from those of other items and versions by its first element', () => {
