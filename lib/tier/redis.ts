@@ -57,9 +57,13 @@ const COMMANDS_MAX = 100_000;
 
 const RESP_BLOB_STRING = 36; // `$`, as node-redis numbers it
 
-/** Replies hold bytes, not text. */
-export const AS_BYTES: { readonly typeMapping: Readonly<Record<number, unknown>> } = {
+/** Replies hold bytes, not text. The client makes no timer for each command: every call has a deadline of ours. */
+export const AS_BYTES: {
+  readonly typeMapping: Readonly<Record<number, unknown>>;
+  readonly timeout: undefined;
+} = {
   typeMapping: { [RESP_BLOB_STRING]: Buffer },
+  timeout: undefined,
 };
 
 /** The socket of a client, as node-redis has it. */
