@@ -150,25 +150,25 @@ export class Computations<Input, In, Out> {
     flight.search = search;
     search.found
       .then((found) => {
-        if (found !== undefined) this.#found(flight, found);
-        else if (flight.abandoned) search.end();
-        else this.#miss(flight);
+        if (found === undefined) this.#miss(flight);
+        else return this.#found(flight, found);
       })
       .catch((reason) => this.#fail(flight, reason)); // the cache was closed
   }
 
   #miss(flight: Flight<Input, In | Out>): void {
     this.#counts.missed++;
-    this.runner.enqueue(flight);
+    if (flight.abandoned) flight.search?.end();
+    else this.runner.enqueue(flight);
   }
 
-  #found(flight: Flight<Input, In | Out>, found: Found): void {
+  async #found(flight: Flight<Input, In | Out>, found: Found): Promise<void> {
     const { key, id, input, kept } = flight;
     const { ledger, life } = this.#parts;
     const freshness = life.ends ? life.of(found.leftMs) : 'fresh';
     if (freshness === 'if-error') {
       flight.fallback = { result: found.result as Out };
-      flight.search = undefined; // there is a result, which the new one replaces
+      await this.#renew(flight);
       this.#miss(flight);
       return;
     }
@@ -221,19 +221,27 @@ export class Computations<Input, In, Out> {
     }
     if (this.isBusy(named.key.hex)) return;
     const flight = this.#newFlight(named, false, tags, 'refresh');
-    const { behind } = this.#parts;
-    if (behind === undefined) this.runner.enqueue(flight);
-    else void this.#renew(behind, flight);
+    if (this.#parts.behind === undefined) this.runner.enqueue(flight);
+    else void this.#refreshForAll(flight);
   }
 
   /** Computes a stale result anew, unless another process does. */
-  async #renew(behind: Behind, flight: Flight<Input, In | Out>): Promise<void> {
-    const right = await behind.renew(flight.key as Fingerprint);
-    if (typeof right !== 'number') flight.search = right;
-    if (flight.abandoned || (typeof right === 'number' && !flight.isAwaited)) {
+  async #refreshForAll(flight: Flight<Input, In | Out>): Promise<void> {
+    const othersForMs = await this.#renew(flight);
+    if (flight.abandoned || (othersForMs > 0 && !flight.isAwaited)) {
       this.#land(flight);
-      if (typeof right === 'number') this.#backoff.rest(flight.id, right); // then its result is told of, or it failed
+      if (othersForMs > 0) this.#backoff.rest(flight.id, othersForMs); // then its result is told of, or it failed
     } else this.runner.enqueue(flight);
+  }
+
+  /**
+   * Takes the right to replace a stale result behind. If another process has it, gives for how many ms at most; then
+   * the result of a run here replaces what is there all the same. Never rejects.
+   */
+  async #renew(flight: Flight<Input, In | Out>): Promise<number> {
+    const right = await this.#parts.behind!.renew(flight.key as Fingerprint);
+    flight.search = typeof right === 'number' ? undefined : right;
+    return typeof right === 'number' ? right : 0;
   }
 
   /** Whether computing it in the background now would be of no use. */
