@@ -127,7 +127,8 @@ export class ClusterLink extends Link {
         try {
           return await node.peer.call(sent, until - now());
         } catch (error) {
-          if (!(error instanceof LinkError) || error.failure !== 'refused' || tries === REDIRECTS_MAX) throw error;
+          if (!(error instanceof LinkError) || error.failure !== 'refused') throw error;
+          if (tries === REDIRECTS_MAX || this.#isClosed) throw error;
           const [code, , to = ''] = error.message.split(' ');
           if (code === 'MOVED' || code === 'ASK') {
             const next: Node = this.#nodeAt(addressOf(to, node.address.host));
@@ -182,7 +183,7 @@ export class ClusterLink extends Link {
 
   async #untilUp({ peer }: Node, until: number): Promise<void> {
     if (peer.isUp) return;
-    await Promise.race([peer.ready(), sleep(Math.max(0, until - now()))]);
+    await Promise.race([peer.ready(), idle(Math.max(0, until - now()))]);
   }
 
   /** A peer says that this slot is another one's. */
@@ -254,7 +255,10 @@ export class ClusterLink extends Link {
 
   /** From now on `table` counts. Its new peers are connected before that, as far as they can be. */
   async #takeOver(table: Table): Promise<void> {
-    const owners = table.map((address) => address && this.#nodeAt(address));
+    if (this.#isClosed) return;
+    // A table has one address for each range of slots.
+    const nodes = new Map(Array.from(new Set(table), (address) => [address, address && this.#nodeAt(address)]));
+    const owners = table.map((address) => nodes.get(address));
     const serving = new Set(owners);
     await Promise.all(Array.from(serving, (node) => node?.peer.ready()));
     if (this.#isClosed) return;
@@ -292,15 +296,18 @@ export class ClusterLink extends Link {
   /** Forgets the keys of slots that have moved. Not all the time, though one slot after the other moves. */
   async #sweep(): Promise<void> {
     while (this.#moved.size > 0 && !this.#isClosed) {
-      await sleep(0); // with those of the same table
+      await idle(0); // with those of the same table
       const moved = new Set(this.#moved);
       this.#moved.clear();
       const begun = now();
       await this.forgetSome((at) => moved.has(slotOf(at)));
-      await sleep((now() - begun) * SWEEP_SHARE);
+      await idle((now() - begun) * SWEEP_SHARE);
     }
   }
 }
+
+/** Waits for `ms`, for which no process is kept alive. */
+const idle = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
 
 /** The reply to CLUSTER SLOTS, by slot. @param asked  the host that gave it */
 function tableOf(reply: unknown, asked: string): Table {

@@ -73,6 +73,7 @@ export class Connection {
   #late = 0; // replies in a row
   #heard = true; // something since the last heartbeat
   #heart: NodeJS.Timeout | undefined;
+  #isLooking = false; // whether another server is in its place
 
   constructor(place: RedisPlace, options: ConnectionOptions, counts: ConnectionCounts, owner: ConnectionOwner) {
     this.#place = place;
@@ -258,8 +259,11 @@ export class Connection {
 
   async #beat(): Promise<void> {
     if (this.#heard) this.#heard = false;
-    else await this.#probe();
-    const reason = await this.#place.moved?.();
+    else void this.#probe();
+    if (this.#isLooking || this.#place.moved === undefined) return;
+    this.#isLooking = true;
+    const reason = await this.#place.moved();
+    this.#isLooking = false;
     if (reason !== undefined) this.#lose(reason);
   }
 
