@@ -68,7 +68,8 @@ async function openNodeRedisCache({ socket, entries }: StoreOptions): Promise<Ti
   });
   await client.connect();
   const read = (id: number) => client.get(keyOf(id));
-  return { read, readAll: eachOf(read), commands: () => cache.stats().missCount };
+  // One by one: of values that came together, each hit would copy all that came with it.
+  return { read, readAll: eachOf(read, 1), commands: () => cache.stats().missCount };
 }
 
 class CountingRedis extends Redis {
@@ -120,9 +121,9 @@ export function openZerohop({ socket, entries }: StoreOptions) {
 /** At most so many at a time, as MGETs of zerohop are. */
 const TOGETHER = 1000;
 
-function eachOf(read: (id: number) => Promise<Answer>): TierStore['readAll'] {
+function eachOf(read: (id: number) => Promise<Answer>, together = TOGETHER): TierStore['readAll'] {
   return async (ids) => {
-    for (let from = 0; from < ids.length; from += TOGETHER)
-      await Promise.all(Array.from(ids.subarray(from, from + TOGETHER), read));
+    for (let from = 0; from < ids.length; from += together)
+      await Promise.all(Array.from(ids.subarray(from, from + together), (id) => read(id)));
   };
 }
