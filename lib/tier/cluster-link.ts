@@ -6,8 +6,8 @@
 // - A peer is asked for a key only when it is up, so that the key is tracked. A table of slots is taken over when its
 //   new peers are.
 // - A slot that moves is told of: the old primary tells of each key that leaves it (MIGRATE deletes), the new one of each
-//   that comes. Redis before 7.2 says nothing when a slot is taken from it with its keys: so L0 forgets the keys of a
-//   slot that has another owner, bit by bit.
+//   that comes. Redis 7.0 says nothing when a slot is taken from it without that: so L0 forgets the keys of a slot that
+//   has another owner, bit by bit.
 // - A command that is sent on to another peer comes behind what that one was sent meanwhile. So nothing that was read of
 //   its key until its reply counts.
 // - A peer that is lost, or no primary any more, empties L0.
