@@ -7,14 +7,23 @@
 //
 //   connecting ──► up ──► ended
 //
-// It is up when keys are tracked. A connection that fails, does not answer a probe in time, or is late LATE_MAX times in
-// a row ends: Redis cannot be trusted to tell of changes any more.
+// It is up when keys are tracked. A connection ends when it fails, when it does not answer a probe in time nor anything
+// else since, when it is late LATE_MAX times in a row, or when its server takes no writes any more: Redis cannot be
+// trusted to tell of changes then. A probe is sent at each heartbeat.
 //
 // Every call has a deadline. A reply that comes later is dropped. The socket does not keep the process alive; a call's
 // deadline does.
 
 import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from '../base/time.js';
-import { type Argument, AS_BYTES, type Octets, type RedisClient, type RedisPlace, type Reply } from './redis.js';
+import {
+  type Argument,
+  AS_BYTES,
+  destroy,
+  type Octets,
+  type RedisClient,
+  type RedisPlace,
+  type Reply,
+} from './redis.js';
 import { Script } from './script.js';
 
 export interface ConnectionOptions {
@@ -71,7 +80,7 @@ export class Connection {
   #client: RedisClient | undefined;
   #tracked: Buffer[] = []; // prefixes
   #late = 0; // replies in a row
-  #heard = true; // something since the last heartbeat
+  #heard = false; // something since the last probe was sent
   #heart: NodeJS.Timeout | undefined;
   #isLooking = false; // whether another server is in its place
 
@@ -108,10 +117,10 @@ export class Connection {
       do {
         this.#tracked = this.#owner.prefixes();
         await this.#track(this.#tracked, true);
+        await probed;
         if (this.#hasEnded) return;
         // Once more if a keyspace was opened meanwhile.
       } while (this.#owner.prefixes().some((prefix) => !this.#covers(prefix)));
-      await probed;
     } catch (error) {
       const { message } = error as Error;
       this.#lose(`${this.#client === undefined ? 'no client can be made' : 'cannot connect'}: ${message}`);
@@ -120,7 +129,6 @@ export class Connection {
     this.#state = 'up';
     this.#counts.connects++;
     this.#late = 0;
-    this.#heard = true;
     this.#heart = setInterval(() => void this.#beat(), heartbeatMs).unref();
     this.#owner.up(this);
   }
@@ -197,11 +205,13 @@ export class Connection {
   /** Asks for a sign of life, and whether this is the server that was meant. Ends the connection if not. */
   async #probe(): Promise<void> {
     const { command, fault } = this.#place.probe;
+    this.#heard = false;
     let reply: unknown;
     try {
       reply = await this.#inTime(this.#client!.sendCommand(command, {}), this.#options.timeoutMs);
     } catch (error) {
-      if (error instanceof LinkError && error.failure === 'refused') return; // it lives
+      const { failure } = error as LinkError;
+      if (failure === 'refused' || (failure === 'late' && this.#heard)) return; // it lives
       this.#lose(`no answer to ${command.join(' ')}: ${(error as Error).message}`);
       return;
     }
@@ -214,7 +224,9 @@ export class Connection {
     return new Promise((resolve, reject) => {
       // A process that was stopped finds its timers due before it reads what has come: so it looks once more.
       let looked = false;
+      let settled = false;
       const due = () => {
+        if (settled) return; // since it was to look once more
         if (looked) {
           this.#missed();
           const { shown } = this.#place;
@@ -228,19 +240,20 @@ export class Connection {
       reply.then(
         (value) => {
           clearTimeout(timer);
-          looked = true;
+          settled = true;
           this.#answered();
           resolve(value);
         },
         (error: Error) => {
           clearTimeout(timer);
-          looked = true;
+          settled = true;
           const gone = this.#hasEnded || isOfTheClient(error);
           if (!gone) {
             this.#answered();
             this.#counts.refused++;
           }
           reject(new LinkError(gone ? 'down' : 'refused', error.message, { cause: error }));
+          if (error.message.startsWith('READONLY')) this.#lose('it has become a replica, which takes no writes');
         },
       );
     });
@@ -258,8 +271,8 @@ export class Connection {
   }
 
   async #beat(): Promise<void> {
-    if (this.#heard) this.#heard = false;
-    else void this.#probe();
+    // Whatever else it answers: it may not be the server any more that was meant.
+    void this.#probe();
     if (this.#isLooking || this.#place.moved === undefined) return;
     this.#isLooking = true;
     const reason = await this.#place.moved();
@@ -282,12 +295,6 @@ export class Connection {
     this.end();
     this.#owner.lost(this, reason);
   }
-}
-
-function destroy(client: RedisClient): void {
-  try {
-    client.destroy();
-  } catch {} // it was not open
 }
 
 export function startsWith(key: Buffer, prefix: Buffer): boolean {

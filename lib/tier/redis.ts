@@ -90,6 +90,12 @@ export function newClient(options: object, socket: object | undefined, connectTi
   return nodeRedis().createClient({ ...options, ...ourOptions(socket, connectTimeoutMs) });
 }
 
+export function destroy(client: RedisClient | undefined): void {
+  try {
+    client?.destroy();
+  } catch {} // it was not open
+}
+
 export function nodeRedis(): { createClient(options: object): RedisClient } {
   try {
     return require('redis') as { createClient(options: object): RedisClient };

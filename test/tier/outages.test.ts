@@ -265,6 +265,17 @@ describe('a Redis', () => {
     expect(await texts.load('a')).toBe('last');
   });
 
+  test('that becomes a replica, and takes no writes, is left', async () => {
+    const cache = openOver({ url: redis.url, ...IMPATIENT, heartbeat: '10s' });
+    const texts = cache.keyspace('t', { codec: utf8, upstream: true });
+    await texts.setAsync('a', 'before');
+    await redis.other.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
+    onTestFinished(async () => void (await redis.other.sendCommand(['REPLICAOF', 'NO', 'ONE'])));
+    await expect(texts.setAsync('a', 'after')).rejects.toMatchObject({ code: 'ERR_UPSTREAM_WRITE' });
+    await until(() => texts.stats().upstream.outages === 1);
+    expect(texts.has('a')).toBe(false);
+  });
+
   test('that forbids tracking is not used', async () => {
     await redis.other.aclSetUser('untracked', ['on', '>pw', '~*', '+@all', '-client|tracking']);
     onTestFinished(async () => void (await redis.other.aclDelUser('untracked')));
