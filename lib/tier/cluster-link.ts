@@ -17,7 +17,7 @@
 import { clearTimeout, now, setTimeout, sleep } from '../base/time.js';
 import { Asker } from './asker.js';
 import { LinkError } from './connection.js';
-import { Link, type LinkOptions, type LinkState } from './link.js';
+import { bytesOf, Link, type LinkOptions, type LinkState } from './link.js';
 import { Peer, pauseMs } from './peer.js';
 import { type Address, addressOf, type ClusterPlace, textOf } from './places.js';
 import type { Argument, Octets, Reply } from './redis.js';
@@ -124,8 +124,10 @@ export class ClusterLink extends Link {
     try {
       for (let tries = 0, apart = 0; ; ++tries) {
         if (node === undefined) throw new LinkError('down', `${this.shown}: nobody has slot ${slot}`);
+        const left = until - now();
+        if (left < 1) throw this.#late();
         try {
-          return await node.peer.call(sent, until - now());
+          return await node.peer.call(sent, left);
         } catch (error) {
           if (!(error instanceof LinkError) || error.failure !== 'refused') throw error;
           if (tries === REDIRECTS_MAX || this.#isClosed) throw error;
@@ -152,7 +154,7 @@ export class ClusterLink extends Link {
         }
       }
     } finally {
-      if (wasSentOn) this.changed(typeof at === 'string' ? Buffer.from(at) : at);
+      if (wasSentOn) this.changed(bytesOf(at));
     }
   }
 
@@ -169,6 +171,14 @@ export class ClusterLink extends Link {
 
   protected *peers(): Iterable<Peer> {
     for (const { peer } of this.#nodes.values()) yield peer;
+  }
+
+  #late(): LinkError {
+    this.counts.late++;
+    return new LinkError(
+      'late',
+      `${this.shown} did not answer within ${this.#options.timeoutMs} ms: see upstream.timeout`,
+    );
   }
 
   #nodeAt(address: Address): Node {
@@ -218,7 +228,7 @@ export class ClusterLink extends Link {
     this.#isRefreshing = false;
     if (this.#isClosed) return;
     if (reason === undefined) this.#failures = 0;
-    else this.degrade(`no node says who has which slot: ${reason}`);
+    else if (!this.isUp) this.degrade(`no node says who has which slot: ${reason}`);
     const wait = reason === undefined ? this.#options.heartbeatMs : pauseMs(this.#failures++);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#refresh(), wait).unref();
@@ -237,20 +247,28 @@ export class ClusterLink extends Link {
       host: address.host,
       place: this.#place.node(address),
     }));
-    let failure: unknown = new Error('no node is known');
-    for (const { host, place } of [...known, ...this.#place.seeds]) {
-      if (this.#isClosed) return;
+    await this.#takeOver(await this.#tableOfAny([...known, ...this.#place.seeds]));
+  }
+
+  /** All are asked at once, and the first that answers counts. */
+  async #tableOfAny(all: ClusterPlace['seeds']): Promise<Table> {
+    const askers: Asker[] = [];
+    const ask = async ({ host, place }: ClusterPlace['seeds'][number]) => {
       const asker = new Asker(place.make, this.#options.connectTimeoutMs);
+      askers.push(asker);
       try {
-        await this.#takeOver(tableOf(await asker.ask(['CLUSTER', 'SLOTS']), host));
-        return;
+        return tableOf(await asker.ask(['CLUSTER', 'SLOTS']), host);
       } catch (error) {
-        failure = new Error(`${place.shown}: ${(error as Error).message}`, { cause: error });
-      } finally {
-        asker.close();
+        throw new Error(`${place.shown}: ${(error as Error).message}`, { cause: error });
       }
+    };
+    try {
+      return await Promise.any(all.map(ask));
+    } catch (error) {
+      throw new Error((error as AggregateError).errors.map(({ message }) => message).join('; '), { cause: error });
+    } finally {
+      for (const asker of askers) asker.close();
     }
-    throw failure;
   }
 
   /** From now on `table` counts. Its new peers are connected before that, as far as they can be. */

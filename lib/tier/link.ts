@@ -97,7 +97,12 @@ export abstract class Link implements PeerOwner {
       return await this.call(keys[0]!, ['EVALSHA', script.sha, ...rest]);
     } catch (error) {
       if (!(error instanceof LinkError && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.call(keys[0]!, ['EVAL', script.text, ...rest]); // Redis was told to forget its scripts
+      // Redis was told to forget its scripts. What was sent meanwhile comes before the script, though it was sent after.
+      try {
+        return await this.call(keys[0]!, ['EVAL', script.text, ...rest]);
+      } finally {
+        for (const at of keys) this.changed(bytesOf(at));
+      }
     }
   }
 
@@ -200,3 +205,5 @@ export abstract class Link implements PeerOwner {
     degraded.publish({ degraded: isDegraded, upstream: this.shown, reason } satisfies DegradedEvent);
   }
 }
+
+export const bytesOf = (at: Argument): Octets => (typeof at === 'string' ? Buffer.from(at) : at);

@@ -29,6 +29,7 @@ export function sentinelPlace(parts: SentinelParts, timeoutMs: number): RedisPla
   async function find(): Promise<Address> {
     const votes = new Map<string, { address: Address; count: number }>();
     const failures: string[] = [];
+    if (askers.length === 0) throw new Error(`there is no Sentinel that could name a primary ${name}`);
     return new Promise((resolve, reject) => {
       let left = askers.length;
       const decide = () => {

@@ -1,4 +1,5 @@
 // A real Redis Cluster behind a cache: slots that move while keys are read and written, and nodes that are lost.
+import { createServer } from 'node:net';
 import { createCluster } from 'redis';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Key, type OpenOptions, utf8 } from 'zerohop';
@@ -145,6 +146,16 @@ describe('a cluster', () => {
     const space = texts({ cluster: ['redis://127.0.0.1:1', ...redis.cluster.urls.slice(1)] });
     expect(await space.loadMany(KEYS)).toEqual(KEYS.map((key) => `value of ${key}`));
   });
+
+  test('is found though the first node that was named says nothing, for longer than anybody waits', async () => {
+    await stored(KEYS);
+    const silent = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { port: number };
+    const space = texts({ cluster: [`redis://127.0.0.1:${port}`, ...redis.cluster.urls], connectTimeout: '10m' });
+    expect(await space.loadMany(KEYS)).toEqual(KEYS.map((key) => `value of ${key}`));
+  });
 });
 
 test.each([
@@ -243,6 +254,25 @@ describe('a slot', () => {
     await redis.cluster.untilAgreed();
     await redis.cluster.move(slot, home);
   });
+});
+
+test('a node that takes the cluster for down is not believed, though it answers', async () => {
+  const { cluster } = redis;
+  const space = texts({ cluster: cluster.urls, heartbeat: 50 });
+  await stored(KEYS);
+  await space.loadMany(KEYS);
+  const [, broken] = cluster.nodes;
+  const ownerOf = async (key: string) => cluster.ownerOf(await cluster.slotOf(`t:${key}`));
+  const theirs: string[] = [];
+  for (const key of KEYS) if ((await ownerOf(key)) === broken) theirs.push(key);
+  const slot = `${await cluster.slotOf(`t:${theirs[0]}`)}`;
+  await broken!.client.sendCommand(['CLUSTER', 'DELSLOTS', slot]);
+  onTestFinished(async () => {
+    await broken!.client.sendCommand(['CLUSTER', 'ADDSLOTS', slot]);
+    await cluster.untilAgreed();
+  });
+  await until(() => theirs.every((key) => space.peek(key) === undefined));
+  expect(space.stats().upstream.outages).toBe(1);
 });
 
 test('a node that is lost empties L0, its keys go to the loader, and when it is back it is tracked', async () => {

@@ -104,6 +104,13 @@ describe('behind Sentinels', () => {
     expect(space.stats().upstream).toMatchObject({ connects: 1, outages: 0 });
   }, 60_000);
 
+  test('of which a client names none, loads go to the loader', async () => {
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    const space = texts(createSentinel({ name: NAME, sentinelRootNodes: [] }), true);
+    expect(await space.load('a')).toBe('made of a');
+    expect((await warned).message).toContain('there is no Sentinel that could name a primary');
+  });
+
   test('a name that they do not know is told, and loads go to the loader', async () => {
     const { nodes } = await startGroup();
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
