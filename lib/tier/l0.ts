@@ -4,6 +4,7 @@
 
 import { native, SCAN_PARTS } from '../addon/native.js';
 import { CacheError } from '../base/errors.js';
+import { isError } from '../base/kinds.js';
 import { setImmediate } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
 import type { Lifetime } from '../cache/options.js';
@@ -119,10 +120,17 @@ export class L0 {
     return ttlJitter === 0 ? ttl : ttl * (1 - ttlJitter * Math.random());
   }
 
-  /** Stores what a flight has found, unless its fence is closed. */
+  /** Stores what a flight has found, unless its fence is closed, or it is larger than a value of L0 may be. */
   keep(flight: Flight, stored: Uint8Array, ttlMs: number): void {
     if (flight.isFenced) this.counts.fenced++;
-    else if (ttlMs >= 1 && !this.isClosed) storeBytes(this.parts.handle, flight.key, stored, ttlMs, flight.cost);
+    else if (ttlMs >= 1 && !this.isClosed) {
+      try {
+        storeBytes(this.parts.handle, flight.key, stored, ttlMs, flight.cost);
+      } catch (error) {
+        if (!isError(error) || error.name !== 'RangeError') throw error;
+        this.delete(flight.key); // what it takes the place of is out of date
+      }
+    }
   }
 
   /** Whether there was a value. */

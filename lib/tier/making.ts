@@ -176,7 +176,8 @@ export class Making {
     );
     for (const { flight, stored } of made) flight.resolve(stored);
     const ttlMs = this.#l0.ttl();
-    await Promise.all(made.map((one) => this.#publish(one, ttlMs)));
+    const publish = (one: Made) => this.#publish(one, ttlMs).catch((error) => all.fail(one.flight, error));
+    await Promise.all(made.map(publish));
   }
 
   /** @param ms  0: the leases that we have of these end. */

@@ -12,7 +12,7 @@
 
 import { native } from '../addon/native.js';
 import type { Key } from '../cache/keys.js';
-import type { Waiter } from './flights.js';
+import type { Flight, Waiter } from './flights.js';
 import { idOfBytes } from './keys.js';
 import { closed, L0, type TierParts } from './l0.js';
 import type { Link, Tracker } from './link.js';
@@ -33,8 +33,8 @@ export class Tier implements Tracker {
     this.l0 = new L0(parts, this);
     this.reading = new Reading(
       this.l0,
-      (missing) => void this.making.make(missing),
-      (stale) => void this.making.refresh(stale),
+      (missing) => this.#watch(missing, this.making.make(missing)),
+      (stale) => this.#watch(stale, this.making.refresh(stale)),
     );
     this.making = new Making(this.l0, (flights) => this.reading.again(flights));
     this.writing = new Writing(this.l0, (id) => this.#readAnew(id));
@@ -114,3 +114,10 @@ export class Tier implements Tracker {
     this.reading.look(id, this.l0.keyOf(id)!, false, cost);
   }
 }
+
+  /** If this work on flights fails, they do: nobody joins or waits for them any more. */
+  #watch(flights: readonly Flight[], work: Promise<void>): void {
+    work.catch((error) => {
+      for (const flight of flights) this.l0.flights.fail(flight, error);
+    });
+  }

@@ -305,3 +305,32 @@ test('what a loader made is not kept if Redis refuses it', async () => {
     await redis.other.configSet('maxmemory', '0');
   }
 });
+
+describe('a value that is too large for L0', () => {
+  const large = 'x'.repeat(17_000_000); // of 32 MB
+  const enough = (keys: Key[]) => keys.map(() => large);
+
+  test.each([
+    ['is up, and writes go through', 'through', false, 1],
+    ['is up, and is only read', 'local', false, 0],
+    ['is away', 'through', true, 0],
+  ] as const)('is given, and not kept, when a loader made it and Redis %s', async (_name, writes, isAway, stored) => {
+    const { texts, upstream } = await behindProxy({ loader: enough, writes }, PATIENT, isAway);
+    await texts.ready();
+    expect(await texts.load('a')).toBe(large);
+    await until(() => upstream().writes === stored);
+    expect(texts.has('a')).toBe(false);
+    await turn();
+    expect(await texts.load('a')).toBe(large); // nobody joins the load that is over
+    expect(upstream()).toMatchObject({ writes: stored, lostWrites: 0, loaded: 2 - stored });
+  });
+
+  test('is given, and not kept, when Redis has it', async () => {
+    const { texts } = await behindProxy(true, PATIENT);
+    await redis.other.set('t:a', large);
+    await redis.told();
+    expect(await texts.load('a')).toBe(large);
+    expect(await texts.loadMany(['a', 'b'])).toEqual([large, undefined]);
+    expect(texts.has('a')).toBe(false);
+  });
+});
