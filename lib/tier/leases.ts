@@ -115,6 +115,14 @@ export function keepLeases(link: Link, keys: readonly Argument[], token: string,
     link.run(KEEP, group.map(leaseOf), [token, `${ms}`]).catch(() => {});
 }
 
+/**
+ * Ends the lease of a value, whoever has it, so that what its holder makes is not stored. Whether the server does it is
+ * not told. A command of its own: in a slot that moves, Redis refuses one about two keys of which it has one.
+ */
+export function endLease(link: Link, at: Argument): void {
+  if (hasLease(at)) link.call(at, ['DEL', leaseOf(at)]).catch(() => {});
+}
+
 /** Takes the leases of values that end within `staleMs`. When they end; undefined: the lease is not ours. */
 export async function takeStale(
   link: Link,

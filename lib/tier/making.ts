@@ -186,6 +186,8 @@ export class Making {
     if (ours.length === 0) return;
     const keys = ours.map(({ at }) => at);
     keepLeases(this.#l0.parts.link, keys, ours[0]!.lease!, ms);
+    // Who asked here after the fence had closed waits for these leases, and nobody else tells of their end.
+    if (ms === 0) for (const { id } of ours) this.#wakes.get(id)?.();
   }
 
   /** Redis and L0 get what the loader made, unless there is another value already, or another holder of the lease. */

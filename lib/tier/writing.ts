@@ -9,6 +9,7 @@ import { storeBytes } from '../cache/stored.js';
 import type { Stored } from './flights.js';
 import { px, wholeMs } from './forms.js';
 import type { L0 } from './l0.js';
+import { endLease } from './leases.js';
 import type { Argument } from './redis.js';
 import { WriteQueue } from './write-queue.js';
 
@@ -142,6 +143,8 @@ export class Writing {
     this.#bytes += bytes;
     try {
       await this.#l0.inOrder(() => {
+        // Redis tells nobody that a missing key is deleted, and somebody may be making its value.
+        if (command[0] === 'DEL' && this.#l0.parts.options.leaseMs > 0) endLease(this.#l0.parts.link, command[1]!);
         if (command[0] === 'PEXPIRE' || command.includes('PX')) this.#l0.lasting.changed(this.#l0.idOf(key));
         return this.#l0.parts.link.call(command[1]!, command);
       });

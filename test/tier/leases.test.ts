@@ -1,7 +1,7 @@
 // Of several processes that miss the same key, one makes its value: also if one of them is killed, or stopped for a while.
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Key, utf8 } from 'zerohop';
 import { until } from '../fixtures/opened.js';
 import { held, openOver, useRedis } from '../fixtures/upstream.js';
@@ -151,6 +151,65 @@ test('a value that is not stored, because its key changed meanwhile, leaves no l
   await texts.load('b'); // what the link sends comes in order
   expect(await redis.other.exists('zerohop:lease:{t:a}')).toBe(0);
   expect(await redis.other.get('t:a')).toBe('theirs');
+});
+
+describe('a delete of a missing key', () => {
+  const spaceWith = (loader: (keys: Key[]) => unknown) =>
+    openOver(redis.url).keyspace('t', { codec: utf8, upstream: { loader: loader as never, lease: '1m' } });
+
+  test.each([
+    ['by another process', () => spaceWith(() => [])],
+    ['by the same one', undefined],
+  ])('%s keeps away what was being made, and who asks then has it made anew', async (_name, another) => {
+    const { loader, asked, finish } = held();
+    const texts = spaceWith(loader);
+    const loading = texts.load('a');
+    await until(() => asked.length === 1);
+    await (another?.() ?? texts).deleteAsync('a');
+    expect(await redis.other.exists('zerohop:lease:{t:a}')).toBe(0);
+    const third = spaceWith((keys) => keys.map(() => 'made anew'));
+    expect(await third.load('a')).toBe('made anew');
+    await until(() => third.stats().upstream.writes === 1);
+    finish();
+    expect(await loading).toBe('made of a');
+    await until(() => texts.stats().upstream.fenced === 1);
+    await redis.told();
+    expect(texts.peek('a') ?? 'made anew').toBe('made anew');
+    expect(await redis.other.get('t:a')).toBe('made anew');
+  });
+
+  test('stays so if nobody asks again', async () => {
+    const { loader, asked, finish } = held();
+    const texts = spaceWith(loader);
+    const loading = texts.load('a');
+    await until(() => asked.length === 1);
+    await spaceWith(() => []).deleteAsync('a');
+    finish();
+    expect(await loading).toBe('made of a');
+    await until(() => texts.stats().upstream.fenced === 1);
+    expect(texts.has('a')).toBe(false);
+    expect(await redis.other.keys('*')).toEqual([]);
+  });
+});
+
+test('who asks again after a change, while the first load has the lease, is woken when that ends', async () => {
+  const { loader, asked, finish } = held();
+  const texts = openOver(redis.url).keyspace('t', {
+    codec: utf8,
+    upstream: { loader, lease: '10m', loaderTimeout: '10m' },
+  });
+  const loading = texts.load('a');
+  await until(() => asked.length === 1);
+  await redis.other.set('t:a', 'theirs');
+  await redis.other.del('t:a');
+  await until(() => texts.stats().upstream.invalidations > 0);
+  await redis.told();
+  const next = texts.load('a');
+  await until(() => texts.stats().upstream.waited === 1);
+  finish();
+  expect(await loading).toBe('made of a');
+  expect(await next).toBe('made of a');
+  expect(asked).toEqual(['a', 'a']);
 });
 
 test('a key that holds no string is one without a value: the loader is asked, and Redis keeps what it has', async () => {
