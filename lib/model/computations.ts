@@ -236,12 +236,17 @@ export class Computations<Input, In, Out> {
 
   /**
    * Takes the right to replace a stale result behind. If another process has it, gives for how many ms at most; then
-   * the result of a run here replaces what is there all the same. Never rejects.
+   * what a run here gives is for its callers only: the other one's result is stored. Never rejects.
    */
   async #renew(flight: Flight<Input, In | Out>): Promise<number> {
     const right = await this.#parts.behind!.renew(flight.key as Fingerprint);
-    flight.search = typeof right === 'number' ? undefined : right;
-    return typeof right === 'number' ? right : 0;
+    if (typeof right === 'number') {
+      flight.search = undefined;
+      flight.stale = true;
+      return right;
+    }
+    flight.search = right;
+    return 0;
   }
 
   /** Whether computing it in the background now would be of no use. */

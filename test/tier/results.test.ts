@@ -353,6 +353,37 @@ test('a stale result that was deleted elsewhere while it was computed anew is no
   await redis.told();
   expect(await model.predict('a')).toBe('old');
   await until(() => model.stats().runs === 1);
+test('a result that is too old is stored by who has the right to it alone, and others run it for themselves', async () => {
+  const finish = new Map<string, () => void>();
+  const of = (name: string) => ({
+    ttl: '1s',
+    staleIfError: '1h',
+    run: async (inputs: string[]) => {
+      await new Promise<void>((resolve) => {
+        finish.set(name, resolve);
+      });
+      return inputs.map(() => `by ${name}`);
+    },
+  });
+  const [one, other] = [shared(of('one')), shared(of('other'))];
+  await redis.other.set(keyOf(one.model, 'a'), 'old', { expiration: { type: 'PX', value: 1_800_000 } });
+  await redis.told();
+  const first = one.model.predict('a');
+  await until(() => finish.has('one'));
+  const second = other.model.predict('a');
+  await until(() => finish.has('other'));
+  await redis.other.set(keyOf(one.model, 'a'), 'set elsewhere');
+  await until(() => other.model.stats().upstream!.invalidations > 0);
+  finish.get('other')!();
+  expect(await second).toBe('by other');
+  expect(other.model.stats().upstream).toMatchObject({ writes: 0, lostWrites: 0 });
+  finish.get('one')!();
+  expect(await first).toBe('by one');
+  await redis.told();
+  expect(await redis.other.get(keyOf(one.model, 'a'))).toBe('set elsewhere');
+  expect(await other.model.predict('a')).toBe('set elsewhere');
+});
+
   await redis.other.del(keyOf(model, 'a'));
   await until(() => model.peek('a') === undefined);
   finish();
