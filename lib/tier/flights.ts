@@ -67,6 +67,8 @@ export class Flight {
   isHanded = false;
   /** Of a model: the result that Redis has, in a box; and how long Redis keeps the value, in ms. */
   result: { readonly value: unknown } | undefined;
+  /** How often Redis gave bytes that are no result. The second time nobody has deleted them. */
+  unreadable = 0;
   leftMs = 0;
   /** The token of our lease, if we have it. */
   lease: string | undefined;

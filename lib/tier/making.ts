@@ -60,7 +60,7 @@ export class Making {
       for (const [i, flight] of leased.entries()) {
         const one = taken[i]!;
         if (one === 'ours') flight.lease = token;
-        if (one === 'ours' || one === 'none') continue;
+        if (one === 'ours' || one === 'none' || (one === 'value' && flight.unreadable > 1)) continue;
         wants.delete(flight);
         rest.push(flight);
         waitMs = Math.min(waitMs, one === 'value' ? 0 : one.othersForMs, Math.max(1, patienceMs(flight)));

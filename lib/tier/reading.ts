@@ -181,6 +181,7 @@ export class Reading {
       this.#l0.flights.end(flight, stored);
     } catch (error) {
       if (model !== undefined && flight.result === undefined) {
+        flight.unreadable++;
         this.#drop(flight, bytes);
         return false;
       }

@@ -123,6 +123,19 @@ describe('a result', () => {
     expect(await model.predict('a')).toEqual(new Float32Array([1, 1]));
   });
 
+  test('that cannot be decoded, and that Redis does not let us delete, is computed at once', async () => {
+    const texts = shared();
+    await redis.other.sendCommand(['ACL', 'SETUSER', 'careful', 'on', '>pw', '~*', '&*', '+@all', '-del']);
+    const cache = openOver(`redis://careful:pw@127.0.0.1:${redis.port}`);
+    const { model } = shared({ codec: float32(2), ...vectors(), upstream: { wait: '10m' } }, cache);
+    const at = `zerohop:model:m:float32(2):${texts.model.fingerprint('a').hex}`;
+    await redis.other.set(at, 'seven b');
+    await redis.told();
+    expect(await model.predict('a')).toEqual(new Float32Array([1, 1]));
+    expect(model.stats().upstream).toMatchObject({ misses: 2, loaded: 1 });
+    expect(await redis.other.get(at)).toBe('seven b');
+  });
+
   test('whose codec throws, or gives nothing, is computed', async () => {
     const codec = {
       name: 'own',
@@ -340,19 +353,6 @@ test('a stale result is computed anew by one process, and the others are told', 
   expect(await redis.other.pTTL(keyOf(one.model, 'a'))).toBeGreaterThan(3_000_000);
 });
 
-test('a stale result that was deleted elsewhere while it was computed anew is not stored again', async () => {
-  let finish = () => {};
-  const run = async (inputs: string[]) => {
-    await new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    return inputs;
-  };
-  const { model } = shared({ ttl: '1s', staleWhileRevalidate: '1h', run });
-  await redis.other.set(keyOf(model, 'a'), 'old', { expiration: { type: 'PX', value: 1_800_000 } });
-  await redis.told();
-  expect(await model.predict('a')).toBe('old');
-  await until(() => model.stats().runs === 1);
 test('a result that is too old is stored by who has the right to it alone, and others run it for themselves', async () => {
   const finish = new Map<string, () => void>();
   const of = (name: string) => ({
@@ -384,6 +384,19 @@ test('a result that is too old is stored by who has the right to it alone, and o
   expect(await other.model.predict('a')).toBe('set elsewhere');
 });
 
+test('a stale result that was deleted elsewhere while it was computed anew is not stored again', async () => {
+  let finish = () => {};
+  const run = async (inputs: string[]) => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    return inputs;
+  };
+  const { model } = shared({ ttl: '1s', staleWhileRevalidate: '1h', run });
+  await redis.other.set(keyOf(model, 'a'), 'old', { expiration: { type: 'PX', value: 1_800_000 } });
+  await redis.told();
+  expect(await model.predict('a')).toBe('old');
+  await until(() => model.stats().runs === 1);
   await redis.other.del(keyOf(model, 'a'));
   await until(() => model.peek('a') === undefined);
   finish();
