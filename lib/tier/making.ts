@@ -212,6 +212,7 @@ export class Making {
       }
     } catch {
       counts.lostWrites++;
+      this.#l0.delete(flight.key); // Redis may have it all the same, in place of the stale value that L0 has
     }
     all.end(flight, stored);
     if (flight.stale !== undefined) this.#wakes.get(flight.id)?.(); // who asked after the stale value had ended

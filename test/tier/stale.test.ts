@@ -4,7 +4,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Key, type TierOptions, utf8 } from 'zerohop';
 import { errorOf, until } from '../fixtures/opened.js';
-import { held, openOver, useRedis } from '../fixtures/upstream.js';
+import { held, openOver, proxyTo, useRedis } from '../fixtures/upstream.js';
 
 const redis = useRedis();
 beforeEach(async () => {
@@ -187,6 +187,36 @@ describe('a stale value', () => {
     await redis.told();
     expect(await redis.other.exists(['s:a', 'zerohop:lease:{s:a}'])).toBe(0);
     expect(texts.has('a')).toBe(false);
+  });
+
+  test('that a late Redis may have replaced all the same is not kept', async () => {
+    const { loader, asked, finish } = held();
+    const proxy = await proxyTo(redis.port);
+    const where = { url: `redis://127.0.0.1:${proxy.port}`, timeout: 200, heartbeat: 20_000 };
+    const texts = openOver(where).keyspace('s', {
+      codec: utf8,
+      ttl: '1h',
+      upstream: { stale: STALE, loader, lease: '1m' },
+    });
+    await setStale('a');
+    expect(await texts.load('a')).toBe('old');
+    await until(() => asked.length === 1);
+    proxy.stop('toClient');
+    finish();
+    await until(() => texts.stats().upstream.lostWrites === 1);
+    expect(texts.has('a')).toBe(false);
+    proxy.heal();
+    expect(await texts.load('a')).toBe('made of a');
+  });
+
+  test('is given up for a new one that is too large for L0', async () => {
+    const large = 'x'.repeat(9_000_000); // of 16 MB
+    const { texts, upstream } = service({ loader: () => [large], lease: '1m' });
+    await setStale('a');
+    expect(await texts.load('a')).toBe('old');
+    await until(() => upstream().writes === 1);
+    await until(() => !texts.has('a'));
+    expect(await texts.load('a')).toBe(large);
   });
 
   test('is given for as long as it lasts if the loader fails, which is not asked again at once', async () => {
