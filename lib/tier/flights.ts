@@ -40,15 +40,21 @@ export function promiseOfMany(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let left = count;
+    let isOver = false; // nothing is taken any more: the caller may use his memory for something else
+    const failed = (error: unknown) => {
+      isOver = true;
+      reject(error);
+    };
     const found = (stored: Stored, place: number) => {
+      if (isOver) return;
       try {
         take(stored, place);
       } catch (error) {
-        reject(error);
+        failed(error);
       }
       if (--left === 0) resolve();
     };
-    start({ found, failed: reject });
+    start({ found, failed });
   });
 }
 
@@ -61,14 +67,14 @@ export class Flight {
   isUnknown = false;
   /** What computing the value would take, in ms; 0 if that is not known. */
   cost = 0;
+  /** How often Redis gave bytes that are no result. The second time nobody has deleted them. */
+  unreadable = 0;
   /** What is made takes the place of the value that Redis has. */
   replaces = false;
   /** It is handed to the model, which computes it. */
   isHanded = false;
   /** Of a model: the result that Redis has, in a box; and how long Redis keeps the value, in ms. */
   result: { readonly value: unknown } | undefined;
-  /** How often Redis gave bytes that are no result. The second time nobody has deleted them. */
-  unreadable = 0;
   leftMs = 0;
   /** The token of our lease, if we have it. */
   lease: string | undefined;
@@ -89,10 +95,16 @@ export class Flight {
    */
   constructor(
     readonly id: string,
-    readonly key: Key,
+    public key: Key,
     readonly at: Argument,
     public isWanted: boolean,
   ) {}
+
+  /** Somebody waits for it. The first one's key is what a loader gets: a string, even if Redis told of its bytes. */
+  wantAs(key: Key): void {
+    if (!this.isWanted) this.key = key;
+    this.isWanted = true;
+  }
 
   get promise(): Promise<Stored> {
     return promiseOfOne((waiter) => this.join(waiter, 0));

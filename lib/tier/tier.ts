@@ -65,11 +65,10 @@ export class Tier implements Tracker {
     }
     const known = this.l0.flights.get(id);
     if (known !== undefined) {
-      known.isWanted = true;
+      known.wantAs(this.#own(id, key));
       known.join(waiter, place);
     } else if (this.l0.isClosed) waiter.failed(closed());
-    // The caller may change the bytes of a key.
-    else this.reading.look(id, typeof key === 'object' ? this.l0.keyOf(id)! : key, true).join(waiter, place);
+    else this.reading.look(id, this.#own(id, key), true).join(waiter, place);
   }
 
   changed(key: Octets): void {
@@ -108,12 +107,16 @@ export class Tier implements Tracker {
     this.l0.flights.failAll(closed());
   }
 
+  /** The caller may change the bytes of a key. */
+  #own(id: string, key: Key): Key {
+    return typeof key === 'object' ? this.l0.keyOf(id)! : key;
+  }
+
   #readAnew(id: string, cost = 0): void {
     // A value that Redis is yet to be told of is newer than its own, and nothing will tell us that it has changed.
     if (this.writing.waiting(id) !== undefined) return;
     this.reading.look(id, this.l0.keyOf(id)!, false, cost);
   }
-}
 
   /** If this work on flights fails, they do: nobody joins or waits for them any more. */
   #watch(flights: readonly Flight[], work: Promise<void>): void {
@@ -121,3 +124,4 @@ export class Tier implements Tracker {
       for (const flight of flights) this.l0.flights.fail(flight, error);
     });
   }
+}

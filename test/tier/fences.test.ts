@@ -1,7 +1,7 @@
 // What L0 must not keep, because Redis has another value or may have one; and writes, which keep their order.
 import { describe, expect, test } from 'vitest';
 import { type Key, type TierOptions, utf8 } from 'zerohop';
-import { promiseOfOne } from '../../dist/tier/flights.js';
+import { promiseOfMany, promiseOfOne, type Waiter } from '../../dist/tier/flights.js';
 import { LinkError } from '../../dist/tier/link.js';
 import { Tier } from '../../dist/tier/tier.js';
 import { turn, until } from '../fixtures/opened.js';
@@ -307,16 +307,22 @@ test('what a loader made is not kept if Redis refuses it', async () => {
 });
 
 describe('a value that is too large for L0', () => {
-  const large = 'x'.repeat(17_000_000); // of 32 MB
-  const enough = (keys: Key[]) => keys.map(() => large);
+  const large = 'x'.repeat(3_000_000);
+  const spaceOver = async (url: string, upstream: true | TierOptions<string>) => {
+    await redis.other.flushAll();
+    const texts = openOver({ url, ...PATIENT }, { maxBytes: '4MB' }).keyspace('t', { codec: utf8, upstream });
+    await texts.ready();
+    return { texts, upstream: () => texts.stats().upstream };
+  };
 
   test.each([
     ['is up, and writes go through', 'through', false, 1],
     ['is up, and is only read', 'local', false, 0],
     ['is away', 'through', true, 0],
   ] as const)('is given, and not kept, when a loader made it and Redis %s', async (_name, writes, isAway, stored) => {
-    const { texts, upstream } = await behindProxy({ loader: enough, writes }, PATIENT, isAway);
-    await texts.ready();
+    const loader = (keys: Key[]) => keys.map(() => large);
+    const url = isAway ? 'redis://127.0.0.1:1' : redis.url;
+    const { texts, upstream } = await spaceOver(url, { loader, writes });
     expect(await texts.load('a')).toBe(large);
     await until(() => upstream().writes === stored);
     expect(texts.has('a')).toBe(false);
@@ -326,11 +332,45 @@ describe('a value that is too large for L0', () => {
   });
 
   test('is given, and not kept, when Redis has it', async () => {
-    const { texts } = await behindProxy(true, PATIENT);
+    const { texts } = await spaceOver(redis.url, true);
     await redis.other.set('t:a', large);
     await redis.told();
     expect(await texts.load('a')).toBe(large);
     expect(await texts.loadMany(['a', 'b'])).toEqual([large, undefined]);
     expect(texts.has('a')).toBe(false);
   });
+});
+
+test('a load of many takes nothing any more once it has failed', async () => {
+  const taken: number[] = [];
+  let waiter!: Waiter;
+  const loading = promiseOfMany(
+    3,
+    (_stored, place) => taken.push(place),
+    (one) => {
+      waiter = one;
+    },
+  );
+  waiter.found(undefined, 0);
+  waiter.failed('no');
+  waiter.found(undefined, 1);
+  await expect(loading).rejects.toBe('no');
+  expect(taken).toEqual([0]);
+});
+
+test('a loader gets the key that the user asked for, also if it was being read anew already', async () => {
+  const keys: Key[] = [];
+  const loader = (asked: Key[]) => {
+    keys.push(...asked);
+    return made(asked);
+  };
+  const { texts, proxy } = await behindProxy({ loader }, PATIENT);
+  await texts.setAsync('ü', 'x');
+  proxy.stop('toServer');
+  texts.touch('ü', { ttl: '2h' }); // reads it anew
+  const loading = texts.load('ü');
+  await redis.other.del('t:ü');
+  proxy.heal();
+  expect(await loading).toBe('made of ü');
+  expect(keys).toEqual(['ü']);
 });

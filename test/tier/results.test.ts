@@ -353,7 +353,7 @@ test('a stale result is computed anew by one process, and the others are told', 
   expect(await redis.other.pTTL(keyOf(one.model, 'a'))).toBeGreaterThan(3_000_000);
 });
 
-test('a result that is too old is stored by who has the right to it alone, and others run it for themselves', async () => {
+test('a result that is too old is stored by who has the right to it only, and others run for themselves', async () => {
   const finish = new Map<string, () => void>();
   const of = (name: string) => ({
     ttl: '1s',
