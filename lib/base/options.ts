@@ -24,12 +24,15 @@ const TAG_BYTES_MAX = 255; // a length of one byte
 
 /** What was received, in a few words: never a whole object in a message. */
 export function received(value: unknown): string {
-  if (value === null) return 'null';
   if (typeof value === 'string') return `string ${JSON.stringify(value.slice(0, 40))}`;
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
     return `${typeof value} ${value}`;
-  if (typeof value === 'object') return `an instance of ${classOf(value)}`;
-  return typeof value;
+  return kindOf(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return typeof value === 'object' ? `an instance of ${classOf(value)}` : typeof value;
 }
 
 /** A mistake is named even if the object that is one throws when it is looked at, or calls itself a symbol. */
@@ -44,6 +47,13 @@ function classOf(value: object): string {
 
 export function typeError(name: string, expected: string, value: unknown): TypeError {
   return Object.assign(new TypeError(`${name}: expected ${expected}, received ${received(value)}`), {
+    code: 'ERR_INVALID_ARG_TYPE',
+  });
+}
+
+/** For a value that may hold a password: the message has its type alone. */
+export function secretTypeError(name: string, expected: string, value: unknown): TypeError {
+  return Object.assign(new TypeError(`${name}: expected ${expected}, received ${kindOf(value)}`), {
     code: 'ERR_INVALID_ARG_TYPE',
   });
 }

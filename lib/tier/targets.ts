@@ -1,7 +1,7 @@
 // targets.ts: the Redis that a user names: a single server, a cluster, or the primary that Sentinels name. Checks it, and
 // makes links to it.
 
-import { countOption, optionsObject, textOption, typeError } from '../base/options.js';
+import { countOption, isWellFormed, optionsObject, secretTypeError, textOption, typeError } from '../base/options.js';
 import { ClusterLink } from './cluster-link.js';
 import type { Link, LinkOptions } from './link.js';
 import {
@@ -61,6 +61,7 @@ export const PLACE_OPTIONS = ['url', 'client', 'cluster', 'sentinel'] as const;
 
 const SENTINEL_PORT = 26_379;
 const NAME_BYTES_MAX = 1024;
+const SECRET_BYTES_MAX = 65_536; // a token may be long
 const DATABASES_MAX = 10_000;
 
 /** @throws {TypeError} it names none. @throws {CacheError} `ERR_CACHE_PEER`. */
@@ -76,11 +77,11 @@ export function givenTarget(name: string, given: Record<string, unknown>): Targe
   if (named.length > 1) throw typeError(name, `one of ${PLACE_OPTIONS.join(', ')}, not ${named.join(' and ')}`, given);
   const { url, client, cluster, sentinel } = given;
   if (url !== undefined) {
-    if (typeof url !== 'string') throw typeError(`${name}.url`, 'a string', url);
+    if (typeof url !== 'string') throw secretTypeError(`${name}.url`, 'a string', url);
     return targetOf(name, url);
   }
   if (client !== undefined) {
-    if (!isClient(client)) throw typeError(`${name}.client`, 'a client of node-redis', client);
+    if (!isClient(client)) throw secretTypeError(`${name}.client`, 'a client of node-redis', client);
     return targetOf(name, client);
   }
   if (cluster !== undefined) {
@@ -113,18 +114,25 @@ const linkOfSentinels = (parts: SentinelParts) => (options: LinkOptions) =>
 
 function urlsOption(name: string, value: unknown): readonly string[] {
   const isList = Array.isArray(value) && value.length > 0 && value.every((url) => typeof url === 'string');
-  if (!isList) throw typeError(name, "a list of URLs such as ['redis://10.0.0.1:7000']", value);
+  if (!isList) throw secretTypeError(name, "a list of URLs such as ['redis://10.0.0.1:7000']", value);
+  return value;
+}
+
+function secretOption(name: string, value: unknown): string {
+  const fits = typeof value === 'string' && Buffer.byteLength(value) <= SECRET_BYTES_MAX && isWellFormed(value);
+  if (!fits) throw secretTypeError(name, `a string of at most ${SECRET_BYTES_MAX} bytes of well-formed Unicode`, value);
   return value;
 }
 
 function sentinelOption(name: string, value: unknown): SentinelParts {
+  if (typeof value === 'string') throw secretTypeError(name, 'an object', value); // a URL
   const given = optionsObject(name, value, ['name', 'nodes', 'username', 'password', 'database']);
   const called = textOption(`${name}.name`, given['name'], NAME_BYTES_MAX);
   const places = urlsOption(`${name}.nodes`, given['nodes']).map((url, i) =>
     placeOfText(`${name}.nodes[${i}]`, url, SENTINEL_PORT),
   );
   const text = (option: 'username' | 'password') =>
-    given[option] === undefined ? {} : { [option]: textOption(`${name}.${option}`, given[option], NAME_BYTES_MAX) };
+    given[option] === undefined ? {} : { [option]: secretOption(`${name}.${option}`, given[option]) };
   const database =
     given['database'] === undefined ? 0 : countOption(`${name}.database`, given['database'], 0, DATABASES_MAX);
   nodeRedis();

@@ -176,6 +176,21 @@ test.each([
   expect(error.code).toMatch(/^ERR_INVALID_ARG/);
 });
 
+test.each([
+  { cluster: 'redis://u:secret@h' },
+  { client: 'redis://u:secret@h' },
+  { url: ['redis://u:secret@h'] },
+  { sentinel: 'redis://u:secret@h' },
+  { sentinel: { name: 'a', nodes: 'redis://u:secret@h' } },
+  { sentinel: { name: 'a', nodes: ['redis://h'], password: 123456 } },
+  { sentinel: { name: 'a', nodes: ['redis://h'], password: 'secret'.repeat(20_000) } },
+  { sentinel: { name: 'a', nodes: ['redis://h'], password: 'secret\ud800' } },
+])('a message about what is no upstream does not have its password: %#', (upstream) => {
+  const { message, code } = errorOf(() => openOver(anything(upstream)));
+  expect(message).not.toMatch(/secret|123456/);
+  expect(code).toBe('ERR_INVALID_ARG_TYPE');
+});
+
 test('the slot of a key is that of Redis', async () => {
   const random = randomOf(7);
   const byte = () => random.pick([0x7b, 0x7d, 0x61, random.below(256)]);
