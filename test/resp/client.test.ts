@@ -8,7 +8,7 @@ import { otherPlace } from '../../dist/cli/other-server.js';
 import { RespClient } from '../../dist/resp/client.js';
 import { type Reply, ReplyParser } from '../../dist/resp/reply-parser.js';
 import { serverPlace } from '../../dist/resp/url.js';
-import { placeOf } from '../../dist/tier/redis.js';
+import { placeOfUrl } from '../../dist/tier/places.js';
 import { makeCertificates } from '../fixtures/certificates.js';
 import { ownFolder } from '../fixtures/folder.js';
 import { openCache } from '../fixtures/opened.js';
@@ -101,7 +101,7 @@ describe('the URL of a server', () => {
   });
 
   test('has the port that its kind of server listens on, unless it says one', () => {
-    for (const place of [serverPlace('redis://h', 6379), otherPlace('redis://h'), placeOf('upstream', 'redis://h')])
+    for (const place of [serverPlace('redis://h', 6379), otherPlace('redis://h'), placeOfUrl('upstream', 'redis://h')])
       expect(place.shown).toBe('redis://h:6379');
     expect(serverPlace('redis://h').shown).toBe('redis://h:6380');
     expect(otherPlace('redis://h:6380').port).toBe(6380);
