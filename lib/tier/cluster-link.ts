@@ -10,6 +10,8 @@
 //   has another owner, bit by bit.
 // - A command that is sent on to another peer comes behind what that one was sent meanwhile. So nothing that was read of
 //   its key until its reply counts.
+// - Commands of one slot keep their order though its owner changes: later ones wait until those that are under way have
+//   their replies, because these may be sent on to the new owner still.
 // - A peer that is lost, or no primary any more, empties L0.
 //
 // The table is asked for at every heartbeat, of one peer after the other, and when a peer says MOVED.
@@ -46,6 +48,13 @@ interface Node {
   usedAt: number;
 }
 
+interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+  /** Commands that have not passed. */
+  waiting: number;
+}
+
 /** Which node, by slot. */
 type Table = readonly (Address | undefined)[];
 
@@ -59,6 +68,10 @@ export class ClusterLink extends Link {
   /** Who has which slot, and all of these. */
   #owners: (Node | undefined)[] = new Array(SLOTS).fill(undefined);
   #serving = new Set<Node | undefined>();
+  /** How many commands of each slot were sent and have no reply yet. */
+  readonly #underWay = new Uint32Array(SLOTS);
+  /** By slot: commands wait behind those that are under way. */
+  readonly #gates = new Map<number, Gate>();
   /** Slots that have moved, whose keys are yet to be forgotten. */
   readonly #moved = new Set<number>();
   #isSweeping = false;
@@ -118,6 +131,13 @@ export class ClusterLink extends Link {
   async call(at: Argument, ...commands: (readonly Argument[])[]): Promise<Reply> {
     const slot = slotOf(at);
     const until = now() + this.#options.timeoutMs;
+    const gate = this.#gates.get(slot);
+    if (gate !== undefined) {
+      gate.waiting++;
+      await gate.opened;
+      if (--gate.waiting === 0) this.#gates.delete(slot); // who came before all of these have passed waits too
+    }
+    this.#underWay[slot]!++;
     let node = this.#owners[slot];
     let sent: readonly (readonly Argument[])[] = commands;
     let wasSentOn = false;
@@ -141,6 +161,7 @@ export class ClusterLink extends Link {
             sent = code === 'ASK' ? [['ASKING'], ...commands] : commands;
             node = next;
           } else if (code === 'TRYAGAIN') {
+            this.#shut(slot);
             if (apart++ === APART_TRIES || now() + APART_MS >= until)
               throw new LinkError('apart', error.message, { cause: error });
             await sleep(APART_MS);
@@ -154,6 +175,7 @@ export class ClusterLink extends Link {
         }
       }
     } finally {
+      if (--this.#underWay[slot]! === 0) this.#open(slot);
       if (wasSentOn) this.changed(bytesOf(at));
     }
   }
@@ -196,11 +218,28 @@ export class ClusterLink extends Link {
     await Promise.race([peer.ready(), idle(Math.max(0, until - now()))]);
   }
 
+  /** Later commands of this slot wait until those that are under way have their replies. */
+  #shut(slot: number): void {
+    if (this.#underWay[slot] === 0 || this.#gates.has(slot)) return;
+    let open!: () => void;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    this.#gates.set(slot, { opened, open, waiting: 0 });
+  }
+
+  #open(slot: number): void {
+    const gate = this.#gates.get(slot);
+    if (gate?.waiting === 0) this.#gates.delete(slot);
+    gate?.open();
+  }
+
   /** A peer says that this slot is another one's. */
   #hasMoved(slot: number, to: Node): void {
     this.#refreshSoon(to);
     const from = this.#owners[slot];
     if (from === to || !to.peer.isUp) return;
+    this.#shut(slot);
     this.#owners[slot] = to;
     this.#serving.add(to);
     if (from?.peer.isUp) this.#sweepSoon(slot);
@@ -284,6 +323,7 @@ export class ClusterLink extends Link {
     for (const [slot, node] of owners.entries()) {
       const before = this.#owners[slot];
       if (before === node) continue;
+      this.#shut(slot);
       if (before?.peer.isUp) this.#sweepSoon(slot);
       else anew = true;
     }

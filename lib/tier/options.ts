@@ -23,7 +23,7 @@ export interface UpstreamOptions extends UpstreamPlace {
   /** How long connecting may take, with everything until keys are tracked. Default 2 s. */
   connectTimeout?: Duration;
   /**
-   * How often a silent connection is asked for a sign of life. Default 1 s. If the network fails without a word, L0
+   * How often each connection is asked for a sign of life. Default 1 s. If the network fails without a word, L0
    * may be out of date for twice this time and `timeout`, at most.
    */
   heartbeat?: Duration;
