@@ -97,7 +97,7 @@ export abstract class Link implements PeerOwner {
       return await this.call(keys[0]!, ['EVALSHA', script.sha, ...rest]);
     } catch (error) {
       if (!(error instanceof LinkError && error.message.startsWith('NOSCRIPT'))) throw error;
-      // Redis was told to forget its scripts. What was sent meanwhile comes before the script, though it was sent after.
+      // Redis was told to forget its scripts. What was sent since then comes before the script.
       try {
         return await this.call(keys[0]!, ['EVAL', script.text, ...rest]);
       } finally {

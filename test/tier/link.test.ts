@@ -57,8 +57,11 @@ test('a script that Redis was told to forget is run again, and its keys count as
   expect(changed).toEqual(['a', 'b']);
 });
 
-/** Two nodes, of which the first has all slots but one. What they are sent is answered at once, unless `answer` says how. */
-async function cluster(answer: (port: number, command: readonly string[]) => Promise<unknown> | undefined) {
+/** Two nodes, of which the first has all slots but one. They answer at once, unless `answer` says how. */
+async function cluster(
+  answer: (port: number, command: readonly string[]) => Promise<unknown> | undefined,
+  waits = WAITS,
+) {
   const of = { owner: 1, sent: [] as string[] };
   const node = (port: number) =>
     serverOf(`redis://fake:${port}`, (command) => {
@@ -70,7 +73,7 @@ async function cluster(answer: (port: number, command: readonly string[]) => Pro
       ];
       return answer(port, command) ?? (name === 'CLUSTER' && what === 'SLOTS' ? Promise.resolve(slots()) : undefined);
     });
-  const nodes = new Map([1, 2].map((port) => [port, node(port)]));
+  const nodes = new Map([1, 2, 3].map((port) => [port, node(port)]));
   const link = new ClusterLink(
     {
       shown: 'redis://fake (cluster)',
@@ -78,7 +81,7 @@ async function cluster(answer: (port: number, command: readonly string[]) => Pro
       seeds: [{ host: 'fake', place: nodes.get(1)! }],
       node: ({ port }) => nodes.get(port)!,
     },
-    WAITS,
+    waits,
   );
   onTestFinished(() => link.close());
   await link.ready();
@@ -107,6 +110,19 @@ test('writes of one key keep their order though its slot moves before the first 
   refuse();
   expect(await Promise.all(writes)).toEqual(['OK', 'OK', 'OK']);
   expect(of.sent).toEqual(['1: a first', '2: a first', '2: a second', '2: a third']);
+});
+
+test('a command that is sent on when its time is over is late, and not sent', async () => {
+  const { link, of } = await cluster(
+    (port, [name]) => {
+      if (port === 3) return new Promise(() => {}); // it is never up
+      return name === 'SET' ? Promise.reject(new ErrorReply('MOVED 0 fake:3')) : undefined;
+    },
+    { ...WAITS, timeoutMs: 100 },
+  );
+  await expect(link.call('a', ['SET', 'a', 'x'])).rejects.toMatchObject({ failure: 'late' });
+  expect(link.counts.late).toBeGreaterThan(0);
+  expect(of.sent).toEqual(['1: a x']);
 });
 
 test('one table that a node does not give makes nothing degraded while all nodes serve', async () => {
