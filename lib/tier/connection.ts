@@ -59,7 +59,7 @@ export class LinkError extends Error {
 /** Who made a connection. */
 export interface ConnectionOwner {
   /** What is to be tracked: the prefixes of keys. None begins with another. */
-  prefixes(): Buffer[];
+  prefixes(): Octets[];
   /** It is up. What is read from now on is tracked. */
   up(of: Connection): void;
   /** It ended, or there is none. Told once, and not after `end`. */
@@ -134,7 +134,7 @@ export class Connection {
   }
 
   /** Tracks `prefix` too. Returns whether what was tracked before may have changed unheard. */
-  track(prefix: Buffer): boolean {
+  track(prefix: Octets): boolean {
     if (!this.isUp || this.#covers(prefix)) return false;
     if (!this.#tracked.some((tracked) => startsWith(tracked, prefix))) {
       this.#tracked.push(prefix);
@@ -297,7 +297,7 @@ export class Connection {
   }
 }
 
-export function startsWith(key: Buffer, prefix: Buffer): boolean {
+export function startsWith(key: Octets, prefix: Octets): boolean {
   return key.length >= prefix.length && key.compare(prefix, 0, prefix.length, 0, prefix.length) === 0;
 }
 

@@ -4,7 +4,7 @@
 // exactly if these strings are.
 
 import type { Key } from '../cache/keys.js';
-import type { Argument } from './redis.js';
+import type { Argument, Octets } from './redis.js';
 
 const ASCII = /^[\0-\x7f]*$/;
 
@@ -21,7 +21,7 @@ export function idOf(key: Key, kind: KeyKind): string {
 const bytesOf = (key: Uint8Array) => Buffer.from(key.buffer, key.byteOffset, key.byteLength);
 
 /** The id of what Redis calls a key, without the prefix. */
-export const idOfBytes = (key: Buffer): string => key.toString('latin1');
+export const idOfBytes = (key: Octets): string => key.toString('latin1');
 
 const INTEGER = /^-?[1-9]\d{0,15}$/;
 const FINGERPRINT = /^[0-9a-f]{64}$/;
@@ -35,7 +35,7 @@ export function keyOf(id: string, kind: KeyKind): Key | undefined {
 }
 
 /** Redis's key for an id. */
-export function redisKeyOf(prefix: string, prefixIsAscii: boolean, prefixBytes: Buffer, id: string): Argument {
+export function redisKeyOf(prefix: string, prefixIsAscii: boolean, prefixBytes: Octets, id: string): Argument {
   if (prefixIsAscii && ASCII.test(id)) return prefix + id;
   return Buffer.concat([prefixBytes, Buffer.from(id, 'latin1')]);
 }

@@ -134,8 +134,8 @@ export abstract class Link implements PeerOwner {
     this.#trackers.clear();
   }
 
-  prefixes(): Buffer[] {
-    const kept: Buffer[] = [];
+  prefixes(): Octets[] {
+    const kept: Octets[] = [];
     const all = Array.from(this.#trackers, ({ prefix }) => prefix).sort((a, b) => a.length - b.length);
     for (const prefix of all) if (!kept.some((shorter) => startsWith(prefix, shorter))) kept.push(prefix);
     return kept;

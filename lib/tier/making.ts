@@ -11,6 +11,7 @@ import { Flight } from './flights.js';
 import { copied, px } from './forms.js';
 import { closed, type L0 } from './l0.js';
 import { giveValue, keepLeases, newToken, replaceValue, takeLeases, takeStale } from './leases.js';
+import type { Octets } from './redis.js';
 
 /** After a key has changed that somebody waits for: with those of the same batch. */
 const WAKE_MS = 2;
@@ -219,7 +220,7 @@ export class Making {
   }
 
   /** Stores in Redis what has no value there, or is to be replaced. Whether it did. @throws {LinkError} */
-  async give({ id, at, cost, lease, replaces, stale }: Flight, bytes: Buffer, ttlMs: number): Promise<boolean> {
+  async give({ id, at, cost, lease, replaces, stale }: Flight, bytes: Octets, ttlMs: number): Promise<boolean> {
     const { link, options } = this.#l0.parts;
     const lifetime = px(ttlMs + options.staleMs);
     link.wrote(this.#l0.bytesOf(id), this.#l0.tracker);

@@ -22,7 +22,7 @@ export type PeerState = 'idle' | 'connecting' | 'up' | 'down' | 'closed';
 /** Who keeps a peer. */
 export interface PeerOwner {
   /** What is to be tracked: the prefixes of keys. None begins with another. */
-  prefixes(): Buffer[];
+  prefixes(): Octets[];
   /** It is about to be up: it was connected before, or an attempt failed. Nothing was read over this connection yet. */
   again(of: Peer): void;
   up(of: Peer): void;
@@ -75,7 +75,7 @@ export class Peer {
   }
 
   /** Tracks `prefix` too. Returns whether what was tracked before may have changed unheard. */
-  track(prefix: Buffer): boolean {
+  track(prefix: Octets): boolean {
     return this.#connection?.track(prefix) ?? false;
   }
 

@@ -143,8 +143,8 @@ SharedPolicy::Fill Cache::FillLevel(const Session& session) {
   }
   const bool settled = arena_->committed_segments() <= arena_->usable_segments();
   capacity = std::min(capacity, options_.max_entries);
-  // An eighth before the cache is full, the model begins to be kept up.
-  const bool roomy = !evicting() && entries < capacity - capacity / 8;
+  // From half full on the model is kept up, so that it is fitted before the first eviction (Policy::PlanFit).
+  const bool roomy = entries < capacity / 2;
   return {entries, capacity, settled, gate_.IsOwner(session), roomy};
 }
 

@@ -26,13 +26,14 @@ class Alone {
   Alone(const Policy::Options& options, size_t capacity, size_t entries) : policy_(options, capacity, entries) {}
 
   // Before the cache acts on a request: as its session does.
-  void Begin(size_t capacity) {
+  void Begin(size_t capacity, bool roomy) {
     if (requests_ < AccessBuffer::kAccesses) return;
     for (const AccessBuffer::Access& note : notes_) policy_.Observe(note.hash, note.access_state, note.at);
     notes_.clear();
     policy_.Advance(requests_, hits_);
     requests_ = hits_ = 0;
     policy_.Expect(capacity);
+    policy_.Relax(roomy);
   }
   AccessState Arrive(uint64_t hash) {
     const AccessState access_state = policy_.Arrive(hash);
@@ -155,7 +156,10 @@ void Compare(const CacheOptions& options) {
     const uint64_t hash = HashInSpace(ProcessHashKey(), 0, key.data(), key.size());
     const bool due = alone.due();
     const bool hit = client.Get(key).has_value();
-    if (due) alone.Begin(cache.Usage().policy_capacity);
+    if (due) {
+      const size_t capacity = cache.Usage().policy_capacity;
+      alone.Begin(capacity, known.size() < capacity / 2);
+    }
     if (hit) {
       REQUIRE(known.contains(key));
       Known& one = known.at(key);
