@@ -93,7 +93,8 @@ export function sumOf(all: readonly Partial<UpstreamCounts>[]): UpstreamCounts {
   return sum;
 }
 
-const NONE: UpstreamCounts = {
+/** Of one keyspace's or model's keys, before anything was counted. */
+export const NO_KEYS = {
   hits: 0,
   misses: 0,
   loaded: 0,
@@ -104,6 +105,10 @@ const NONE: UpstreamCounts = {
   failedRefreshes: 0,
   writes: 0,
   lostWrites: 0,
+} satisfies Partial<UpstreamCounts>;
+
+const NONE: UpstreamCounts = {
+  ...NO_KEYS,
   queued: 0,
   commands: 0,
   late: 0,

@@ -9,6 +9,7 @@ import { setImmediate } from '../base/time.js';
 import type { Key } from '../cache/keys.js';
 import type { Lifetime } from '../cache/options.js';
 import { storeBytes } from '../cache/stored.js';
+import { NO_KEYS } from '../cache/upstreams.js';
 import { type Flight, Flights } from './flights.js';
 import type { Form } from './forms.js';
 import { idOf, isAscii, type KeyKind, keyOf, redisKeyOf } from './keys.js';
@@ -48,22 +49,8 @@ const KEY_BYTES_MAX = 65_535;
 export class L0 {
   readonly prefix: Octets;
   readonly flights = new Flights();
-  readonly counts = {
-    /** Keys that Redis had, and had not. */
-    hits: 0,
-    misses: 0,
-    /** Keys that the loader was asked for, and that another process was asked for meanwhile. */
-    loaded: 0,
-    waited: 0,
-    /** Keys that Redis could not be asked for, and values that were not stored because their key changed meanwhile. */
-    failed: 0,
-    fenced: 0,
-    /** Stale values that Redis had, and whose loader failed to make new ones. */
-    stale: 0,
-    failedRefreshes: 0,
-    writes: 0,
-    lostWrites: 0,
-  };
+  /** What each means: UpstreamCounts. */
+  readonly counts = { ...NO_KEYS };
   readonly lasting: Lasting;
   isClosed = false;
   #waiting = 0; // what `inOrder` has not sent yet
