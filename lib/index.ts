@@ -71,12 +71,15 @@ export type {
   ModelOptions,
   PipelineOptions,
   PredictOptions,
-  Results,
   RunContext,
+  RunOneContext,
+  RunOneResult,
+  Runs,
 } from './model/options.js';
 export type { Stage } from './model/pipeline.js';
 export { type PromoteOptions, type Promotion, promote } from './model/promote.js';
 export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
+export { type ModelResult, type ResultOptions, type Results, type RunResult, result } from './model/results.js';
 export type { RunEvent } from './model/run-events.js';
 export { estimateSavings, type Savings, type SavingsOptions } from './model/savings.js';
 export type { Comparison, MismatchEvent, VerifyOptions } from './model/verification.js';

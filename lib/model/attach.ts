@@ -24,6 +24,7 @@ import {
   type ModelOptions,
   PIPELINE_OPTIONS,
   type PipelineOptions,
+  runOption,
   timeoutOption,
 } from './options.js';
 import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
@@ -66,7 +67,7 @@ declare module '../cache/cache.js' {
 const MAX_BATCH = 1024;
 
 /** A model's options, as they were given, each read once. */
-type GivenModel<Input> = ModelBaseOptions<Input> & { codec: unknown; run: unknown } & Record<string, unknown>;
+type GivenModel<Input> = ModelBaseOptions<Input> & { codec: unknown } & Record<string, unknown>;
 
 /** What distinguishes a model from others. */
 interface Identity {
@@ -84,7 +85,7 @@ interface Identity {
 
 function model<Input>(
   this: Cache,
-  options: ModelBaseOptions<Input> & { codec: unknown; run: unknown },
+  options: ModelBaseOptions<Input> & { codec: unknown },
 ): Model<Input, unknown, unknown> {
   const given = optionsObject('options', options, [
     ...MODEL_OPTIONS,
@@ -168,6 +169,7 @@ class Models {
 
   make<Input>(given: GivenModel<Input>, { key, namings, identity, rules }: Identity): Model<Input, unknown, unknown> {
     const { name, version, scope, staleWhileRevalidate, staleIfError } = given;
+    const runs = runOption<Input>(given);
     const verify = verifyOption('options.verify', given.verify, given.replicas);
     const { ttl, ttlJitter } = lifetimeOptions(given, this.#cache.lifetime);
     const life = new Life({ ttl, ttlJitter, staleWhileRevalidate, staleIfError });
@@ -202,8 +204,8 @@ class Models {
       flights: this.#flightsOf(label),
       namings,
       life,
-      run: given.run as never,
-      maxBatch: given.maxBatch ?? MAX_BATCH,
+      ...runs,
+      maxBatch: runs.isOne ? 1 : (given.maxBatch ?? MAX_BATCH),
       concurrency: given.concurrency ?? Number.POSITIVE_INFINITY,
       windowMs: given.batchWindow ?? 0,
       negativeTtlMs: given.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', given.negativeTtl),

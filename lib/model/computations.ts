@@ -1,14 +1,13 @@
 // computations.ts: computations of a model, from the first miss to the stored result: how callers join and leave, which
 // results must not be stored any more, and how failures are handled.
 
-import { isError } from '../base/kinds.js';
 import { tagsOption } from '../base/options.js';
 import { now } from '../base/time.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
-import type { Behind, Found, Search } from './behind.js';
-import type { Copies, Copy } from './copies.js';
+import type { Behind, Found } from './behind.js';
+import type { Copies } from './copies.js';
 import { Backoff, Failures } from './failures.js';
 import { Flight, type Purpose } from './flights.js';
 import type { Life } from './freshness.js';
@@ -18,10 +17,12 @@ import type { Named } from './named.js';
 import { type CacheMode, joins, notCached } from './options.js';
 import type { Outcomes } from './outcomes.js';
 import type { Counts } from './report.js';
-import { type Landing, Runner, type RunnerParts, resultError } from './runner.js';
+import { type Given, wasComputed } from './results.js';
+import { type Landing, Runner, type RunnerParts } from './runner.js';
+import { Storing } from './storing.js';
 
 /** What computations work with. @internal */
-export interface ComputationParts<Input, In, Out> extends RunnerParts<Input, In> {
+export interface ComputationParts<Input, In, Out> extends RunnerParts<Input> {
   readonly codec: Codec<In, Out, unknown>;
   readonly behind: Behind | undefined;
   readonly answers: Keyspace<In, Out, unknown>;
@@ -52,6 +53,7 @@ export class Computations<Input, In, Out> {
   readonly #verify: (named: Named<Input>, found: Out, cost: number | undefined) => void;
   readonly runner: Runner<Input, In, In | Out>;
   readonly inputs: KeptInputs<Input>;
+  readonly #storing: Storing<Input, In, Out>;
 
   constructor(
     parts: ComputationParts<Input, In, Out>,
@@ -68,8 +70,9 @@ export class Computations<Input, In, Out> {
     this.#verify = verify;
     this.#failures = parts.negativeTtlMs > 0 ? new Failures(parts.negativeTtlMs) : undefined;
     this.inputs = new KeptInputs(parts.keepInputs, (key) => parts.answers.has(key));
+    this.#storing = new Storing(parts, this.inputs);
     const landing: Landing<Input, In, In | Out> = {
-      finish: (flight, result, cost) => this.#finish(flight, result, cost),
+      finish: (flight, given, cost) => this.#finish(flight, given, cost),
       fail: (flight, reason) => this.#fail(flight, reason),
       ran: (flights, cost) => {
         let asked = 0;
@@ -119,7 +122,7 @@ export class Computations<Input, In, Out> {
     purpose: Purpose = 'asked',
   ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
-    if (known !== undefined && this.#isCurrent(known) && known.search?.isCurrent !== false) {
+    if (known !== undefined && this.#storing.isCurrent(known) && known.search?.isCurrent !== false) {
       this.#counts.joined++;
       this.#outcomes.coalesced();
       return { flight: known, fresh: false };
@@ -282,7 +285,7 @@ export class Computations<Input, In, Out> {
     let result = flight.join();
     // A caller may change a value that JSON or a codec of the caller made. So each caller gets one of its own.
     if (!fresh && this.#parts.codec.sharable !== true)
-      result = result.then((one) => this.#timed(() => this.#another(one)));
+      result = result.then((one) => this.#timed(() => this.#storing.another(one)));
     if (stale === undefined) return result;
     return result.catch(() => {
       this.#counts.staleOnError++;
@@ -302,7 +305,7 @@ export class Computations<Input, In, Out> {
   set(named: Named<Input>, result: In): boolean {
     const tags = this.tagsFor(named);
     this.outdate(named.key.hex);
-    return this.#store(named, () => this.#copies.toKeep(named.input), result, tags, 0);
+    return this.#storing.set(named, () => this.#copies.toKeep(named.input), result, tags);
   }
 
   /** From now on, nobody joins what is being computed under the key, and it will not be stored. */
@@ -317,11 +320,6 @@ export class Computations<Input, In, Out> {
     if (flight === undefined) return;
     flight.stale = true;
     this.#flights.delete(id);
-  }
-
-  /** False: the keyspace was cleared since, by another thread or a client of a server, which knows no flights. */
-  #isCurrent(flight: Flight<Input, In | Out>): boolean {
-    return flight.generation === this.#parts.answers.generation();
   }
 
   outdateTagged(tag: string): void {
@@ -349,22 +347,24 @@ export class Computations<Input, In, Out> {
     if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
   }
 
-  #finish(flight: Flight<Input, In | Out>, result: In, cost: number): void {
+  #finish(flight: Flight<Input, In | Out>, given: Given<In>, runMs: number): void {
+    const cost = given.terms?.cost ?? runMs;
     try {
-      const own = this.#keptOrCopied(flight, result, cost);
-      this.#count(flight, result, cost);
+      const own = this.#keptOrCopied(flight, given, cost);
+      if (wasComputed(given)) this.#count(flight, given.value, cost);
+      else this.#countFound(flight, given.value, cost);
       flight.resolve(own);
     } catch (reason) {
       this.#fail(flight, reason); // the codec refused the result, or the cache was closed
     }
   }
 
-  #keptOrCopied(flight: Flight<Input, In | Out>, result: In, cost: number): Out {
-    const stored = !flight.stale && this.#stores(flight, result, cost);
+  #keptOrCopied(flight: Flight<Input, In | Out>, given: Given<In>, cost: number): Out {
+    const stored = !flight.stale && this.#storing.keep(flight, given, cost);
     this.#land(flight);
     this.#backoff.forget(flight.id);
     // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
-    return (stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#another(result);
+    return (stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#storing.copyOf(given);
   }
 
   /** Counts the time as our own. */
@@ -381,6 +381,19 @@ export class Computations<Input, In, Out> {
   #count(flight: Flight<Input, In | Out>, result: In, cost: number): void {
     const { purpose } = flight;
     if (this.countsTokens && purpose !== 'inner') this.#parts.ledger.countTokens(kindOf(purpose), this.usageOf(result));
+    this.#countJoined(flight, result, cost);
+  }
+
+  /** A result that its run found elsewhere. `cost`: what computing it took there, 0 if that is not known. */
+  #countFound(flight: Flight<Input, In | Out>, result: In, cost: number): void {
+    const { purpose } = flight;
+    flight.wasFound = true;
+    if (flight.isAsked) {
+      this.#counts.missed--;
+      this.#counts.upstreamHits++;
+    }
+    if (purpose === 'asked') this.#parts.ledger.count('hit', cost, this.usageOf(result));
+    else this.#parts.ledger.now.otherHits++;
     this.#countJoined(flight, result, cost);
   }
 
@@ -415,53 +428,6 @@ export class Computations<Input, In, Out> {
     else {
       this.#counts.staleOnError += flight.joined + 1;
       flight.resolve(flight.fallback.result);
-    }
-  }
-
-  /** Throws if the codec refuses the result. A result that is too large for the cache is given, but not stored. */
-  #stores(flight: Flight<Input, In | Out>, result: In, cost: number): boolean {
-    const { key, tags, search } = flight;
-    try {
-      if (!this.#isCurrent(flight)) return false;
-      const stored = this.#store({ key: key as Fingerprint, search }, () => flight.kept!, result, tags, cost);
-      if (!stored || this.#isCurrent(flight)) return stored;
-      this.#parts.answers.delete(key); // it was cleared just before
-      return false;
-    } catch (reason) {
-      this.#encoded(result);
-      if (isError(reason) && reason.name === 'RangeError') return false;
-      throw reason;
-    }
-  }
-
-  #store(
-    { key, search }: { readonly key: Fingerprint; readonly search?: Search | undefined },
-    copyOf: () => Copy<Input>,
-    result: In,
-    tags: readonly string[],
-    cost: number,
-  ): boolean {
-    const { answers, behind, codec, life } = this.#parts;
-    const ttl = life.draw();
-    let stored: boolean;
-    if (behind === undefined) stored = answers.store(key, result, { ttl, tags, cost });
-    else if (search === undefined) stored = behind.write(key, codec.encode(result), ttl, cost);
-    else stored = search.give(codec.encode(result), ttl, cost);
-    if (stored) this.inputs.keep(key.hex, key, copyOf);
-    return stored;
-  }
-
-  #another(result: In | Out): Out {
-    const { buffer, byteOffset, byteLength } = this.#encoded(result as In);
-    return this.#parts.codec.view(buffer.slice(byteOffset, byteOffset + byteLength), 0, byteLength);
-  }
-
-  #encoded(result: In): ArrayBufferView {
-    try {
-      return this.#parts.codec.encode(result);
-    } catch (cause) {
-      const why = isError(cause) ? cause.message : String(cause);
-      throw resultError(`run of ${this.#parts.name}: expected results that the codec takes: ${why}`, { cause });
     }
   }
 }

@@ -83,6 +83,11 @@ export class Flight<Input, Result> {
     this.promise.catch(() => {});
   }
 
+  /** It was counted as missed. Those that nobody asked for are not. */
+  get isAsked(): boolean {
+    return this.purpose !== 'refresh' && this.purpose !== 'verify';
+  }
+
   get isAwaited(): boolean {
     return this.#waiters > 0;
   }

@@ -38,8 +38,9 @@ export class Life {
     return Math.max(1, this.#ttl) + this.#staleMs;
   }
 
-  /** The time to live to store an entry with, in ms. */
-  draw(): number {
+  /** The time to live to store an entry with, in ms. @param asked  of a result that says how long it is fresh */
+  draw(asked?: number): number {
+    if (asked !== undefined) return asked + this.#staleMs;
     const jitter = this.#jitter === 0 ? 1 : 1 - this.#jitter * Math.random();
     return Math.max(1, this.#ttl * jitter) + this.#staleMs;
   }

@@ -207,10 +207,18 @@ export class Model<Input, In, Out> {
     return results as (In | Out)[];
   }
 
-  /** The same, but an input that fails does so alone. @internal */
+  /**
+   * The same, but an input that fails does so alone: for each input what `Promise.allSettled` gives. Rejects with
+   * `signal`'s reason, and for inputs that cannot be named, as {@link predictMany}.
+   */
+  async settle(inputs: readonly Input[], options?: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
+    return this.settleMany(inputs, options);
+  }
+
+  /** @param askedInputs  of a pipeline's stage: which of the inputs a caller asked for. @internal */
   async settleMany(
     inputs: readonly Input[],
-    options: PredictOptions,
+    options: PredictOptions | undefined,
     askedInputs?: readonly boolean[],
   ): Promise<PromiseSettledResult<In | Out>[]> {
     const asked = { ...this.#asked(options), askedInputs };

@@ -20,6 +20,8 @@ import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { PUBLIC } from '../fingerprint/fingerprint.js';
 import type { CheckedKeepInputsOptions } from './inputs.js';
 import type { TokenUsage } from './ledger.js';
+import type { ModelResult, Results } from './results.js';
+import type { RunnerParts } from './runner.js';
 import type { VerifyOptions } from './verification.js';
 
 /** What `run` gets beside its inputs. */
@@ -28,6 +30,14 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** The inputs' fingerprints: keys for a cache behind this one. */
   readonly keys: readonly Uint8Array[];
+}
+
+/** What `runOne` gets beside its input. */
+export interface RunOneContext {
+  /** Aborted when nobody waits for the result any more. */
+  readonly signal: AbortSignal;
+  /** The input's fingerprint: a key for a cache behind this one. */
+  readonly key: Uint8Array;
 }
 
 /** How many inputs are kept, and how much memory they take. */
@@ -39,9 +49,6 @@ export interface KeepInputsOptions {
    */
   maxBytes?: Size;
 }
-
-/** What `run` gives. */
-export type Results<In> = readonly (In | Error)[];
 
 /** The options of a model, without its codec and its run. */
 export interface ModelBaseOptions<Input = unknown> {
@@ -97,23 +104,50 @@ export interface ModelBaseOptions<Input = unknown> {
   fingerprint?: Omit<FingerprintOptions, 'explain'>;
 }
 
-/** A model, its codec, and what computes its results. */
-export interface ModelOptions<Input, In, Out, Own> extends ModelBaseOptions<Input> {
-  codec: Codec<In, Out, Own>;
-  /**
-   * For a model that is paid by the token: the tokens of a result, for reports about money (`zerohop/report`). Called
-   * for each hit and each run. It must be quick, and only read the result. Undefined, or an error: they are not known.
-   */
-  usage?: (result: In | Out) => TokenUsage | undefined;
-  /** One result for each input, in the order of inputs. An Error in the place of a result fails that input alone. */
-  run(inputs: Input[], context: RunContext): Results<In> | Promise<Results<In>>;
-}
+/** What computes results: of a batch of inputs, or of one input at a time. */
+export type Runs<Input, In> =
+  | {
+      /**
+       * One result for each input, in the order of inputs. In the place of a result there may be an Error, or what
+       * `Promise.allSettled` gives: it fails that input alone. `result(value, { ttl, cost, … })` says how a result is
+       * kept.
+       *
+       * @example run: (texts) => Promise.allSettled(texts.map(embed))
+       */
+      run(inputs: Input[], context: RunContext): Results<NoInfer<In>> | Promise<Results<NoInfer<In>>>;
+      runOne?: undefined;
+    }
+  | {
+      /**
+       * The result of one input, or `result(value, { ttl, cost, … })`. What it throws fails that input alone. Each input
+       * has a `signal`, a `timeout` and a place among `concurrency` of its own. For a model that takes no batches:
+       * then there is no `maxBatch` and no `batchWindow`.
+       *
+       * @example runOne: (id, { signal }) => load(id, { signal })
+       */
+      runOne(input: Input, context: RunOneContext): RunOneResult<NoInfer<In>> | Promise<RunOneResult<NoInfer<In>>>;
+      run?: undefined;
+    };
 
-export interface CustomModelOptions<Input, T> extends ModelBaseOptions<Input> {
-  codec: CustomCodec<T>;
-  usage?: (result: T) => TokenUsage | undefined;
-  run(inputs: Input[], context: RunContext): Results<T> | Promise<Results<T>>;
-}
+/** What `runOne` gives. */
+export type RunOneResult<In> = In | Error | ModelResult<In>;
+
+/** A model, its codec, and what computes its results. */
+export type ModelOptions<Input, In, Out, Own> = ModelBaseOptions<Input> &
+  Runs<Input, In> & {
+    codec: Codec<In, Out, Own>;
+    /**
+     * For a model that is paid by the token: the tokens of a result, for reports about money (`zerohop/report`). Called
+     * for each hit and each run. It must be quick, and only read the result. Undefined, or an error: they are not known.
+     */
+    usage?: (result: In | Out) => TokenUsage | undefined;
+  };
+
+export type CustomModelOptions<Input, T> = ModelBaseOptions<Input> &
+  Runs<Input, T> & {
+    codec: CustomCodec<T>;
+    usage?: (result: T) => TokenUsage | undefined;
+  };
 
 /** The options of a pipeline, without its stages. */
 export type PipelineOptions<Input> = Omit<ModelBaseOptions<Input>, 'version' | 'replicas'>;
@@ -141,7 +175,7 @@ const MODEL_BASE_OPTIONS = [
 ] as const;
 
 /** @internal */
-export const MODEL_OPTIONS = [...MODEL_BASE_OPTIONS, 'codec', 'run', 'usage'] as const;
+export const MODEL_OPTIONS = [...MODEL_BASE_OPTIONS, 'codec', 'run', 'runOne', 'usage'] as const;
 
 /** @internal */
 export const PIPELINE_OPTIONS = MODEL_BASE_OPTIONS.filter((name) => name !== 'version' && name !== 'replicas');
@@ -166,8 +200,7 @@ const KEPT_SHARE = 1 / 16; // of the cache's bytes
 
 /** Checks the options that neither the keyspace nor the fingerprint checks. @internal */
 export function checkModelOptions(given: Record<string, unknown>): void {
-  const { scope, params, maxBatch, concurrency, batchWindow, replicas, negativeTtl, tags, run, usage } = given;
-  if (typeof run !== 'function') throw typeError('options.run', 'a function of a batch of inputs', run);
+  const { scope, params, maxBatch, concurrency, batchWindow, replicas, negativeTtl, tags, usage } = given;
   if (scope !== PUBLIC) textOption('options.scope', scope, 1024, 1);
   if (maxBatch !== undefined) countOption('options.maxBatch', maxBatch, 1, 2 ** 20);
   if (concurrency !== undefined) limitOption('options.concurrency', concurrency, 1, 2 ** 20);
@@ -186,6 +219,23 @@ export function checkModelOptions(given: Record<string, unknown>): void {
       '0, or a params.seed beside it, or replicas: one answer of a model that draws would be served to all',
       temperature,
     );
+}
+
+/** What computes results: `run`, or `runOne` as a run of one input. @internal */
+export function runOption<Input>(given: Record<string, unknown>): Pick<RunnerParts<Input>, 'run' | 'isOne'> {
+  const { run, runOne, maxBatch, batchWindow } = given;
+  if (runOne === undefined) {
+    if (typeof run === 'function') return { run: run as never, isOne: false };
+    throw typeError('options.run', 'a function of a batch of inputs (or runOne, a function of one input)', run);
+  }
+  if (typeof runOne !== 'function') throw typeError('options.runOne', 'a function of an input', runOne);
+  if (run !== undefined) throw typeError('options.run', 'nothing beside runOne', run);
+  for (const [name, value] of Object.entries({ maxBatch, batchWindow }))
+    if (value !== undefined) throw typeError(`options.${name}`, 'nothing beside runOne, which takes no batches', value);
+  return {
+    run: async ([input]: Input[], { signal, keys }) => [await runOne(input, { signal, key: keys[0]! })],
+    isOne: true,
+  };
 }
 
 const FINGERPRINT_OPTIONS = ['normalization', 'exclude', 'explain', 'maxNodes', 'maxDepth'] as const;

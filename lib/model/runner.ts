@@ -1,16 +1,24 @@
 // runner.ts: runs the inputs that miss, in batches: those of one turn of the event loop, or of a window of time.
+//
+// With `runOne`, a batch is one input. So each input has a signal, a time limit and a place among `concurrency` of its
+// own, and fails alone.
 
 import { CacheError } from '../base/errors.js';
-import { isError, isThenable } from '../base/kinds.js';
 import { clearTimeout, now, setTimeout, soon } from '../base/time.js';
 import { askedInputs, type Flight, type Run } from './flights.js';
-import type { Results, RunContext } from './options.js';
+import type { RunContext } from './options.js';
+import { checkResults, type Given, givenBy, wasComputed } from './results.js';
 import { tracedRun } from './run-events.js';
+import { SharedClock } from './shared-clock.js';
+import { Turns } from './turns.js';
 
-export interface RunnerParts<Input, In> {
+export interface RunnerParts<Input> {
   readonly name: string;
   readonly version: string;
-  readonly run: (inputs: Input[], context: RunContext) => Results<In> | Promise<Results<In>>;
+  /** What the caller gave: it may give anything. */
+  readonly run: (inputs: Input[], context: RunContext) => unknown;
+  /** It is `runOne`, in an array of one. */
+  readonly isOne: boolean;
   readonly maxBatch: number;
   /** Runs at a time. */
   readonly concurrency: number;
@@ -21,11 +29,11 @@ export interface RunnerParts<Input, In> {
 
 /** What is told about a flight. */
 export interface Landing<Input, In, Result> {
-  /** `cost`: ms of the run, divided by its inputs. */
-  finish(flight: Flight<Input, Result>, result: In, cost: number): void;
+  /** `cost`: ms of the run, divided by the inputs that it computed. */
+  finish(flight: Flight<Input, Result>, given: Given<In>, cost: number): void;
   fail(flight: Flight<Input, Result>, reason: unknown): void;
-  /** The run is over, well or not. Called once, before the others. */
-  ran(flights: readonly Flight<Input, Result>[], cost: number): void;
+  /** The run is over, well or not. Called once, before the others. `computed`: without those that it found elsewhere. */
+  ran(computed: readonly Flight<Input, Result>[], cost: number): void;
   /** All results of a run were told, and that took so long. Called once: a clock for each would be dear. */
   landed(ms: number): void;
   /** A run took too long. */
@@ -33,12 +41,12 @@ export interface Landing<Input, In, Result> {
 }
 
 export class Runner<Input, In, Result> {
-  readonly #parts: RunnerParts<Input, In>;
+  readonly #parts: RunnerParts<Input>;
   readonly #landing: Landing<Input, In, Result>;
   #queue: Flight<Input, Result>[] = [];
   #timer: NodeJS.Timeout | undefined;
   #running = 0;
-  readonly #waiting: (readonly Flight<Input, Result>[])[] = [];
+  readonly #waiting = new Turns<readonly Flight<Input, Result>[]>();
   readonly #clock = new SharedClock();
   /** Inputs that were run, how many runs there were, and how many ms they took. */
   computed = 0;
@@ -47,7 +55,7 @@ export class Runner<Input, In, Result> {
   /** Runs that took too long. */
   timedOut = 0;
 
-  constructor(parts: RunnerParts<Input, In>, landing: Landing<Input, In, Result>) {
+  constructor(parts: RunnerParts<Input>, landing: Landing<Input, In, Result>) {
     this.#parts = parts;
     this.#landing = landing;
   }
@@ -81,12 +89,12 @@ export class Runner<Input, In, Result> {
       this.#waiting.push(flights);
       return;
     }
-    const awaited = flights.filter((flight) => !flight.abandoned);
+    const awaited = flights.filter(({ abandoned }) => !abandoned);
     if (awaited.length === 0) return;
     this.#running++;
     void this.#run(awaited).finally(() => {
       this.#running--;
-      while (this.#waiting.length > 0 && this.#running < this.#parts.concurrency) this.#launch(this.#waiting.shift()!);
+      while (this.#waiting.length > 0 && this.#running < this.#parts.concurrency) this.#launch(this.#waiting.take()!);
     });
   }
 
@@ -102,39 +110,40 @@ export class Runner<Input, In, Result> {
         flights.map(({ purpose }) => purpose === 'asked'),
       );
     this.runs++;
-    this.computed += flights.length;
     const begun = this.#clock.begin();
-    let results: Results<In>;
-    let took: number;
+    let read: Read<In>[];
     try {
-      results = await tracedRun(
+      const results = await tracedRun(
         () => ({ model: name, version, inputs: flights.length, awaited }),
         () => this.#results(flights, run.controller),
-        (results) => this.#check(results, flights.length),
+        (results) => checkResults(results, flights.length, this.#name()),
       );
-      this.#check(results, flights.length);
+      read = this.#read(results, flights.length);
     } catch (reason) {
-      for (const flight of flights) this.#landing.fail(flight, reason);
-      return;
-    } finally {
-      took = this.#clock.end(begun);
-      this.runMs += took;
-      this.#landing.ran(flights, took / flights.length);
+      read = flights.map(() => ({ reason }));
     }
+    this.#land(flights, read, this.#clock.end(begun));
+  }
+
+  /** The run is over. It took so many ms. */
+  #land(flights: readonly Flight<Input, Result>[], read: readonly Read<In>[], took: number): void {
+    const computed = flights.filter((_, i) => isComputed(read[i]!));
+    const cost = computed.length === 0 ? 0 : took / computed.length;
+    this.runMs += took;
+    this.computed += computed.length;
+    this.#landing.ran(computed, cost);
     const landing = now();
     for (const [i, flight] of flights.entries()) {
-      try {
-        this.#landing.finish(flight, resultOf(results, i, name), took / flights.length);
-      } catch (reason) {
-        this.#landing.fail(flight, reason);
-      }
+      const one = read[i]!;
+      if ('reason' in one) this.#landing.fail(flight, one.reason);
+      else this.#landing.finish(flight, one, isComputed(one) ? cost : 0);
     }
     this.#landing.landed(now() - landing);
   }
 
   /** What `run` gives in time. After `timeout` its signal is aborted, and nobody waits for it any more. */
-  async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<Results<In>> {
-    const { name, run, timeoutMs } = this.#parts;
+  async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<unknown> {
+    const { run, timeoutMs } = this.#parts;
     const keys = flights.map(({ key }) => key.slice()); // copies: `run` may change them
     const inputs = flights.map(({ input }) => input);
     const results = run(inputs, { signal: controller.signal, keys });
@@ -144,7 +153,7 @@ export class Runner<Input, In, Result> {
       timer = setTimeout(() => {
         this.timedOut++;
         this.#landing.late();
-        const message = `run of ${name}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
+        const message = `${this.#name()}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
         const reason = new CacheError('ERR_MODEL_TIMEOUT', message);
         reject(reason); // before the signal is aborted, which may make the run fail with another error
         controller.abort(reason);
@@ -157,57 +166,28 @@ export class Runner<Input, In, Result> {
     }
   }
 
-  /** Throws if there is not one result for each input. */
-  #check(results: Results<In>, count: number): void {
-    if (Array.isArray(results) && results.length === count) return;
-    const received = Array.isArray(results) ? `one of ${results.length}` : typeof results;
-    throw resultError(`run of ${this.#parts.name}: expected an array of ${count} results, received ${received}`);
+  /** Each result, or why there is none. Throws if there is not one for each input. */
+  #read(results: unknown, count: number): Read<In>[] {
+    checkResults(results, count, this.#name());
+    const { isOne } = this.#parts;
+    return Array.from({ length: count }, (_, i) => {
+      try {
+        return givenBy<In>((results as readonly unknown[])[i], isOne ? this.#name() : this.#name(i), !isOne);
+      } catch (reason) {
+        return { reason };
+      }
+    });
+  }
+
+  /** For errors. */
+  #name(place?: number): string {
+    const { isOne, name } = this.#parts;
+    return `${isOne ? 'runOne' : 'run'} of ${name}${place === undefined ? '' : `, result ${place}`}`;
   }
 }
 
-/** Concurrent runs share the time that passes, as they share the device. Together they take no more than that time. */
-class SharedClock {
-  #running = 0;
-  #at = 0;
-  /** ms that a run would have taken which was there from the beginning. */
-  #ms = 0;
+/** A result, or why there is none. */
+type Read<In> = Given<In> | { readonly reason: unknown };
 
-  begin(): number {
-    this.#turn();
-    this.#running++;
-    return this.#ms;
-  }
-
-  end(begun: number): number {
-    this.#turn();
-    this.#running--;
-    return this.#ms - begun;
-  }
-
-  #turn(): void {
-    const at = now();
-    if (this.#running > 0) this.#ms += Math.max(0, at - this.#at) / this.#running; // tests may set clocks back
-    this.#at = at;
-  }
-}
-
-/** The result at place `i`. Throws if there is none, or an Error. Reading it may run the caller's code. */
-function resultOf<In>(results: Results<In>, i: number, name: string): In {
-  const result: unknown = results[i];
-  if (result === undefined) throw resultError(`run of ${name}: expected a result for each input`);
-  if (isError(result)) throw result;
-  if (!isThenable(result)) return result as In;
-  try {
-    // A promise that rejects later must not be an unhandled rejection. Other thenables are not called: calling `then`
-    // may start their work.
-    Promise.prototype.then.call(result as Promise<unknown>, undefined, () => {});
-  } catch {
-    // It is not a promise.
-  }
-  throw resultError(`run of ${name}: expected results, received a promise of one: await Promise.all(…)`);
-}
-
-/** @internal */
-export function resultError(message: string, options?: ErrorOptions): CacheError {
-  return new CacheError('ERR_MODEL_RESULT', message, options);
-}
+/** Failed or not, it was not found elsewhere. */
+const isComputed = (read: Read<unknown>): boolean => 'reason' in read || wasComputed(read);

@@ -1,5 +1,18 @@
 // What must not compile. Each line below a `@ts-expect-error` is an error, or this file is one. Compiled, never run.
-import { bytes, type Cache, type CacheError, float16, float32, int8, json, number, open, utf8 } from 'zerohop';
+import {
+  bytes,
+  type Cache,
+  type CacheError,
+  float16,
+  float32,
+  int8,
+  json,
+  number,
+  open,
+  PUBLIC,
+  result,
+  utf8,
+} from 'zerohop';
 
 export function views(cache: Cache): void {
   const vectors = cache.keyspace('vectors', { codec: float32(4) });
@@ -76,4 +89,30 @@ export function shared(cache: Cache): void {
   // @ts-expect-error: a model without an upstream has no counts of one
   const hits: number = model.stats().upstream.hits;
   void hits;
+}
+
+export async function models(cache: Cache, load: (id: string) => Promise<Float32Array>): Promise<void> {
+  const terms = { name: 'm', version: '1', scope: PUBLIC, codec: float32(4) } as const;
+  const batches = cache.model({ ...terms, run: (ids: string[]) => Promise.allSettled(ids.map(load)) });
+  const vector: Float32Array | { readonly length: number } = await batches.predict('a');
+  const one = cache.model({
+    ...terms,
+    runOne: (id: string, { signal, key }) => load(`${id} ${signal.aborted} ${key.length}`),
+  });
+  for (const settled of await one.settle(['a'])) if (settled.status === 'fulfilled') void settled.value.length;
+  cache.model({ ...terms, runOne: async (id: string) => result(await load(id), { ttl: '1m', computed: false }) });
+  cache.model({ ...terms, run: async (ids: string[]) => ids.map(() => result(new Float32Array(4), { cost: 1 })) });
+  // @ts-expect-error: something must compute the results
+  cache.model({ ...terms });
+  // @ts-expect-error: one of them
+  cache.model({ ...terms, run: () => [], runOne: load });
+  // @ts-expect-error: results are what the codec takes
+  cache.model({ ...terms, runOne: async (id: string) => id });
+  // @ts-expect-error: also in results that say how they are kept
+  cache.model({ ...terms, run: async (ids: string[]) => ids.map((id) => result(id)) });
+  // @ts-expect-error: an option that is none
+  result(1, { maxAge: 5 });
+  // @ts-expect-error: what is asked is what runOne takes
+  one.predict(1);
+  void vector;
 }
