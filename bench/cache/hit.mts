@@ -1,9 +1,16 @@
 // hit.mts — what does a hit cost, beside the stores that people use?
 //
-//   zipf-get       300 000 resident vectors of 4 KiB, Zipf .99, one element read
-//   fresh-key      the same with a key string made anew for every get
+// 300 000 resident vectors of 4 KiB. Keys as they come out of a request, a new string for each get, sliced from a text
+// (workloads/requests.mts) while the clock runs:
+//
+//   fresh-key      the headline: Zipf .99, one element read
+//   chained-get    the same, but which key comes next depends on the value that was read
+//
+// Keys that the program holds: V8 knows their hashes, and lru-cache and Map hold the very same strings:
+//
+//   zipf-get       as fresh-key
 //   hot-get        1 000 hot keys among them, all equally likely
-//   random-read    uniformly random, the whole vector read: a dot product; random-get: one element of it
+//   random-get     uniformly random, one element read; random-read: the whole vector, a dot product
 //   zipf-get-out   zipf-get against what lies outside the process: lmdb, Redis on a unix socket
 //
 // All stores hold every key that is asked for, so nothing but hits is timed.  Values are compared byte for byte after
@@ -22,6 +29,7 @@ import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import type { Store } from '../main/stores/store.mjs';
 import { DIMENSIONS, EMBEDDING_BYTES, embeddingElement, makeEmbedding } from '../workloads/embeddings.mjs';
 import { uniformStream } from '../workloads/random.mjs';
+import { type RequestText, writeRequests } from '../workloads/requests.mjs';
 import { zipfStream } from '../workloads/zipf.mjs';
 import { closeOutside, openOutside } from './outside.mjs';
 import {
@@ -32,9 +40,10 @@ import {
   type ReadingLoop,
   readOneElement,
   readOneElementByFreshKey,
+  readOneElementChained,
   readWhole,
 } from './reading-loops.mjs';
-import { fillStore, openLru, openZerohop, userKeys, type Vectors, verifyStore } from './rivals.mjs';
+import { fillStore, openLru, openZerohop, userKey, userKeys, type Vectors, verifyStore } from './rivals.mjs';
 
 const RESIDENT = 300_000;
 /** A quarter more than the values: neither store is under pressure. */
@@ -58,11 +67,17 @@ const EXPECTED = new Float64Array(OPERATIONS_MAX);
 const REMOTE_OPERATIONS_MIN = 100;
 const OUTSIDE_OPERATIONS_MAX = 2 ** 17;
 
+const NO_REQUESTS: RequestText = { text: '', starts: new Uint32Array() };
+
 const COMPARISONS: readonly Comparison[] = [
-  { ratio: 'zipf-get-vs-lru-cache', ours: 'zerohop/zipf-get', rival: 'lru-cache/zipf-get' },
   { ratio: 'fresh-key-vs-lru-cache', ours: 'zerohop/fresh-key', rival: 'lru-cache/fresh-key' },
+  { ratio: 'fresh-key-vs-map', ours: 'zerohop/fresh-key', rival: 'map/fresh-key' },
+  { ratio: 'chained-get-vs-lru-cache', ours: 'zerohop/chained-get', rival: 'lru-cache/chained-get' },
+  { ratio: 'chained-get-vs-map', ours: 'zerohop/chained-get', rival: 'map/chained-get' },
+  { ratio: 'zipf-get-vs-lru-cache', ours: 'zerohop/zipf-get', rival: 'lru-cache/zipf-get' },
   { ratio: 'hot-get-vs-lru-cache', ours: 'zerohop/hot-get', rival: 'lru-cache/hot-get' },
   { ratio: 'hot-get-vs-map', ours: 'zerohop/hot-get', rival: 'map/hot-get' },
+  { ratio: 'random-get-vs-lru-cache', ours: 'zerohop/random-get', rival: 'lru-cache/random-get' },
   { ratio: 'random-read-vs-lru-cache', ours: 'zerohop/random-read', rival: 'lru-cache/random-read' },
   { ratio: 'zipf-get-vs-lmdb', ours: 'zerohop/zipf-get-out', rival: 'lmdb/zipf-get-out' },
   { ratio: 'zipf-get-vs-redis', ours: 'zerohop/zipf-get-out', rival: 'redis/zipf-get-out' },
@@ -124,6 +139,8 @@ interface Workload {
   readonly loop: ReadingLoop;
   readonly keys: readonly string[];
   readonly stream: Uint32Array;
+  /** The keys of the stream as text, for loops that slice them. */
+  readonly requests?: RequestText;
   /** The right answer to a request for `id`. */
   readonly expect: (id: number) => number;
 }
@@ -135,12 +152,16 @@ function workloads(keys: readonly string[]): Workload[] {
   const hotIds = uniformStream(RESIDENT, HOT, 3);
   const hot = uniformStream(HOT, STREAM, 4).map((at) => hotIds[at] as number);
   const both = ['zerohop', 'lru-cache'];
+  const all = [...both, 'map'];
+  showProgress('hit: writing requests');
+  const sliced = { stores: all, keys, stream: famous, requests: writeRequests(famous, userKey), expect: elementOf };
   const products = Float64Array.from({ length: RESIDENT }, (_, id) => dotProduct(makeEmbedding(id), WEIGHTS));
   const whole = (id: number) => products[id] as number;
   return [
+    { name: 'fresh-key', loop: readOneElementByFreshKey, ...sliced },
+    { name: 'chained-get', loop: readOneElementChained, ...sliced },
     { name: 'zipf-get', stores: both, loop: readOneElement, keys, stream: famous, expect: elementOf },
-    { name: 'fresh-key', stores: both, loop: readOneElementByFreshKey, keys, stream: famous, expect: elementOf },
-    { name: 'hot-get', stores: [...both, 'map'], loop: readOneElement, keys, stream: hot, expect: elementOf },
+    { name: 'hot-get', stores: all, loop: readOneElement, keys, stream: hot, expect: elementOf },
     { name: 'random-get', stores: both, loop: readOneElement, keys, stream: anyone, expect: elementOf },
     { name: 'random-read', stores: both, loop: readWhole, keys, stream: anyone, expect: whole },
   ];
@@ -152,18 +173,19 @@ function elementOf(id: number): number {
 }
 
 function insideContender(name: string, store: Gets, workload: Workload): Contender {
-  const { keys, stream, expect } = workload;
+  const { keys, stream, requests = NO_REQUESTS, expect } = workload;
   const loop = ownCopy(workload.loop, `${name}-${workload.name}`);
-  let probes: Probes = { keys, ids: new Uint32Array(), expected: EXPECTED, weights: WEIGHTS };
+  let probes: Probes = { keys, ...requests, ids: new Uint32Array(), expected: EXPECTED, weights: WEIGHTS };
   return {
     name: `${name}/${workload.name}`,
     operationsMin: 10_000,
     operationsMax: OPERATIONS_MAX,
     operationsStep: 1,
     prepare(operations, round) {
-      const ids = partOf(stream, operations, round);
+      const start = startOf(stream, operations, round);
+      const ids = stream.subarray(start, start + operations);
       for (let i = 0; i < operations; i++) EXPECTED[i] = expect(ids[i] as number);
-      probes = { ...probes, ids };
+      probes = { ...probes, ids, starts: requests.starts.subarray(start, start + operations + 1) };
     },
     run() {
       const first = loop(store, probes);
@@ -201,7 +223,8 @@ function outsideContenders(
       operationsMax: OUTSIDE_OPERATIONS_MAX,
       operationsStep: 1,
       prepare(operations, round) {
-        const ids = partOf(stream, operations, round);
+        const start = startOf(stream, operations, round);
+        const ids = stream.subarray(start, start + operations);
         asked = Array.from(ids, (id) => keys[id] as string);
         for (const [i, id] of ids.entries()) expected[i] = embeddingElement(id, i % DIMENSIONS); // as those stores read
       },
@@ -214,9 +237,9 @@ function outsideContenders(
   return [ours, ...rivals];
 }
 
-function partOf(stream: Uint32Array, length: number, round: number): Uint32Array {
-  const start = (round * OPERATIONS_MAX) % (stream.length - length + 1);
-  return stream.subarray(start, start + length);
+/** Of the part of the stream that a round takes. */
+function startOf(stream: Uint32Array, length: number, round: number): number {
+  return (round * OPERATIONS_MAX) % (stream.length - length + 1);
 }
 
 function wrong(store: string, key: string | undefined, what: string): WrongAnswer {
@@ -227,8 +250,13 @@ function print(samples: Samples, extent: Extent, copied: number, missing: readon
   const count = (value: number) => value.toLocaleString('en');
   console.log(`
 Hits on ${count(RESIDENT)} resident vectors of ${DIMENSIONS} float32 (4 KiB); ns a get, median of ${extent.rounds} rounds; Node ${process.versions.node}
-zipf-get and fresh-key: Zipf .99, one element read; hot-get: ${count(HOT)} keys; random-read: the whole vector, random-get: one element
-zipf-get-out: of ${count(extent.outside)} keys, against stores outside the process; zerohop still holds all
+
+Keys as they come out of a request, each a new string, sliced while the clock runs:
+  fresh-key     the headline: Zipf .99, one element read
+  chained-get   the same, but which key comes next depends on the value that was read
+Keys that the program holds, hashed already; lru-cache and Map hold the very same strings:
+  zipf-get      as fresh-key; hot-get: ${count(HOT)} keys; random-get: uniformly random; random-read: the whole vector
+  zipf-get-out  of ${count(extent.outside)} keys, against stores outside the process; zerohop still holds all
 `);
   console.log(formatSamples(samples, 'ns', COMPARISONS));
   console.log(`

@@ -7,6 +7,9 @@
 export interface Probes {
   /** By id. */
   readonly keys: readonly string[];
+  /** The same requests as text: key `i` is `text.slice(starts[i], starts[i + 1])`. Empty where nobody slices. */
+  readonly text: string;
+  readonly starts: Uint32Array;
   /** What to ask for. */
   readonly ids: Uint32Array;
   /** By place in `ids`: element `id % 1024` of the value, or its product with `weights`. */
@@ -32,12 +35,27 @@ export function readOneElement(store: Gets, { keys, ids, expected }: Probes): nu
   return -1;
 }
 
-/** A key as it comes out of a request: a new string for each get. */
-export function readOneElementByFreshKey(store: Gets, { ids, expected }: Probes): number {
+/** A key as it comes out of a request: a new string for each get, sliced from a text. */
+export function readOneElementByFreshKey(store: Gets, { text, starts, ids, expected }: Probes): number {
   for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]!;
-    const value = store.get(`user:${id}`);
-    if (value === undefined || value[id & 1023] !== expected[i]) return i;
+    const value = store.get(text.slice(starts[i]!, starts[i + 1]!));
+    if (value === undefined || value[ids[i]! & 1023] !== expected[i]) return i;
+  }
+  return -1;
+}
+
+/**
+ * The same, but where the next key begins depends on the value that was read: the difference from what was expected is
+ * added, and it is 0. So no get begins before the one before it has its answer, as where an answer says what to ask for
+ * next, or where other work lies between two gets.
+ */
+export function readOneElementChained(store: Gets, { text, starts, ids, expected }: Probes): number {
+  let carried = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const value = store.get(text.slice(starts[i]! + carried, starts[i + 1]!));
+    if (value === undefined) return i;
+    carried = value[ids[i]! & 1023]! - expected[i]!;
+    if (carried !== 0) return i;
   }
   return -1;
 }

@@ -9,10 +9,10 @@
 // Ends by itself in about a minute; `--quick` in a few seconds.
 
 import path from 'node:path';
-import { parseSuiteArguments } from '../harness/arguments.mjs';
-import { endChildren, makeTemporaryFolder } from '../harness/cleanup.mjs';
+import type { SuiteArguments } from '../harness/arguments.mjs';
+import { makeTemporaryFolder } from '../harness/cleanup.mjs';
 import { clearProgress, showProgress } from '../harness/progress.mjs';
-import { makeReport, writeReport } from '../harness/report.mjs';
+import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
 import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { EMBEDDING_BYTES } from '../workloads/embeddings.mjs';
 import { readScarabTrace } from '../workloads/trace.mjs';
@@ -36,8 +36,9 @@ const QUICK = { requests: 100_000, rounds: 3, sampleMsMin: 2 };
 
 const STORES: readonly StoreName[] = ['zerohop', 'lru-cache', 'lmdb', 'redis'];
 
-async function main(): Promise<void> {
-  const { quick, json } = parseSuiteArguments();
+await runSuite('start', measure);
+
+async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
   const extent = quick ? QUICK : FULL;
   const figures: Figures = { maxBytes: MAX_BYTES, hotBytes: HOT_BYTES, ...extent, columns: [], reads: new Map() };
   const where = await prepareSurroundings(figures);
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   console.log('\nNext:  npm test    npm run bench -- --list    npm start -- --json FILE');
   const cases = [...makeCases(figures), ...weights.cases, ...server.cases];
   const ratios = { ...makeRatios(figures), ...weights.ratios, ...server.ratios };
-  if (json !== undefined) writeReport(json, makeReport('start', cases, ratios));
+  return { cases, ratios };
 }
 
 async function prepareSurroundings(figures: Figures): Promise<Surroundings> {
@@ -88,12 +89,12 @@ async function timeAll(figures: Figures, where: Surroundings): Promise<void> {
     if (column.unavailable !== undefined) continue;
     showProgress(`filling ${column.name} with ${hot.ids.length} embeddings`);
     const store = await openStore(column.name, where);
-    await fill(store, hot.ids);
+    await fill(store, hot);
     stores.push(store);
   }
   const zerohop = stores.find((store) => store instanceof ZerohopStore);
   const before = zerohop?.countHits();
-  figures.reads = await timeReads(stores, hot.requests, {
+  figures.reads = await timeReads(stores, hot, {
     rounds: figures.rounds,
     sampleMsMin: figures.sampleMsMin,
     onRound: (round, rounds) => showProgress(`timing reads: round ${round + 1} of ${rounds}`),
@@ -115,14 +116,3 @@ function setUnavailable(figures: Figures, name: StoreName, why: string): void {
   if (name === 'zerohop') throw new Error(`zerohop: ${why}`);
   for (const column of figures.columns) if (column.name === name) column.unavailable = why;
 }
-
-let exitCode = 0;
-try {
-  await main();
-} catch (error) {
-  clearProgress();
-  console.error(error instanceof WrongAnswer ? error.message : error);
-  exitCode = 1;
-}
-await endChildren();
-process.exit(exitCode); // a store may still have a handle open

@@ -2,7 +2,9 @@
 //
 //   hot set   the ids asked for most in the trace; every one is resident, so nothing but hits is timed
 //   stream    the trace's own requests for those ids, in its own order: the skew is the real one
-//   keys      fresh strings for every sample, as they come out of a request: hash not yet computed
+//   keys      as they come out of a request: new strings for every sample, whose hash nobody has computed
+//             (workloads/requests.mts). Beside them single gets by prebuilt keys: the strings that the stores were
+//             filled with, as of a program that keeps its keys
 //
 // One element of each value is read and compared inside the timed loop, the same one for all stores: an
 // answer nobody touches could be a promise to fetch it.
@@ -11,16 +13,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Contender, measureInTurns } from '../harness/measure.mjs';
 import { WrongAnswer } from '../harness/wrong-answer.mjs';
 import { DIMENSIONS, embeddingElement, isEmbedding, makeEmbedding } from '../workloads/embeddings.mjs';
+import { sliceKeys, writeRequests } from '../workloads/requests.mjs';
 import { keyOf, REMOTE_WINDOW } from './replay.mjs';
 import { ALL_RIGHT, type Probes, type Store } from './stores/store.mjs';
 
 export interface Reads {
-  readonly name: 'single-get' | 'batch-100' | 'batch-1000';
+  readonly name: 'single-get' | 'prebuilt-get' | 'batch-100' | 'batch-1000';
   readonly batch: number;
+  /** The keys are those that the stores were filled with. */
+  readonly prebuilt?: true;
 }
 
 export const READS: readonly Reads[] = [
   { name: 'single-get', batch: 1 },
+  { name: 'prebuilt-get', batch: 1, prebuilt: true },
   { name: 'batch-100', batch: 100 },
   { name: 'batch-1000', batch: 1000 },
 ];
@@ -32,6 +38,8 @@ const REMOTE_OPERATIONS_MIN = 100;
 
 export interface HotStream {
   readonly ids: Uint32Array;
+  /** By id: the strings that the stores are filled with. */
+  readonly keys: ReadonlyMap<number, string>;
   readonly requests: Uint32Array;
 }
 
@@ -40,16 +48,16 @@ export function pickHotStream(requests: Uint32Array, idCount: number, hotCount: 
   for (const id of requests) asked[id] = (asked[id] as number) + 1;
   const byFame = Uint32Array.from(asked.keys()).sort((a, b) => (asked[b] as number) - (asked[a] as number));
   const ids = byFame.slice(0, hotCount);
-  const hot = new Set(ids);
-  return { ids, requests: requests.filter((id) => hot.has(id)) };
+  const keys = new Map(Array.from(ids, (id) => [id, keyOf(id)]));
+  return { ids, keys, requests: requests.filter((id) => keys.has(id)) };
 }
 
 /** @throws {WrongAnswer} right after filling, a store does not give back what it was given. */
-export async function fill(store: Store, ids: Uint32Array): Promise<void> {
+export async function fill(store: Store, { ids, keys: keyById }: HotStream): Promise<void> {
   if (store.kind === 'remote') await store.clear(); // its server has been through the replay
   for (let start = 0; start < ids.length; start += REMOTE_WINDOW) {
     const window = [...ids.subarray(start, start + REMOTE_WINDOW)];
-    const keys = window.map(keyOf);
+    const keys = window.map((id) => keyById.get(id) as string);
     const values = window.map(makeEmbedding);
     if (store.kind === 'remote') await store.setMany(keys, values);
     else for (const [at, key] of keys.entries()) store.set(key, values[at] as Float32Array);
@@ -83,14 +91,14 @@ export function contenderName(store: Store, reads: Reads): string {
 /** Nanoseconds per key, a figure a round, by {@link contenderName}. */
 export function timeReads(
   stores: readonly Store[],
-  stream: Uint32Array,
+  hot: HotStream,
   options: Parameters<typeof measureInTurns>[1],
 ): Promise<Map<string, number[]>> {
-  const contenders = READS.flatMap((reads) => stores.map((store) => makeContender(store, reads, stream)));
+  const contenders = READS.flatMap((reads) => stores.map((store) => makeContender(store, reads, hot)));
   return measureInTurns(contenders, options);
 }
 
-function makeContender(store: Store, reads: Reads, stream: Uint32Array): Contender {
+function makeContender(store: Store, reads: Reads, hot: HotStream): Contender {
   let probes: Probes = { keys: [], batches: [], expected: new Float32Array() };
   const check = (at: number): void => {
     if (at !== ALL_RIGHT) throw WrongAnswer.from(store.name, probes.keys[at] ?? '?', `timed ${reads.name}`);
@@ -101,7 +109,7 @@ function makeContender(store: Store, reads: Reads, stream: Uint32Array): Contend
     operationsMax: LOCAL_OPERATIONS_MAX,
     operationsStep: reads.batch,
     prepare(operations, round) {
-      probes = makeProbes(stream, operations, round, reads.batch);
+      probes = makeProbes(hot, operations, round, reads);
     },
     run() {
       const first = reads.batch === 1 ? store.readSingles(probes) : store.readBatches(probes);
@@ -110,15 +118,12 @@ function makeContender(store: Store, reads: Reads, stream: Uint32Array): Contend
   };
 }
 
-function makeProbes(stream: Uint32Array, operations: number, round: number, batch: number): Probes {
+function makeProbes(hot: HotStream, operations: number, round: number, { batch, prebuilt }: Reads): Probes {
+  const { requests } = hot;
   const start = round * LOCAL_OPERATIONS_MAX; // another part of the stream each round, the same for all
-  const keys: string[] = [];
-  const expected = new Float32Array(operations);
-  for (let i = 0; i < operations; i++) {
-    const id = stream[(start + i) % stream.length] as number;
-    keys.push(keyOf(id));
-    expected[i] = embeddingElement(id, i % DIMENSIONS);
-  }
+  const ids = Uint32Array.from({ length: operations }, (_, i) => requests[(start + i) % requests.length] as number);
+  const expected = Float32Array.from(ids, (id, i) => embeddingElement(id, i % DIMENSIONS));
+  const keys = prebuilt ? Array.from(ids, (id) => hot.keys.get(id) as string) : sliceKeys(writeRequests(ids, keyOf));
   const batches: string[][] = [];
   if (batch > 1) for (let at = 0; at < operations; at += batch) batches.push(keys.slice(at, at + batch));
   return { keys, batches, expected };
