@@ -30,6 +30,13 @@
           ["OS=='mac'", { "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20" } }]
         ]
       }, {
+        # What every suite tells of the machine it ran on.
+        "target_name": "zerohop_machine",
+        "sources": ["bench/native/machine.cc"],
+        "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+        "cflags_cc": ["-std=c++20", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
+        "conditions": [["OS=='mac'", { "xcode_settings": { "CLANG_CXX_LANGUAGE_STANDARD": "c++20" } }]]
+      }, {
         # Asks servers for values: see there.
         "target_name": "zerohop_load",
         "type": "executable",

@@ -19,7 +19,7 @@ import {
 import { ensureRivals } from './rivals.mjs';
 
 const PRODUCT = 'build/Release/zerohop.node';
-const TARGETS = ['zerohop', 'zerohop_floor'];
+const TARGETS = ['zerohop', 'zerohop_floor', 'zerohop_machine'];
 
 runMain(() => {
   ensureDependencies();

@@ -14,10 +14,11 @@
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseSuiteArguments } from '../harness/arguments.mjs';
+import type { SuiteArguments } from '../harness/arguments.mjs';
 import { clearProgress, showProgress } from '../harness/progress.mjs';
-import { type Case, makeCase, makeReport, type Unit, writeReport } from '../harness/report.mjs';
+import { type Case, makeCase, type Unit } from '../harness/report.mjs';
 import { medianRatio, summarize } from '../harness/statistics.mjs';
+import { runSuite, type SuiteFigures } from '../harness/suite.mjs';
 import { formatNumber, formatTable } from '../harness/table.mjs';
 import type { CaseFigures, CaseOptions } from './reclaim-case.mjs';
 
@@ -40,33 +41,36 @@ const CASES: readonly CaseSpec[] = [
 /** In the interleaved part: their quotient is a claim. */
 const PAIRED = ['1gb-heap', 'plain-1gb'];
 
-const FULL_SETS = 2 ** 21; // of 4 KiB: 8 GiB
-const QUICK_SETS = 2 ** 17;
+const FULL = { rounds: 3, sets: 2 ** 21 }; // of 4 KiB: 8 GiB
+const QUICK = { rounds: 1, sets: 2 ** 17 };
+type Extent = typeof FULL;
 const program = fileURLToPath(new URL('./reclaim-case.mjs', import.meta.url));
-
-const { quick, json } = parseSuiteArguments();
-const sets = quick ? QUICK_SETS : FULL_SETS;
-const rounds = quick ? 1 : 3;
-const results = runAll();
-print(results);
-if (json !== undefined) writeReport(json, makeReport('reclaim', casesOf(results), ratiosOf(results)));
 
 type Results = Map<string, CaseFigures[]>;
 
-function runAll(): Results {
+await runSuite('reclaim', measure);
+
+async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
+  const extent = quick ? QUICK : FULL;
+  const results = runAll(extent);
+  print(results, extent);
+  return { cases: casesOf(results), ratios: ratiosOf(results) };
+}
+
+function runAll({ rounds, sets }: Extent): Results {
   const results: Results = new Map(CASES.map((spec) => [spec.name, []]));
   for (let round = 0; round < rounds; ++round) {
     for (const spec of CASES) {
       if (round > 0 && !PAIRED.includes(spec.name)) continue;
       showProgress(`reclaim: ${spec.name}, round ${round + 1} of ${rounds}`);
-      results.get(spec.name)?.push(runCase(spec));
+      results.get(spec.name)?.push(runCase(spec, sets));
     }
   }
   clearProgress();
   return results;
 }
 
-function runCase({ name, options, nodeFlags = [] }: CaseSpec): CaseFigures {
+function runCase({ name, options, nodeFlags = [] }: CaseSpec, sets: number): CaseFigures {
   const defaults: CaseOptions = { sets, heapMiB: 0, plain: false, yieldEvery: 0, parkedWorker: false, idle: false };
   const args = ['--expose-gc', ...nodeFlags, program, JSON.stringify({ ...defaults, ...options })];
   const child = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
@@ -109,7 +113,7 @@ function casesOf(results: Results): Case[] {
   );
 }
 
-function print(results: Results): void {
+function print(results: Results, { sets }: Extent): void {
   const median = (name: string, pick: (one: CaseFigures) => number) =>
     summarize((results.get(name) ?? []).map(pick)).median;
   const rows = CASES.map(({ name }) => [

@@ -5,7 +5,7 @@
 // The form is fixed: results of different days are compared by program.
 
 import { writeFileSync } from 'node:fs';
-import { describeCommit, describeMachine, type Machine } from './machine.mjs';
+import { describeCommit, type Machine } from './machine.mjs';
 import type { Summary } from './statistics.mjs';
 
 /** Append only. */
@@ -24,8 +24,8 @@ export interface Report {
   readonly ratios: Readonly<Record<string, number>>;
 }
 
-export function makeReport(suite: string, cases: Case[], ratios: Record<string, number>): Report {
-  return { suite, machine: describeMachine(), commit: describeCommit(), cases, ratios };
+export function makeReport(suite: string, machine: Machine, cases: Case[], ratios: Record<string, number>): Report {
+  return { suite, machine, commit: describeCommit(), cases, ratios };
 }
 
 export function makeCase(name: string, unit: Unit, summary: Summary): Case {

@@ -1,9 +1,10 @@
-// suite.mts — what every suite does around its measuring: options, the JSON file, the end.
+// suite.mts — what every suite does around its measuring: options, what the machine is, the JSON file, the end.
 //
 //   exit code 0   it measured     1   it failed, or an answer was wrong     2   an option nobody knows
 
 import { parseSuiteArguments, type SuiteArguments } from './arguments.mjs';
 import { endChildren } from './cleanup.mjs';
+import { formatMachine, formatSteal, MachineWatch } from './machine.mjs';
 import { clearProgress } from './progress.mjs';
 import { type Case, makeReport, writeReport } from './report.mjs';
 import { WrongAnswer } from './wrong-answer.mjs';
@@ -14,7 +15,7 @@ export interface SuiteFigures {
 }
 
 /**
- * Runs `measure`, which also prints its table, and ends the process.
+ * Says what the machine is, runs `measure`, which also prints its table, and ends the process.
  *
  * @param flags  options of this suite alone, without the dashes
  * @param valued  likewise, those with a value
@@ -28,8 +29,12 @@ export async function runSuite(
   const options = parseSuiteArguments(flags, valued);
   let exitCode = 0;
   try {
+    const watch = new MachineWatch();
+    console.log(formatMachine(watch.describe()));
     const { cases, ratios } = await measure(options);
-    if (options.json !== undefined) writeReport(options.json, makeReport(name, cases, ratios));
+    const machine = watch.describe();
+    console.log(`\n${formatSteal(machine)}`);
+    if (options.json !== undefined) writeReport(options.json, makeReport(name, machine, cases, ratios));
   } catch (error) {
     clearProgress();
     console.error(error instanceof WrongAnswer ? error.message : error);

@@ -18,6 +18,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "arguments.h"
+
 namespace {
 
 constexpr size_t kLineBytes = 64;
@@ -32,24 +34,6 @@ struct Table {
 };
 
 Table table;
-
-napi_value Throw(napi_env env, const char* message) {
-  napi_throw_error(env, nullptr, message);
-  return nullptr;
-}
-
-template <size_t N>
-bool Arguments(napi_env env, napi_callback_info info, napi_value (&args)[N]) {
-  size_t count = N;
-  return napi_get_cb_info(env, info, &count, args, nullptr, nullptr) == napi_ok && count >= N;
-}
-
-bool Number(napi_env env, napi_value value, size_t* out) {
-  int64_t number = 0;
-  if (napi_get_value_int64(env, value, &number) != napi_ok || number < 0) return false;
-  *out = static_cast<size_t>(number);
-  return true;
-}
 
 struct Array {
   napi_typedarray_type type;
