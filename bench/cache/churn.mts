@@ -38,13 +38,19 @@ const FULL = { rounds: 15, gets: 300_000 };
 const QUICK = { rounds: 5, gets: 100_000 };
 type Extent = typeof FULL;
 
-const COMPARISONS: readonly Comparison[] = [{ ratio: 'set-vs-memcpy', ours: 'zerohop/set', rival: 'memcpy/set' }];
+const SET_COMPARISONS: readonly Comparison[] = [{ ratio: 'set-vs-memcpy', ours: 'zerohop/set', rival: 'memcpy/set' }];
 
 const PERCENTILES: readonly [string, number][] = [
   ['p50', 0.5],
   ['p99', 0.99],
   ['p99.9', 0.999],
 ];
+
+const GET_COMPARISONS: readonly Comparison[] = PERCENTILES.map(([label]) => ({
+  ratio: `get-${label}-vs-lru-cache`,
+  ours: `zerohop/get-${label}`,
+  rival: `lru-cache/get-${label}`,
+}));
 
 await runSuite('churn', measure);
 
@@ -56,7 +62,8 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
   clearProgress();
   print(extent, sets, gets);
   const cases = [...casesOf(sets.samples, 'ns'), ...sets.cases, ...casesOf(gets.samples, 'ns'), ...gets.cases];
-  return { cases, ratios: ratiosOf(sets.samples, COMPARISONS) };
+  const ratios = { ...ratiosOf(sets.samples, SET_COMPARISONS), ...ratiosOf(gets.samples, GET_COMPARISONS) };
+  return { cases, ratios };
 }
 
 interface SetFigures {
@@ -195,9 +202,9 @@ function print(extent: Extent, sets: SetFigures, gets: GetFigures): void {
   console.log(`
 Sets of ${DIMENSIONS} float32 (4 KiB) into a full cache of ${MAX_BYTES / 2 ** 20} MiB, ${IDS.toLocaleString('en')} keys, two gets a set; median of ${extent.rounds} rounds; Node ${process.versions.node}
 `);
-  console.log(formatSamples(sets.samples, 'ns', COMPARISONS));
+  console.log(formatSamples(sets.samples, 'ns', SET_COMPARISONS));
   console.log('\nSingle hits in the same mix\n');
-  console.log(formatSamples(gets.samples, 'ns', []));
+  console.log(formatSamples(gets.samples, 'ns', GET_COMPARISONS));
   const more = (100 * (hitRatio - lru)) / lru;
   console.log(`
 hit ratio ${hitRatio.toFixed(4)}; LRU of as many bytes ${lru.toFixed(4)} (${more >= 0 ? '+' : ''}${more.toFixed(2)} %)

@@ -4,10 +4,12 @@
 //                lru-cache under the input's SHA3-256 in hex (node:crypto), likewise awaited
 //   hit-rare     the same, of 8 192, each so rarely that its fingerprint is made anew
 //   text         the result for a text of 100 bytes, of 4 096
-//   many         predictMany of 1 000 texts of which 100 are new; against a bare run of those 100: what is more, by
-//   item callers      32 callers of one new input, each
+//   many         predictMany of 1 000 texts of which 100 are new, by item; against the same items by an lru-cache (the
+//                digests, the gets, one run of what is missing, the sets), and against a bare run of those 100
+//   callers      32 callers of one new input, each
 //
 // Before the clock starts, results are compared with the model's own; and 32 callers must make one run and one store.
+// While it runs, the lru-cache must miss exactly what is new: it is not to lose by its size.
 
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -37,6 +39,7 @@ const COMPARISONS: readonly Comparison[] = [
   { ratio: 'predict-hit-vs-lru-cache', ours: 'zerohop/hit', rival: 'lru-cache/hit' },
   { ratio: 'predict-rare-hit-vs-lru-cache', ours: 'zerohop/hit-rare', rival: 'lru-cache/hit-rare' },
   { ratio: 'predict-text-hit-vs-lru-cache', ours: 'zerohop/text', rival: 'lru-cache/text' },
+  { ratio: 'predict-many-vs-lru-cache', ours: 'zerohop/many', rival: 'lru-cache/many' },
   { ratio: 'predict-many-vs-bare-run', ours: 'zerohop/many', rival: 'bare run/many' },
 ];
 
@@ -64,6 +67,17 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
     lru.set(key, result!);
     return result!;
   };
+  const predictManyWithLru = async (inputs: readonly string[]) => {
+    const keys = inputs.map((input) => hash('sha3-256', input, 'hex'));
+    const results = keys.map((key) => lru.get(key));
+    const missing = [...results.keys()].filter((i) => results[i] === undefined);
+    for (const [at, result] of classify(missing.map((i) => inputs[i]!)).entries()) {
+      lru.set(keys[missing[at]!]!, result);
+      results[missing[at]!] = result;
+    }
+    if (missing.length !== NEW) throw new WrongAnswer(`the lru-cache missed ${missing.length} of ${NEW} new inputs`);
+    return results as Float32Array[];
+  };
   await verify(model, predictWithLru);
   let sink = 0;
   const awaiting = (
@@ -75,13 +89,7 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
       for (let i = 0; i < operations; ++i) sink += (await ask(inputs[(from + i) % inputs.length]!))[0]!;
     });
   const ours = (input: Float32Array | string) => model.predict(input);
-  let made = 0;
-  const fresh = () => `a new prompt ${++made}, `.padEnd(100, 'and so on ');
-  const batchOf = (): string[] => {
-    const at = made % (TEXTS.length - BATCH);
-    return [...TEXTS.slice(at, at + BATCH - NEW), ...Array.from({ length: NEW }, fresh)];
-  };
-  const batches: string[][] = [];
+  const fresh = newTexts('a new prompt');
   const samples = await measureInTurns(
     [
       awaiting('zerohop/hit', HOT_TENSORS, ours),
@@ -90,18 +98,15 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
       awaiting('lru-cache/hit-rare', RARE_TENSORS, predictWithLru),
       awaiting('zerohop/text', TEXTS, ours),
       awaiting('lru-cache/text', TEXTS, predictWithLru),
-      {
-        ...contender('zerohop/many', BATCH, 16 * BATCH, async () => {
-          for (const batch of batches) sink += (await model.predictMany(batch))[BATCH - 1]![0]!;
-        }),
-        prepare: (operations) => batches.splice(0, Infinity, ...Array.from({ length: operations / BATCH }, batchOf)),
-      },
-      {
-        ...contender('bare run/many', BATCH, 16 * BATCH, async () => {
-          for (const batch of batches) sink += (await classify(batch.slice(BATCH - NEW)))[NEW - 1]![0]!;
-        }),
-        prepare: (operations) => batches.splice(0, Infinity, ...Array.from({ length: operations / BATCH }, batchOf)),
-      },
+      manyContender('zerohop/many', async (batch) => {
+        sink += (await model.predictMany(batch))[BATCH - 1]![0]!;
+      }),
+      manyContender('lru-cache/many', async (batch) => {
+        sink += (await predictManyWithLru(batch))[BATCH - 1]![0]!;
+      }),
+      manyContender('bare run/many', async (batch) => {
+        sink += (await classify(batch.slice(BATCH - NEW)))[NEW - 1]![0]!;
+      }),
       contender('zerohop/callers', CALLERS, 512 * CALLERS, async (operations) => {
         for (let i = 0; i < operations; i += CALLERS) {
           const input = fresh();
@@ -150,6 +155,31 @@ function contender(
       count = operations;
     },
     run: () => run(count, from),
+  };
+}
+
+/** Texts that nobody has asked for; each caller of this has the same ones, one after the other. */
+function newTexts(beginning: string): () => string {
+  let made = 0;
+  return () => `${beginning} ${++made}, `.padEnd(100, 'and so on ');
+}
+
+/** Batches whose last 100 texts this contender has not met; all contenders get the same ones. */
+function manyContender(name: string, ask: (batch: readonly string[]) => Promise<void>): Contender {
+  const fresh = newTexts('a prompt of a batch');
+  let at = 0;
+  let batches: string[][] = [];
+  const batchOf = (): string[] => {
+    at = (at + NEW) % (TEXTS.length - BATCH);
+    return [...TEXTS.slice(at, at + BATCH - NEW), ...Array.from({ length: NEW }, fresh)];
+  };
+  return {
+    ...contender(name, BATCH, 16 * BATCH, async () => {
+      for (const batch of batches) await ask(batch);
+    }),
+    prepare(operations) {
+      batches = Array.from({ length: operations / BATCH }, batchOf);
+    },
   };
 }
 
