@@ -162,6 +162,14 @@ export const suites: readonly Suite[] = [
     rivals: ['hnswlib-node'],
   },
   {
+    name: 'micro',
+    about: 'every public operation of keyspaces, fingerprints, models, tables and weights, in one table under a minute',
+    module: 'micro/micro.mjs',
+    pinned: true,
+    nodeFlags: ['--expose-gc'],
+    wants: [],
+  },
+  {
     name: 'instructions',
     about: 'machine instructions of a get, a set and a key of a batch, against the committed baseline',
     module: 'cache/instructions.mjs',
