@@ -373,7 +373,7 @@ std::optional<uint64_t> Evictor::CopyForward(const Entry& entry, uint64_t at, ui
     std::memcpy(arena + room->entry_at + kRest, arena + at + kRest, size_t{words} * 8 - sizeof(uint64_t));
   }
   std::memcpy(arena + room->layout.key_at, arena + entry.layout.key_at, entry.header.key_bytes);
-  CopyFetching(arena + room->layout.value_at, arena + entry.layout.value_at, header.value_bytes, arena + next_at);
+  CopyFetchingBoth(arena + room->layout.value_at, arena + entry.layout.value_at, header.value_bytes, arena + next_at);
   Segment& to = parts_.arena.segment(room->segment);
   to.live_entries.fetch_add(1, std::memory_order_relaxed);
   // Only a slot that still points at the old place is repointed: a newer value of the key must not be undone.  The copy

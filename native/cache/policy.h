@@ -73,6 +73,8 @@ class Policy {
   // Whether the tracker follows this key.  If so, the caller reports each Arrive, and each Touch that changed
   // something, through Observe.
   bool Follows(uint64_t hash) const { return options_.kind == Kind::kLearned && tracker_.Follows(hash); }
+  // Fetches the memory that Observe will change.
+  void PrefetchObserve(uint64_t hash) const { tracker_.Prefetch(hash); }
   void Observe(uint64_t hash, AccessState now_has, uint32_t at) {
     tracker_.Seen(hash, now_has.entry_class(), at, model_);
   }

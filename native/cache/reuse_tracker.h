@@ -30,6 +30,9 @@ class ReuseTracker {
 
   bool Follows(uint64_t hash) const { return SampleOf(TagOf(hash)) <= threshold_.load(std::memory_order_relaxed); }
 
+  // Fetches the line that Seen will change.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[BucketOf(hash)], 1); }
+
   // A followed key was seen: its interval ends, and the next one begins, with this class.
   void Seen(uint64_t hash, uint32_t entry_class, uint32_t now, ReuseModel& model) {
     Bucket& bucket = buckets_[BucketOf(hash)];

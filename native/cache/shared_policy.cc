@@ -18,6 +18,8 @@ void SharedPolicy::Drain(Session& session, Fill fill) noexcept {
     buffer.drain_at = buffer.requests + AccessBuffer::kAccesses;
     return;
   }
+  // Each of them has a line of its own in the tracker.
+  for (uint32_t i = 0; i < buffer.count; ++i) policy_.PrefetchObserve(buffer.accesses[i].hash);
   for (uint32_t i = 0; i < buffer.count; ++i) {
     policy_.Observe(buffer.accesses[i].hash, buffer.accesses[i].access_state, buffer.accesses[i].at);
   }
