@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { RECORDED, rangesTable } from '../../bench/harness/ranges.mjs';
+import type { Report } from '../../bench/harness/report.mjs';
 import { allCommands } from '../../dist/cli/commands.js';
 import { glibc } from '../fixtures/child.js';
 
@@ -159,6 +161,18 @@ describe('a promise of SECURITY.md', () => {
 
 describe('the figures of the README', () => {
   const text = read('README.md');
+
+  test('give the range of the recorded runs, by kind of machine', () => {
+    const reports = RECORDED.map((file) => JSON.parse(read(`bench/results/${file}`)) as Report);
+    const drawn = /<!-- ranges: begin -->\n(.*)\n<!-- ranges: end -->/s.exec(text)?.[1]?.split('\n');
+    expect(drawn).toEqual(rangesTable(reports));
+  });
+
+  test('were recorded on the machines that it names', () => {
+    const kinds = new Set(RECORDED.map((file) => (JSON.parse(read(`bench/results/${file}`)) as Report).machine.cpu));
+    const named = /recorded on shared cores of an ([^.]+)\./.exec(text)?.[1]?.split(' and of an ');
+    expect(named?.sort()).toEqual([...kinds].sort());
+  });
 
   test('are those of the raw file of the picture', () => {
     const { cases } = JSON.parse(read('bench/results/2026-11-21-engine-start-node20.json')) as {
