@@ -18,24 +18,10 @@ export interface NativeInference {
     slab: Uint8Array | undefined,
     digest: Uint8Array,
   ): ArrayBufferLike | number;
-  findTexts(
+  findDigests(
     handle: number,
-    state: Uint8Array,
-    texts: string,
-    ends: Int32Array,
-    unused: undefined,
     digests: Uint8Array,
-    slab: Uint8Array | undefined,
-    locations: Int32Array,
-    buffers: ArrayBufferLike[],
-  ): number;
-  findManyData(
-    handle: number,
-    state: Uint8Array,
-    heads: readonly Uint8Array[] | Uint8Array,
-    data: readonly Uint8Array[],
-    nans: number,
-    digests: Uint8Array,
+    count: number,
     slab: Uint8Array | undefined,
     locations: Int32Array,
     buffers: ArrayBufferLike[],
@@ -46,6 +32,5 @@ export interface NativeInference {
 export const INFERENCE_FUNCTIONS = {
   findText: true,
   findData: true,
-  findTexts: true,
-  findManyData: true,
+  findDigests: true,
 } satisfies Record<keyof NativeInference, true>;

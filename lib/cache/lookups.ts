@@ -39,8 +39,7 @@ export interface Seeker {
 export interface BatchSeeker {
   readonly count: number;
   keyAt(i: number): Uint8Array;
-  /** False: no key was looked up. */
-  findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): boolean;
+  findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): void;
   /** Called for each hit that was looked up once more, with its entry's cost. */
   foundAgain(costMs: number): void;
 }
@@ -231,19 +230,19 @@ export abstract class Lookups<In, Out, Own> {
     return found === MISS ? undefined : this.#copied(find, seeker.key.slice(), found);
   }
 
-  /** The same for many keys; undefined if one call could not find them. @internal */
-  seekMany(seeker: BatchSeeker): (Out | undefined)[] | undefined {
+  /** The same for many keys. @internal */
+  seekMany(seeker: BatchSeeker): (Out | undefined)[] {
     const slab = this.#slab;
     const locations = takeLocations(seeker.count * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
-    const found = seeker.findMany(this.#handle, slab, locations, buffers);
+    seeker.findMany(this.#handle, slab, locations, buffers);
     const keyAt = (i: number) => seeker.keyAt(i);
     const again = (i: number) => {
       const value = this.#lookUp(keyAt(i));
       if (value !== undefined) seeker.foundAgain(this.costOf(keyAt(i)));
       return value;
     };
-    const values = found ? this.#valuesAt(locations, buffers, slab, seeker.count, keyAt, again) : undefined;
+    const values = this.#valuesAt(locations, buffers, slab, seeker.count, keyAt, again);
     giveLocations(locations);
     return values;
   }

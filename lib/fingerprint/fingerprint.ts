@@ -55,8 +55,11 @@ const VERSION = 'zerohop fingerprint 1';
 const PIPELINE_VERSION = 'zerohop pipeline 1';
 const NO_BYTES = new Uint8Array(0);
 
-/** A batch: only texts, or values of several kinds. @internal */
-export type Batch = { readonly texts: readonly string[] } | { readonly values: readonly Value[] };
+/** A batch: only texts, only typed arrays and DataViews, or values of several kinds. @internal */
+export type Batch =
+  | { readonly texts: readonly string[] }
+  | { readonly views: readonly ArrayBufferView[] }
+  | { readonly values: readonly Value[] };
 
 /**
  * A fingerprinter for other rooms. Preparing an input may run the caller's code; hashing it runs none.
@@ -189,8 +192,7 @@ export function createFingerprinting<State extends HashState>(
 
     many(inputs: readonly unknown[]): Fingerprints {
       const batch = this.batchOf(inputs);
-      const { length } = 'texts' in batch ? batch.texts : batch.values;
-      const out = new Uint8Array(new ArrayBuffer(length * DIGEST_BYTES));
+      const out = new Uint8Array(new ArrayBuffer(lengthOf(batch) * DIGEST_BYTES));
       this.hashBatch(batch, out);
       return new Fingerprints(out);
     }
@@ -199,31 +201,41 @@ export function createFingerprinting<State extends HashState>(
       if (!Array.isArray(inputs)) throw typeError('inputs', 'an array', inputs);
       const { length } = inputs;
       const texts: string[] = [];
+      const views: ArrayBufferView[] = [];
       for (let i = 0; i < length; ++i) {
         const input = inputAt(inputs, i);
-        if (typeof input !== 'string') return { values: this.#valuesOf(inputs, length, texts, input) };
-        texts.push(this.#rules.text(input));
+        if (typeof input === 'string' && i === texts.length) texts.push(this.#rules.text(input));
+        else if (i === views.length && ArrayBuffer.isView(input)) views.push(input);
+        else return { values: this.#valuesOf(inputs, length, texts.length > 0 ? texts : views, input) };
       }
-      return { texts };
+      return views.length > 0 ? { views } : { texts };
     }
 
-    /** Prepares a batch from its first input on that is not a text. */
-    #valuesOf(inputs: readonly unknown[], length: number, texts: readonly string[], first: unknown): Value[] {
-      const valueAt = (input: unknown, i: number) => this.#rules.valueOf(input, () => `inputs[${i}]`);
-      const values = texts.map(valueAt);
-      values.push(valueAt(first, values.length));
-      for (let i = values.length; i < length; ++i) values.push(valueAt(inputAt(inputs, i), i));
+    /** Prepares a batch from its first inputs, which were read, and the one behind them, which is of another kind. */
+    #valuesOf(inputs: readonly unknown[], length: number, read: readonly unknown[], another: unknown): Value[] {
+      const values = read.map((input, i) => this.#valueAt(input, i));
+      values.push(this.#valueAt(another, values.length));
+      for (let i = values.length; i < length; ++i) values.push(this.#valueAt(inputAt(inputs, i), i));
       return values;
     }
 
+    #valueAt(input: unknown, i: number): Value {
+      return this.#rules.valueOf(input, () => `inputs[${i}]`);
+    }
+
     hashBatch(batch: Batch, out: Uint8Array): void {
-      if ('values' in batch) {
-        this.#hashValues(batch.values, out);
-        return;
-      }
-      const malformed = hasher.texts(this.#state, batch.texts, out);
-      if (malformed >= 0)
-        throw typeError(`inputs[${malformed}]`, 'text without lone surrogates', batch.texts[malformed]);
+      if ('values' in batch) this.#hashValues(batch.values, out);
+      else if ('texts' in batch) this.#hashTexts(batch.texts, out);
+      else if (!hasher.views(this.#state, batch.views, out))
+        this.#hashValues(
+          batch.views.map((view, i) => this.#valueAt(view, i)),
+          out,
+        );
+    }
+
+    #hashTexts(texts: readonly string[], out: Uint8Array): void {
+      const malformed = hasher.texts(this.#state, texts, out);
+      if (malformed >= 0) throw typeError(`inputs[${malformed}]`, 'text without lone surrogates', texts[malformed]);
     }
 
     #hashValues(values: readonly Value[], out: Uint8Array): void {
@@ -304,6 +316,11 @@ interface Part {
 function modelOf(model: unknown, path: string, rules: Rules): Uint8Array {
   if (model === undefined) throw typeError(path, "the model's name and version", model);
   return rules.bytesOf(model, () => path);
+}
+
+function lengthOf(batch: Batch): number {
+  if ('values' in batch) return batch.values.length;
+  return 'texts' in batch ? batch.texts.length : batch.views.length;
 }
 
 /** Refuses holes. If an array has nothing but its length, the first hole is the mistake. */

@@ -23,4 +23,9 @@ export interface Hasher<State extends HashState = HashState> {
     nans: Nans,
     out: Uint8Array,
   ): void;
+  /**
+   * The same for many typed arrays, which are tensors of one dimension, or bytes. False: nothing was hashed, because one
+   * of them is empty, or of a kind that this hasher does not know. Runs no code of the caller's.
+   */
+  views(state: State, views: readonly ArrayBufferView[], out: Uint8Array): boolean;
 }

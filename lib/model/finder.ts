@@ -13,33 +13,25 @@ import {
   type Value,
 } from '../fingerprint/fingerprint.js';
 import type { Hasher } from '../fingerprint/hasher.js';
-import { nativeHasher } from '../fingerprint/native-hasher.js';
+import { nativeHasher, rememberingHasher } from '../fingerprint/native-hasher.js';
 import { isSampled } from './traffic.js';
 
 const DIGEST_BYTES = 32;
 
-/** Longer batches of text are hashed in parts. */
-const UNITS_MAX = 2 ** 24;
-
-/** A lookup under way: in which keyspace, with which buffers, and what it found. */
+/** A lookup of one input under way: in which keyspace, and what it found. */
 class Search {
   /** The keyspace. Undefined while nothing is looked up; a closed one's throws. */
   handle: number | undefined;
   slab: Uint8Array | undefined;
   found: ArrayBufferLike | number = MISS;
-  /** For a batch: how many inputs, where their results lie, and whether one call found all of them. */
-  count = -1;
-  locations: Int32Array | undefined;
-  buffers: ArrayBufferLike[] = [];
-  located = false;
   /** The state after the start that all inputs share. Parts of inputs that are hashed alone begin with another one. */
   state: Uint8Array | undefined;
 }
 
 function findingHasher(search: Search): Hasher<Uint8Array> {
-  const place = (state: Uint8Array) =>
-    search.locations === undefined && state === search.state ? search.handle : undefined;
+  const place = (state: Uint8Array) => (state === search.state ? search.handle : undefined);
   return {
+    ...rememberingHasher,
     start: (blocks) => (search.state = nativeHasher.start(blocks)), // the last call is for the inputs' own state
     text(state, kind, text, out) {
       const handle = place(state);
@@ -53,30 +45,6 @@ function findingHasher(search: Search): Hasher<Uint8Array> {
       const handle = place(state);
       if (handle === undefined) nativeHasher.data(state, head, data, nans, out);
       else search.found = native.findData(handle, state, head, data, nans, search.slab, out);
-    },
-    texts(state, texts, out) {
-      const ends = new Int32Array(texts.length);
-      let units = 0;
-      for (let i = 0; i < texts.length; ++i) {
-        units += texts[i]!.length;
-        ends[i] = units;
-      }
-      const { handle, slab, locations, buffers } = search;
-      if (handle === undefined || locations === undefined || units > UNITS_MAX)
-        return nativeHasher.texts(state, texts, out);
-      const hits = native.findTexts(handle, state, texts.join(''), ends, undefined, out, slab, locations, buffers);
-      search.located = hits >= 0;
-      return search.located ? -1 : -1 - hits;
-    },
-    manyData(state, heads, data, nans, out) {
-      const { handle, slab, locations, buffers } = search;
-      // If the batch has inputs of several kinds, each is hashed alone, and then all are looked up together.
-      if (handle === undefined || locations === undefined || data.length !== search.count) {
-        nativeHasher.manyData(state, heads, data, nans, out);
-        return;
-      }
-      native.findManyData(handle, state, heads, data, nans, out, slab, locations, buffers);
-      search.located = true;
     },
   };
 }
@@ -151,20 +119,13 @@ export class Finder<In, Out> {
 
   /** What is stored for each of the inputs, and their fingerprints. */
   findMany(inputs: readonly unknown[]): { results: (Out | undefined)[]; keys: ManyInputs } {
-    const keys = new ManyInputs(this.#namer, this.#search, this.#namer.batchOf(inputs), inputs.length);
-    const results = this.#answers.seekMany(keys);
-    if (results !== undefined) return { results, keys };
-    const found = this.#answers.getMany(Array.from(inputs, (_, i) => keys.keyAt(i)));
-    for (const [i, result] of found.entries())
-      if (result !== undefined) keys.costs.add(this.#answers.costOf(keys.keyAt(i)));
-    return { results: found, keys };
+    const keys = this.nameMany(inputs);
+    return { results: this.#answers.seekMany(keys), keys };
   }
 
   /** The fingerprints of the inputs, without a lookup. */
   nameMany(inputs: readonly unknown[]): ManyInputs {
-    const keys = new ManyInputs(this.#namer, this.#search, this.#namer.batchOf(inputs), inputs.length);
-    keys.name();
-    return keys;
+    return new ManyInputs(this.#namer, this.#namer.batchOf(inputs), inputs.length);
   }
 }
 
@@ -216,12 +177,12 @@ export class ManyInputs implements BatchSeeker {
   readonly costs = new Costs();
 
   constructor(
-    readonly namer: Preparation,
-    readonly search: Search,
-    readonly batch: Batch,
+    namer: Preparation,
+    batch: Batch,
     readonly count: number,
   ) {
     this.#keys = new Uint8Array(new ArrayBuffer(count * DIGEST_BYTES));
+    namer.hashBatch(batch, this.#keys);
   }
 
   keyAt(i: number): Fingerprint {
@@ -235,31 +196,10 @@ export class ManyInputs implements BatchSeeker {
     return places;
   }
 
-  name(): void {
-    this.namer.hashBatch(this.batch, this.#keys);
-  }
-
-  findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): boolean {
-    const { search } = this;
-    search.handle = handle;
-    search.slab = slab;
-    search.count = this.count;
-    search.locations = locations;
-    search.buffers = buffers;
-    search.located = false;
-    try {
-      this.name();
-    } finally {
-      search.handle = undefined;
-      search.locations = undefined;
-      search.buffers = [];
-      search.slab = undefined;
-    }
-    if (search.located) {
-      this.costs.sumMs = wideRegisters[COST]!;
-      this.costs.known = wideRegisters[COSTED]!;
-    }
-    return search.located;
+  findMany(handle: number, slab: Uint8Array | undefined, locations: Int32Array, buffers: ArrayBufferLike[]): void {
+    native.findDigests(handle, this.#keys, this.count, slab, locations, buffers);
+    this.costs.sumMs = wideRegisters[COST]!;
+    this.costs.known = wideRegisters[COSTED]!;
   }
 
   foundAgain(costMs: number): void {

@@ -1,7 +1,11 @@
 #include "binding/hash_input.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "binding/errors.h"
 
@@ -12,6 +16,42 @@ bool NoString(napi_env env, const char* what) {
   ThrowType(env, std::string(what) + ": expected a string");
   return false;
 }
+
+// Writes the message of a text to memory with room for it (kMessageExtra).  False: a lone surrogate.
+bool MakeMessage(std::byte kind, std::u16string_view text, std::byte* to, HashInput* input) {
+  std::byte* const utf8 = to + kFrameHeadMax;
+  const size_t bytes = EncodeUtf8(text.data(), text.size(), reinterpret_cast<char*>(utf8));
+  if (bytes == kMalformed) return false;
+  std::byte head[kFrameHeadMax];
+  const size_t head_bytes = FrameHead(kind, bytes, head);
+  std::byte* const message = utf8 - head_bytes;
+  std::memcpy(message, head, head_bytes);
+  *input = {{}, {message, PadMessage(message, head_bytes + bytes)}, Nans::kNone, true};
+  return true;
+}
+
+// What a typed array is a tensor of, by napi_typedarray_type.  Arrays of bytes are no tensors.
+struct ElementType {
+  std::string_view name;
+  size_t bytes;
+  Nans nans = Nans::kNone;
+};
+constexpr ElementType kElementTypes[] = {
+    {"int8", 1},
+    {"", 1},
+    {"", 1},
+    {"int16", 2},
+    {"uint16", 2},
+    {"int32", 4},
+    {"uint32", 4},
+    {"float32", 4, Nans::kFloat32},
+    {"float64", 8, Nans::kFloat64},
+    {"int64", 8},
+    {"uint64", 8},
+};
+static_assert(napi_int8_array == 0 && napi_uint8_array == 1 && napi_uint8_clamped_array == 2 && napi_int16_array == 3 &&
+              napi_uint16_array == 4 && napi_int32_array == 5 && napi_uint32_array == 6 && napi_float32_array == 7 &&
+              napi_float64_array == 8 && napi_bigint64_array == 9 && napi_biguint64_array == 10);
 
 }  // namespace
 
@@ -52,68 +92,50 @@ bool TextInput::Read(napi_env env, napi_value kind, napi_value text) {
     from = long_units_.get();
     if (napi_get_value_string_utf16(env, text, from, units + 1, &units) != napi_ok) return NoString(env, "text");
   }
-  char* to = bytes_;
+  std::byte* to = message_;
   if (units > kInlineUnits) {
-    long_bytes_.reset(new char[units * kUtf8BytesPerUnit + 4]);
-    to = long_bytes_.get();
+    long_message_.reset(new std::byte[units * kUtf8BytesPerUnit + kMessageExtra]);
+    to = long_message_.get();
   }
-  const size_t bytes = EncodeUtf8(from, units, to);
-  if (bytes == kMalformed) return false;
-  data_ = {reinterpret_cast<const std::byte*>(to), bytes};
-  head_bytes_ = FrameHead(static_cast<std::byte>(letter), bytes, head_);
-  return true;
+  return MakeMessage(static_cast<std::byte>(letter), {from, units}, to, &input_);
 }
 
-bool DataInput::Read(napi_env env, Bytes head, napi_value data, Nans nans) {
-  head_ = head;
-  if (!ReadView(env, data, "data", &data_)) return false;
-  if (!HasOtherNans(nans, data_)) return true;
-  copy_.assign(data_.begin(), data_.end());
-  UnifyNans(nans, copy_);
-  data_ = copy_;
-  return true;
-}
-
-bool DataInput::Read(napi_env env, napi_value head, napi_value data, Nans nans) {
-  Bytes bytes;
-  return ReadView(env, head, "head", &bytes) && Read(env, bytes, data, nans);
-}
-
-bool TextInputs::Read(napi_env env, napi_value texts, napi_value ends_value) {
-  size_t count = 0, units = 0;
+bool TextInputs::Read(napi_env env, napi_value texts, napi_value ends_value, napi_value count_value) {
+  size_t length = 0, units = 0;
+  uint32_t count = 0;
   napi_typedarray_type type;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, ends_value, &type, &count, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_int32_array) {
-    ThrowType(env, "ends: expected an Int32Array");
+  if (napi_get_typedarray_info(env, ends_value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array || napi_get_value_uint32(env, count_value, &count) != napi_ok || count > length) {
+    ThrowType(env, "ends: expected an Int32Array, and how many of it count");
     return false;
   }
   const std::span<const int32_t> ends(static_cast<const int32_t*>(data), count);
   if (napi_get_value_string_utf16(env, texts, nullptr, 0, &units) != napi_ok) return NoString(env, "texts");
-  units_.reset(new char16_t[units + 1]);
-  napi_get_value_string_utf16(env, texts, units_.get(), units + 1, &units);
-  bytes_.reset(new char[units * kUtf8BytesPerUnit + 4]);
-  heads_.reset(new std::byte[count * kFrameHeadMax]);
+  char16_t* const from = memory_.Units(units + 1);
+  napi_get_value_string_utf16(env, texts, from, units + 1, &units);
+  std::byte* to = memory_.Messages(units * kUtf8BytesPerUnit + count * kMessageExtra);
   inputs_.resize(count);
-  size_t at = 0, written = 0;
+  size_t at = 0;
   for (size_t i = 0; i < count; ++i) {
     const auto end = static_cast<size_t>(ends[i]);
     if (ends[i] < 0 || end < at || end > units) {
       ThrowRange(env, "ends: expected places in the string, in order");
       return false;
     }
-    char* const to = bytes_.get() + written;
-    const size_t bytes = EncodeUtf8(units_.get() + at, end - at, to);
-    if (bytes == kMalformed) {
+    if (!MakeMessage(std::byte{'s'}, {from + at, end - at}, to, &inputs_[i])) {
       malformed_ = static_cast<int32_t>(i);
       return true;
     }
-    std::byte* const head = heads_.get() + i * kFrameHeadMax;
-    inputs_[i] = {{head, FrameHead(std::byte{'s'}, bytes, head)}, {reinterpret_cast<const std::byte*>(to), bytes}};
-    written += bytes;
+    to = const_cast<std::byte*>(inputs_[i].data.data() + inputs_[i].data.size());
     at = end;
   }
   return true;
+}
+
+bool ReadData(napi_env env, napi_value head, napi_value data, Nans nans, HashInput* input) {
+  input->nans = nans;
+  return ReadView(env, head, "head", &input->head) && ReadView(env, data, "data", &input->data);
 }
 
 bool DataInputs::Read(napi_env env, napi_value heads, napi_value data, napi_value nans_value) {
@@ -130,19 +152,69 @@ bool DataInputs::Read(napi_env env, napi_value heads, napi_value data, napi_valu
     return false;
   }
   // The array is ours, so reading it runs no JavaScript, and what was read before stays valid.
-  data_.resize(count);
   inputs_.resize(count);
   for (uint32_t i = 0; i < count; ++i) {
     const HandleScope scope(env);
     napi_value each = nullptr, own = nullptr;
     if (napi_get_element(env, data, i, &each) != napi_ok) return false;
-    const bool read = one_head
-                          ? data_[i].Read(env, head, each, nans)
-                          : napi_get_element(env, heads, i, &own) == napi_ok && data_[i].Read(env, own, each, nans);
+    inputs_[i].head = head;
+    inputs_[i].nans = nans;
+    const bool read =
+        one_head ? ReadView(env, each, "data", &inputs_[i].data)
+                 : napi_get_element(env, heads, i, &own) == napi_ok && ReadData(env, own, each, nans, &inputs_[i]);
     if (!read) return false;
-    inputs_[i] = data_[i].input();
   }
   return true;
+}
+
+bool ViewInputs::Read(napi_env env, napi_value views) {
+  constexpr uint32_t kScope = 64;  // views whose handles live together
+  uint32_t count = 0;
+  if (napi_get_array_length(env, views, &count) != napi_ok) {
+    ThrowType(env, "views: expected an array");
+    return false;
+  }
+  inputs_.resize(count);
+  std::optional<HandleScope> scope;
+  napi_typedarray_type last_type = napi_int8_array;
+  size_t last_length = 0;  // none
+  Bytes head;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (i % kScope == 0) scope.emplace(env);
+    napi_value each = nullptr;
+    auto type = static_cast<napi_typedarray_type>(-1);  // stays if Node-API has no name for it
+    size_t length = 0;
+    void* data = nullptr;
+    if (napi_get_element(env, views, i, &each) != napi_ok ||
+        napi_get_typedarray_info(env, each, &type, &length, &data, nullptr, nullptr) != napi_ok || length == 0) {
+      return false;
+    }
+    if (type != last_type || length != last_length) {
+      head = HeadOf(type, length);
+      if (head.empty()) return false;
+      last_type = type;
+      last_length = length;
+    }
+    const ElementType& element = kElementTypes[type];
+    inputs_[i] = {head, {static_cast<const std::byte*>(data), length * element.bytes}, element.nans};
+  }
+  return true;
+}
+
+// As lib/fingerprint/tensors.ts makes heads.
+Bytes ViewInputs::HeadOf(napi_typedarray_type type, size_t length) {
+  if (static_cast<size_t>(type) >= std::size(kElementTypes)) return {};
+  const ElementType& element = kElementTypes[type];
+  std::byte* const head = heads_.emplace_back().data();
+  std::byte* to = head;
+  if (element.name.empty()) return {head, FrameHead(std::byte{'b'}, length, head)};
+  *to++ = std::byte{'T'};
+  to += LeftEncode(element.name.size() * 8, to);
+  to = std::copy_n(reinterpret_cast<const std::byte*>(element.name.data()), element.name.size(), to);
+  to += LeftEncode(1, to);  // dimension
+  to += LeftEncode(length, to);
+  to += LeftEncode(length * element.bytes * 8, to);
+  return {head, to};
 }
 
 }  // namespace zerohop::binding

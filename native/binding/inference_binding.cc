@@ -25,22 +25,6 @@ napi_value FindInput(napi_env env, const Call& call, const KeccakState& state, c
   return AnswerOf(env, call, found);
 }
 
-napi_value FindInputs(napi_env env, const Call& call, const KeccakState& state, std::span<const HashInput> inputs,
-                      const Arguments<9>& args) {
-  std::byte* const keys = ReadDigests(env, args[5], inputs.size());
-  if (keys == nullptr) return nullptr;
-  call.isolate->known_inputs().DigestMany(state, inputs, keys);
-  const auto keys_from = [keys](size_t first, std::span<Bytes> some) {
-    for (size_t i = 0; i < some.size(); ++i) some[i] = Bytes(keys + (first + i) * kDigestBytes, kDigestBytes);
-  };
-  Costs costs;
-  napi_value hits = Lookup(env, call, args[6]).All(inputs.size(), keys_from, args[7], args[8], &costs);
-  double* const wide = call.isolate->wide_registers();
-  wide[Isolate::kCost] = costs.sum_ms;
-  wide[Isolate::kCosted] = costs.known;
-  return hits;
-}
-
 // findText(handle, state, kind, text, slab, digest): as `find`, with the digest of the input for a key.  Writes the
 // digest to `digest`, and to the wide registers the time that the entry has left and what it cost.  Undefined: the text
 // has a lone surrogate.
@@ -59,43 +43,38 @@ napi_value FindData(napi_env env, napi_callback_info info) {
   const Call call(env, args);
   KeccakState state;
   Nans nans;
-  DataInput data;
+  HashInput input;
   if (!call || !ReadState(env, args[1], &state) || !ReadNans(env, args[4], &nans) ||
-      !data.Read(env, args[2], args[3], nans)) {
+      !ReadData(env, args[2], args[3], nans, &input)) {
     return nullptr;
   }
-  return FindInput(env, call, state, data.input(), args[5], args[6]);
+  return FindInput(env, call, state, input, args[5], args[6]);
 }
 
-// findTexts(handle, state, texts, ends, undefined, digests, slab, locations, buffers): as `findMany`, for many texts.
-// Writes what the hits cost to the wide registers: the sum, and of how many it is known.
-// If a text has a lone surrogate, returns -1 - the place of the first such text.
-napi_value FindTexts(napi_env env, napi_callback_info info) {
-  // The fifth argument is not used, so that the other arguments have the same places as those of findManyData.
-  const Arguments<9> args(env, info);
+// findDigests(handle, digests, count, slab, locations, buffers): as `findMany`, for keys that are digests, back to
+// back. Writes what the hits cost to the wide registers: the sum, and of how many it is known.
+napi_value FindDigests(napi_env env, napi_callback_info info) {
+  const Arguments<6> args(env, info);
   const Call call(env, args);
-  KeccakState state;
-  TextInputs texts;
-  if (!call || !ReadState(env, args[1], &state) || !texts.Read(env, args[2], args[3])) return nullptr;
-  if (texts.malformed() >= 0) return Int(env, -1 - texts.malformed());
-  return FindInputs(env, call, state, texts.inputs(), args);
-}
-
-// findManyData(handle, state, heads, data, nans, digests, slab, locations, buffers): the same for many data.
-napi_value FindManyData(napi_env env, napi_callback_info info) {
-  const Arguments<9> args(env, info);
-  const Call call(env, args);
-  KeccakState state;
-  DataInputs data;
-  if (!call || !ReadState(env, args[1], &state) || !data.Read(env, args[2], args[3], args[4])) return nullptr;
-  return FindInputs(env, call, state, data.inputs(), args);
+  uint32_t count = 0;
+  if (!call || napi_get_value_uint32(env, args[2], &count) != napi_ok) return nullptr;
+  const std::byte* const digests = ReadDigests(env, args[1], count);
+  if (digests == nullptr) return nullptr;
+  const auto keys_from = [digests](size_t first, std::span<Bytes> some) {
+    for (size_t i = 0; i < some.size(); ++i) some[i] = Bytes(digests + (first + i) * kDigestBytes, kDigestBytes);
+  };
+  Costs costs;
+  napi_value hits = Lookup(env, call, args[3]).All(count, keys_from, args[4], args[5], &costs);
+  double* const wide = call.isolate->wide_registers();
+  wide[Isolate::kCost] = costs.sum_ms;
+  wide[Isolate::kCosted] = costs.known;
+  return hits;
 }
 
 constexpr Function kInferenceFunctions[] = {
     {"findText", Guarded<FindText>},
     {"findData", Guarded<FindData>},
-    {"findTexts", Guarded<FindTexts>},
-    {"findManyData", Guarded<FindManyData>},
+    {"findDigests", Guarded<FindDigests>},
 };
 
 }  // namespace

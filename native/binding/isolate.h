@@ -23,6 +23,7 @@
 #include "binding/keys.h"
 #include "binding/membership.h"
 #include "binding/napi_setup.h"
+#include "binding/text_memory.h"
 #include "cache/cache.h"
 #include "fingerprint/known_inputs.h"
 
@@ -97,6 +98,7 @@ class Isolate {
 
   // Shared by all models of the environment.
   KnownInputs& known_inputs() { return known_inputs_; }
+  TextMemory& text_memory() { return text_memory_; }
 
   // Takes a place for counting a keyspace's near hits, in memory shared with JavaScript; none if all are taken.
   std::optional<uint32_t> TakeNearNumber();
@@ -168,6 +170,7 @@ class Isolate {
 
   Collector collector_{*this};
   KnownInputs known_inputs_;
+  TextMemory text_memory_;
 
   uint64_t heap_used_bytes_ = 0;
 };

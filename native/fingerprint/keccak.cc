@@ -18,20 +18,41 @@ namespace {
 #define PERMUTE PermutePlain
 #include "fingerprint/keccak_rounds.inc"
 
-// Whether `permute` gives the same result for `width` different states as plain code gives for each.
-[[maybe_unused]] bool Agrees(void (*permute)(uint64_t*), uint32_t width) {
+uint64_t SampleWord(size_t i) { return (i + 1) * 0x9e3779b97f4a7c15u; }
+
+// Whether a way gives the same result as plain code.
+[[maybe_unused]] bool Agrees(void (*permute)(uint64_t*)) {
+  KeccakState state, wanted;
+  for (size_t lane = 0; lane < kKeccakLanes; ++lane) state[lane] = wanted[lane] = SampleWord(lane);
+  PermutePlain(wanted.data());
+  permute(state.data());
+  return state == wanted;
+}
+
+// The same for different states and blocks.  Every other state begins anew.
+[[maybe_unused]] bool Agrees(const ManyKeccak& way) {
+  constexpr uint32_t kFresh = 0x55;
   alignas(64) uint64_t lanes[kKeccakLanes * kKeccakWidthMax];
-  KeccakState wanted[kKeccakWidthMax];
-  for (uint32_t state = 0; state < width; ++state) {
+  uint64_t words[kKeccakWidthMax][kRateLanes];
+  const std::byte* blocks[kKeccakWidthMax];
+  KeccakState start, wanted[kKeccakWidthMax];
+  for (size_t lane = 0; lane < kKeccakLanes; ++lane) start[lane] = ~SampleWord(lane);
+  for (uint32_t state = 0; state < way.width; ++state) {
+    const bool fresh = (kFresh >> state & 1) != 0;
+    blocks[state] = reinterpret_cast<const std::byte*>(words[state]);
     for (size_t lane = 0; lane < kKeccakLanes; ++lane) {
-      wanted[state][lane] = lanes[lane * width + state] = (lane * kKeccakWidthMax + state + 1) * 0x9e3779b97f4a7c15u;
+      const uint64_t before = SampleWord(lane * kKeccakWidthMax + state);
+      const uint64_t word = before ^ (before >> 7);
+      lanes[lane * way.width + state] = before;
+      wanted[state][lane] = (fresh ? start[lane] : before) ^ (lane < kRateLanes ? word : 0);
+      if (lane < kRateLanes) words[state][lane] = word;
     }
     PermutePlain(wanted[state].data());
   }
-  permute(lanes);
-  for (uint32_t state = 0; state < width; ++state) {
+  way.absorb(lanes, start.data(), kFresh & ((1u << way.width) - 1), blocks);
+  for (uint32_t state = 0; state < way.width; ++state) {
     for (size_t lane = 0; lane < kKeccakLanes; ++lane) {
-      if (lanes[lane * width + state] != wanted[state][lane]) return false;
+      if (lanes[lane * way.width + state] != wanted[state][lane]) return false;
     }
   }
   return true;
@@ -43,18 +64,18 @@ KeccakWays FindWays() {
   [[maybe_unused]] size_t many = 0;
   ways.one[one++] = PermutePlain;
 #if defined(ZEROHOP_KECCAK_X86)
-  static constexpr ManyKeccak kAvx2{"avx2", 4, PermuteKeccakAvx2};
-  static constexpr ManyKeccak kAvx512{"avx512", 8, PermuteKeccakAvx512};
+  static constexpr ManyKeccak kAvx2{"avx2", 4, AbsorbKeccakAvx2};
+  static constexpr ManyKeccak kAvx512{"avx512", 8, AbsorbKeccakAvx512};
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && Agrees(PermuteKeccakBmi, 1)) {
+  if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && Agrees(PermuteKeccakBmi)) {
     ways.one[one++] = PermuteKeccakBmi;
   }
-  if (__builtin_cpu_supports("avx2") && Agrees(kAvx2.permute, kAvx2.width)) ways.many[many++] = &kAvx2;
-  if (__builtin_cpu_supports("avx512f") && Agrees(kAvx512.permute, kAvx512.width)) ways.many[many++] = &kAvx512;
+  if (__builtin_cpu_supports("avx2") && Agrees(kAvx2)) ways.many[many++] = &kAvx2;
+  if (__builtin_cpu_supports("avx512f") && Agrees(kAvx512)) ways.many[many++] = &kAvx512;
 #endif
 #if defined(ZEROHOP_KECCAK_ARM)
-  static constexpr ManyKeccak kNeon{"neon", 2, PermuteKeccakNeon};
-  if (HasSha3Instructions() && Agrees(kNeon.permute, kNeon.width)) ways.many[many++] = &kNeon;
+  static constexpr ManyKeccak kNeon{"neon", 2, AbsorbKeccakNeon};
+  if (HasSha3Instructions() && Agrees(kNeon)) ways.many[many++] = &kNeon;
 #endif
   return ways;
 }

@@ -1,6 +1,7 @@
 // keccak_arm.h: Keccak on arm64 processors with FEAT_SHA3, and whether this is one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 // Clang before 16 knows the instructions only in files that are compiled for such processors as a whole.
@@ -16,7 +17,8 @@
 
 namespace zerohop {
 
-void PermuteKeccakNeon(uint64_t* lanes);  // 2 states.  REQUIRES: HasSha3Instructions
+// As ManyKeccak::absorb: 2 states.  REQUIRES: HasSha3Instructions
+void AbsorbKeccakNeon(uint64_t* lanes, const uint64_t* start, uint32_t fresh, const std::byte* const* blocks);
 
 inline bool HasSha3Instructions() {
 #if defined(__linux__)

@@ -67,7 +67,10 @@ bool KnownInputs::Keep(Place& place, uint32_t checksum, const KeccakState& start
   if (!input.data.empty()) std::memcpy(data, input.data.data(), input.data.size());
   std::memcpy(known->start.data(), start.data(), kStartBytes);
   // The digest of the copy: another thread may write to the original.
-  known->digest = Sha3From(start, {{head, known->head_bytes}, {data, known->data_bytes}});
+  HashInput copy = input;
+  copy.head = {head, known->head_bytes};
+  copy.data = {data, known->data_bytes};
+  known->digest = Sha3From(start, copy);
   place.known = std::move(known);
   place.found = true;
   bytes_ += bytes;

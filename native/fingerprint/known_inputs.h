@@ -30,8 +30,9 @@ class KnownInputs {
   static constexpr size_t kBytesMax = size_t{4} << 20;
   static_assert(kInputBytesMin < kInputBytesMax && kInputBytesMax <= kBytesMax, "MakeRoom can make room for any input");
 
-  // Sha3From(start, input).  If another thread writes to the input meanwhile, the digest is that of bytes each of which
-  // was there at some time.
+  // Sha3From(start, input).  Inputs with the same bytes must have the same kind of NaNs, and both or neither be padded:
+  // their heads say what they are.  If another thread writes to the input meanwhile, the digest is that of bytes each
+  // of which was there at some time.
   Digest DigestOf(const KeccakState& start, const HashInput& input);
 
   // Sha3ManyFrom.  Inputs that are not known are hashed side by side.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 namespace zerohop {
 
@@ -26,6 +27,22 @@ bool AnyOther(std::span<const std::byte> data) {
   return any != 0;
 }
 
+// Whether there is any NaN.  One instruction tells it of two vectors, so this is several times as fast as AnyOther.
+template <class Float>
+bool Any(std::span<const std::byte> data) {
+  using Word = std::conditional_t<sizeof(Float) == 8, uint64_t, uint32_t>;
+  const size_t half = data.size() / sizeof(Float) / 2;
+  const auto at = [&data](size_t i) {
+    Float number;
+    std::memcpy(&number, data.data() + i * sizeof(Float), sizeof(number));
+    return number;
+  };
+  Word any = 0;
+  for (size_t i = 0; i < half; ++i) any |= __builtin_isunordered(at(i), at(half + i)) ? ~Word{0} : Word{0};
+  if (data.size() / sizeof(Float) % 2 != 0) any |= __builtin_isunordered(at(2 * half), at(2 * half));
+  return any != 0;
+}
+
 template <class Word, Word kInfinity, Word kNan>
 void Unify(std::span<std::byte> data) {
   constexpr Word kSign = Word{1} << (8 * sizeof(Word) - 1);
@@ -44,8 +61,9 @@ void Unify(std::span<std::byte> data) {
 inline bool HasOtherNans(Nans kind, std::span<const std::byte> data) {
   switch (kind) {
     case Nans::kNone: return false;
-    case Nans::kFloat64: return nans::AnyOther<uint64_t, 0x7ff0000000000000u, 0x7ff8000000000000u>(data);
-    case Nans::kFloat32: return nans::AnyOther<uint32_t, 0x7f800000u, 0x7fc00000u>(data);
+    case Nans::kFloat64:
+      return nans::Any<double>(data) && nans::AnyOther<uint64_t, 0x7ff0000000000000u, 0x7ff8000000000000u>(data);
+    case Nans::kFloat32: return nans::Any<float>(data) && nans::AnyOther<uint32_t, 0x7f800000u, 0x7fc00000u>(data);
     case Nans::kFloat16: return nans::AnyOther<uint16_t, 0x7c00, 0x7e00>(data);
     case Nans::kBfloat16: return nans::AnyOther<uint16_t, 0x7f80, 0x7fc0>(data);
   }

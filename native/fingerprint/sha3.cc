@@ -3,20 +3,33 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace zerohop {
 namespace {
 
-static_assert(kSha3Rate % sizeof(uint64_t) == 0);
-constexpr size_t kRateLanes = kSha3Rate / sizeof(uint64_t);
-
 // What SHA-3 appends to a message: 01 that tells it from other uses of Keccak, then 10*1.
 constexpr std::byte kFirstPad{0x06}, kLastPad{0x80};
+
+// Pads what is in a block's first bytes.
+void PadBlock(std::byte* block, size_t bytes) {
+  std::memset(block + bytes, 0, kSha3Rate - bytes);
+  block[bytes] |= kFirstPad;
+  block[kSha3Rate - 1] |= kLastPad;
+}
 
 // The blocks of an input, the last one padded.
 class Blocks {
  public:
-  explicit Blocks(const HashInput& input) : input_(input), left_(input.head.size() + input.data.size()) {}
+  explicit Blocks(const HashInput& input) : input_(input), left_(input.head.size() + input.data.size()) {
+    if (!HasOtherNans(input.nans, input.data)) return;
+    unified_.assign(input.data.begin(), input.data.end());
+    UnifyNans(input.nans, unified_);
+    input_.data = unified_;
+  }
+  Blocks(const Blocks&) = delete;
+  Blocks& operator=(const Blocks&) = delete;
 
   // The next block; valid until the one after it.
   const std::byte* Next() {
@@ -25,6 +38,7 @@ class Blocks {
     at_ += kSha3Rate;
     if (left_ >= kSha3Rate && at >= head) {
       left_ -= kSha3Rate;
+      ended_ = input_.padded && left_ == 0;
       return input_.data.data() + (at - head);
     }
     const size_t count = std::min(left_, kSha3Rate);
@@ -35,9 +49,7 @@ class Blocks {
       left_ -= kSha3Rate;
       return buffer_;
     }
-    std::memset(buffer_ + count, 0, kSha3Rate - count);
-    buffer_[count] |= kFirstPad;
-    buffer_[kSha3Rate - 1] |= kLastPad;
+    PadBlock(buffer_, count);
     ended_ = true;
     return buffer_;
   }
@@ -46,6 +58,7 @@ class Blocks {
 
  private:
   HashInput input_;
+  std::vector<std::byte> unified_;  // the data with one kind of NaN, if it has others
   size_t at_ = 0, left_;
   bool ended_ = false;
   std::byte buffer_[kSha3Rate];
@@ -76,14 +89,11 @@ class SideBySide {
   void Run() {
     for (uint32_t place = 0; place < width_; ++place) Take(place);
     while (active_ > 1) {
+      const std::byte* blocks[kKeccakWidthMax];
       for (uint32_t place = 0; place < width_; ++place) {
-        if (!places_[place].blocks) continue;
-        const std::byte* const block = places_[place].blocks->Next();
-        for (size_t lane = 0; lane < kRateLanes; ++lane) {
-          lanes_[lane * width_ + place] ^= WordAt(block + lane * sizeof(uint64_t));
-        }
+        blocks[place] = places_[place].blocks ? places_[place].blocks->Next() : kNothing;
       }
-      way_.permute(lanes_);
+      way_.absorb(lanes_, start_.data(), std::exchange(fresh_, 0), blocks);
       for (uint32_t place = 0; place < width_; ++place) {
         if (!places_[place].blocks || !places_[place].blocks->ended()) continue;
         for (size_t lane = 0; lane < kDigestBytes / sizeof(uint64_t); ++lane) {
@@ -97,8 +107,10 @@ class SideBySide {
     // The last input is finished alone.
     for (uint32_t place = 0; place < width_; ++place) {
       if (!places_[place].blocks) continue;
-      KeccakState state;
-      for (size_t lane = 0; lane < kKeccakLanes; ++lane) state[lane] = lanes_[lane * width_ + place];
+      KeccakState state = start_;
+      if ((fresh_ >> place & 1) == 0) {
+        for (size_t lane = 0; lane < kKeccakLanes; ++lane) state[lane] = lanes_[lane * width_ + place];
+      }
       Finish(state, *places_[place].blocks, places_[place].digest);
     }
   }
@@ -110,9 +122,11 @@ class SideBySide {
     if (next_ == inputs_.size()) return;
     places_[place].blocks.emplace(inputs_[next_]);
     places_[place].digest = digests_ + next_++ * kDigestBytes;
-    for (size_t lane = 0; lane < kKeccakLanes; ++lane) lanes_[lane * width_ + place] = start_[lane];
+    fresh_ |= 1u << place;
     ++active_;
   }
+
+  static constexpr std::byte kNothing[kSha3Rate] = {};  // for a place without an input
 
   struct Place {
     std::optional<Blocks> blocks;
@@ -126,11 +140,18 @@ class SideBySide {
   const uint32_t width_;
   size_t next_ = 0;
   uint32_t active_ = 0;
+  uint32_t fresh_ = 0;  // places whose state is the start's, by bit
   Place places_[kKeccakWidthMax];
   alignas(64) uint64_t lanes_[kKeccakLanes * kKeccakWidthMax] = {};
 };
 
 }  // namespace
+
+size_t PadMessage(std::byte* message, size_t bytes) {
+  const size_t whole = bytes / kSha3Rate * kSha3Rate;
+  PadBlock(message + whole, bytes - whole);
+  return whole + kSha3Rate;
+}
 
 void AbsorbBlocks(KeccakState& state, std::span<const std::byte> blocks) {
   for (size_t at = 0; at + kSha3Rate <= blocks.size(); at += kSha3Rate) AbsorbBlock(state, blocks.data() + at);

@@ -67,18 +67,35 @@ TEST(Sha3, EveryWayOfOneStateDoesTheSame) {
       way(state.data());
       CHECK(state == wanted);
     }
-    for (const ManyKeccak* const way : ways.many) {
-      if (way == nullptr) continue;
-      alignas(64) uint64_t lanes[kKeccakLanes * 8];
-      for (size_t lane = 0; lane < kKeccakLanes; ++lane) {
-        for (uint32_t state = 0; state < way->width; ++state) lanes[lane * way->width + state] = start[lane] + state;
-      }
-      way->permute(lanes);
+  }
+}
+
+TEST(Sha3, EveryWayOfManyStatesDoesTheSame) {
+  check::Random random(check::Seed());
+  const KeccakWays ways = AllKeccakWays();
+  for (const ManyKeccak* const way : ways.many) {
+    if (way == nullptr) continue;
+    for (uint32_t fresh = 0; fresh < 1u << way->width; ++fresh) {
+      alignas(64) uint64_t lanes[kKeccakLanes * kKeccakWidthMax];
+      KeccakState start;
+      for (uint64_t& lane : start) lane = random.Next();
+      for (uint64_t& lane : lanes) lane = random.Next();
+      std::vector<ByteVector> blocks;
+      const std::byte* at[kKeccakWidthMax];
+      std::vector<KeccakState> wanted(way->width, start);
       for (uint32_t state = 0; state < way->width; ++state) {
-        KeccakState one;
-        for (size_t lane = 0; lane < kKeccakLanes; ++lane) one[lane] = start[lane] + state;
-        ways.one[0](one.data());
-        for (size_t lane = 0; lane < kKeccakLanes; ++lane) CHECK_EQ(lanes[lane * way->width + state], one[lane]);
+        blocks.push_back(RandomBytes(random, kSha3Rate));
+        at[state] = blocks.back().data();
+        for (size_t lane = 0; lane < kKeccakLanes; ++lane) {
+          if ((fresh >> state & 1) == 0) wanted[state][lane] = lanes[lane * way->width + state];
+        }
+        AbsorbBlocks(wanted[state], blocks.back());
+      }
+      way->absorb(lanes, start.data(), fresh, at);
+      for (uint32_t state = 0; state < way->width; ++state) {
+        for (size_t lane = 0; lane < kKeccakLanes; ++lane) {
+          CHECK_EQ(lanes[lane * way->width + state], wanted[state][lane]);
+        }
       }
     }
   }
@@ -100,6 +117,31 @@ TEST(Sha3, WhereTheInputIsCutMakesNoDifference) {
   }
 }
 
+TEST(Sha3, AMessageThatWasPaddedBeforeHasTheSameDigest) {
+  check::Random random(check::Seed());
+  for (size_t length = 0; length <= 3 * kSha3Rate; ++length) {
+    const ByteVector bytes = RandomBytes(random, length);
+    ByteVector message = bytes;
+    message.resize(length + kSha3Rate, std::byte{0xff});
+    const size_t padded = PadMessage(message.data(), length);
+    CHECK(padded % kSha3Rate == 0 && padded > length && padded <= length + kSha3Rate);
+    const HashInput input{{}, std::span<const std::byte>(message).first(padded), Nans::kNone, true};
+    CHECK_EQ(Hex(Sha3From({}, input)), DigestOf(bytes));
+  }
+}
+
+TEST(Sha3, NansAreMadeOneBeforeTheyAreHashed) {
+  const uint32_t kept[] = {0x3f800000, 0x7fc00000, 0x7f800000, 0x7fc00000};
+  const uint32_t given[] = {0x3f800000, 0xff812345, 0x7f800000, 0x7fc00000};
+  const auto input = [](const uint32_t(&words)[4], Nans nans) {
+    return HashInput{{}, std::as_bytes(std::span(words)), nans};
+  };
+  const std::string wanted = Hex(Sha3From({}, input(kept, Nans::kNone)));
+  CHECK_EQ(Hex(Sha3From({}, input(given, Nans::kFloat32))), wanted);
+  CHECK(Hex(Sha3From({}, input(given, Nans::kNone))) != wanted);
+  CHECK_EQ(given[1], 0xff812345u);
+}
+
 TEST(Sha3, ManyAtOnceAreAsOneByOne) {
   check::Random random(check::Seed());
   std::vector<const ManyKeccak*> ways = {nullptr};
@@ -116,7 +158,15 @@ TEST(Sha3, ManyAtOnceAreAsOneByOne) {
         heads.push_back(RandomBytes(random, random.Below(30)));
         data.push_back(RandomBytes(random, random.Below(most)));
       }
-      for (size_t i = 0; i < count; ++i) inputs.push_back({heads[i], data[i]});
+      for (size_t i = 0; i < count; ++i) {
+        const auto nans = static_cast<Nans>(random.Below(5));
+        inputs.push_back({heads[i], data[i], nans});
+        if (random.Below(3) > 0) continue;
+        const size_t bytes = data[i].size();
+        data[i].resize(bytes + kSha3Rate);
+        data[i].resize(PadMessage(data[i].data(), bytes));
+        inputs[i] = {{}, data[i], Nans::kNone, true};
+      }
       for (const ManyKeccak* const way : ways) {
         ByteVector digests(count * kDigestBytes);
         Sha3ManyFrom(start, inputs, digests.data(), way);
