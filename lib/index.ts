@@ -102,17 +102,14 @@ export type { UpstreamClient } from './tier/redis.js';
 export type { UpstreamStats } from './tier/stats.js';
 export type { SentinelOptions, UpstreamPlace } from './tier/targets.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
-export {
-  EmbeddingTable,
-  type Missing,
-} from './weights/embedding-table.js';
+export { EmbeddingTable, type Missing, type TableOptions } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
-export type { CloseOptions, WeightsStrategy } from './weights/file.js';
+export type { CloseOptions, WeightsPages, WeightsStrategy } from './weights/file.js';
 export type { LoadOptions } from './weights/job.js';
 export type { FilePath } from './weights/paths.js';
 export type { RowDType } from './weights/row-encoders.js';
 export type { TableRow } from './weights/table-file.js';
 export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';
 export { WeightTensor } from './weights/tensor.js';
-export { type ExternalDataFile, Weights, type WeightsOptions } from './weights/weights.js';
+export { type ExternalDataFile, type Residency, Weights, type WeightsOptions } from './weights/weights.js';
 export type { WritableTensor, WritableTensors, WriteOptions } from './weights/write.js';

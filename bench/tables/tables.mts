@@ -8,8 +8,8 @@
 //                    hnswlib's brute-force index (npm: hnswlib-node), which is exact, too, and has one thread
 //                    (zerohop-1: with one thread)
 //
-// The table is a file that is mapped; Map holds a Float32Array of its own for each id, as a program that loaded them
-// would; the floors have their rows in huge pages, which pages of a file are not.
+// The table is a file that is mapped (zerohop), or read into huge pages (zerohop-huge).  Map holds a Float32Array of its
+// own for each id, as a program that loaded them would; the floors have their rows in huge pages.
 // Before the clock starts every row is compared, and every score with a plain loop's.
 // Not claimed: more threads, texts as ids, tables larger than memory.
 
@@ -44,7 +44,9 @@ type Extent = typeof FULL;
 const COMPARISONS: readonly Comparison[] = [
   { ratio: 'row-int-hot', ours: 'zerohop/row-int-hot', rival: 'map/row-int-hot' },
   { ratio: 'row-int-random', ours: 'zerohop/row-int-random', rival: 'map/row-int-random' },
+  { ratio: 'row-int-random-huge', ours: 'zerohop-huge/row-int-random', rival: 'map/row-int-random' },
   { ratio: 'gather-vs-floor', ours: 'zerohop/gather', rival: 'floor/gather' },
+  { ratio: 'gather-huge-vs-floor', ours: 'zerohop-huge/gather', rival: 'floor/gather' },
   { ratio: 'dot-1000-vs-floor', ours: 'zerohop/dot', rival: 'floor/dot' },
   { ratio: 'topk-vs-js', ours: 'zerohop/topk', rival: 'javascript/topk' },
   { ratio: 'topk-one-thread-vs-hnswlib', ours: 'zerohop-1/topk', rival: 'hnswlib/topk' },
@@ -78,6 +80,7 @@ async function measureRows(folder: string, { rounds, sampleMsMin }: Extent): Pro
     for (let i = 0; i < LOOKUP_DIMENSIONS; ++i) vectors[at++] = element(row, i);
   await EmbeddingTable.write(file, { ids, vectors, dimensions: LOOKUP_DIMENSIONS });
   const table = await EmbeddingTable.open(file);
+  const huge = await EmbeddingTable.open(file, { pages: 'huge' });
   const map = new Map<number, Float32Array>();
   for (let row = 0; row < LOOKED_UP; ++row)
     map.set(ids[row]!, vectors.slice(row * LOOKUP_DIMENSIONS, (row + 1) * LOOKUP_DIMENSIONS));
@@ -90,6 +93,7 @@ async function measureRows(folder: string, { rounds, sampleMsMin }: Extent): Pro
   const asMap: RowSource = { row: (id) => map.get(id) };
   const contenders = (what: string, stream: Uint32Array) => [
     rowContender(`zerohop/${what}`, table, stream, ids),
+    rowContender(`zerohop-huge/${what}`, huge, stream, ids),
     rowContender(`map/${what}`, asMap, stream, ids),
   ];
   const onRound = (round: number, all: number) => showProgress(`tables: rows, round ${round + 1} of ${all}`);
@@ -104,6 +108,7 @@ async function measureRows(folder: string, { rounds, sampleMsMin }: Extent): Pro
     onRound,
   });
   table.close();
+  huge.close();
   return new Map([...hot, ...random]);
 }
 
@@ -151,6 +156,7 @@ async function measureScores(folder: string, extent: Extent) {
   const ids = Int32Array.from({ length: SCORED }, (_, row) => idOf(row));
   await EmbeddingTable.write(file, { ids, vectors, dimensions: DIMENSIONS });
   const table = await EmbeddingTable.open(file);
+  const huge = await EmbeddingTable.open(file, { pages: 'huge' });
   const floor = new FloorTable(SCORED, {
     bytes: 4 * DIMENSIONS,
     fill: (out, row) => {
@@ -176,6 +182,7 @@ async function measureScores(folder: string, extent: Extent) {
   await race(
     [
       batchContender('zerohop/gather', stream, ids, (wanted) => table.gather(wanted, out).hits),
+      batchContender('zerohop-huge/gather', stream, ids, (wanted) => huge.gather(wanted, out).hits),
       batchContender('floor/gather', stream, undefined, (wanted) => floor.gather(wanted as Uint32Array, out).hits),
     ],
     extent.rounds,
@@ -208,6 +215,7 @@ async function measureScores(folder: string, extent: Extent) {
     );
   await race(contenders, extent.slowRounds);
   table.close();
+  huge.close();
   const missing = index === undefined ? '\n\nhnswlib-node is not built here: npm rebuild hnswlib-node' : '';
   return { samples, missing };
 }

@@ -56,6 +56,7 @@ export interface NativeWeights {
   weightsRead(file: unknown, from: number, out: Uint8Array): NativeRefusal | undefined;
   weightsCopy(file: unknown, from: number, out: Uint8Array): NativeRefusal | undefined;
   weightsResident(file: unknown): number;
+  weightsHuge(file: unknown): number;
   weightsAdvise(file: unknown, from: number, bytes: number): boolean;
   weightsLock(file: unknown): string | undefined;
   weightsDigest(
@@ -111,6 +112,7 @@ export const WEIGHTS_FUNCTIONS = {
   weightsRead: true,
   weightsCopy: true,
   weightsResident: true,
+  weightsHuge: true,
   weightsAdvise: true,
   weightsLock: true,
   weightsDigest: true,

@@ -12,9 +12,15 @@ import type { FilePath } from './paths.js';
 import { firstOf } from './row-encoders.js';
 import { openTable, type TableFile, type TableRow } from './table-file.js';
 import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
+import type { Residency, WeightsOptions } from './weights.js';
 
 /** What fills missing rows: zeros, the mean of the rows that are there, or nothing. */
 export type Missing = 'zero' | 'mean' | 'leave';
+
+/** Options of `EmbeddingTable.open`, as of `Weights.open`. */
+export type TableOptions = Pick<WeightsOptions, 'strategy' | 'pages' | 'signal'>;
+
+const TABLE_OPTIONS = ['strategy', 'pages', 'signal'] as const;
 
 /** How many rows that were asked for lately are kept, by a hash of their id. */
 const HOT_BITS = 12;
@@ -23,18 +29,24 @@ const GOLDEN = 0x9e3779b1;
 
 export class EmbeddingTable {
   #file: TableFile;
+  /** For `swap`. */
+  readonly #pages: WeightsOptions;
   #askedIds = new Float64Array(HOT).fill(Number.NaN);
   #hotIds = new Float64Array(HOT).fill(Number.NaN);
   #hotRows: (TableRow | undefined)[] = new Array<TableRow | undefined>(HOT).fill(undefined);
 
   /**
-   * Opens a table.
+   * Opens a table. `pages: 'huge'` reads it into huge pages: rows at random places then take less time, but opening
+   * takes the time of reading, and each open has a copy of its own ({@link WeightsOptions.pages}). It holds for `swap`,
+   * too.
    *
-   * Rejects with a WeightsError that says what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is not a table.
+   * Rejects with a WeightsError that says what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is not a table; with
+   * `signal`'s reason.
    * @example const items = await EmbeddingTable.open('items.safetensors')
    */
-  static async open(path: FilePath): Promise<EmbeddingTable> {
-    return new EmbeddingTable(await openTable(path));
+  static async open(path: FilePath, options?: TableOptions): Promise<EmbeddingTable> {
+    const { signal, ...pages } = optionsObject('options', options, TABLE_OPTIONS) as TableOptions;
+    return new EmbeddingTable(await openTable(path, { ...pages, ...(signal && { signal }) }), pages);
   }
 
   /**
@@ -54,8 +66,9 @@ export class EmbeddingTable {
     await writeTable(path, contents, options);
   }
 
-  private constructor(file: TableFile) {
+  private constructor(file: TableFile, pages: WeightsOptions) {
     this.#file = file;
+    this.#pages = pages;
   }
 
   get size(): number {
@@ -68,6 +81,11 @@ export class EmbeddingTable {
 
   get dtype(): string {
     return this.#file.dtype;
+  }
+
+  /** How much of the file is in memory, and in huge pages, as {@link Weights.residency} says. */
+  residency(): Residency {
+    return this.#file.weights.residency();
   }
 
   has(id: TableId): boolean {
@@ -238,7 +256,7 @@ export class EmbeddingTable {
    */
   async swap(path: FilePath): Promise<void> {
     this.#file.native();
-    const next = await openTable(path);
+    const next = await openTable(path, this.#pages);
     try {
       this.#checkSwap(next);
     } catch (error) {

@@ -1,7 +1,7 @@
 // file.ts: one file of weights: its mapping, windows over it, and what its header says.
 
 import { type NativeRefusal, native, STRATEGIES } from '../addon/native.js';
-import { booleanOption, optionsObject } from '../base/options.js';
+import { booleanOption, choiceOption, optionsObject, rangeError } from '../base/options.js';
 import { refused, WeightsError } from './error.js';
 
 /**
@@ -10,6 +10,23 @@ import { refused, WeightsError } from './error.js';
  * can, for files that nobody reads a second time.
  */
 export type WeightsStrategy = (typeof STRATEGIES)[number];
+
+/**
+ * Which pages a file is shown in. `'auto'`: a mapped file in the system's pages of it, which all processes share; a file
+ * that is read, in huge pages where the system has them. `'huge'`: the file is read, so that it lies in huge pages.
+ */
+export type WeightsPages = (typeof PAGES)[number];
+
+const PAGES = ['auto', 'huge'] as const;
+
+/** How a file is opened, from the options `strategy` and `pages`. @internal */
+export function strategyOf(given: Record<string, unknown>): WeightsStrategy {
+  const { strategy, pages } = given;
+  const chosen = strategy === undefined ? 'auto' : choiceOption('options.strategy', strategy, STRATEGIES);
+  if (pages === undefined || choiceOption('options.pages', pages, PAGES) === 'auto') return chosen;
+  if (chosen === 'mmap') throw rangeError('options.strategy', "'auto', 'read' or 'direct' with pages: 'huge'", chosen);
+  return chosen === 'auto' ? 'read' : chosen;
+}
 
 /** A tensor, as a header describes it. @internal */
 export interface TensorPlace {

@@ -14,7 +14,7 @@ import { areSlots, hasUpperHalf, type IdIndex, type IdSlots, IntegerIndex, isSee
 import type { FilePath } from './paths.js';
 import { INDEX_SEED, type TableId } from './table-write.js';
 import type { WeightTensor } from './tensor.js';
-import { Weights } from './weights.js';
+import { Weights, type WeightsOptions } from './weights.js';
 
 export type TableRow = Float32Array | Uint16Array | Int8Array;
 
@@ -48,8 +48,8 @@ const DTYPES: readonly string[] = ROW_TYPES;
 const ARRAYS: readonly TableFile['array'][] = [Float32Array, Uint16Array, Uint16Array, Int8Array];
 
 /** Opens a table's file. Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is not a table. */
-export async function openTable(path: FilePath): Promise<TableFile> {
-  const weights = await Weights.open(path);
+export async function openTable(path: FilePath, options?: WeightsOptions): Promise<TableFile> {
+  const weights = await Weights.open(path, options);
   try {
     return readTable(weights);
   } catch (error) {

@@ -1,13 +1,21 @@
 // weights.ts: the weights of a model: a checkpoint of one file or of several, mapped.
 
 import { basename } from 'node:path';
-import { native, STRATEGIES } from '../addon/native.js';
+import { native } from '../addon/native.js';
 import { brand } from '../base/kinds.js';
-import { booleanOption, choiceOption, optionsObject } from '../base/options.js';
+import { booleanOption, optionsObject } from '../base/options.js';
 import { checkpointOf } from './checkpoint.js';
 import { digestOf } from './digest.js';
 import { WeightsError } from './error.js';
-import { type CloseOptions, closeNow, type TensorPlace, WeightsFile, type WeightsStrategy } from './file.js';
+import {
+  type CloseOptions,
+  closeNow,
+  strategyOf,
+  type TensorPlace,
+  WeightsFile,
+  type WeightsPages,
+  type WeightsStrategy,
+} from './file.js';
 import { checkSplit, type Header, headerOf } from './formats.js';
 import { job, type LoadOptions, loadFile, loadOptions } from './job.js';
 import { type FilePath, pathOption } from './paths.js';
@@ -18,10 +26,23 @@ import { type WritableTensors, type WriteOptions, writeWeights } from './write.j
 export interface WeightsOptions {
   /** Default `'auto'`: mapped, or read into memory if the file lies on a network file system. */
   strategy?: WeightsStrategy;
+  /**
+   * `'huge'`: the files are read into huge pages, where the system has them. Reads at random places then take less
+   * time. It costs the time of reading, and memory of this process: each open, also in a worker, has a copy of its own.
+   * Default `'auto'`: so if the files are read anyway.
+   */
+  pages?: WeightsPages;
   /** Compute the digest before `open` returns. Default: when `computeDigest()` is called. */
   digest?: boolean;
   /** Gives up while files are read into memory. */
   signal?: AbortSignal;
+}
+
+/** How much of some files is in memory, in bytes. */
+export interface Residency {
+  mapped: number;
+  resident: number;
+  huge: number;
 }
 
 /** A file of a checkpoint, in the form in which onnxruntime takes it beside a model. */
@@ -32,7 +53,7 @@ export interface ExternalDataFile {
   data: Uint8Array<ArrayBuffer>;
 }
 
-const OPTIONS = ['strategy', 'digest', 'signal'] as const;
+const OPTIONS = ['strategy', 'pages', 'digest', 'signal'] as const;
 
 /** The weights of a model. Made by {@link Weights.open}. */
 export class Weights implements Iterable<WeightTensor> {
@@ -54,8 +75,7 @@ export class Weights implements Iterable<WeightTensor> {
    */
   static async open(path: FilePath, options?: WeightsOptions): Promise<Weights> {
     const given = optionsObject('options', options, OPTIONS);
-    const strategy =
-      given['strategy'] === undefined ? 'auto' : choiceOption('options.strategy', given['strategy'], STRATEGIES);
+    const strategy = strategyOf(given);
     const load = loadOptions(given['signal'] === undefined ? undefined : { signal: given['signal'] as AbortSignal });
     const digest = given['digest'] === undefined ? false : booleanOption('options.digest', given['digest']);
     const weights = new Weights(pathOption(path), strategy);
@@ -224,12 +244,15 @@ export class Weights implements Iterable<WeightTensor> {
     }
   }
 
-  /** How many bytes are in the address space, and how many of them are in memory now. */
-  residency(): { mapped: number; resident: number } {
-    return {
-      mapped: this.bytes,
-      resident: this.#files.reduce((sum, file) => sum + native.weightsResident(file.handle), 0),
-    };
+  /**
+   * How many bytes are in the address space; how many of them are in memory now, and how many of those in huge pages.
+   *
+   * `huge` is 0 where the system does not tell, and an estimate where other memory lies right beside. Cost: some ms for
+   * each GB of memory that the process uses.
+   */
+  residency(): Residency {
+    const sumOf = (of: (file: unknown) => number) => this.#files.reduce((sum, { handle }) => sum + of(handle), 0);
+    return { mapped: this.bytes, resident: sumOf(native.weightsResident), huge: sumOf(native.weightsHuge) };
   }
 
   /** Checks the files. @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: one was cut or written to since it was opened. */

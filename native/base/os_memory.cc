@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <system_error>
@@ -35,10 +37,10 @@ Status Refused(const char* what, size_t bytes) {
   return {Code::kNoMemory, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + why};
 }
 
-// Reserves `bytes` aligned to `alignment` by asking for more and giving the ends back.
-std::byte* ReserveAligned(size_t bytes, size_t alignment, int protection) {
+// Maps `bytes` aligned to `alignment` by asking for more and giving the ends back.  REQUIRES: whole pages.
+std::byte* MapAligned(size_t bytes, size_t alignment, int protection, int flags) {
   const size_t asked = bytes + alignment;
-  void* base = ::mmap(nullptr, asked, protection, MAP_PRIVATE | MAP_ANONYMOUS | kNoReserve, -1, 0);
+  void* base = ::mmap(nullptr, asked, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
   if (base == MAP_FAILED) return nullptr;
   const auto start = reinterpret_cast<uintptr_t>(base);
   const uintptr_t aligned = AlignUp(start, alignment);
@@ -54,7 +56,7 @@ Result<Mapping> Mapping::Reserve(size_t bytes, size_t alignment, MappingKind kin
   Mapping mapping;
   mapping.bytes_ = bytes;
   if (kind == MappingKind::kPrivate) {
-    mapping.writable_ = mapping.readable_ = ReserveAligned(bytes, alignment, PROT_READ | PROT_WRITE);
+    mapping.writable_ = mapping.readable_ = MapAligned(bytes, alignment, PROT_READ | PROT_WRITE, kNoReserve);
     if (mapping.writable_ == nullptr) return Refused("reserving an arena", bytes);
 #if defined(__linux__)
     // Advice only: where huge pages or the flag are not to be had, everything still works.
@@ -69,7 +71,7 @@ Result<Mapping> Mapping::Reserve(size_t bytes, size_t alignment, MappingKind kin
     return Refused("making a memory file", bytes);
   }
   const auto map = [&mapping, bytes, alignment](int protection) -> std::byte* {
-    std::byte* at = ReserveAligned(bytes, alignment, PROT_NONE);
+    std::byte* at = MapAligned(bytes, alignment, PROT_NONE, kNoReserve);
     if (at == nullptr) return nullptr;
     void* got = ::mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED | kNoReserve, mapping.file_, 0);
     if (got == MAP_FAILED) ::munmap(at, bytes);
@@ -137,6 +139,17 @@ void* MapZeros(size_t bytes) {
   return at == MAP_FAILED ? nullptr : at;
 }
 
+void* MapZerosInHugePages(size_t bytes) {
+#if defined(__linux__)
+  if (bytes >= kHugePageBytes) {
+    void* const at = MapAligned(AlignUp(bytes, kPageBytes), kHugePageBytes, PROT_READ | PROT_WRITE, 0);
+    if (at != nullptr) ::madvise(at, bytes, MADV_HUGEPAGE);
+    return at;
+  }
+#endif
+  return MapZeros(bytes);
+}
+
 void Unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
 
 void* Remap(void* at, size_t bytes, size_t new_bytes) {
@@ -151,6 +164,27 @@ void* Remap(void* at, size_t bytes, size_t new_bytes) {
   Unmap(at, bytes);
   return moved;
 #endif
+}
+
+uint64_t BytesInHugePages([[maybe_unused]] const void* at, [[maybe_unused]] size_t bytes) {
+  uint64_t huge = 0;
+#if defined(__linux__)
+  const auto begin = reinterpret_cast<uintptr_t>(at), end = begin + bytes;
+  std::ifstream maps("/proc/self/smaps");
+  uint64_t overlap = 0;  // of the mapping whose lines are read
+  for (std::string line; std::getline(maps, line);) {
+    uint64_t from = 0, to = 0, kib = 0;
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2) {
+      if (from >= end) break;  // they come in the order of their addresses
+      overlap = to <= begin ? 0 : std::min<uint64_t>(to, end) - std::max<uint64_t>(from, begin);
+    } else if (overlap > 0 && (std::sscanf(line.c_str(), "AnonHugePages: %" SCNu64, &kib) == 1 ||
+                               std::sscanf(line.c_str(), "ShmemPmdMapped: %" SCNu64, &kib) == 1 ||
+                               std::sscanf(line.c_str(), "FilePmdMapped: %" SCNu64, &kib) == 1)) {
+      huge += std::min(kib << 10, overlap);
+    }
+  }
+#endif
+  return huge;
 }
 
 uint64_t PhysicalMemoryBytes() {

@@ -53,10 +53,17 @@ class Mapping {
 
 // Zeroed memory straight from the system, for what is given back as a whole; null if there is none.
 void* MapZeros(size_t bytes);
+// The same in huge pages, if there is enough of it and the system has some: no page that is only partly used.
+void* MapZerosInHugePages(size_t bytes);
 void Unmap(void* at, size_t bytes);
 // What MapZeros gave, `bytes` long, with another length and perhaps at another place: its pages move, and nothing is
 // copied (Linux).  Null, and nothing has changed, if there is no memory.
 void* Remap(void* at, size_t bytes, size_t new_bytes);
+
+// How much of a range lies in huge pages now; 0 where the system does not tell.  Its neighbours may share a mapping
+// with it, and then it may be less.  Cost: the kernel looks at all pages of the process, some ms for a GB of small
+// ones.
+uint64_t BytesInHugePages(const void* at, size_t bytes);
 
 // Physical memory of the machine, in bytes.
 uint64_t PhysicalMemoryBytes();

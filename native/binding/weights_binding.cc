@@ -184,6 +184,12 @@ napi_value WeightsResident(napi_env env, napi_callback_info info) {
   return file == nullptr || *file == nullptr ? nullptr : Double(env, static_cast<double>((*file)->ResidentBytes()));
 }
 
+napi_value WeightsHuge(napi_env env, napi_callback_info info) {
+  const Arguments<1> args(env, info);
+  File* const file = ReadFile(env, args[0]);
+  return file == nullptr || *file == nullptr ? nullptr : Double(env, static_cast<double>((*file)->HugeBytes()));
+}
+
 // weightsAdvise(file, from, bytes): whether the system takes the advice that these bytes are used next.
 napi_value WeightsAdvise(napi_env env, napi_callback_info info) {
   const Arguments<3> args(env, info);
@@ -315,7 +321,7 @@ constexpr Function kWeightsFunctions[] = {
     {"weightsLock", Guarded<WeightsLock>},         {"weightsLoad", Guarded<WeightsLoad>},
     {"bytesDigest", Guarded<BytesDigest>},         {"weightsDigest", Guarded<WeightsDigest>},
     {"weightsWarm", Guarded<WeightsWarm>},         {"lockTake", Guarded<LockTake>},
-    {"lockRelease", Guarded<LockRelease>},
+    {"lockRelease", Guarded<LockRelease>},         {"weightsHuge", Guarded<WeightsHuge>},
 };
 
 }  // namespace

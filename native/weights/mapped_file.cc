@@ -16,6 +16,8 @@
 #include <sys/vfs.h>
 #endif
 
+#include "base/os_memory.h"
+
 namespace zerohop {
 namespace {
 
@@ -84,9 +86,9 @@ Result<std::shared_ptr<MappedFile>> MappedFile::Open(const std::string& path, Ma
   if (size == 0) return Status(Code::kIo, "expected a file of weights, found an empty one");
   const bool read = strategy == MapStrategy::kRead || strategy == MapStrategy::kDirect ||
                     (strategy == MapStrategy::kAuto && OnNetwork(file));
-  const int flags = read ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE | kUncharged;
-  void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, read ? -1 : file, 0);
-  if (at == MAP_FAILED) {
+  void* at = read ? MapZerosInHugePages(size)
+                  : ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | kUncharged, file, 0);
+  if (at == MAP_FAILED || at == nullptr) {
     const int error = errno;
     return Status(Refused(error).code(),
                   (error == ENOMEM ? "no address space for it: " : "it cannot be mapped: ") + ErrorText(error));
@@ -173,6 +175,8 @@ Status MappedFile::Lock() const {
   return {Code::kNoMemory,
           "the system does not keep " + std::to_string(size()) + " bytes in memory: " + ErrorText(errno)};
 }
+
+uint64_t MappedFile::HugeBytes() const { return BytesInHugePages(bytes(), size()); }
 
 uint64_t MappedFile::ResidentBytes() const {
   constexpr size_t kPagesAtOnce = size_t{1} << 16;

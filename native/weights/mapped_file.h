@@ -2,7 +2,8 @@
 //
 // The mapping is private and writable.  What JavaScript writes goes into a copy of that page.  It reaches neither the
 // file nor another mapping, and takes no memory before it happens (MAP_NORESERVE).  Where a file may vanish under its
-// pages (network file systems), it has memory of its own instead, which LoadFile fills.
+// pages (network file systems), it has memory of its own instead, which LoadFile fills.  That memory lies in huge pages
+// where the system has them.
 //
 // Read cannot fault: it reads the file, not the pages.  Code that reads the pages uses fault_guard.h.  Changed tells
 // whether the file was cut or written to since it was opened.
@@ -98,6 +99,7 @@ class MappedFile {
   // Keeps the pages in memory.
   Status Lock() const;
   uint64_t ResidentBytes() const;
+  uint64_t HugeBytes() const;  // of these, in huge pages; BytesInHugePages tells the cost
 
  private:
   MappedFile() = default;

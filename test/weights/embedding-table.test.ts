@@ -185,6 +185,23 @@ describe('a table', () => {
     expect(errorOf(() => table.gather([1], out, { missing: 'guess' as never })).name).toBe('TypeError');
   });
 
+  test('is read into huge pages where that is asked, and so is the file that it swaps to', async () => {
+    const path = fileOf();
+    const ids = Array.from({ length: 3000 }, (_, i) => i * 7);
+    await EmbeddingTable.write(path, { ids, vectors: new Float32Array(3000 * 256).fill(1), dimensions: 256 });
+    const next = fileOf('next.safetensors');
+    await EmbeddingTable.write(next, { ids, vectors: new Float32Array(3000 * 256).fill(2), dimensions: 256 });
+    using table = await EmbeddingTable.open(path, { pages: 'huge' });
+    const held = table.row(7);
+    await table.swap(next);
+    truncateSync(next, 0); // a mapped file would be gone
+    expect(held?.[255]).toBe(1);
+    expect(table.row(7)?.[255]).toBe(2);
+    const { mapped, resident } = table.residency();
+    expect(resident).toBe(mapped);
+    await expect(EmbeddingTable.open(path, { page: 'huge' } as never)).rejects.toThrow(TypeError);
+  });
+
   test('finds many at once as it finds one', async () => {
     const random = randomFrom(3);
     for (const wide of [false, true]) {

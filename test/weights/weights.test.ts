@@ -159,6 +159,29 @@ describe('a safetensors file', () => {
     truncateSync(path, 0);
     expect(bytesOf(data)).toEqual(bytesOf(FLOATS));
   });
+
+  test('is read into huge pages where that is asked, and says how much is in memory', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    const w = new Float32Array(2 ** 21).map((_, i) => i % 1000);
+    await Weights.write(path, { w });
+    using weights = await Weights.open(path, { pages: 'huge' });
+    const { mapped, resident, huge } = weights.residency();
+    expect(mapped).toBe(weights.bytes);
+    expect(resident).toBe(mapped); // all of it was read
+    expect(huge % 2 ** 21).toBe(0);
+    expect(huge).toBeLessThanOrEqual(resident);
+    truncateSync(path, 0);
+    expect(Buffer.compare(bytesOf(weights.tensor('w').data), bytesOf(w))).toBe(0);
+  });
+
+  test('takes no wrong choice of pages, and no mapping in huge ones', async () => {
+    const path = join(ownFolder(), 'a.safetensors');
+    await Weights.write(path, { w: FLOATS });
+    await expect(Weights.open(path, { pages: 'large' as never })).rejects.toThrow(/options\.pages: expected 'auto' or/);
+    await expect(Weights.open(path, { pages: 'huge', strategy: 'mmap' })).rejects.toThrow(RangeError);
+    using direct = await Weights.open(path, { pages: 'huge', strategy: 'direct' });
+    expect(bytesOf(direct.tensor('w').data)).toEqual(bytesOf(FLOATS));
+  });
 });
 
 describe('toFloat32', () => {

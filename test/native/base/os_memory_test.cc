@@ -102,6 +102,30 @@ TEST(Mapping, MirroredFaultsWhenTheReadableSideIsWritten) {
 }
 #endif
 
+#if defined(__linux__)
+TEST(BytesInHugePages, AreNoMoreThanTheRangeHasAndThoseOfItsPartsNoMoreThanAll) {
+  constexpr size_t kSize = 4 * kHugePageBytes;
+  auto* const at = static_cast<std::byte*>(MapZerosInHugePages(kSize));
+  REQUIRE(at != nullptr);
+  CHECK_EQ(BytesInHugePages(at, kSize), uint64_t{0});  // nothing is touched
+  std::memset(at, 1, kSize);
+  const uint64_t huge = BytesInHugePages(at, kSize);
+  CHECK(huge <= kSize && huge % kHugePageBytes == 0);
+  CHECK(BytesInHugePages(at, kPageBytes) <= kPageBytes);
+  CHECK(BytesInHugePages(at + kSize, 0) == 0);
+  Unmap(at, kSize);
+  CHECK_EQ(BytesInHugePages(at, kSize), uint64_t{0});
+}
+
+TEST(MapZerosInHugePages, GivesSmallPagesForLittleMemory) {
+  auto* const at = static_cast<std::byte*>(MapZerosInHugePages(kBytes));
+  REQUIRE(at != nullptr);
+  std::memset(at, 1, kPageBytes);
+  CHECK_EQ(BytesInHugePages(at, kBytes), uint64_t{0});
+  Unmap(at, kBytes);
+}
+#endif
+
 TEST(Mapping, MovesWithoutMovingItsBytes) {
   Mapping first = Reserved(MappingKind::kPrivate);
   std::byte* const where = first.writable();

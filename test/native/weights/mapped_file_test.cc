@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/constants.h"
 #include "check.h"
 #include "weights/digest.h"
 #include "weights/fault_guard.h"
@@ -230,6 +231,19 @@ TEST(MappedFile, LoadsWhateverIsThereInPieces) {
     }
   }
 }
+
+#if defined(__linux__)
+// Huge pages are taken whole: a part of one would keep the rest of it in memory.
+TEST(MappedFile, LiesInHugePagesIfItIsReadAndNeverInMoreThanItsSize) {
+  const std::vector<std::byte> content = SomeBytes(3 * kHugePageBytes + 5000);
+  const OwnFile file(content);
+  const auto opened = Opened(file, MapStrategy::kRead);
+  CHECK_EQ(reinterpret_cast<uintptr_t>(opened->bytes()) % kHugePageBytes, uintptr_t{0});
+  CHECK(std::equal(content.begin(), content.end(), opened->bytes()));
+  CHECK(opened->HugeBytes() <= 3 * kHugePageBytes);
+  CHECK_EQ(opened->ResidentBytes(), opened->size());
+}
+#endif
 
 TEST(MappedFile, IsNotLoadedFromAFileThatWasCut) {
   const std::vector<std::byte> content = SomeBytes(20'000'000);
