@@ -20,7 +20,7 @@ export type {
   ReadonlyUint8Array,
   ReadonlyView,
 } from './base/views.js';
-export { Cache, open } from './cache/cache.js';
+export { Cache, type CacheCloseOptions, open } from './cache/cache.js';
 export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './cache/codecs.js';
 export type { Entry, Eviction } from './cache/entry.js';
 export type { EvictionEvent, RefusalEvent } from './cache/events.js';
@@ -82,6 +82,7 @@ export type { ModelReport, ModelStats, ReportOptions } from './model/report.js';
 export { type ModelResult, type ResultOptions, type Results, type RunResult, result } from './model/results.js';
 export type { RunEvent } from './model/run-events.js';
 export { estimateSavings, type Savings, type SavingsOptions } from './model/savings.js';
+export type { DrainOptions } from './model/under-way.js';
 export type { Comparison, MismatchEvent, VerifyOptions } from './model/verification.js';
 export { WORKLOADS, type Workload, type WorkloadFigures, type WorkloadSource } from './model/workloads.js';
 export type { AdminOptions, ServeOptions, ServeTlsOptions } from './resp/options.js';

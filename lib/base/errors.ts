@@ -9,6 +9,7 @@ export type CacheErrorCode =
   | 'ERR_MODEL_NOT_CACHED' // predict with `only-if-cached`, and nothing is stored
   | 'ERR_MODEL_RESULT' // a model's `run` gave something else than one result for each input, or one that cannot be kept
   | 'ERR_MODEL_TIMEOUT' // a model's `run` took longer than its `timeout`
+  | 'ERR_MODEL_DRAINED' // a model was drained: what is new is refused, and what took too long was given up
   | 'ERR_UPSTREAM_WRITE' // Redis may not have what was written; the message says why
   | 'ERR_UPSTREAM_LOADER' // a loader took longer than its time, or gave not one value for each key
   | 'ERR_CACHE_PEER' // a package that only this function needs is not installed; the message names it

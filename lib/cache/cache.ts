@@ -4,8 +4,8 @@
 import { native, reportHeap } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
 import { brand } from '../base/kinds.js';
-import { textOption, typeError } from '../base/options.js';
-import { clearInterval, setInterval, wall } from '../base/time.js';
+import { type Duration, durationOption, optionsObject, textOption, typeError } from '../base/options.js';
+import { clearInterval, now, setInterval, wall } from '../base/time.js';
 import type { ReadonlyUint8Array } from '../base/views.js';
 import { bytes, type Codec } from './codecs.js';
 import { Keyspace } from './keyspace.js';
@@ -30,6 +30,17 @@ const NAME_BYTES_MAX = 16 * 1024;
 
 /** How often an isolate with open caches looks for memory to give back. */
 const MAINTENANCE_MS = 1000;
+
+const DRAIN_MS_MAX = 2 ** 31 - 1; // of a timer
+
+/** Options of {@link Cache.close}. */
+export interface CacheCloseOptions {
+  /** How long what is under way may take to finish: 0 to 24 days. Default 0. */
+  drain?: Duration | undefined;
+}
+
+/** Finishes work within `ms`, and gives up what takes longer. Never rejects. Returns whether all of it was finished. */
+export type Drain = (ms: number) => Promise<boolean>;
 
 let openCaches = 0;
 let maintenance: NodeJS.Timeout | undefined;
@@ -63,6 +74,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
   readonly #clearing: (() => void)[] = [];
   readonly #closing: (() => void)[] = [];
+  readonly #draining = { first: [] as Drain[], last: [] as Drain[] };
   readonly #lifetime: Lifetime;
   #open = true;
 
@@ -146,6 +158,11 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     this.#closing.push(end);
   }
 
+  /** `drain` is called when the cache is to be drained. Those that are `last` wait for the others. @internal */
+  onDrain(drain: Drain, turn: 'first' | 'last' = 'first'): void {
+    this.#draining[turn].push(drain);
+  }
+
   override stats(): CacheStats {
     const upstream = upstreamTotals(this);
     return { ...cacheStatsOf(native.stats(this.handle)), ...(upstream && { upstream }) };
@@ -153,9 +170,39 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
 
   /**
    * Closes this handle and its keyspaces. The last handle of the process frees the entries. Views stay valid. A second
-   * call does nothing.
+   * call does nothing. Computations under way are given up: their signals are aborted, and their callers get
+   * `ERR_CACHE_CLOSED`.
    */
-  close(): void {
+  close(): void;
+  /**
+   * The same, but what is under way is finished first, and what is new is refused: computations of models
+   * (`ERR_MODEL_DRAINED`), and connections to servers. Loads from Redis and writes to it are waited for. Until then
+   * lookups and writes of values go on.
+   *
+   * @returns whether all of it was finished in time. What was not is given up, as by `close()`.
+   * @throws {TypeError | RangeError} an option is wrong; the cache stays open.
+   * @example process.once('SIGTERM', () => void cache.close({ drain: '5s' }))
+   */
+  close(options: CacheCloseOptions): Promise<boolean>;
+  close(options?: CacheCloseOptions): unknown {
+    if (options === undefined) return this.#close();
+    const { drain } = optionsObject('options', options, ['drain']);
+    return this.#drain(drain === undefined ? 0 : durationOption('options.drain', drain, 0, DRAIN_MS_MAX));
+  }
+
+  async #drain(ms: number): Promise<boolean> {
+    const end = now() + ms;
+    let isDone = true;
+    for (const works of [this.#draining.first, this.#draining.last]) {
+      const leftMs = Math.max(0, end - now());
+      const done = this.#open ? await Promise.all(works.map((work) => work(leftMs))) : [];
+      isDone &&= done.every((finished) => finished);
+    }
+    this.#close();
+    return isDone;
+  }
+
+  #close(): void {
     if (!this.#open) return;
     this.#open = false;
     for (const end of this.#closing) end();

@@ -9,8 +9,8 @@ import { addMethods } from '../cache/rooms.js';
 import { type ComputationIdentity, type FingerprintOptions, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprint } from '../fingerprint/native.js';
 import { behindOf, modelRoomOptions } from './behind.js';
+import { FlightsOf } from './computations.js';
 import { type Naming, namingOf } from './finder.js';
-import type { Flight } from './flights.js';
 import { Life } from './freshness.js';
 import { LEDGER, Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
 import { Model } from './model.js';
@@ -19,6 +19,7 @@ import {
   checkModelOptions,
   fingerprintOption,
   keepInputsOption,
+  lateResultsOption,
   MODEL_OPTIONS,
   type ModelBaseOptions,
   type ModelOptions,
@@ -28,6 +29,7 @@ import {
   timeoutOption,
 } from './options.js';
 import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
+import { UnderWay } from './under-way.js';
 import { verifyOption } from './verification.js';
 
 declare module '../cache/cache.js' {
@@ -155,7 +157,8 @@ class Models {
   readonly #cache: Cache;
   readonly #models = new Set<WeakRef<{ outdateAll(): void }>>();
   /** By keyspace. What one model of a keyspace computes, another one does not compute again. */
-  readonly #flights = new Map<string, Map<string, Flight<never, unknown>>>();
+  readonly #flights = new Map<string, FlightsOf<never, unknown>>();
+  readonly #underWay = new UnderWay('the cache');
 
   /** By keyspace: a model that is made again goes on with it. A cache has 1 023 keyspaces at most. */
   readonly #ledgers = new Map<string, Ledger>();
@@ -165,6 +168,8 @@ class Models {
     cache.onClear(() => {
       for (const model of this.#models) model.deref()?.outdateAll();
     });
+    cache.onDrain((ms) => this.#underWay.drain(ms));
+    cache.onClose(() => this.#underWay.close());
   }
 
   make<Input>(given: GivenModel<Input>, { key, namings, identity, rules }: Identity): Model<Input, unknown, unknown> {
@@ -202,6 +207,7 @@ class Models {
         ttlMs: life.longest,
       }),
       flights: this.#flightsOf(label),
+      underWay: new UnderWay(`model ${name}`, this.#underWay),
       namings,
       life,
       ...runs,
@@ -210,6 +216,7 @@ class Models {
       windowMs: given.batchWindow ?? 0,
       negativeTtlMs: given.negativeTtl === undefined ? 0 : durationOption('options.negativeTtl', given.negativeTtl),
       timeoutMs: timeoutOption(given.timeout),
+      storesLate: lateResultsOption(given),
       keepInputs: keepInputsOption(given.keepInputs, this.#cache.stats().bytes.capacity),
       rules,
       tags: given.tags,
@@ -238,10 +245,10 @@ class Models {
     return ledger;
   }
 
-  #flightsOf(label: string): Map<string, Flight<never, unknown>> {
+  #flightsOf(label: string): FlightsOf<never, unknown> {
     let flights = this.#flights.get(label);
     if (flights === undefined) {
-      flights = new Map();
+      flights = new FlightsOf();
       this.#flights.set(label, flights);
     }
     return flights;

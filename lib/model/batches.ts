@@ -48,7 +48,7 @@ export class Batches<Input, In, Out> {
     this.#counts = counts;
   }
 
-  begin(inputs: readonly Input[], { mode }: Asked): Begun<Input, In, Out> {
+  begin(inputs: readonly Input[], { mode, signal }: Asked): Begun<Input, In, Out> {
     const { ledger } = this.#parts;
     const computations = this.#computations;
     const began = now();
@@ -69,13 +69,14 @@ export class Batches<Input, In, Out> {
       const awaited = places.map((i) => computations.elsewhere(found!.keys.keyAt(i)));
       return { results, places, awaited, flights: [] };
     }
-    return { results, places, ...this.#runAll(inputs, places, mode, found?.keys) };
+    return { results, places, ...this.#runAll(inputs, places, mode, signal, found?.keys) };
   }
 
   #runAll(
     inputs: readonly Input[],
     places: readonly number[],
     mode: CacheMode,
+    signal: AbortSignal | undefined,
     found: ManyInputs | undefined,
   ): Pick<Begun<Input, In, Out>, 'awaited' | 'flights'> {
     const computations = this.#computations;
@@ -89,7 +90,9 @@ export class Batches<Input, In, Out> {
     const started: Flight<Input, In | Out>[] = [];
     for (const [n, one] of named.entries()) {
       const known = joins(mode) ? undefined : own.get(one.key.hex);
-      const { flight, fresh } = known ? { flight: known, fresh: false } : computations.flightOf(one, mode, tags[n]!);
+      const { flight, fresh } = known
+        ? { flight: known, fresh: false }
+        : computations.flightOf(one, mode, tags[n]!, 'asked', signal);
       if (known) this.#counts.joined++;
       own.set(flight.id, flight);
       if (fresh) started.push(flight);

@@ -8,7 +8,7 @@ import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
 import type { Behind, Found } from './behind.js';
 import type { Copies } from './copies.js';
-import { Backoff, Failures } from './failures.js';
+import { Backoff, Failures, Recent } from './failures.js';
 import { Flight, type Purpose } from './flights.js';
 import type { Life } from './freshness.js';
 import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
@@ -20,20 +20,30 @@ import type { Counts } from './report.js';
 import { type Given, wasComputed } from './results.js';
 import { type Landing, Runner, type RunnerParts } from './runner.js';
 import { Storing } from './storing.js';
+import type { UnderWay } from './under-way.js';
 
 /** What computations work with. @internal */
 export interface ComputationParts<Input, In, Out> extends RunnerParts<Input> {
   readonly codec: Codec<In, Out, unknown>;
   readonly behind: Behind | undefined;
   readonly answers: Keyspace<In, Out, unknown>;
-  /** By fingerprint in hex. Models of one keyspace share them. */
-  readonly flights: Map<string, Flight<Input, In | Out>>;
+  /** Models of one keyspace share them. */
+  readonly flights: FlightsOf<Input, In | Out>;
+  readonly underWay: UnderWay;
   readonly life: Life;
   readonly negativeTtlMs: number;
   readonly keepInputs: CheckedKeepInputsOptions;
   readonly tags: ((input: Input) => readonly string[]) | undefined;
   readonly ledger: Ledger;
   readonly usage: ((result: In | Out) => TokenUsage | undefined) | undefined;
+}
+
+/** By fingerprint in hex. */
+export class FlightsOf<Input, Result> {
+  /** Those that callers join. */
+  readonly current = new Map<string, Flight<Input, Result>>();
+  /** Those whose run took too long, and may still give a result to store (`lateResults`). */
+  readonly late = new Recent<Flight<Input, Result>>();
 }
 
 /** What a run is counted as. */
@@ -47,6 +57,7 @@ export class Computations<Input, In, Out> {
   readonly #counts: Counts;
   readonly #outcomes: Outcomes;
   readonly #flights: Map<string, Flight<Input, In | Out>>;
+  readonly #late: Recent<Flight<Input, In | Out>>;
   readonly #failures: Failures | undefined;
   readonly #backoff = new Backoff();
   /** Called with a result that was found behind. `cost` is 0, or undefined: it avoided no run. */
@@ -66,7 +77,8 @@ export class Computations<Input, In, Out> {
     this.#copies = copies;
     this.#counts = counts;
     this.#outcomes = outcomes;
-    this.#flights = parts.flights;
+    this.#flights = parts.flights.current;
+    this.#late = parts.flights.late;
     this.#verify = verify;
     this.#failures = parts.negativeTtlMs > 0 ? new Failures(parts.negativeTtlMs) : undefined;
     this.inputs = new KeptInputs(parts.keepInputs, (key) => parts.answers.has(key));
@@ -86,6 +98,7 @@ export class Computations<Input, In, Out> {
         parts.ledger.now.overheadMs += ms;
       },
       late: () => outcomes.timedOut(),
+      keepLate: (flight, given, cost) => this.#keepLate(flight, given, cost),
     };
     this.runner = new Runner(parts, landing);
   }
@@ -120,6 +133,7 @@ export class Computations<Input, In, Out> {
     mode: CacheMode,
     tags: readonly string[],
     purpose: Purpose = 'asked',
+    signal: AbortSignal | undefined = undefined,
   ): { flight: Flight<Input, In | Out>; fresh: boolean } {
     const known = joins(mode) ? this.#flights.get(named.key.hex) : undefined;
     if (known !== undefined && this.#storing.isCurrent(known) && known.search?.isCurrent !== false) {
@@ -127,8 +141,19 @@ export class Computations<Input, In, Out> {
       this.#outcomes.coalesced();
       return { flight: known, fresh: false };
     }
+    const refusal = this.#parts.underWay.refusal(signal);
+    if (refusal !== undefined) return { flight: this.#refused(named, purpose, refusal), fresh: false };
     if (!this.#isSought(mode)) this.#counts.missed++;
     return { flight: this.#newFlight(named, mode === 'no-store', tags, purpose), fresh: true };
+  }
+
+  /** One that has failed already: the model is drained. Nothing is run or remembered. */
+  #refused({ key, input }: Named<Input>, purpose: Purpose, reason: unknown): Flight<Input, In | Out> {
+    this.#counts.missed++;
+    const none = { kept: undefined, tags: NO_TAGS, unstored: true, generation: 0 };
+    const flight = new Flight<Input, In | Out>({ key, id: key.hex, input, purpose, ...none });
+    flight.reject(reason);
+    return flight;
   }
 
   /** Whether what misses is looked for behind. */
@@ -254,11 +279,15 @@ export class Computations<Input, In, Out> {
 
   /** Whether computing it in the background now would be of no use. */
   isBusy(id: string): boolean {
-    return this.#flights.has(id) || this.failure(id) !== undefined || this.#backoff.rests(id);
+    return (
+      !this.#parts.underWay.isOpen || this.#flights.has(id) || this.failure(id) !== undefined || this.#backoff.rests(id)
+    );
   }
 
   /** Computes it apart from everything else, and stores nothing. */
   again(named: Named<Input>): Promise<In | Out> {
+    const refusal = this.#parts.underWay.refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
     const flight = this.#newFlight(named, true, NO_TAGS, 'verify');
     this.runner.enqueue(flight);
     return flight.promise;
@@ -274,6 +303,7 @@ export class Computations<Input, In, Out> {
     const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
     const generation = unstored ? 0 : this.#parts.answers.generation();
     const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, purpose, generation });
+    this.#parts.underWay.begin(flight, (reason) => flight.end(reason, (ended) => this.#land(ended)));
     if (unstored) return flight;
     this.#supersede(id); // a result that was asked for before must not replace it
     this.#flights.set(id, flight);
@@ -311,6 +341,7 @@ export class Computations<Input, In, Out> {
   /** From now on, nobody joins what is being computed under the key, and it will not be stored. */
   outdate(id: string): void {
     this.#backoff.forget(id);
+    this.#late.delete(id);
     this.#supersede(id);
   }
 
@@ -323,11 +354,13 @@ export class Computations<Input, In, Out> {
   }
 
   outdateTagged(tag: string): void {
-    for (const flight of [...this.#flights.values()]) if (flight.tags.includes(tag)) this.outdate(flight.id);
+    for (const flight of [...this.#flights.values(), ...this.#late.values()])
+      if (flight.tags.includes(tag)) this.outdate(flight.id);
   }
 
   outdateAll(): void {
     for (const id of [...this.#flights.keys()]) this.outdate(id);
+    this.#late.clear();
     this.#failures?.clear();
     this.#backoff.clear();
     this.inputs.clear();
@@ -344,6 +377,7 @@ export class Computations<Input, In, Out> {
   /** Keeps later callers from joining the flight, and others from waiting for it. */
   #land(flight: Flight<Input, In | Out>): void {
     flight.search?.end();
+    this.#parts.underWay.done(flight);
     if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
   }
 
@@ -363,6 +397,7 @@ export class Computations<Input, In, Out> {
     const stored = !flight.stale && this.#storing.keep(flight, given, cost);
     this.#land(flight);
     this.#backoff.forget(flight.id);
+    if (stored) this.#late.delete(flight.id); // it is older
     // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
     return (stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#storing.copyOf(given);
   }
@@ -401,6 +436,18 @@ export class Computations<Input, In, Out> {
     if (joined > 0) this.#parts.ledger.count('coalesced', cost, this.usageOf(result), joined);
   }
 
+  /** Unless it was set, deleted, or computed by another run meanwhile. */
+  #keepLate(flight: Flight<Input, In | Out>, given: Given<In>, cost: number): void {
+    const { id } = flight;
+    if (this.#late.get(id) !== flight) return;
+    this.#late.delete(id);
+    try {
+      if (this.#storing.keep(flight, given, given.terms?.cost ?? cost)) this.#failures?.forget(id);
+    } catch {
+      // Its callers have their error. The codec refused it, or the cache is closed.
+    }
+  }
+
   get countsTokens(): boolean {
     return this.#parts.usage !== undefined;
   }
@@ -422,6 +469,7 @@ export class Computations<Input, In, Out> {
     // If every caller gave up, that says nothing about the input.
     if (!flight.stale) {
       this.#failures?.note(flight.id, reason);
+      if (this.#parts.storesLate && flight.run?.isLate === true) this.#late.set(flight.id, flight);
       if (flight.purpose === 'refresh') this.#backoff.failed(flight.id);
     }
     if (flight.fallback === undefined) flight.reject(reason);

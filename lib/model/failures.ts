@@ -4,8 +4,8 @@ import { now } from '../base/time.js';
 
 const FAILURES_MAX = 10_000;
 
-/** Failures by fingerprint. If there are too many, the oldest go. */
-class Recent<T> {
+/** By fingerprint. If there are too many, the oldest go. */
+export class Recent<T> {
   readonly #known = new Map<string, T>();
 
   get(id: string): T | undefined {
@@ -24,6 +24,10 @@ class Recent<T> {
 
   delete(id: string): void {
     this.#known.delete(id);
+  }
+
+  values(): Iterable<T> {
+    return this.#known.values();
   }
 
   clear(): void {

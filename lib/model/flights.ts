@@ -20,6 +20,8 @@ export interface Run<Input, Result> {
   readonly flights: readonly Flight<Input, Result>[];
   /** How many of them somebody waits for. */
   awaited: number;
+  /** It took longer than `timeout`. */
+  isLate: boolean;
 }
 
 export interface FlightParts<Input> {
@@ -123,6 +125,14 @@ export class Flight<Input, Result> {
       flight.reject(reason);
     }
     run.controller.abort(reason);
+  }
+
+  /** Ends it at once, and its run with it. The others of its run are ended too. @param land  as of `leave` */
+  end(reason: unknown, land: (flight: Flight<Input, Result>) => void): void {
+    this.#abandon();
+    land(this);
+    this.reject(reason);
+    this.run?.controller.abort(reason);
   }
 
   #abandon(): void {

@@ -28,6 +28,7 @@ import { type Named, namedAgain, namedCopy } from './named.js';
 import { type Asked, inputsOf, looks, notCached, type PredictOptions, predictOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { type Counts, type ModelReport, type ModelStats, type ReportOptions, reportOf } from './report.js';
+import { type DrainOptions, drainTimeout } from './under-way.js';
 import { Verification, type VerifyOptions } from './verification.js';
 
 /** What a model works with. @internal */
@@ -107,7 +108,7 @@ export class Model<Input, In, Out> {
    * `run` gets a copy of the input. The caller may change the original as soon as `predict` has returned.
    *
    * Rejects with the error of `run`; with `signal`'s reason; with a CacheError `ERR_MODEL_NOT_CACHED`
-   * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, or `ERR_MODEL_RESULT` (`run` did not give one result for each input, or
+   * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, `ERR_MODEL_DRAINED`, or `ERR_MODEL_RESULT` (`run` did not give one result for each input, or
    * the codec refused one); with a TypeError for an input that has no fingerprint. Cost: a hit is one native call,
    * which makes the fingerprint and looks it up. It takes 1 µs for a short text; for a
    *   tensor of 1 024 float32 2 µs if it came lately, otherwise 10. A miss copies the input, and names the copy of an
@@ -178,7 +179,7 @@ export class Model<Input, In, Out> {
     const begun = now();
     const named = namedCopy(this.#copies, finder, input, key);
     this.#ledger.now.overheadMs += now() - begun;
-    const { flight, fresh } = computations.flightOf(named, mode, computations.tagsFor(named), purpose);
+    const { flight, fresh } = computations.flightOf(named, mode, computations.tagsFor(named), purpose, signal);
     const result = until(computations.join(flight, fresh, stale), signal, (reason) =>
       computations.leave(flight, reason),
     );
@@ -322,6 +323,18 @@ export class Model<Input, In, Out> {
   /** @internal */
   get hits(): number {
     return this.#counts.hits;
+  }
+
+  /**
+   * Ends the model: finishes what is under way, and refuses what is new with a CacheError `ERR_MODEL_DRAINED`. Stored
+   * results are still given. Runs under way may ask this model until they are done, if they hand on their `signal`, as
+   * pipelines do. The cache stays open, and `cache.model` makes a new model.
+   *
+   * @returns whether everything finished within `timeout`.
+   * @throws {TypeError | RangeError} an option is wrong.
+   */
+  async drain(options?: DrainOptions): Promise<boolean> {
+    return this.#parts.underWay.drain(drainTimeout(options));
   }
 
   stats(): ModelStats {

@@ -87,6 +87,12 @@ export interface ModelBaseOptions<Input = unknown> {
    */
   timeout?: Duration;
   /**
+   * What becomes of results that come after `timeout`. `'drop'` (default): nothing. `'store'`: the run's signal is not
+   * aborted, and its results are stored for later callers, unless they were set, deleted or computed by another run
+   * meanwhile. Not with an `upstream`: the right to store there ends with the timeout.
+   */
+  lateResults?: 'drop' | 'store';
+  /**
    * ms that a `predict` waits for others, to be run together. Default 0: those of one turn of the event loop run
    * together.
    */
@@ -167,6 +173,7 @@ const MODEL_BASE_OPTIONS = [
   'maxBatch',
   'concurrency',
   'timeout',
+  'lateResults',
   'batchWindow',
   'replicas',
   'verify',
@@ -251,6 +258,17 @@ export function fingerprintOption(value: unknown): FingerprintOptions {
 /** In ms. @internal */
 export const timeoutOption = (value: unknown): number =>
   value === undefined ? Number.POSITIVE_INFINITY : durationOption('options.timeout', value, 1, TIMEOUT_MS_MAX);
+
+/** Whether late results are stored. @internal */
+export function lateResultsOption({ lateResults, timeout, upstream }: Record<string, unknown>): boolean {
+  if (lateResults === undefined) return false;
+  const stores = choiceOption('options.lateResults', lateResults, ['drop', 'store']) === 'store';
+  if (stores && timeout === undefined)
+    throw typeError('options.timeout', 'a duration, because of lateResults', timeout);
+  if (stores && upstream !== undefined)
+    throw typeError('options.lateResults', "'drop', because of the upstream", lateResults);
+  return stores;
+}
 
 /** @param capacity of the cache, in bytes. @internal */
 export function keepInputsOption(value: unknown, capacity: number): CheckedKeepInputsOptions {

@@ -11,6 +11,7 @@ import { checkResults, type Given, givenBy, wasComputed } from './results.js';
 import { tracedRun } from './run-events.js';
 import { SharedClock } from './shared-clock.js';
 import { Turns } from './turns.js';
+import { markRun } from './under-way.js';
 
 export interface RunnerParts<Input> {
   readonly name: string;
@@ -25,6 +26,8 @@ export interface RunnerParts<Input> {
   readonly windowMs: number;
   /** A run that takes longer fails. */
   readonly timeoutMs: number;
+  /** Such a run goes on, and its results are stored. Otherwise its signal is aborted. */
+  readonly storesLate: boolean;
 }
 
 /** What is told about a flight. */
@@ -38,6 +41,8 @@ export interface Landing<Input, In, Result> {
   landed(ms: number): void;
   /** A run took too long. */
   late(): void;
+  /** A result of such a run (`storesLate`). */
+  keepLate(flight: Flight<Input, Result>, given: Given<In>, cost: number): void;
 }
 
 export class Runner<Input, In, Result> {
@@ -102,7 +107,8 @@ export class Runner<Input, In, Result> {
   async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
     const { name, version } = this.#parts;
     const awaited = flights.filter(({ isAwaited }) => isAwaited).length;
-    const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited };
+    const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited, isLate: false };
+    markRun(run.controller.signal);
     for (const flight of flights) flight.run = run;
     if (flights.some(({ purpose }) => purpose !== 'asked'))
       askedInputs.set(
@@ -115,7 +121,7 @@ export class Runner<Input, In, Result> {
     try {
       const results = await tracedRun(
         () => ({ model: name, version, inputs: flights.length, awaited }),
-        () => this.#results(flights, run.controller),
+        () => this.#results(run),
         (results) => checkResults(results, flights.length, this.#name()),
       );
       read = this.#read(results, flights.length);
@@ -141,22 +147,27 @@ export class Runner<Input, In, Result> {
     this.#landing.landed(now() - landing);
   }
 
-  /** What `run` gives in time. After `timeout` its signal is aborted, and nobody waits for it any more. */
-  async #results(flights: readonly Flight<Input, Result>[], controller: AbortController): Promise<unknown> {
-    const { run, timeoutMs } = this.#parts;
+  /** What `run` gives in time. After `timeout` nobody waits for it any more. */
+  async #results(of: Run<Input, Result>): Promise<unknown> {
+    const { run, storesLate, timeoutMs } = this.#parts;
+    const { controller, flights } = of;
     const keys = flights.map(({ key }) => key.slice()); // copies: `run` may change them
     const inputs = flights.map(({ input }) => input);
-    const results = run(inputs, { signal: controller.signal, keys });
-    if (timeoutMs === Number.POSITIVE_INFINITY) return results;
+    const begunMs = now();
+    const given = run(inputs, { signal: controller.signal, keys });
+    if (timeoutMs === Number.POSITIVE_INFINITY) return given;
+    const results = Promise.resolve(given);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
+        of.isLate = true;
         this.timedOut++;
         this.#landing.late();
         const message = `${this.#name()}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
         const reason = new CacheError('ERR_MODEL_TIMEOUT', message);
         reject(reason); // before the signal is aborted, which may make the run fail with another error
-        controller.abort(reason);
+        if (storesLate) void this.#storeLate(flights, results, begunMs);
+        else controller.abort(reason);
       }, timeoutMs);
     });
     try {
@@ -164,6 +175,19 @@ export class Runner<Input, In, Result> {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Nobody waits for these any more. They are for later callers. Never rejects. */
+  async #storeLate(flights: readonly Flight<Input, Result>[], results: Promise<unknown>, begunMs: number) {
+    let read: Read<In>[];
+    try {
+      read = this.#read(await results, flights.length);
+    } catch {
+      return;
+    }
+    const cost = (now() - begunMs) / Math.max(1, read.filter(isComputed).length);
+    for (const [i, one] of read.entries())
+      if (!('reason' in one)) this.#landing.keepLate(flights[i]!, one, isComputed(one) ? cost : 0);
   }
 
   /** Each result, or why there is none. Throws if there is not one for each input. */

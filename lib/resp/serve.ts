@@ -69,6 +69,7 @@ export class Server {
     this.#tell(cache);
     this.#telling = setInterval(() => this.#tell(cache), TELL_MS);
     running.set(this, cache);
+    cache.onDrain((ms) => this.close({ drain: ms }).then(() => true));
     cache.onClose(() => void this.close());
   }
 

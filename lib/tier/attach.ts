@@ -6,6 +6,7 @@ import { native } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
 import { CacheError } from '../base/errors.js';
 import { rangeError, typeError } from '../base/options.js';
+import { now, sleep } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
 import type { Lifetime } from '../cache/options.js';
@@ -63,6 +64,12 @@ declare module '../cache/options.js' {
     upstream?: Upstream;
   }
 }
+
+/** How often a cache that is being drained looks whether Redis has everything. */
+const DRAIN_STEP_MS = 5;
+
+/** How long Redis may take to end leases of a cache whose time is over. */
+const LEASES_MS = 100;
 
 interface OpenTier {
   readonly tier: Tier;
@@ -180,6 +187,15 @@ class Upstreams {
     }));
   }
 
+  /** Waits until nothing is loaded or written, for `ms` at most. Never rejects. Returns whether nothing is. */
+  async drain(ms: number): Promise<boolean> {
+    const end = now() + ms;
+    const isDone = await comesTrue(() => [...this.#tiers.values()].every(({ tier }) => tier.isIdle), ms);
+    // The leases of what models have given up: others need not wait for their end.
+    await comesTrue(() => [...this.#links.values()].every((link) => link.isIdle), Math.max(LEASES_MS, end - now()));
+    return isDone;
+  }
+
   close(): void {
     for (const { tier, handle } of this.#tiers.values()) {
       tier.close();
@@ -189,6 +205,12 @@ class Upstreams {
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
   }
+}
+
+/** Whether `ask` says yes within `ms`. */
+async function comesTrue(ask: () => boolean, ms: number): Promise<boolean> {
+  for (const end = now() + ms; !ask(); await sleep(DRAIN_STEP_MS)) if (now() >= end) return false;
+  return true;
 }
 
 function sameOptions(one: OpenTier['options'], other: OpenTier['options']): boolean {
@@ -209,6 +231,7 @@ addRoom({
     const upstreams = new Upstreams(makeLink);
     all.set(cache, upstreams);
     collected.register(cache, upstreams);
+    (cache as Cache).onDrain((ms) => upstreams.drain(ms), 'last'); // models give what they finish
     (cache as Cache).onClose(() => upstreams.close());
     addUpstreams(cache as Cache, () => upstreams.states());
   },

@@ -162,6 +162,10 @@ export class Flights {
   readonly #flights = new Map<string, Flight>();
   readonly #refreshes = new Map<string, Flight>();
 
+  get isEmpty(): boolean {
+    return this.#flights.size === 0 && this.#refreshes.size === 0;
+  }
+
   get(id: string): Flight | undefined {
     return this.#flights.get(id);
   }

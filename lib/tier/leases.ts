@@ -111,8 +111,7 @@ export async function takeLeases(
 
 /** Makes those of these leases that are ours last for `ms`; 0: they end. Whether a server does it is not told. */
 export function keepLeases(link: Link, keys: readonly Argument[], token: string, ms: number): void {
-  for (const group of link.groups(keys, (at) => at))
-    link.run(KEEP, group.map(leaseOf), [token, `${ms}`]).catch(() => {});
+  for (const group of link.groups(keys, (at) => at)) link.aside(link.run(KEEP, group.map(leaseOf), [token, `${ms}`]));
 }
 
 /**
@@ -120,7 +119,7 @@ export function keepLeases(link: Link, keys: readonly Argument[], token: string,
  * not told. A command of its own: in a slot that moves, Redis refuses one about two keys of which it has one.
  */
 export function endLease(link: Link, at: Argument): void {
-  if (hasLease(at)) link.call(at, ['DEL', leaseOf(at)]).catch(() => {});
+  if (hasLease(at)) link.aside(link.call(at, ['DEL', leaseOf(at)]));
 }
 
 /** Takes the leases of values that end within `staleMs`. When they end; undefined: the lease is not ours. */

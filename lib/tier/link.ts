@@ -55,6 +55,8 @@ export abstract class Link implements PeerOwner {
   readonly #trackers = new Set<Tracker>();
   #isDegraded = false; // and who listens was told
   #warnedAt = Number.NEGATIVE_INFINITY;
+  /** What was sent of which nobody waits for the reply. */
+  readonly #aside = new Set<Promise<unknown>>();
 
   /** For messages: without a password. */
   abstract readonly shown: string;
@@ -109,6 +111,17 @@ export abstract class Link implements PeerOwner {
   /** Whether no key has a time to live. False too if that is not known. @throws {LinkError} */
   async lasts(): Promise<boolean> {
     return false;
+  }
+
+  /** What is sent is not waited for, but before the link is closed with time to drain. Its failure is nobody's. */
+  aside(sent: Promise<unknown>): void {
+    const over = () => void this.#aside.delete(sent);
+    sent.then(over, over);
+    this.#aside.add(sent);
+  }
+
+  get isIdle(): boolean {
+    return this.#aside.size === 0;
   }
 
   /** From now on `tracker` is told of changes. What it reads from now on is tracked. */

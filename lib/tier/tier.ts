@@ -55,6 +55,11 @@ export class Tier implements Tracker {
     return { ...this.l0.counts, queued: this.writing.queued };
   }
 
+  /** Nothing is being loaded, and no write is on its way or waits. */
+  get isIdle(): boolean {
+    return this.l0.flights.isEmpty && this.writing.isIdle;
+  }
+
   /** Tells `waiter` what Redis or the loader has under `key`, or a write that Redis is yet to be told of. */
   load(key: Key, waiter: Waiter, place = 0): void {
     const id = this.l0.idOf(key);

@@ -118,6 +118,11 @@ export class WriteQueue {
       });
   }
 
+  /** Nothing is on its way, or waits for any server. */
+  get isEmpty(): boolean {
+    return this.#isIdle() && this.#aside.size === 0;
+  }
+
   #isIdle(): boolean {
     return this.#sending === 0 && this.#writes.size === 0;
   }

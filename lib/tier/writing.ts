@@ -21,6 +21,7 @@ export class Writing {
   readonly #look: (id: string) => void;
   readonly #queue: WriteQueue | undefined;
   #bytes = 0; // that wait for their replies
+  #sending = 0; // how many these are
 
   /** @param look  reads a key anew */
   constructor(l0: L0, look: (id: string) => void) {
@@ -118,6 +119,11 @@ export class Writing {
     await this.#queue.flushed();
   }
 
+  /** No write is on its way, and none waits for a server. */
+  get isIdle(): boolean {
+    return this.#sending === 0 && this.#queue?.isEmpty !== false;
+  }
+
   /** A server is up that was not. */
   resume(): void {
     this.#queue?.resume();
@@ -141,6 +147,7 @@ export class Writing {
       return failedWrite('too many writes wait for Redis');
     }
     this.#bytes += bytes;
+    this.#sending++;
     try {
       await this.#l0.inOrder(() => {
         // Redis tells nobody that a missing key is deleted, and somebody may be making its value.
@@ -156,6 +163,7 @@ export class Writing {
       });
     } finally {
       this.#bytes -= bytes;
+      this.#sending--;
     }
   }
 }
