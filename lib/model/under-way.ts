@@ -93,7 +93,8 @@ export class UnderWay {
     const cut = () => this.end(drained(this.#name));
     if (timeoutMs === 0) cut();
     const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(cut, timeoutMs);
-    while (this.#ends.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#ends.size > 0 && this.#closed === undefined)
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
     clearTimeout(timer);
     this.#state = 'drained';
     return !this.#wasCut;
@@ -106,9 +107,12 @@ export class UnderWay {
     for (const end of [...this.#ends.values()]) end(reason);
   }
 
+  /** Nothing begins any more, and nobody waits for what is under way: it ends when its run does. */
   close(): void {
     this.#closed = new CacheError('ERR_CACHE_CLOSED', 'the cache was closed');
-    this.end(this.#closed);
+    this.#state = 'drained';
+    this.#wasCut ||= this.#ends.size > 0;
+    for (const told of this.#idle.splice(0)) told();
   }
 }
 
