@@ -80,7 +80,8 @@ export interface NativeCache {
     aging: boolean,
     admission: boolean,
   ): number;
-  keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean): number;
+  /** `terms`: what else must be the same when it is opened again, in words; `''`: anything. */
+  keyspace(handle: number, name: string, scope: string, codec: string, integerKeys: boolean, terms: string): number;
   near(handle: number): [ArrayBufferLike, number, number] | undefined;
   clock(): ArrayBufferLike | undefined;
   find(handle: number, key: NativeKey, slab: Uint8Array | undefined): ArrayBufferLike | number;

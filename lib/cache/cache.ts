@@ -105,7 +105,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
   /**
    * A part of the cache with keys of its own. Opening a name again, in the same scope, gives the same entries.
    *
-   * @throws {CacheError} `ERR_CACHE_OPTIONS`: it is open with another codec; or there are 1 023 keyspaces already, or
+   * @throws {CacheError} `ERR_CACHE_OPTIONS`: it is open with another codec, kind of keys, `ttl` or `ttlJitter`, in whatever
+   *   thread; or there are 1 023 keyspaces already, or
    *   as many
    *   scopes as `maxBytes` has room for. Keyspaces and scopes stay until the last handle of the cache is closed, and
    *   all callers share the limits.
@@ -118,7 +119,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
     const label = textOption('name', name, NAME_BYTES_MAX);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
     const nativeName = nameIn(scope, label);
-    const handle = native.keyspace(this.handle, nativeName, scope, codec.tag, integerKeys);
+    const terms = `ttl ${checked.ttl} ms, ttlJitter ${checked.ttlJitter}`;
+    const handle = native.keyspace(this.handle, nativeName, scope, codec.tag, integerKeys, terms);
     const Kind = (kind?.keyspace ?? OpenKeyspace) as typeof OpenKeyspace<unknown, unknown, unknown>;
     const keyspace = new Kind(handle, codec, checked, label, this);
     const keyspaces = this.#keyspaces; // not `this`: the closure below would keep it alive
@@ -170,8 +172,7 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
 
   /**
    * Closes this handle and its keyspaces. The last handle of the process frees the entries. Views stay valid. A second
-   * call does nothing. Computations under way are given up: their signals are aborted, and their callers get
-   * `ERR_CACHE_CLOSED`.
+   * call does nothing. Runs of models go on; what they give is not stored, and their callers get `ERR_CACHE_CLOSED`.
    */
   close(): void;
   /**
@@ -179,7 +180,8 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    * (`ERR_MODEL_DRAINED`), and connections to servers. Loads from Redis and writes to it are waited for. Until then
    * lookups and writes of values go on.
    *
-   * @returns whether all of it was finished in time. What was not is given up, as by `close()`.
+   * @returns whether all of it was finished in time. What was not is given up: signals of
+   *   runs are aborted, and their callers get `ERR_MODEL_DRAINED`.
    * @throws {TypeError | RangeError} an option is wrong; the cache stays open.
    * @example process.once('SIGTERM', () => void cache.close({ drain: '5s' }))
    */

@@ -114,7 +114,7 @@ class Upstreams {
     const { tag, encode } = codec;
     return this.#open(nativeName, `keyspace ${JSON.stringify(name)}`, options, {
       prefix: options.prefix ?? (scope === '' ? `${name}:` : `${JSON.stringify([name, scope])}:`),
-      handle: () => native.keyspace(cacheHandle, nativeName, scope, tag, integerKeys),
+      handle: () => native.keyspace(cacheHandle, nativeName, scope, tag, integerKeys, ''),
       keys: integerKeys ? 'integer' : 'string',
       form: formOf(tag),
       ttl: checked.ttl,
@@ -131,7 +131,7 @@ class Upstreams {
     const whose = scope === '' ? name : JSON.stringify([name, scope]);
     return this.#open(nativeName, `model ${JSON.stringify(name)}`, options, {
       prefix: options.prefix ?? `zerohop:model:${whose}:${tag}:`,
-      handle: () => native.keyspace(handleOf(cache)!, nativeName, scope, tag, false),
+      handle: () => native.keyspace(handleOf(cache)!, nativeName, scope, tag, false, ''),
       keys: 'fingerprint',
       form: formOf(tag),
       ttl: ttlMs,

@@ -59,20 +59,20 @@ napi_value Open(napi_env env, napi_callback_info info) {
   return Int(env, isolate.Open(std::move(cache.value()), 0, KeyKind::kText));
 }
 
-// keyspace(handle, name, scope, codec, integerKeys): handle.
+// keyspace(handle, name, scope, codec, integerKeys, terms): handle.  Without terms, any are right.
 napi_value Keyspace(napi_env env, napi_callback_info info) {
-  const Arguments<5> args(env, info);
+  const Arguments<6> args(env, info);
   const Call call(env, args);
-  std::string name, scope, codec;
+  std::string name, scope, codec, terms;
   bool integers = false;
   if (!call) return nullptr;
   if (!ReadString(env, args[1], &name) || !ReadString(env, args[2], &scope) || !ReadString(env, args[3], &codec) ||
-      napi_get_value_bool(env, args[4], &integers) != napi_ok) {
-    return ThrowType(env, "keyspace: expected (handle, string, string, string, boolean)");
+      napi_get_value_bool(env, args[4], &integers) != napi_ok || !ReadString(env, args[5], &terms)) {
+    return ThrowType(env, "keyspace: expected (handle, string, string, string, boolean, string)");
   }
   // The kind of key is part of the codec's name, because it must be the same when the keyspace is opened again.
   if (integers) codec = "integer keys, " + codec;
-  Result<uint16_t> space = call.cache().OpenSpace(name, scope, codec);
+  Result<uint16_t> space = call.cache().OpenSpace(name, scope, codec, terms);
   if (!space.ok()) return Throw(env, space.status());
   return Int(env, call.isolate->Open(call.membership().shared_cache(), space.value(),
                                      integers ? KeyKind::kInteger : KeyKind::kText));

@@ -144,9 +144,11 @@ class Cache {
   Cache& operator=(const Cache&) = delete;
 
   // Opens a keyspace.  The same name must come with the same scope and codec each time.  Scopes other than "" (public)
-  // get segments of their own.  Space 0 is the cache itself: bytes, public.
-  Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec) {
-    return keyspaces_.Open(name, scope, codec);
+  // get segments of their own.  Space 0 is the cache itself: bytes, public.  `terms` is what else must be the same, as
+  // text (terms.h).
+  Result<uint16_t> OpenSpace(const std::string& name, const std::string& scope, const std::string& codec,
+                             const std::string& terms = {}) {
+    return keyspaces_.Open(name, scope, codec, terms);
   }
 
   // The keyspace of this name, whatever its codec; none if it was not opened.

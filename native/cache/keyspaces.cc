@@ -4,20 +4,26 @@
 #include <utility>
 
 #include "base/reserve.h"
+#include "cache/terms.h"
 
 namespace zerohop {
 
 Keyspaces::Keyspaces(const Parts& parts)
     : parts_(parts), stream_of_space_(new std::atomic<Stream*>[Spaces::kSpacesMax]()) {}
 
-Result<uint16_t> Keyspaces::Open(const std::string& name, const std::string& scope, const std::string& codec) {
+Result<uint16_t> Keyspaces::Open(const std::string& name, const std::string& scope, const std::string& codec,
+                                 const std::string& terms) {
   MutexLock lock(mutex_);
   Spaces& spaces = parts_.spaces;
   if (const std::optional<uint16_t> known = spaces.Find(name)) {
     const Spaces::Space space = spaces.At(*known);
-    if (space.scope == scope && space.codec == codec) return *known;
+    const bool same_terms = terms.empty() || space.terms.empty() || space.terms == terms;
+    if (space.scope == scope && space.codec == codec && same_terms) return *known;
     // Not which scope: it may be another tenant's, and its name nobody else's business.
-    const std::string why = space.scope != scope ? "in another scope" : "with codec " + space.codec + ", not " + codec;
+    const std::string why = space.scope != scope   ? "in another scope"
+                            : space.codec != codec ? "with codec " + space.codec + ", not " + codec
+                                                   : "with " + DifferingTerms(space.terms, terms) + ", not " +
+                                                         DifferingTerms(terms, space.terms);
     return Status{Code::kOptions, "keyspace '" + name + "' is open " + why + "; give one of the two another name"};
   }
   if (spaces.size() == Spaces::kSpacesMax) {
@@ -31,7 +37,7 @@ Result<uint16_t> Keyspaces::Open(const std::string& name, const std::string& sco
   if (!scope_id.ok()) return scope_id.status();
   parts_.sessions.ReserveSpaces(spaces.size() + 1);
   std::optional<uint16_t> id;
-  while (!(id = spaces.Add({name, scope, codec, scope_id.value()}))) parts_.upkeep.BuryAll();
+  while (!(id = spaces.Add({name, scope, codec, scope_id.value(), terms}))) parts_.upkeep.BuryAll();
   stream_of_space_[*id].store(scopes_[scope_id.value()].newcomers.get(), std::memory_order_release);
   return *id;
 }

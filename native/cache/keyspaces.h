@@ -44,9 +44,10 @@ class Keyspaces {
 
   explicit Keyspaces(const Parts& parts);
 
-  // The keyspace of that name; it is added if there is none.  kOptions: it has another scope or codec, or no keyspace
-  // or scope can be added.
-  Result<uint16_t> Open(const std::string& name, const std::string& scope, const std::string& codec) EXCLUDES(mutex_);
+  // The keyspace of that name; it is added if there is none.  kOptions: it has another scope, codec or terms, or no
+  // keyspace or scope can be added.  Empty terms are like any.
+  Result<uint16_t> Open(const std::string& name, const std::string& scope, const std::string& codec,
+                        const std::string& terms) EXCLUDES(mutex_);
 
   // Gives the keyspace a new number, so that nothing stored before is found any more.
   void Renew(uint16_t space);

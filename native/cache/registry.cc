@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "cache/terms.h"
+
 namespace zerohop {
 namespace {
 
@@ -9,7 +11,7 @@ std::string Told(const CacheOptions& options) {
   constexpr const char* kVerify[] = {"off", "sample", "trap"};
   std::string told =
       "maxBytes " + std::to_string(options.max_bytes) + ", verify " + kVerify[static_cast<size_t>(options.verify)];
-  if (options.max_entries != SIZE_MAX) told += ", maxEntries " + std::to_string(options.max_entries);
+  told += ", maxEntries " + (options.max_entries == SIZE_MAX ? "Infinity" : std::to_string(options.max_entries));
   return options.binding_options.empty() ? told : told + ", " + options.binding_options;
 }
 
@@ -28,8 +30,10 @@ Result<std::shared_ptr<Cache>> Registry::Open(const std::string& name, const Cac
     if (known != named_.end()) {
       if (std::shared_ptr<Cache> cache = known->second.lock()) {
         if (cache->options() == options) return cache;
-        return Status{Code::kOptions, "cache '" + name + "' is open with " + Told(cache->options()) + "; not " +
-                                          Told(options) + "; close it first or use another name"};
+        const std::string known_terms = Told(cache->options()), asked = Told(options);
+        return Status{Code::kOptions, "cache '" + name + "' is open with " + DifferingTerms(known_terms, asked) +
+                                          ", not " + DifferingTerms(asked, known_terms) +
+                                          "; close it first or use another name"};
       }
     }
   }

@@ -33,6 +33,8 @@ class Spaces {
   struct Space {
     std::string name, scope, codec;
     uint16_t scope_id;
+    // Empty: whatever the binding says.
+    std::string terms{};
   };
 
   Spaces();
