@@ -57,7 +57,7 @@ export function formatMachine({ cpu, cores, vectors, caches, hugePages, loads, n
   const sizes = caches && [caches.level1Data, caches.level2, caches.level3].map(formatBytes).join(', ');
   const facts = [
     `${cpu}${vectors === undefined ? '' : ` (${vectors})`}`,
-    `${cores} cores`,
+    cores === 1 ? '1 core' : `${cores} cores`,
     `caches of ${sizes}`,
     `huge pages: ${hugePages ?? 'unknown'}`,
     `Node ${node}`,

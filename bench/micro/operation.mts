@@ -103,8 +103,8 @@ async function callAwaited(run: (i: number) => unknown, calls: number): Promise<
   return last;
 }
 
-/** Half the distance of the 5th and the 95th percentile of the rounds, as a share of their median. */
+/** Half of the rounds are no further from their median than this share of it: the median absolute deviation. */
 export function marginOf(samples: readonly number[]): number {
-  const { median, p5, p95 } = summarize(samples);
-  return (p95 - p5) / 2 / median;
+  const { median } = summarize(samples);
+  return summarize(samples.map((ns) => Math.abs(ns - median))).median / median;
 }
