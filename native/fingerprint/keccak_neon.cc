@@ -38,7 +38,7 @@ void Transpose(const std::byte* const* blocks, size_t at, uint64x2_t* out) {
 uint64x2_t Each(const std::byte* const* blocks, size_t at) {
   uint64_t words[2];
   for (int i = 0; i < 2; ++i) std::memcpy(&words[i], blocks[i] + at * sizeof(uint64_t), sizeof(uint64_t));
-  return vld1q_u64(words);
+  return uint64x2_t{words[0], words[1]};
 }
 
 #define LANE uint64x2_t
