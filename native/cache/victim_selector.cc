@@ -57,13 +57,10 @@ static_assert(kCoolingShare > 1 && kCoolingLeft > 1, "some segments do not cool,
 constexpr size_t kSurvivorParts = 3, kSegmentParts = 4;
 static_assert(kSurvivorParts < kSegmentParts, "an eviction frees something");
 
-// Buckets of the index that are fetched together, so that their misses overlap.  A choice.
-constexpr size_t kBuckets = 8;
-
 // For maxEntries: entries that are compared (D43), and buckets that are looked at for them at most, a choice: in a
 // nearly empty index the search ends.
 constexpr size_t kCompared = 16;
-constexpr int kBucketsCompared = 64;
+constexpr size_t kBucketsCompared = 64;
 static_assert(kBucketsCompared * Index::kBucketSlots >= kCompared);
 
 // More than any benefit, which is a share: segments without entries come first.
@@ -90,32 +87,34 @@ std::span<const uint32_t> VictimSelector::ListSealed() {
 
 // ---- The sample, and what follows from it
 
+std::span<const VictimSelector::Drawn> VictimSelector::DrawTogether(const ReadGuard& guard, size_t enough,
+                                                                    DrawnEntries& drawn) {
+  std::array<uint64_t, kBuckets> randoms;
+  for (uint64_t& random : randoms) {
+    random = Draw();
+    parts_.index.PrefetchSample(guard, random);
+  }
+  size_t count = 0;
+  for (size_t i = 0; i < kBuckets && count < enough; ++i) {
+    parts_.index.Sample(guard, randoms[i], [&](uint64_t at, AccessState access_state) {
+      __builtin_prefetch(arena_.bytes() + at);
+      drawn[count++] = {at, access_state};
+    });
+  }
+  return std::span(drawn).first(count);
+}
+
 // Looks at about so many entries of the index, chosen at random.
 void VictimSelector::Survey(Session& session, uint32_t entries) {
-  struct Drawn {
-    uint64_t at;
-    AccessState access_state;
-  };
   const uint64_t now_us = NowUs();
   uint32_t seen = 0;
   // `tried` ends the loop in an index that is nearly empty.
   for (uint32_t tried = 0; seen < entries && tried < entries; tried += kBuckets) {
-    std::array<uint64_t, kBuckets> randoms;
-    std::array<Drawn, kBuckets * Index::kBucketSlots> drawn;
-    size_t count = 0;
+    DrawnEntries room;
     ReadGuard guard(parts_.epochs, session);
-    for (uint64_t& random : randoms) {
-      random = Draw();
-      parts_.index.PrefetchSample(guard, random);
-    }
-    for (const uint64_t random : randoms) {
-      parts_.index.Sample(guard, random, [&](uint64_t at, AccessState access_state) {
-        __builtin_prefetch(arena_.bytes() + at);
-        drawn[count++] = {at, access_state};
-      });
-    }
-    for (size_t i = 0; i < count; ++i) Weigh(drawn[i].at, drawn[i].access_state, now_us);
-    seen += static_cast<uint32_t>(count);
+    const std::span<const Drawn> drawn = DrawTogether(guard, room.size(), room);
+    for (const Drawn& one : drawn) Weigh(one.at, one.access_state, now_us);
+    seen += static_cast<uint32_t>(drawn.size());
   }
 }
 
@@ -314,8 +313,9 @@ std::optional<VictimSelector::EntryChoice> VictimSelector::SelectEntry(const Rea
   if (everywhere) {
     for (size_t shard = 0; shard < Index::kShards; ++shard) parts_.index.VisitShard(shard, compare);
   } else {
-    for (int looked = 0; looked < kBucketsCompared && compared < kCompared; ++looked) {
-      parts_.index.Sample(guard, Draw(), compare);
+    DrawnEntries room;
+    for (size_t looked = 0; looked < kBucketsCompared && compared < kCompared; looked += kBuckets) {
+      for (const Drawn& one : DrawTogether(guard, kCompared - compared, room)) compare(one.at, one.access_state);
     }
   }
   if (least) least->next = next;

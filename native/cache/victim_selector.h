@@ -92,8 +92,18 @@ class VictimSelector {
     uint32_t bytes;
   };
   static constexpr uint32_t kSampleMax = 512;
+  // Buckets of the index that are fetched together, so that their misses overlap.  A choice.
+  static constexpr size_t kBuckets = 8;
+  struct Drawn {
+    uint64_t at;
+    AccessState access_state;
+  };
+  using DrawnEntries = std::array<Drawn, kBuckets * Index::kBucketSlots>;
 
   // Samples, and what follows from them.
+  // DrawTogether: entries of kBuckets random buckets, or of so many that there are `enough`.  Their headers are being
+  // fetched.
+  std::span<const Drawn> DrawTogether(const ReadGuard& guard, size_t enough, DrawnEntries& drawn);
   void Survey(Session& session, uint32_t entries);
   void Weigh(uint64_t at, AccessState access_state, uint64_t now_us);
   void SetThreshold();
