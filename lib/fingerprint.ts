@@ -4,6 +4,7 @@
 import { createFingerprinting, type Fingerprinting } from './fingerprint/fingerprint.js';
 import { pureHasher } from './fingerprint/pure-hasher.js';
 
+export type { DType } from './base/dtypes.js';
 export {
   type Computation,
   type ComputationIdentity,
@@ -16,7 +17,7 @@ export {
   PUBLIC,
   type Scope,
 } from './fingerprint/fingerprint.js';
-export type { DType, TensorLike } from './fingerprint/tensors.js';
+export type { TensorLike } from './fingerprint/tensors.js';
 
 export const { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint }: Fingerprinting =
   createFingerprinting(pureHasher);

@@ -7,8 +7,9 @@ import './observe/attach.js';
 import './resp/attach.js';
 import './tier/attach.js';
 
+export type { DType } from './base/dtypes.js';
 export { CacheError, type CacheErrorCode } from './base/errors.js';
-export type { Duration, Size } from './base/options.js';
+export type { Duration, DurationText, Size, SizeText } from './base/options.js';
 export type {
   Float16OrBits,
   ReadonlyFloat16Array,
@@ -18,13 +19,15 @@ export type {
   ReadonlyInt16Array,
   ReadonlyInt32Array,
   ReadonlyUint8Array,
+  ReadonlyUint16Array,
   ReadonlyView,
+  TypedArray,
 } from './base/views.js';
 export { Cache, type CacheCloseOptions, open } from './cache/cache.js';
 export { bytes, type Codec, type CustomCodec, json, number, type Row, utf8 } from './cache/codecs.js';
 export type { Entry, Eviction } from './cache/entry.js';
 export type { EvictionEvent, RefusalEvent } from './cache/events.js';
-export type { Key, Keys } from './cache/keys.js';
+export type { IntegerKeys, Key, KeyKind, KeyOf, Keys } from './cache/keys.js';
 export type { Keyspace } from './cache/keyspace.js';
 export {
   type CustomKeyspaceOptions,
@@ -52,7 +55,7 @@ export {
   type Scope,
 } from './fingerprint/fingerprint.js';
 export { fingerprint, fingerprinter, fingerprintMany, pipelineFingerprint } from './fingerprint/native.js';
-export type { DType, TensorLike } from './fingerprint/tensors.js';
+export type { TensorLike } from './fingerprint/tensors.js';
 export type { AccessEvent } from './model/access-events.js';
 export {
   type ArmStats,
@@ -103,14 +106,14 @@ export type { UpstreamClient } from './tier/redis.js';
 export type { UpstreamStats } from './tier/stats.js';
 export type { SentinelOptions, UpstreamPlace } from './tier/targets.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
-export { EmbeddingTable, type Missing, type TableOptions } from './weights/embedding-table.js';
+export { EmbeddingTable, type Missing } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { CloseOptions, WeightsPages, WeightsStrategy } from './weights/file.js';
 export type { LoadOptions } from './weights/job.js';
 export type { FilePath } from './weights/paths.js';
-export type { RowDType } from './weights/row-encoders.js';
-export type { TableRow } from './weights/table-file.js';
-export type { TableContents, TableId, TableRows, TableWriteOptions } from './weights/table-write.js';
+export type { RowDType, RowDTypeName, RowDTypeOf } from './weights/row-encoders.js';
+export type { TableArray, TableOptions, TableRow } from './weights/table-file.js';
+export type { TableContents, TableId, TableIds, TableRows, TableWriteOptions } from './weights/table-write.js';
 export { WeightTensor } from './weights/tensor.js';
 export { type ExternalDataFile, type Residency, Weights, type WeightsOptions } from './weights/weights.js';
 export type { WritableTensor, WritableTensors, WriteOptions } from './weights/write.js';

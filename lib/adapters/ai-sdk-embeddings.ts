@@ -67,7 +67,7 @@ export function embeddingMiddleware(options: AdapterOptions): EmbeddingMiddlewar
     return vectors.of(result.embeddings, values);
   }
 
-  const models = new Made<Model<string, Float32Array | ReadonlyFloat32Array, ReadonlyFloat32Array>>();
+  const models = new Made<Model<string, ReadonlyFloat32Array, ReadonlyFloat32Array>>();
   const lengths = new Made<Vectors>(); // by model and parameters
 
   async function embed(call: Call): Promise<EmbedResult> {

@@ -10,7 +10,7 @@ import { type CheckedAdapterOptions, modelOptions } from './options.js';
 import { copied, pack, unpack } from './packed.js';
 import { answerIn, usageIn, withUsage } from './usage.js';
 
-type Generating = Model<string, Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array>;
+type Generating = Model<string, ReadonlyUint8Array, ReadonlyUint8Array>;
 
 interface Generator extends ModelId {
   doGenerate(params: CallParams): PromiseLike<object>;

@@ -55,12 +55,12 @@ export interface LanguageMiddlewareOptions extends AdapterOptions {
    * Whether to keep answers that were sampled, so that all callers get one answer. A call samples if it has no `seed`,
    * and a `temperature` other than 0, or none: providers sample by default. Default false: such answers are not kept.
    */
-  allowDrawn?: boolean;
+  allowDrawn?: boolean | undefined;
   /**
    * Whether to keep an answer, in place of the default rule {@link isComplete}. It is not asked about failures. If it
    * throws, or returns neither true nor false, the call rejects.
    */
-  keep?: (answer: Answer) => boolean;
+  keep?: ((answer: Answer) => boolean) | undefined;
 }
 
 /** What a call says to us, and the rest of its parameters for the model. */

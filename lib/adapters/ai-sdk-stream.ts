@@ -59,7 +59,7 @@ function underWayIn({ cache, scope }: CheckedAdapterOptions): Map<string, UnderW
 export class Streams {
   readonly #options: CheckedAdapterOptions;
   readonly #keeps: (answer: Answer) => boolean;
-  readonly #answers: Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array>;
+  readonly #answers: Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array>;
   readonly #underWay: Map<string, UnderWay>;
 
   constructor(options: CheckedAdapterOptions, keeps: (answer: Answer) => boolean) {

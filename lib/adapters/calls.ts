@@ -10,12 +10,12 @@ export interface CallOptions {
    * model, and keeps nothing. `only-if-cached` rejects with a CacheError `ERR_MODEL_NOT_CACHED` if no answer is kept,
    * or if answers to such a call are not kept. Default `default`.
    */
-  cache?: CacheMode;
+  cache?: CacheMode | undefined;
   /**
    * Tags that are stored with a new answer, by which `forget` finds it: at most 16, of 1 to 255 bytes. They do not
    * count for the fingerprint.
    */
-  tags?: readonly string[];
+  tags?: readonly string[] | undefined;
 }
 
 /** Checked. @internal */

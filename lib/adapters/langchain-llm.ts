@@ -30,7 +30,7 @@ export interface LlmCacheOptions extends AdapterOptions {
    * Whether to keep an answer, in place of the default rule {@link areComplete}. If it throws, or returns neither true
    * nor false, the call rejects.
    */
-  keep?: (generations: readonly GenerationLike[]) => boolean;
+  keep?: ((generations: readonly GenerationLike[]) => boolean) | undefined;
 }
 
 /** How LangChain prints a part of a message that is not text: `[image]`, `[document]`, or another type in brackets. */

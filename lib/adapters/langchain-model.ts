@@ -25,7 +25,7 @@ export interface KeepAnswersOptions extends AdapterOptions {
    * Whether to keep an answer, in place of the default rule {@link areComplete}. If it throws, or returns neither true
    * nor false, the call rejects.
    */
-  keep?: (generations: readonly GenerationLike[]) => boolean;
+  keep?: ((generations: readonly GenerationLike[]) => boolean) | undefined;
 }
 
 /** What a chat model has in addition once its answers are kept. */

@@ -13,9 +13,9 @@ export interface AdapterOptions {
   /** Whose answers they are: a tenant's name, or PUBLIC. Scopes never share answers. */
   scope: Scope;
   /** Separates uses of one model whose answers must not mix. Default `''`. */
-  domain?: string;
+  domain?: string | undefined;
   /** How long answers may be served. Default: the cache's. */
-  ttl?: Duration;
+  ttl?: Duration | undefined;
 }
 
 /** Checked. @internal */

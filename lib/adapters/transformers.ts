@@ -15,7 +15,7 @@ import type { Blobs, MappedBlob } from '../weights/blobs.js';
 
 export interface TransformersCacheOptions {
   /** A file that was stored with another version is not found: for models whose `revision` has moved. Default `''`. */
-  version?: string;
+  version?: string | undefined;
 }
 
 /** Progress as the library reports it: percents, and bytes. `total` is 0 if the server did not say it. */

@@ -6,13 +6,37 @@
 // the codes that Node's own functions use.
 import { hasPlainPrototype, isRootPrototype } from './kinds.js';
 
-/** A number of bytes, or a string such as `'256MB'`; KB, MB, GB and TB are powers of 1 024. */
-export type Size = number | string;
+type SizeUnit = 'B' | `${'K' | 'M' | 'G' | 'T'}${'' | 'B' | 'iB'}`;
 
-/** A number of milliseconds, or a string such as `'250ms'`, `'30s'`, `'10m'`, `'1.5h'`, `'2d'`. Infinity: for ever. */
-export type Duration = number | string;
+/** A size as text: a number and a unit, in upper or in lower case. */
+export type SizeText = `${number}${'' | ' '}${SizeUnit | Lowercase<SizeUnit>}`;
 
-const UNITS: Record<string, number> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
+/** A duration as text: a number and a unit. */
+export type DurationText = `${number}${'' | ' '}${'ms' | 's' | 'm' | 'h' | 'd'}`;
+
+/** `Text`, if it is a `string` that is known at run time only, as from `process.env`; or else one of `Valid`. */
+type Spelled<Text extends string, Valid extends string> = string extends Text
+  ? string
+  : Text extends Valid
+    ? Text
+    : Valid;
+
+/**
+ * A number of bytes, or a text such as `'256MB'`, `'4GiB'`, `'512K'`. All units are powers of 1 024: MB and MiB are the
+ * same. `Size<string>` takes any string, which is checked at run time.
+ */
+export type Size<Text extends string = SizeText> = number | Spelled<Text, SizeText>;
+
+/**
+ * A number of milliseconds, or a text such as `'250ms'`, `'30s'`, `'10m'`, `'1.5h'`, `'2d'`. Infinity: for ever.
+ * `Duration<string>` takes any string, which is checked at run time.
+ */
+export type Duration<Text extends string = DurationText> = number | Spelled<Text, DurationText>;
+
+/** Options that were checked: each has a value. */
+export type Checked<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
+const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
 const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -67,21 +91,26 @@ export function rangeError(name: string, expected: string, value: unknown): Rang
 /** `value` in whole bytes between `least` and `most`. */
 export function sizeOption(name: string, value: unknown, least: number, most: number): number {
   const bytes = typeof value === 'string' ? parseSize(value) : value;
-  if (typeof bytes !== 'number') throw typeError(name, "a number of bytes or a size such as '256MB'", value);
+  if (typeof bytes !== 'number')
+    throw typeError(
+      name,
+      "a number of bytes or a size such as '256MB' (units: B, KB, MB, GB, TB; KiB, K and so on)",
+      value,
+    );
   if (!(bytes >= least && bytes <= most)) throw rangeError(name, `${least} to ${most} bytes`, value);
   return Math.floor(bytes);
 }
 
 function parseSize(text: string): number | undefined {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*$/i.exec(text);
-  const unit = UNITS[match?.[2]?.toUpperCase() ?? ''];
-  return match && unit ? Number(match[1]) * unit : undefined;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)\s*$/i.exec(text);
+  return match ? Number(match[1]) * SIZE_UNITS[match[2]?.toUpperCase() ?? '']! : undefined;
 }
 
 /** `value` in whole milliseconds between `least` and `most`, or Infinity, which stays. */
 export function durationOption(name: string, value: unknown, least = 1, most = DURATION_MS_MAX): number {
   const ms = typeof value === 'string' ? parseDuration(value) : value;
-  if (typeof ms !== 'number') throw typeError(name, "a number of milliseconds or a duration such as '10m'", value);
+  if (typeof ms !== 'number')
+    throw typeError(name, "a number of milliseconds or a duration such as '10m' (units: ms, s, m, h, d)", value);
   if (ms === Number.POSITIVE_INFINITY) return ms;
   if (!(ms >= least && ms <= most)) throw rangeError(name, `${least} to ${most} ms, or Infinity`, value);
   return Math.floor(ms);

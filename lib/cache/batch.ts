@@ -9,7 +9,7 @@ import type { NativeKeys } from '../addon/native.js';
 import { isUint8Array, typedArrayName } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
 import { elementCount } from './codecs.js';
-import type { Key, Keys } from './keys.js';
+import type { IntegerKeys, Key, Keys } from './keys.js';
 
 /** UTF-16 units of the one string. A longer batch is read key by key. */
 const TEXT_MAX = 2 ** 22;
@@ -18,7 +18,7 @@ const TEXT_MAX = 2 ** 22;
 const KEYS_MAX = 2 ** 24;
 
 /** Typed arrays that hold integer keys. */
-const INTEGERS: Record<string, new (of: never) => Int32Array | Uint32Array | Float64Array> = Object.assign(
+const INTEGERS: Record<string, new (of: never) => Exclude<IntegerKeys, BigInt64Array>> = Object.assign(
   Object.create(null),
   { Int32Array, Uint32Array, Float64Array },
 );
@@ -43,7 +43,14 @@ export class KeyBatch {
       this.length = read.length;
       return;
     }
-    const Integers = INTEGERS[typedArrayName(keys) ?? ''];
+    const name = typedArrayName(keys) ?? '';
+    if (name === 'BigInt64Array') {
+      this.keys = numbersOf(keys as BigInt64Array);
+      this.ends = undefined;
+      this.length = this.keys.length;
+      return;
+    }
+    const Integers = INTEGERS[name];
     if (Integers === undefined) throw typeError('keys', 'an array', keys);
     this.length = checkCount(elementCount(keys, 'keys'));
     this.keys = once ? (keys as Int32Array) : new Integers(keys as never);
@@ -99,6 +106,16 @@ function keyAt(keys: readonly Key[], i: number): Key {
   const key: unknown = keys[i];
   if (typeof key === 'string' || typeof key === 'number' || isUint8Array(key)) return key;
   throw typeError(`keys[${i}]`, 'a string, a Uint8Array, or an integer where keys are such', key);
+}
+
+/** The integers of 64 bits as numbers. @throws {RangeError} one of them is no safe integer. */
+function numbersOf(keys: BigInt64Array): Float64Array {
+  const numbers = new Float64Array(checkCount(elementCount(keys, 'keys')));
+  for (let i = 0; i < numbers.length; ++i) {
+    numbers[i] = Number(keys[i]);
+    if (!Number.isSafeInteger(numbers[i])) throw rangeError(`keys[${i}]`, 'a safe integer', keys[i]);
+  }
+  return numbers;
 }
 
 function checkCount(count: number): number {

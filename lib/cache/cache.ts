@@ -4,17 +4,25 @@
 import { native, reportHeap } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
 import { brand } from '../base/kinds.js';
-import { type Duration, durationOption, optionsObject, textOption, typeError } from '../base/options.js';
+import {
+  type Duration,
+  type DurationText,
+  durationOption,
+  optionsObject,
+  type SizeText,
+  textOption,
+  typeError,
+} from '../base/options.js';
 import { clearInterval, now, setInterval, wall } from '../base/time.js';
 import type { ReadonlyUint8Array } from '../base/views.js';
 import { bytes, type Codec } from './codecs.js';
+import type { Key, KeyKind, KeyOf } from './keys.js';
 import { Keyspace } from './keyspace.js';
 import { tidyNearCaches } from './near.js';
 import {
   type CheckedKeyspaceOptions,
   type CheckedOpenOptions,
   type CustomKeyspaceOptions,
-  type KeyspaceBaseOptions,
   type KeyspaceOptions,
   keyspaceOptions,
   type Lifetime,
@@ -70,7 +78,7 @@ function stopMaintenance(): void {
 }
 
 /** An open cache. It is itself a keyspace of bytes with public scope. Made by {@link open}. */
-export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
+export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>> {
   readonly #keyspaces = new Set<WeakRef<{ shut(): void }>>();
   readonly #clearing: (() => void)[] = [];
   readonly #closing: (() => void)[] = [];
@@ -112,16 +120,22 @@ export class Cache extends Keyspace<Uint8Array | ReadonlyUint8Array, ReadonlyUin
    *   all callers share the limits.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */
-  keyspace<In, Out, Own>(name: string, options: KeyspaceOptions<In, Out, Own>): Keyspace<In, Out, Own>;
-  keyspace<T>(name: string, options: CustomKeyspaceOptions<T>): Keyspace<T, T, T>;
-  keyspace(name: string, options: KeyspaceBaseOptions & { codec: unknown }): Keyspace<unknown, unknown, unknown> {
+  keyspace<In, Out, Own, Kind extends KeyKind = 'string', Text extends string = DurationText>(
+    name: string,
+    options: KeyspaceOptions<In, Out, Own, Kind, Text>,
+  ): Keyspace<In, Out, Own, KeyOf<Kind>>;
+  keyspace<T, Kind extends KeyKind = 'string', Text extends string = DurationText>(
+    name: string,
+    options: CustomKeyspaceOptions<T, Kind, Text>,
+  ): Keyspace<T, T, T, KeyOf<Kind>>;
+  keyspace(name: string, options: object): Keyspace<unknown, unknown, unknown, Key> {
     const { codec, scope, integerKeys, checked, kind } = keyspaceOptions(options, this.#lifetime);
     const label = textOption('name', name, NAME_BYTES_MAX);
     if (label === '') throw typeError('name', 'a name (the cache itself is the nameless keyspace)', name);
     const nativeName = nameIn(scope, label);
     const terms = `ttl ${checked.ttl} ms, ttlJitter ${checked.ttlJitter}`;
     const handle = native.keyspace(this.handle, nativeName, scope, codec.tag, integerKeys, terms);
-    const Kind = (kind?.keyspace ?? OpenKeyspace) as typeof OpenKeyspace<unknown, unknown, unknown>;
+    const Kind = (kind?.keyspace ?? OpenKeyspace) as typeof OpenKeyspace<unknown, unknown, unknown, Key>;
     const keyspace = new Kind(handle, codec, checked, label, this);
     const keyspaces = this.#keyspaces; // not `this`: the closure below would keep it alive
     const reference = new WeakRef(keyspace);
@@ -229,7 +243,7 @@ export function nameIn(scope: string, name: string): string {
 }
 
 /** A keyspace keeps its cache open, and is closed with it. @internal */
-export class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
+export class OpenKeyspace<In, Out, Own, K extends Key = string | Uint8Array> extends Keyspace<In, Out, Own, K> {
   readonly cache: Cache;
 
   constructor(handle: number, codec: Codec<In, Out, Own>, checked: CheckedKeyspaceOptions, name: string, cache: Cache) {
@@ -256,7 +270,7 @@ export class OpenKeyspace<In, Out, Own> extends Keyspace<In, Out, Own> {
  *   no room for `maxBytes`, as with a low `ulimit -v`.
  * @example const cache = open({ maxBytes: '256MB' })
  */
-export function open(options: OpenOptions = {}): Cache {
+export function open<Text extends string = SizeText | DurationText>(options: OpenOptions<Text> = {}): Cache {
   const { given, checked } = openOptions(options);
   const attachRooms = prepareRooms(given);
   reportHeap();

@@ -100,7 +100,7 @@ function assertInBounds(value: unknown, name: string): void {
  *
  * @example const pages = cache.keyspace('pages', { codec: bytes })
  */
-export const bytes = builtIn<Uint8Array | ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>>({
+export const bytes = builtIn<ReadonlyUint8Array, ReadonlyUint8Array, Uint8Array<ArrayBuffer>>({
   tag: 'bytes',
   sharable: true,
   row: undefined,

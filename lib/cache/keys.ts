@@ -6,5 +6,17 @@
  */
 export type Key = string | Uint8Array | number;
 
+/** @internal */
+export const KEY_KINDS = ['string', 'integer'] as const;
+
+/** Which keys a keyspace has: the option `keys`. Also which ids a table has. */
+export type KeyKind = (typeof KEY_KINDS)[number];
+
+/** The keys of a keyspace, by its option `keys`. */
+export type KeyOf<Kind extends KeyKind> = Kind extends 'integer' ? number : string | Uint8Array;
+
 /** Keys of a batch: an array, or of an integer keyspace also a typed array. */
-export type Keys = readonly Key[] | Int32Array | Uint32Array | Float64Array;
+export type Keys<K extends Key = Key> = readonly K[] | (number extends K ? IntegerKeys : never);
+
+/** Integers side by side, such as ids from a model's input. Those of a BigInt64Array must be safe integers. */
+export type IntegerKeys = Int32Array | Uint32Array | Float64Array | BigInt64Array;

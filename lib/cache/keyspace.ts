@@ -2,7 +2,14 @@
 
 import { ABSENT, native, STORE_COST, STORE_TTL, wideRegisters } from '../addon/native.js';
 import { brand } from '../base/kinds.js';
-import { type Duration, durationOption, optionsObject, tagOption, typeError } from '../base/options.js';
+import {
+  type Duration,
+  type DurationText,
+  durationOption,
+  optionsObject,
+  tagOption,
+  typeError,
+} from '../base/options.js';
 import { KeyBatch } from './batch.js';
 import type { Key, Keys } from './keys.js';
 import { Lookups } from './lookups.js';
@@ -20,7 +27,7 @@ export { type BatchSeeker, handleOf, type Seeker } from './lookups.js';
  * one that is not a safe integer. A method that gives values throws {@link CacheError} `ERR_CACHE_VALUE` for a value
  * that a client of a server stored and that the codec cannot read.
  */
-export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
+export class Keyspace<In, Out, Own, K extends Key = string | Uint8Array> extends Lookups<In, Out, Own, K> {
   /**
    * Stores a copy of `value` under `key`. A `set` that returned is seen by every later `get` in every thread.
    *
@@ -32,7 +39,7 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
    * Cost: one native call and one copy of the value; now and then an eviction. If another thread writes to a value in a
    *   SharedArrayBuffer meanwhile, it is stored as it was read, possibly torn.
    */
-  set(key: Key, value: In, options?: SetOptions): boolean {
+  set<Text extends string = DurationText>(key: K, value: In, options?: SetOptions<Text>): boolean {
     const { ttl, ttlJitter } = this.options;
     if (options !== undefined) return this.store(key, value, setOptions(options, ttl));
     const stored = this.codec.encode(value); // first: the caller's code may close the cache, or store something else
@@ -42,7 +49,7 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
   }
 
   /** `set` with options that were checked. @internal */
-  store(key: Key, value: In, { ttl, tags, cost }: CheckedSetOptions): boolean {
+  store(key: K, value: In, { ttl, tags, cost }: CheckedSetOptions): boolean {
     const stored = this.codec.encode(value);
     wideRegisters[STORE_TTL] = this.jittered(ttl) * 1000;
     wideRegisters[STORE_COST] = cost;
@@ -56,7 +63,7 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
    * @returns how many were stored. The others were refused.
    * @throws as {@link set}, for the first pair that is wrong. Those before it are stored.
    */
-  setMany(entries: Iterable<readonly [Key, In]>, options?: SetOptions): number {
+  setMany<Text extends string = DurationText>(entries: Iterable<readonly [K, In]>, options?: SetOptions<Text>): number {
     if (typeof (entries as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
       throw typeError('entries', 'an iterable of [key, value]', entries);
     native.check(this.handle, [], undefined, 0); // throws for a closed cache even if the list is empty
@@ -76,7 +83,7 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
    * @returns whether `key` is stored.
    * Cost: as `has`. If an entry without an end gets one, as storing its value again.
    */
-  touch(key: Key, options?: { ttl?: Duration }): boolean {
+  touch<Text extends string = DurationText>(key: K, options?: { ttl?: Duration<Text> | undefined }): boolean {
     const given = optionsObject('options', options, ['ttl']);
     const asked = given['ttl'];
     const { ttl } = this.options;
@@ -86,7 +93,7 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
   }
 
   /** Forgets `key`. Views of its value stay as they are. Returns whether it was stored. */
-  delete(key: Key): boolean {
+  delete(key: K): boolean {
     return native.delete(this.handle, key);
   }
 
@@ -95,11 +102,11 @@ export class Keyspace<In, Out, Own> extends Lookups<In, Out, Own> {
    *
    * @throws {TypeError} `keys` is not an array, or one of them is not a key. Then nothing was forgotten.
    */
-  deleteMany(keys: Keys): number {
+  deleteMany(keys: Keys<K>): number {
     const batch = new KeyBatch(keys);
     native.check(this.handle, batch.keys, batch.ends, batch.length);
     let deleted = 0;
-    for (let i = 0; i < batch.length; ++i) deleted += this.delete(batch.at(i)) ? 1 : 0;
+    for (let i = 0; i < batch.length; ++i) deleted += this.delete(batch.at(i) as K) ? 1 : 0;
     batch.release();
     return deleted;
   }

@@ -53,7 +53,7 @@ const { find, findNear, findMany, peek } = native;
 export let handleOf: (value: unknown) => number | undefined;
 
 /** The reading half of a {@link Keyspace}. @internal */
-export abstract class Lookups<In, Out, Own> {
+export abstract class Lookups<In, Out, Own, K extends Key = string | Uint8Array> {
   #handle: number;
   #slab: Uint8Array | undefined;
   #copies = 0;
@@ -74,7 +74,7 @@ export abstract class Lookups<In, Out, Own> {
   static {
     handleOf = (value) =>
       typeof value === 'object' && value !== null && #handle in value
-        ? (value as Lookups<unknown, unknown, unknown>).#handle
+        ? (value as unknown as Lookups<unknown, unknown, unknown>).#handle
         : undefined;
   }
 
@@ -110,7 +110,7 @@ export abstract class Lookups<In, Out, Own> {
    *   60 ns for a hot key; and a copy of the value if its segment is not exposed (`stats().copiedHits`).
    * @example const vector = embeddings.get('user:12345') ?? (await embed('user:12345'))
    */
-  get(key: Key): Out | undefined {
+  get(key: K): Out | undefined {
     const near = this.#near;
     if (near === undefined) return this.#lookUp(key);
     const known = near.find(key);
@@ -123,19 +123,19 @@ export abstract class Lookups<In, Out, Own> {
     return value;
   }
 
-  #lookUp(key: Key): Out | undefined {
+  #lookUp(key: K): Out | undefined {
     if (this.#options.copy) return this.getCopy(key) as unknown as Out | undefined;
     return this.#valueOf(find, key, find(this.#handle, key, this.#slab));
   }
 
   /** Like {@link get}, but a copy in an ArrayBuffer of its own. You may change, keep, transfer or hash it. */
-  getCopy(key: Key): Own | undefined {
+  getCopy(key: K): Own | undefined {
     const buffer = native.copy(this.#handle, key, false);
     return buffer && this.own(key, buffer);
   }
 
   /** Like {@link get}, but counted neither as a lookup nor as a use of the entry. */
-  peek(key: Key): Out | undefined {
+  peek(key: K): Out | undefined {
     if (this.#options.copy) {
       const buffer = native.copy(this.#handle, key, true);
       return buffer && (this.own(key, buffer) as unknown as Out);
@@ -144,7 +144,7 @@ export abstract class Lookups<In, Out, Own> {
   }
 
   /** The value with facts about its entry. Uncounted, as {@link peek}. */
-  entry(key: Key): Entry<Out> | undefined {
+  entry(key: K): Entry<Out> | undefined {
     if (!native.describe(this.#handle, key)) return undefined;
     const facts = describedEntry(); // before `peek`, which uses the same registers
     const value = this.peek(key);
@@ -157,7 +157,7 @@ export abstract class Lookups<In, Out, Own> {
    * keys are remembered, 64 in a cache of 1 MB, until others take their places. So `undefined` does not mean that it
    * was not evicted.
    */
-  eviction(key: Key): Eviction | undefined {
+  eviction(key: K): Eviction | undefined {
     return evictionOf(native.lastEviction(this.#handle, key));
   }
 
@@ -167,17 +167,17 @@ export abstract class Lookups<In, Out, Own> {
    * @throws {TypeError} `keys` is not an array, or one of them is not a key. Then nothing was looked up.
    * Cost: a fraction of single gets for keys that are in no processor cache, because their memory is fetched together.
    */
-  getMany(keys: Keys): (Out | undefined)[] {
+  getMany(keys: Keys<K>): (Out | undefined)[] {
     const batch = new KeyBatch(keys);
     if (this.#options.copy) {
       native.check(this.#handle, batch.keys, batch.ends, batch.length); // all keys, before the first is looked up
-      return Array.from({ length: batch.length }, (_, i) => this.#lookUp(batch.at(i)));
+      return Array.from({ length: batch.length }, (_, i) => this.#lookUp(batch.at(i) as K));
     }
     const slab = this.#slab;
     const locations = takeLocations(batch.length * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
     findMany(this.#handle, batch.keys, slab, locations, buffers, batch.ends, batch.length);
-    const keyAt = (i: number) => batch.at(i);
+    const keyAt = (i: number) => batch.at(i) as K;
     const values = this.#valuesAt(locations, buffers, slab, batch.length, keyAt, (i) => this.#lookUp(keyAt(i)));
     giveLocations(locations);
     batch.release();
@@ -189,7 +189,7 @@ export abstract class Lookups<In, Out, Own> {
     buffers: readonly ArrayBufferLike[],
     slab: Uint8Array | undefined,
     count: number,
-    keyAt: (i: number) => Key,
+    keyAt: (i: number) => K,
     again: (i: number) => Out | undefined,
   ): (Out | undefined)[] {
     const values = new Array<Out | undefined>(count);
@@ -226,8 +226,8 @@ export abstract class Lookups<In, Out, Own> {
   /** The value under a key that native code makes. @internal */
   seek(seeker: Seeker): Out | undefined {
     const found = seeker.find(this.#handle, this.#slab);
-    if (typeof found === 'object') return this.#view(seeker.key, found);
-    return found === MISS ? undefined : this.#copied(find, seeker.key.slice(), found);
+    if (typeof found === 'object') return this.#view(seeker.key as K, found);
+    return found === MISS ? undefined : this.#copied(find, seeker.key.slice() as K, found);
   }
 
   /** The same for many keys. @internal */
@@ -236,7 +236,7 @@ export abstract class Lookups<In, Out, Own> {
     const locations = takeLocations(seeker.count * LOCATION_WORDS);
     const buffers: ArrayBufferLike[] = [];
     seeker.findMany(this.#handle, slab, locations, buffers);
-    const keyAt = (i: number) => seeker.keyAt(i);
+    const keyAt = (i: number) => seeker.keyAt(i) as K;
     const again = (i: number) => {
       const value = this.#lookUp(keyAt(i));
       if (value !== undefined) seeker.foundAgain(this.costOf(keyAt(i)));
@@ -269,12 +269,12 @@ export abstract class Lookups<In, Out, Own> {
    * @throws {RangeError} `out` is too short; nothing was written.
    * @example const { missing } = embeddings.gather(ids, batch)
    */
-  gather(keys: Keys, out: ArrayBufferView): { hits: number; missing: number[] } {
+  gather(keys: Keys<K>, out: ArrayBufferView): { hits: number; missing: number[] } {
     return gatherRows(this.#handle, this.#codec, keys, out);
   }
 
   /** Whether `key` is stored. Counted neither as a use nor as a lookup. */
-  has(key: Key): boolean {
+  has(key: K): boolean {
     return native.has(this.#handle, key);
   }
 
@@ -287,19 +287,19 @@ export abstract class Lookups<In, Out, Own> {
    * The keys, in no order, as strings, or as bytes if bytes were given. It is not a snapshot. A key that is stored all
    * the while is given once. A key that is set, deleted or evicted meanwhile may be given or not. Uncounted.
    */
-  *keys(): IterableIterator<Key> {
-    for (let part = 0; part < SCAN_PARTS; ++part) yield* native.scan(this.#handle, part);
+  *keys(): IterableIterator<K> {
+    for (let part = 0; part < SCAN_PARTS; ++part) yield* native.scan(this.#handle, part) as K[];
   }
 
   /** Keys and their values, as from {@link keys} and {@link peek}. */
-  *entries(): IterableIterator<[Key, Out]> {
+  *entries(): IterableIterator<[K, Out]> {
     for (const key of this.keys()) {
       const value = this.peek(key);
       if (value !== undefined) yield [key, value];
     }
   }
 
-  [Symbol.iterator](): IterableIterator<[Key, Out]> {
+  [Symbol.iterator](): IterableIterator<[K, Out]> {
     return this.entries();
   }
 
@@ -319,13 +319,13 @@ export abstract class Lookups<In, Out, Own> {
   }
 
   /** What native code answered to `ask`. */
-  #valueOf(ask: typeof find, key: NativeKey, answer: ArrayBufferLike | number): Out | undefined {
+  #valueOf(ask: typeof find, key: K, answer: ArrayBufferLike | number): Out | undefined {
     if (typeof answer === 'object') return this.#view(key, answer);
     return answer === MISS ? undefined : this.#copied(ask, key, answer);
   }
 
   /** The value that native code found in `buffer`: the registers say where. */
-  #view(key: NativeKey, buffer: ArrayBufferLike): Out | undefined {
+  #view(key: K, buffer: ArrayBufferLike): Out | undefined {
     const segment = registers[SEGMENT]!; // read first: the caller's codec may look up something else
     try {
       return this.#codec.view(buffer, registers[OFFSET]!, registers[LENGTH]!);
@@ -335,7 +335,7 @@ export abstract class Lookups<In, Out, Own> {
   }
 
   /** A view could not be made over the buffer. */
-  #again(key: NativeKey, buffer: ArrayBufferLike, segment: number, error: unknown): Out | undefined {
+  #again(key: K, buffer: ArrayBufferLike, segment: number, error: unknown): Out | undefined {
     // Someone transferred the buffer of a view, as a byte stream does. Every view of that segment is empty now. Native
     // code makes another buffer over the same bytes.
     if (buffer.byteLength !== 0) throw this.#explained(error, key);
@@ -343,7 +343,7 @@ export abstract class Lookups<In, Out, Own> {
     return this.#lookUp(key);
   }
 
-  #copied(ask: typeof find, key: NativeKey, answer: number): Out | undefined {
+  #copied(ask: typeof find, key: K, answer: number): Out | undefined {
     if (++this.#copies % COPIES_PER_HEAP_REPORT === 0) reportHeap();
     let slab = this.#slab;
     let found: ArrayBufferLike | number = answer;

@@ -6,11 +6,13 @@ import {
   choiceOption,
   costOption,
   type Duration,
+  type DurationText,
   durationOption,
   limitOption,
   optionsObject,
   rangeError,
   type Size,
+  type SizeText,
   shareOption,
   sizeOption,
   tagsOption,
@@ -18,6 +20,7 @@ import {
 } from '../base/options.js';
 import { PUBLIC, type Scope } from '../fingerprint/fingerprint.js';
 import { type Codec, type CustomCodec, resolveCodec } from './codecs.js';
+import { KEY_KINDS, type KeyKind } from './keys.js';
 import { type KeyspaceKind, keyspaceKind, keyspaceRoomOptions, roomOptions } from './rooms.js';
 
 export type Verify = (typeof VERIFY)[number];
@@ -31,84 +34,90 @@ const DEFAULT_SHARE = 1 / 4;
 /** A scope's name. */
 const SCOPE_BYTES_MAX = 1024;
 
-export interface OpenOptions {
+/**
+ * The options of `open`. `OpenOptions<string>` is for a variable whose sizes and durations are strings that are known
+ * at run time only.
+ */
+export interface OpenOptions<Text extends string = SizeText | DurationText> {
   /** The same name opens the same cache, in every worker thread of the process. Without a name: a cache of its own. */
-  name?: string;
+  name?: string | undefined;
   /**
    * Bytes for values, keys, entry headers and the index: 1 MiB to 512 GiB. Default: a quarter of what the process may
    * use (the limit of its control group, or the machine's memory, or what `ulimit -v` leaves). Address space is
    * reserved at once; memory is taken as it is filled.
    */
-  maxBytes?: Size;
+  maxBytes?: Size<Text> | undefined;
   /**
    * How writes through a view are found. `'sample'` (default): the checksum of one hit in 256 is compared. An entry
    * that was written to is dropped, counted as `corrupted`, and answered as a miss. `'trap'`: views are
    * write-protected, and a write ends the process at the line that did it (for tests; Linux). `'off'`: they are not
    * found.
    */
-  verify?: Verify;
+  verify?: Verify | undefined;
   /**
    * The most entries the cache holds after a `set`, whatever their size. Default, and Infinity: as many as fit in
    * `maxBytes`.
    */
-  maxEntries?: number;
+  maxEntries?: number | undefined;
   /** How long values may be served, in all keyspaces that do not say otherwise. Default: for ever. */
-  ttl?: Duration;
+  ttl?: Duration<Text> | undefined;
   /**
    * Shortens each `ttl` at random, by up to this share: 0 to less than 1. Values that were stored together then expire
    * apart. Default 0.
    */
-  ttlJitter?: number;
+  ttlJitter?: number | undefined;
   /**
    * Which entries stay when the cache is full. `'learned'` (default): those that are likely to be asked for soonest,
    * weighed by size and `cost`. `'score'`: those with the highest frequency / ln(time since the last request); see
    * `aging` and `admission`.
    */
-  policy?: Policy;
+  policy?: Policy | undefined;
   /** Only with `'score'`: frequencies are halved now and then, so that old fame fades. Default false. */
-  aging?: boolean;
+  aging?: boolean | undefined;
   /**
    * True: while the cache evicts, a `set` of a new key that is worth less than nearly all entries stores nothing and
    * returns false. Default: false with `'learned'`, true with `'score'`.
    */
-  admission?: boolean;
+  admission?: boolean | undefined;
 }
 
 export type Policy = (typeof POLICIES)[number];
 
 /** The options of a keyspace, beside its codec. */
-export interface KeyspaceBaseOptions {
+export interface KeyspaceBaseOptions<Kind extends KeyKind = KeyKind, Text extends string = DurationText> {
   /**
    * Whose values they are: a tenant's name, or PUBLIC, the default. Two scopes may have keyspaces of the same name.
    * Scopes never share a segment, so no view's `.buffer` shows another scope's bytes.
    */
-  scope?: Scope;
+  scope?: Scope | undefined;
   /** How long values may be served. Default: the cache's. */
-  ttl?: Duration;
-  ttlJitter?: number;
+  ttl?: Duration<Text> | undefined;
+  ttlJitter?: number | undefined;
   /** `true`: hits are copies in memory of their own, as from `getCopy`, for APIs that refuse shared memory. */
-  copy?: boolean;
+  copy?: boolean | undefined;
   /** `'integer'`: keys are safe integers. Default: strings and bytes. */
-  keys?: 'string' | 'integer';
+  keys?: Kind | undefined;
   /** `false`: no near cache, for keys that are hardly ever asked for twice. */
-  near?: boolean;
+  near?: boolean | undefined;
 }
 
-export interface KeyspaceOptions<In, Out, Own> extends KeyspaceBaseOptions {
+export interface KeyspaceOptions<In, Out, Own, Kind extends KeyKind = KeyKind, Text extends string = DurationText>
+  extends KeyspaceBaseOptions<Kind, Text> {
   codec: Codec<In, Out, Own>;
 }
 
-export interface CustomKeyspaceOptions<T> extends KeyspaceBaseOptions {
+export interface CustomKeyspaceOptions<T, Kind extends KeyKind = KeyKind, Text extends string = DurationText>
+  extends KeyspaceBaseOptions<Kind, Text> {
   codec: CustomCodec<T>;
 }
 
-export interface SetOptions {
+export interface SetOptions<Text extends string = DurationText> {
   /** How long the value may be served. Default: the keyspace's. */
-  ttl?: Duration;
+  ttl?: Duration<Text> | undefined;
   /** Tags by which {@link Keyspace.deleteByTag} removes the entry: at most 16, of 1 to 255 bytes. */
-  tags?: readonly string[];
+  tags?: readonly string[] | undefined;
   /** What computing the value again would take, in ms. Kept as a 32-bit float. */
-  cost?: number;
+  cost?: number | undefined;
 }
 
 /** How long values last; times in ms. @internal */
@@ -155,7 +164,6 @@ export interface CheckedSetOptions {
   readonly cost: number;
 }
 
-const KEYS = ['string', 'integer'] as const;
 const OPEN_OPTIONS = [
   'name',
   'maxBytes',
@@ -173,7 +181,7 @@ const SET_OPTIONS = ['ttl', 'tags', 'cost'] as const;
 const NO_TAGS: readonly string[] = [];
 
 /** The options of `open`, each read once. Those of other rooms are unchecked: `prepareRooms` checks them. @internal */
-export function openOptions(options: OpenOptions): { given: Record<string, unknown>; checked: CheckedOpenOptions } {
+export function openOptions(options: object): { given: Record<string, unknown>; checked: CheckedOpenOptions } {
   const given = optionsObject('options', options, [...OPEN_OPTIONS, ...roomOptions()]);
   const { name, maxBytes, verify = 'sample', maxEntries = Number.POSITIVE_INFINITY } = given;
   const checked = {
@@ -220,7 +228,7 @@ export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspa
   return {
     codec: resolveCodec(given['codec']),
     scope: scope === PUBLIC ? '' : textOption('options.scope', scope, SCOPE_BYTES_MAX, 1),
-    integerKeys: choiceOption('options.keys', keys, KEYS) === 'integer',
+    integerKeys: choiceOption('options.keys', keys, KEY_KINDS) === 'integer',
     checked: {
       ...lifetimeOptions(given, otherwise),
       copy: booleanOption('options.copy', copy),
@@ -231,7 +239,7 @@ export function keyspaceOptions(options: object, otherwise: Lifetime): NewKeyspa
 }
 
 /** @param ttl in ms, if the options do not say it. @internal */
-export function setOptions(options: SetOptions | undefined, ttl: number): CheckedSetOptions {
+export function setOptions(options: object | undefined, ttl: number): CheckedSetOptions {
   const given = optionsObject('options', options, SET_OPTIONS);
   const { tags, cost } = given;
   return {

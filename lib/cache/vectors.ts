@@ -5,14 +5,21 @@
 
 import { typedArrayName } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
-import type { Float16OrBits, ReadonlyView, TypedArray } from '../base/views.js';
+import type {
+  Float16OrBits,
+  ReadonlyFloat16Array,
+  ReadonlyUint16Array,
+  ReadonlyView,
+  TypedArray,
+} from '../base/views.js';
 import { builtIn, type Codec, elementCount, type Row } from './codecs.js';
 import { Unreadable } from './unreadable.js';
 
 /**
- * A codec that takes vectors of `T`. It gives read-only views of the cache's memory, or copies with their own buffer.
+ * A codec that takes vectors of `T`, and views of such. It gives read-only views of the cache's memory, or copies with
+ * their own buffer.
  */
-export type VectorCodec<T extends TypedArray, Own> = Codec<T | ReadonlyView<T>, ReadonlyView<T>, Own>;
+export type VectorCodec<T extends TypedArray, Own> = Codec<ReadonlyView<T>, ReadonlyView<T>, Own>;
 
 /** 2^28 dimensions are 2 GiB of float64: more than any model has, and no more than one value may hold. */
 const DIMENSIONS_MAX = 2 ** 28;
@@ -203,8 +210,8 @@ export function float32(dimensions?: number): VectorCodec<Float32Array, Float32A
 export function float16(
   dimensions?: number,
 ): Codec<
-  Float16OrBits | Uint16Array | ReadonlyView<Float16OrBits> | ReadonlyView<Uint16Array>,
-  ReadonlyView<Float16OrBits>,
+  ReadonlyFloat16Array | ReadonlyUint16Array,
+  ReadonlyFloat16Array,
   Float16OrBits & { readonly buffer: ArrayBuffer }
 > {
   return vectors(FLOAT16, dimensions);

@@ -81,7 +81,7 @@ async function engineOf(policy: 'zerohop' | 'score', trace: Trace, bytes: number
 /** The engine. `touch` counts a use as `get` does, and copies nothing. */
 class Engine implements PlayedCache {
   readonly #cache: Cache;
-  readonly #entries: Keyspace<Uint8Array, unknown, unknown>;
+  readonly #entries: Keyspace<Uint8Array, unknown, unknown, number>;
   readonly #trace: Trace;
   readonly #mostBytes: number;
   #zeros = new Uint8Array(0);

@@ -86,7 +86,7 @@ export function configOf(config: string | undefined): Partial<Settings> {
 }
 
 /** What the server of the library is started with. */
-export function serveOptionsOf(given: Settings): ServeOptions {
+export function serveOptionsOf(given: Settings): ServeOptions<string> {
   const users = linesOf(given.userFile);
   const password =
     given.passwordFile === undefined ? process.env['ZEROHOP_PASSWORD'] : textOf(given.passwordFile).trim();

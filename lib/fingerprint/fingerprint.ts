@@ -23,7 +23,7 @@ export type Scope = string | typeof PUBLIC;
 export interface ComputationIdentity {
   scope: Scope;
   /** Separates uses of one model whose results must not mix. Default `''`. */
-  domain?: string;
+  domain?: string | undefined;
   /** Name and version of the model, in any form: a text, a digest of its weights, an object. */
   model: unknown;
   /** Everything else that changes the result beside the input; `undefined` if there is nothing. */
@@ -42,7 +42,7 @@ export interface Computation extends ComputationIdentity {
 /** Models one after another, of which the last result is wanted. */
 export interface PipelineComputation {
   scope: Scope;
-  domain?: string;
+  domain?: string | undefined;
   /** Its name. */
   pipeline: string;
   /** As `model` of a {@link Computation}, in order. */

@@ -10,18 +10,18 @@ import { bytesHead, type Nans, NO_NANS, rawBytesOf, type Tensor, tensorHead, ten
 
 export interface FingerprintOptions {
   /** Normalizes all texts, so that texts which look the same are the same. Default: none; each code point counts. */
-  normalization?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
+  normalization?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' | undefined;
   /** Names of members that do not count: those of `params`, and of an input that is an object. */
-  exclude?: readonly string[];
+  exclude?: readonly string[] | undefined;
   /** Keeps digests of the single fields, for {@link explain}. A batch keeps none. */
-  explain?: boolean;
+  explain?: boolean | undefined;
   /**
    * How many values an input may contain: each member, each element and each key of a Map counts. 1 to 2 ** 32, default
    * 1 000 000. A value takes some 50 ns. Parameters and a model may contain as many, and 1 000 000 in any case.
    */
-  maxNodes?: number;
+  maxNodes?: number | undefined;
   /** How deep objects and arrays may lie within each other: 1 to 1 000, default 500. For parameters as `maxNodes`. */
-  maxDepth?: number;
+  maxDepth?: number | undefined;
 }
 
 /** A text, and its kind. */

@@ -1,26 +1,11 @@
 // tensors.ts: which values are tensors, and what counts of one: element type, shape and data, in that order.
 
+import { type DType, type LongDType, longDType } from '../base/dtypes.js';
 import { typedArrayName } from '../base/kinds.js';
 import { NAN_KINDS } from '../base/nans.js';
 import { rangeError, typeError } from '../base/options.js';
 import { concat, framed, leftEncode, utf8 } from './framing.js';
 import { builtInOf, getterOf, isPlain } from './plain.js';
-
-/** An element type by its usual name. */
-export type DType =
-  | 'float64'
-  | 'float32'
-  | 'float16'
-  | 'bfloat16'
-  | 'int64'
-  | 'int32'
-  | 'int16'
-  | 'int8'
-  | 'uint64'
-  | 'uint32'
-  | 'uint16'
-  | 'uint8'
-  | 'bool';
 
 /** A tensor in this library's form. Those of onnxruntime (`type`, `dims`, `data`) are taken too. */
 export interface TensorLike {
@@ -33,7 +18,7 @@ export interface TensorLike {
 export type Nans = 0 | 1 | 2 | 3 | 4;
 export const NO_NANS: Nans = 0;
 
-const ELEMENT_BYTES: Record<DType, number> = {
+const ELEMENT_BYTES: Record<LongDType, number> = {
   float64: 8,
   float32: 4,
   float16: 2,
@@ -49,9 +34,12 @@ const ELEMENT_BYTES: Record<DType, number> = {
   bool: 1,
 };
 
-const nansOf = (dtype: DType) => Math.max(NO_NANS, (NAN_KINDS as readonly string[]).indexOf(dtype)) as Nans;
+/** Of one element. */
+export const elementBytes = (dtype: LongDType): number => ELEMENT_BYTES[dtype];
 
-const OF_ARRAYS: Record<string, DType> = {
+const nansOf = (dtype: LongDType) => Math.max(NO_NANS, (NAN_KINDS as readonly string[]).indexOf(dtype)) as Nans;
+
+const OF_ARRAYS: Record<string, LongDType> = {
   Float64Array: 'float64',
   Float32Array: 'float32',
   Float16Array: 'float16',
@@ -66,7 +54,7 @@ const OF_ARRAYS: Record<string, DType> = {
 
 /** A tensor as it is hashed. */
 export interface Tensor {
-  readonly dtype: DType;
+  readonly dtype: LongDType;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
   readonly nans: Nans;
@@ -113,10 +101,8 @@ export function typedTensorOf(value: ArrayBufferView, path: Path): Tensor | unde
 /** The tensor with these parts; undefined if members of these names are something else. */
 export function tensorOfParts(name: unknown, dims: unknown, data: unknown, path: Path): Tensor | undefined {
   if (!(typeof name === 'string' && Array.isArray(dims) && ArrayBuffer.isView(data))) return undefined;
-  const element = Object.hasOwn(ELEMENT_BYTES, name) ? ELEMENT_BYTES[name as DType] : undefined;
-  if (element === undefined)
-    throw rangeError(`${path()}.dtype`, `one of ${Object.keys(ELEMENT_BYTES).join(', ')}`, name);
-  const dtype = name as DType;
+  const dtype = longDType(name);
+  if (dtype === undefined) throw rangeError(`${path()}.dtype`, `one of ${Object.keys(ELEMENT_BYTES).join(', ')}`, name);
   const held = typedArrayName(data);
   const holds = held === undefined ? undefined : OF_ARRAYS[held];
   // Bytes may hold any type. Half floats may also be in an array of whole numbers.
@@ -124,7 +110,7 @@ export function tensorOfParts(name: unknown, dims: unknown, data: unknown, path:
     throw rangeError(`${path()}.data`, `elements of ${dtype}, or bytes`, holds);
   const shape = shapeOf(dims, path);
   const bytes = bytesOf(data, () => `${path()}.data`);
-  const wanted = shape.reduce((product, dim) => product * dim, element);
+  const wanted = shape.reduce((product, dim) => product * dim, ELEMENT_BYTES[dtype]);
   if (bytes.length !== wanted)
     throw rangeError(`${path()}.data`, `${wanted} bytes for ${dtype}[${shape.join(', ')}]`, bytes.length);
   return { dtype, shape, bytes, nans: nansOf(dtype) };

@@ -1,7 +1,7 @@
 // attach.ts: gives every cache `model` and `pipeline`.
 
 import { whenCollected } from '../base/collected.js';
-import { durationOption, optionsObject, textOption, typeError } from '../base/options.js';
+import { type DurationText, durationOption, optionsObject, textOption, typeError } from '../base/options.js';
 import { Cache, nameIn } from '../cache/cache.js';
 import { resolveCodec } from '../cache/codecs.js';
 import { lifetimeOptions } from '../cache/options.js';
@@ -28,14 +28,28 @@ import {
   runOption,
   timeoutOption,
 } from './options.js';
-import { chain, checkScopes, checkStages, pipelineNaming, type Stage } from './pipeline.js';
+import {
+  type Chained,
+  chain,
+  checkScopes,
+  checkStages,
+  type First,
+  type GivenBy,
+  type InputOf,
+  type Last,
+  pipelineNaming,
+  type Stage,
+  type TakenBy,
+} from './pipeline.js';
 import { UnderWay } from './under-way.js';
 import { verifyOption } from './verification.js';
 
 declare module '../cache/cache.js' {
   interface Cache {
     /**
-     * A model whose results are kept. A stored result is not computed again. A result that is being computed is
+     * A model whose results are kept. Its inputs are strings, unless the parameter of `run` says another type.
+     *
+     * A stored result is not computed again. A result that is being computed is
      * computed once, however many callers ask. All other inputs reach `run` in batches. Each version, and each set of
      * parameters, has a keyspace of its own. The time that `run` takes is the entries' `cost`.
      *
@@ -44,8 +58,12 @@ declare module '../cache/cache.js' {
      * @throws {CacheError} as {@link keyspace}.
      * @example const embed = cache.model({ name: 'encoder', version: '2', scope: PUBLIC, codec: float32(1024), run })
      */
-    model<Input, In, Out, Own>(options: ModelOptions<Input, In, Out, Own>): Model<Input, In, Out>;
-    model<Input, T>(options: CustomModelOptions<Input, T>): Model<Input, T, T>;
+    model<Input = string, In = unknown, Out = unknown, Own = unknown, Text extends string = DurationText>(
+      options: ModelOptions<Input, In, Out, Own, Text>,
+    ): Model<Input, In, Out>;
+    model<Input = string, T = unknown, Text extends string = DurationText>(
+      options: CustomModelOptions<Input, T, Text>,
+    ): Model<Input, T, T>;
 
     /**
      * Models one after another: each takes what the one before it gives. The result of the whole pipeline is stored
@@ -58,7 +76,10 @@ declare module '../cache/cache.js' {
      *   missing or wrong.
      * @example const search = cache.pipeline([embed, classify, rank], { name: 'search', scope: PUBLIC })
      */
-    pipeline<Input, Result>(stages: readonly Stage[], options: PipelineOptions<Input>): Model<Input, Result, Result>;
+    pipeline<const Stages extends readonly Stage[], Text extends string = DurationText>(
+      stages: Stages & Chained<Stages>,
+      options: PipelineOptions<InputOf<First<Stages>>, Text>,
+    ): Model<InputOf<First<Stages>>, TakenBy<Last<Stages>>, GivenBy<Last<Stages>>>;
 
     /** Of all models, also those that are collected. It still answers when the cache is closed. @internal */
     [LEDGER](): LedgerSnapshot;
@@ -110,15 +131,11 @@ function model<Input>(
   });
 }
 
-function pipeline<Input, Result>(
-  this: Cache,
-  stages: readonly Stage[],
-  options: PipelineOptions<Input>,
-): Model<Input, Result, Result> {
+function pipeline(this: Cache, stages: readonly Stage[], options: object): Stage {
   const asked = optionsObject('options', options, [
     ...PIPELINE_OPTIONS,
     ...modelRoomOptions(),
-  ]) as unknown as GivenModel<Input>;
+  ]) as unknown as GivenModel<unknown>;
   const all = checkStages(stages);
   const given = Object.assign(asked, { codec: all.at(-1)!.codec, run: chain(all) });
   checkModelOptions(given);
@@ -142,7 +159,7 @@ function pipeline<Input, Result>(
     params: params === undefined ? undefined : digest,
   };
   const made = Object.assign(given, { version: digest.slice(0, 16) });
-  return modelsOf(this).make(made, { key: digest, namings: [naming], identity, rules }) as Model<Input, Result, Result>;
+  return modelsOf(this).make(made, { key: digest, namings: [naming], identity, rules });
 }
 
 addMethods(Cache.prototype, { model, pipeline });

@@ -2,6 +2,7 @@
 
 import { optionsObject, rangeError, typeError } from '../base/options.js';
 import { now } from '../base/time.js';
+import type { OrView } from '../base/views.js';
 import { type Fingerprinter, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprinter } from '../fingerprint/native.js';
 import { isModel, type Model } from './model.js';
@@ -13,13 +14,13 @@ export interface ExperimentOptions<Input, In, Out> {
   a: Model<Input, In, Out>;
   b: Model<Input, In, Out>;
   /** The share of callers that get `b`, 0 to 1. Default 0.5. */
-  share?: number;
+  share?: number | undefined;
   /** Who asks, such as a user's id: the same one gets the same arm. Default: the input decides. */
-  unitOf?: (input: Input) => unknown;
+  unitOf?: ((input: Input) => unknown) | undefined;
   /** The share of predictions for which the other arm is asked too, in the background. Default 0. */
-  compareShare?: number;
+  compareShare?: number | undefined;
   /** When two results agree. Default `'bitwise'`. */
-  compare?: Comparison<never>;
+  compare?: Comparison<never> | undefined;
 }
 
 export interface ArmStats {
@@ -113,16 +114,16 @@ export class Experiment<Input, In, Out> {
   }
 
   /** Which arm the caller of an input gets. It stays the same as long as `share` and the two versions do. */
-  armOf(input: Input): 'a' | 'b' {
-    const [first, second, third, fourth] = this.#namer.of(this.#unitOf(input));
+  armOf(input: OrView<Input>): 'a' | 'b' {
+    const [first, second, third, fourth] = this.#namer.of(this.#unitOf(input as Input));
     const place = first! * 2 ** 24 + second! * 2 ** 16 + third! * 2 ** 8 + fourth!;
     return place < this.#share * 2 ** 32 ? 'b' : 'a';
   }
 
   /** The result of the caller's arm. Rejects as that model's `predict`. */
-  async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
+  async predict(input: OrView<Input>, options?: PredictOptions): Promise<In | Out> {
     const [own, other] = this.armOf(input) === 'a' ? [this.#a, this.#b] : [this.#b, this.#a];
-    const result = own.predict(input, options);
+    const result = own.predict(input as Input, options);
     if (Math.random() < this.#compareShare) this.#agreement(own.model, result, other.model.predict(input));
     return result;
   }

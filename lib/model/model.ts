@@ -10,8 +10,9 @@
 // A result is stored under the fingerprint of the copy that was run, not of the caller's object.
 
 import { brand, isBranded } from '../base/kinds.js';
-import { tagOption, typeError } from '../base/options.js';
+import { type Checked, tagOption, typeError } from '../base/options.js';
 import { now } from '../base/time.js';
+import type { OrView } from '../base/views.js';
 import type { Codec } from '../cache/codecs.js';
 import type { Entry } from '../cache/entry.js';
 import type { Keyspace } from '../cache/keyspace.js';
@@ -38,7 +39,7 @@ export interface ModelParts<Input, In, Out> extends ComputationParts<Input, In, 
   readonly namings: readonly Naming[];
   /** Which parts of inputs count. */
   readonly rules: FingerprintOptions;
-  readonly verify: Required<VerifyOptions> | undefined;
+  readonly verify: Checked<VerifyOptions> | undefined;
   /** What identifies it as a stage of a pipeline. */
   readonly identity: unknown;
 }
@@ -98,7 +99,7 @@ export class Model<Input, In, Out> {
   }
 
   /** The key under which an input's result is stored. With `replicas`, the first one's. */
-  fingerprint(input: Input): Fingerprint {
+  fingerprint(input: OrView<Input>): Fingerprint {
     return this.#finders[0]!.name(input);
   }
 
@@ -114,8 +115,8 @@ export class Model<Input, In, Out> {
    *   tensor of 1 024 float32 2 µs if it came lately, otherwise 10. A miss copies the input, and names the copy of an
    *   object again.
    */
-  async predict(input: Input, options?: PredictOptions): Promise<In | Out> {
-    return this.#answer(input, this.#asked(options), undefined, 'asked');
+  async predict(input: OrView<Input>, options?: PredictOptions): Promise<In | Out> {
+    return this.#answer(input as Input, this.#asked(options), undefined, 'asked');
   }
 
   /** The same. `found` is called if the result comes from what lies behind. @internal */
@@ -197,9 +198,9 @@ export class Model<Input, In, Out> {
    * together. Rejects as {@link predict}, with the first failure; the other results are stored. TypeError for a hole in
    * the array, RangeError for more than 2^24 inputs.
    */
-  async predictMany(inputs: readonly Input[], options?: PredictOptions): Promise<(In | Out)[]> {
+  async predictMany(inputs: readonly OrView<Input>[], options?: PredictOptions): Promise<(In | Out)[]> {
     const asked = this.#asked(options);
-    const { results, places, awaited, flights } = this.#begin(inputs, asked);
+    const { results, places, awaited, flights } = this.#begin(inputs as readonly Input[], asked);
     if (places.length === 0) return results as Out[];
     const computed = await until(Promise.all(awaited), asked.signal, (reason) =>
       this.#computations.leaveAll(flights, reason),
@@ -212,8 +213,8 @@ export class Model<Input, In, Out> {
    * The same, but an input that fails does so alone: for each input what `Promise.allSettled` gives. Rejects with
    * `signal`'s reason, and for inputs that cannot be named, as {@link predictMany}.
    */
-  async settle(inputs: readonly Input[], options?: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
-    return this.settleMany(inputs, options);
+  async settle(inputs: readonly OrView<Input>[], options?: PredictOptions): Promise<PromiseSettledResult<In | Out>[]> {
+    return this.settleMany(inputs as readonly Input[], options);
   }
 
   /** @param askedInputs  of a pipeline's stage: which of the inputs a caller asked for. @internal */
@@ -249,7 +250,7 @@ export class Model<Input, In, Out> {
   }
 
   /** The stored result for the input, stale or not; undefined if there is none. Counts nothing. */
-  peek(input: Input): Out | undefined {
+  peek(input: OrView<Input>): Out | undefined {
     for (const finder of this.#finders) {
       const found = this.#answers.peek(finder.name(input));
       if (found !== undefined) return found;
@@ -258,7 +259,7 @@ export class Model<Input, In, Out> {
   }
 
   /** Facts about the stored result: age, time to live, cost, worth. With replicas, the first one's. Counts nothing. */
-  entry(input: Input): Entry<Out> | undefined {
+  entry(input: OrView<Input>): Entry<Out> | undefined {
     return this.#answers.entry(this.#finders[0]!.name(input));
   }
 
@@ -266,12 +267,12 @@ export class Model<Input, In, Out> {
    * Stores a result that was computed elsewhere. A result that is being computed here will not replace it. With
    * replicas, it is stored as the first one.
    */
-  set(input: Input, result: In): boolean {
-    return this.#computations.set(namedCopy(this.#copies, this.#finders[0]!, input, undefined), result);
+  set(input: OrView<Input>, result: In): boolean {
+    return this.#computations.set(namedCopy(this.#copies, this.#finders[0]!, input as Input, undefined), result);
   }
 
   /** Forgets the results for an input. One that is being computed will not be stored. Returns whether there was one. */
-  delete(input: Input): boolean {
+  delete(input: OrView<Input>): boolean {
     let deleted = false;
     for (const finder of this.#finders) {
       deleted = this.#computations.delete(finder.name(input)) || deleted;

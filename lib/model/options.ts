@@ -6,6 +6,7 @@ import {
   choiceOption,
   countOption,
   type Duration,
+  type DurationText,
   durationOption,
   limitOption,
   optionsObject,
@@ -47,67 +48,67 @@ export interface KeepInputsOptions {
    * Bytes of all kept inputs together, roughly. An input that takes more than half of them is not kept. Default: a
    * sixteenth of the cache's `maxBytes`.
    */
-  maxBytes?: Size;
+  maxBytes?: Size | undefined;
 }
 
 /** The options of a model, without its codec and its run. */
-export interface ModelBaseOptions<Input = unknown> {
+export interface ModelBaseOptions<Input = unknown, Text extends string = DurationText> {
   name: string;
   /** A version never gets the results of another one. */
   version: string;
   /** Whose results they are: a tenant's name, or PUBLIC. */
   scope: Scope;
   /** Separates uses of one model whose results must not mix. */
-  domain?: string;
+  domain?: string | undefined;
   /** Everything beside the input that changes results. A `temperature` above 0 needs a `seed`, or `replicas`. */
   params?: unknown;
   /** How long results may be served. Default: the cache's. */
-  ttl?: Duration;
+  ttl?: Duration<Text> | undefined;
   /** Shortens each `ttl` at random, by up to this share: 0 to less than 1. Default: the cache's. */
-  ttlJitter?: number;
+  ttlJitter?: number | undefined;
   /** How long after its `ttl` a result is still served, while a new one is computed for later callers. */
-  staleWhileRevalidate?: Duration;
+  staleWhileRevalidate?: Duration<Text> | undefined;
   /** How long after its `ttl` a result is served if computing a new one fails. */
-  staleIfError?: Duration;
+  staleIfError?: Duration<Text> | undefined;
   /** How long callers get the same error for an input whose run failed. Default: each caller runs it again. */
-  negativeTtl?: Duration;
+  negativeTtl?: Duration<Text> | undefined;
   /**
    * Gives the tags of an input, at most 16, by which `invalidateByTag` forgets its results. It is called when a result
    * is computed or set; a stored result keeps the tags it has. It gets a copy of the input, and must only read it.
    */
-  tags?: (input: Input) => readonly string[];
+  tags?: ((input: Input) => readonly string[]) | undefined;
   /** The most inputs of one run. Default 1 024. */
-  maxBatch?: number;
+  maxBatch?: number | undefined;
   /** The most runs at a time; others wait for their turn. Default: any number. */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /**
    * A run that takes longer is given up: its `signal` is aborted, and the next run begins. Its callers get a CacheError
    * `ERR_MODEL_TIMEOUT`, or a stale result (`staleIfError`). Up to 24 days. Default: none. A run that never ends then
    * keeps its callers waiting, and counts towards `concurrency`.
    */
-  timeout?: Duration;
+  timeout?: Duration<Text> | undefined;
   /**
    * What becomes of results that come after `timeout`. `'drop'` (default): nothing. `'store'`: the run's signal is not
    * aborted, and its results are stored for later callers, unless they were set, deleted or computed by another run
    * meanwhile. Not with an `upstream`: the right to store there ends with the timeout.
    */
-  lateResults?: 'drop' | 'store';
+  lateResults?: 'drop' | 'store' | undefined;
   /**
    * ms that a `predict` waits for others, to be run together. Default 0: those of one turn of the event loop run
    * together.
    */
-  batchWindow?: number;
+  batchWindow?: number | undefined;
   /** For a model that samples: so many results of an input are kept, and a caller gets any of them. Default 1. */
-  replicas?: number;
+  replicas?: number | undefined;
   /** The share of hits that are computed again and compared, in the background; or an object with more. Default 0. */
-  verify?: number | VerifyOptions;
+  verify?: number | VerifyOptions | undefined;
   /**
    * How many inputs of stored results are kept, for `promote`: copies of the hottest, in memory beside the cache's,
    * without the members that `fingerprint.exclude` names. A number is their count. Default 0.
    */
-  keepInputs?: number | KeepInputsOptions;
+  keepInputs?: number | KeepInputsOptions | undefined;
   /** What of inputs and parameters counts. */
-  fingerprint?: Omit<FingerprintOptions, 'explain'>;
+  fingerprint?: Omit<FingerprintOptions, 'explain'> | undefined;
 }
 
 /** What computes results: of a batch of inputs, or of one input at a time. */
@@ -139,24 +140,27 @@ export type Runs<Input, In> =
 export type RunOneResult<In> = In | Error | ModelResult<In>;
 
 /** A model, its codec, and what computes its results. */
-export type ModelOptions<Input, In, Out, Own> = ModelBaseOptions<Input> &
+export type ModelOptions<Input, In, Out, Own, Text extends string = DurationText> = ModelBaseOptions<Input, Text> &
   Runs<Input, In> & {
     codec: Codec<In, Out, Own>;
     /**
      * For a model that is paid by the token: the tokens of a result, for reports about money (`zerohop/report`). Called
      * for each hit and each run. It must be quick, and only read the result. Undefined, or an error: they are not known.
      */
-    usage?: (result: In | Out) => TokenUsage | undefined;
+    usage?: ((result: In | Out) => TokenUsage | undefined) | undefined;
   };
 
-export type CustomModelOptions<Input, T> = ModelBaseOptions<Input> &
+export type CustomModelOptions<Input, T, Text extends string = DurationText> = ModelBaseOptions<Input, Text> &
   Runs<Input, T> & {
     codec: CustomCodec<T>;
-    usage?: (result: T) => TokenUsage | undefined;
+    usage?: ((result: T) => TokenUsage | undefined) | undefined;
   };
 
 /** The options of a pipeline, without its stages. */
-export type PipelineOptions<Input> = Omit<ModelBaseOptions<Input>, 'version' | 'replicas'>;
+export type PipelineOptions<Input, Text extends string = DurationText> = Omit<
+  ModelBaseOptions<Input, Text>,
+  'version' | 'replicas'
+>;
 
 const MODEL_BASE_OPTIONS = [
   'name',
@@ -192,8 +196,8 @@ export type CacheMode = 'default' | 'no-store' | 'reload' | 'only-if-cached';
 
 export interface PredictOptions {
   /** Gives up waiting. The run goes on for others. Its own signal is aborted when the last caller has given up. */
-  signal?: AbortSignal;
-  cache?: CacheMode;
+  signal?: AbortSignal | undefined;
+  cache?: CacheMode | undefined;
 }
 
 /** @internal */

@@ -3,6 +3,7 @@
 
 import { isError } from '../base/kinds.js';
 import { rangeError, typeError } from '../base/options.js';
+import type { OrView } from '../base/views.js';
 import type { FingerprintOptions, Scope } from '../fingerprint/fingerprint.js';
 import { createFingerprinting, PUBLIC } from '../fingerprint/fingerprint.js';
 import { nativeHasher } from '../fingerprint/native-hasher.js';
@@ -14,6 +15,34 @@ import type { RunContext } from './options.js';
 /** A stage: a model that takes what the one before it gives. */
 // biome-ignore lint/suspicious/noExplicitAny: each stage has types of its own
 export type Stage = Model<any, any, any>;
+
+/** What a stage is asked. */
+export type InputOf<S> = S extends Model<infer Input, infer _In, infer _Out> ? Input : never;
+/** What its codec takes. */
+export type TakenBy<S> = S extends Model<infer _Input, infer In, infer _Out> ? In : never;
+/** What its codec gives. */
+export type GivenBy<S> = S extends Model<infer _Input, infer _In, infer Out> ? Out : never;
+
+export type First<Stages extends readonly Stage[]> = Stages extends readonly [infer S, ...unknown[]]
+  ? S
+  : Stages[number];
+export type Last<Stages extends readonly Stage[]> = Stages extends readonly [...unknown[], infer S]
+  ? S
+  : Stages[number];
+
+/** The stages, if each takes what the one before it gives. If one does not, the type says what it would have to take. */
+export type Chained<Stages extends readonly Stage[]> = Stages extends readonly [
+  infer A extends Stage,
+  infer B extends Stage,
+  ...infer Rest extends readonly Stage[],
+]
+  ? Fits<TakenBy<A> | GivenBy<A>, InputOf<B>> extends true
+    ? readonly [A, ...Chained<readonly [B, ...Rest]>]
+    : readonly [A, Model<TakenBy<A> | GivenBy<A>, TakenBy<B>, GivenBy<B>>, ...Rest]
+  : Stages;
+
+/** Whether a model that takes `Input` takes the results of another one. A run gets copies, so views will do. */
+type Fits<Result, Input> = unknown extends Result ? true : [Result] extends [OrView<Input>] ? true : false;
 
 /** @internal */
 export function checkStages(stages: unknown): readonly Stage[] {

@@ -3,6 +3,7 @@
 import { countOption, limitOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import { isModel, type Model } from './model.js';
 import { signalOption } from './options.js';
+import type { Stage } from './pipeline.js';
 
 export interface PromoteOptions<Input> {
   /** The version in use, opened with `keepInputs`. */
@@ -10,11 +11,11 @@ export interface PromoteOptions<Input> {
   /** The next version, of the same scope. */
   to: Model<Input, unknown, unknown>;
   /** How many of the hottest inputs. Default: all that are kept. */
-  top?: number;
+  top?: number | undefined;
   /** Inputs of one batch; default 64. Live traffic of the new version runs between batches. */
-  batch?: number;
-  signal?: AbortSignal;
-  onProgress?: (progress: Promotion) => void;
+  batch?: number | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Promotion) => void) | undefined;
 }
 
 export interface Promotion {
@@ -30,7 +31,7 @@ const PROMOTE_OPTIONS = ['from', 'to', 'top', 'batch', 'signal', 'onProgress'] a
 const BATCH = 64;
 
 /** An input that the new version cannot name counts as missing; its run then fails. */
-function isKnown<Input>(model: Model<Input, unknown, unknown>, input: Input): boolean {
+function isKnown(model: Stage, input: unknown): boolean {
   try {
     return model.peek(input) !== undefined;
   } catch {

@@ -54,7 +54,7 @@ export interface ReportOptions {
   /** Of one GPU for an hour. */
   gpuHourPrice: number;
   /** Default `'USD'`. */
-  currency?: string;
+  currency?: string | undefined;
 }
 
 export interface ModelReport {

@@ -14,6 +14,7 @@ import {
   booleanOption,
   costOption,
   type Duration,
+  type DurationText,
   durationOption,
   optionsObject,
   received,
@@ -22,9 +23,9 @@ import {
 import type { Codec } from '../cache/codecs.js';
 
 /** How a result is kept. */
-export interface ResultOptions {
+export interface ResultOptions<Text extends string = DurationText> {
   /** How long it may be served. Default: the model's `ttl`, shortened by its `ttlJitter`. */
-  ttl?: Duration | undefined;
+  ttl?: Duration<Text> | undefined;
   /** What computing it again would take, in ms. Default: the time of the run, divided by the inputs it computed. */
   cost?: number | undefined;
   /** By these `invalidateByTag` forgets it, as by those that the model's `tags` gives; at most 16 together. */
@@ -62,7 +63,7 @@ export interface ModelResult<T> {
  * @throws {TypeError | RangeError} an option is of the wrong type, unknown, or out of range.
  * @example run: async (ids) => (await lookUp(ids)).map((found) => result(found.vector, { ttl: found.expiresInMs }))
  */
-export function result<T>(value: T, options?: ResultOptions): ModelResult<T> {
+export function result<T, Text extends string = DurationText>(value: T, options?: ResultOptions<Text>): ModelResult<T> {
   const { ttl, cost, tags, computed } = optionsObject('options', options, RESULT_OPTIONS);
   const terms: ResultTerms = {
     ttlMs: ttl === undefined ? undefined : durationOption('options.ttl', ttl),

@@ -10,7 +10,7 @@ export interface SavingsOptions {
   /** Inferences asked for in one `period`. */
   requests: number;
   /** Default `'1d'`. */
-  period?: Duration;
+  period?: Duration | undefined;
   /** The share of requests that are answered from the cache: 0 to 1. */
   hitRate: number;
   /**
@@ -20,17 +20,17 @@ export interface SavingsOptions {
   /** What one hour of one GPU costs. There is no default: prices differ tenfold. */
   gpuHourPrice: number;
   /** The currency of the prices. It is only named, never converted. Default `'USD'`. */
-  currency?: string;
+  currency?: string | undefined;
   /** The share of its paid time in which a GPU computes: 0.001 to 1. Default 1, which saves least. */
-  utilization?: number;
+  utilization?: number | undefined;
   /** CPU time of one lookup, in µs: the fingerprint, the get, and after a miss the set. Default 0. */
-  lookupUs?: number;
+  lookupUs?: number | undefined;
   /** What one hour of one processor costs. Default `gpuHourPrice`, as if a GPU waited for it. */
-  cpuHourPrice?: number;
+  cpuHourPrice?: number | undefined;
   /** How long a caller waits for an inference, in ms, without the network. Default `gpuMs`, as if it ran alone. */
-  callMs?: number;
+  callMs?: number | undefined;
   /** The round trip to the model, in ms, which a hit saves. Default 0. */
-  networkMs?: number;
+  networkMs?: number | undefined;
 }
 
 /** What {@link estimateSavings} gives. Nothing is rounded. */

@@ -4,7 +4,7 @@
 
 import { channel } from 'node:diagnostics_channel';
 import { typedArrayName } from '../base/kinds.js';
-import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
+import { type Checked, countOption, optionsObject, rangeError, typeError } from '../base/options.js';
 import type { Codec } from '../cache/codecs.js';
 
 /**
@@ -22,11 +22,11 @@ export interface VerifyOptions {
   /** The share of hits that are computed again, 0 to 1. */
   rate: number;
   /** Default `'bitwise'`. */
-  compare?: Comparison<never>;
+  compare?: Comparison<never> | undefined;
   /** If the share of mismatches is greater, the model is not trusted any more. Default 0.01. */
-  bound?: number;
+  bound?: number | undefined;
   /** How many hits must be compared before that share counts. Default 20. */
-  after?: number;
+  after?: number | undefined;
 }
 
 /** What `diagnostics_channel.channel('zerohop:mismatch')` publishes for each hit that differs from a new result. */
@@ -54,7 +54,7 @@ function share(name: string, value: unknown): number {
 }
 
 /** A copy, which nobody changes later. Undefined: no hit is computed again. @internal */
-export function verifyOption(name: string, value: unknown, replicas: unknown): Required<VerifyOptions> | undefined {
+export function verifyOption(name: string, value: unknown, replicas: unknown): Checked<VerifyOptions> | undefined {
   if (value === undefined) return undefined;
   const options = verifyOptions(name, typeof value === 'number' ? { rate: share(name, value) } : value);
   if (replicas !== undefined && replicas !== 1)
@@ -62,7 +62,7 @@ export function verifyOption(name: string, value: unknown, replicas: unknown): R
   return value === 0 ? undefined : options;
 }
 
-function verifyOptions(name: string, value: unknown): Required<VerifyOptions> {
+function verifyOptions(name: string, value: unknown): Checked<VerifyOptions> {
   const { rate, compare, bound, after } = optionsObject(name, value, VERIFY_OPTIONS);
   return {
     rate: share(`${name}.rate`, rate),
@@ -143,7 +143,7 @@ function cosineOf(a: readonly number[], b: readonly number[]): number {
 
 /** Chooses the hits that are computed again, and counts mismatches. @internal */
 export class Verification<In> {
-  readonly #options: Required<VerifyOptions>;
+  readonly #options: Checked<VerifyOptions>;
   readonly #codec: Codec<In, unknown, unknown>;
   readonly #model: { name: string; version: string };
   verified = 0;
@@ -151,7 +151,7 @@ export class Verification<In> {
   distrusted = false;
 
   constructor(
-    options: Required<VerifyOptions>,
+    options: Checked<VerifyOptions>,
     codec: Codec<In, unknown, unknown>,
     model: { name: string; version: string },
   ) {

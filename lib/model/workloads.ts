@@ -9,6 +9,7 @@
 // [DLE]  NVIDIA DeepLearningExamples: README of BERT for TensorFlow (2020), of ResNet-50 v1.5 and of DLRM for PyTorch
 //        (2021, 2020), tables of inference performance
 
+import type { Checked } from '../base/options.js';
 import type { SavingsOptions } from './savings.js';
 
 export interface WorkloadSource {
@@ -18,7 +19,7 @@ export interface WorkloadSource {
 }
 
 /** The options of `estimateSavings` that differ between workloads. */
-export type WorkloadFigures = Required<
+export type WorkloadFigures = Checked<
   Pick<SavingsOptions, 'requests' | 'hitRate' | 'gpuMs' | 'callMs' | 'gpuHourPrice' | 'lookupUs'>
 >;
 

@@ -15,7 +15,7 @@ import { SAMPLE_RATE } from '../model/traffic.js';
 
 export interface AccessLogOptions {
   /** Of both files together. 1 MB or more, default 256 MB. */
-  maxBytes?: Size;
+  maxBytes?: Size | undefined;
 }
 
 /** A log under way. Made by {@link accessLog}. */

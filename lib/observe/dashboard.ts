@@ -16,18 +16,18 @@ export type { MoneyOptions } from './report.js';
 
 export interface DashboardOptions {
   /** TCP port. Default 9464. 0: any that is free. */
-  port?: number;
+  port?: number | undefined;
   /** The address to listen on. Default `'127.0.0.1'`: this machine alone. */
-  host?: string;
+  host?: string | undefined;
   /**
    * What browsers and scrapers must say, by HTTP's Basic scheme; the user's name does not matter. Without it, the page
    * is refused to other machines, whatever `host` is; metrics are not. Kept as a digest, never logged.
    */
-  password?: string;
+  password?: string | undefined;
   /** The title of the page, and the label `cache` of the metrics. Default `'default'`. */
-  name?: string;
+  name?: string | undefined;
   /** How money is told, as for `report` of `zerohop/report`. Default: saved time alone. */
-  money?: MoneyOptions;
+  money?: MoneyOptions | undefined;
 }
 
 const PORT = 9464;

@@ -6,12 +6,12 @@ import type { Cache } from '../cache/cache.js';
 
 export interface MetricsOptions {
   /** The value of the label `cache`. Default `'default'`. Each cache of one register needs another one. */
-  name?: string;
+  name?: string | undefined;
   /**
    * How many keyspaces, and how many models, have a label of their own; those opened later are summed under `other`.
    * 1 to 1 024, default 100.
    */
-  labels?: number;
+  labels?: number | undefined;
 }
 
 const LABELS_DEFAULT = 100;

@@ -40,14 +40,14 @@ export interface OtelTracer {
 
 export interface OtelMetricsOptions extends MetricsOptions {
   /** Default: that of the global meter provider, under the name `zerohop`. */
-  meter?: OtelMeter;
+  meter?: OtelMeter | undefined;
 }
 
 export interface OtelRunsOptions {
   /** Default: that of the global tracer provider, under the name `zerohop`. */
-  tracer?: OtelTracer;
+  tracer?: OtelTracer | undefined;
   /** Default: that of the global meter provider, under the name `zerohop`. */
-  meter?: OtelMeter;
+  meter?: OtelMeter | undefined;
 }
 
 interface Observing {

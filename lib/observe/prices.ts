@@ -1,7 +1,7 @@
 // prices.ts: what GPUs and tokens cost. A table of prices has a name and a date, and each price says where it is from:
 // whoever reads a report must be able to look it up. Prices are data: write a table of your own, or change a copy.
 
-import { amountOption, optionsObject, textOption, typeError } from '../base/options.js';
+import { amountOption, type Checked, optionsObject, textOption, typeError } from '../base/options.js';
 
 /** A machine with GPUs, for an hour. */
 export interface InstancePrice {
@@ -9,21 +9,21 @@ export interface InstancePrice {
   /** How many GPUs the machine has. */
   gpus: number;
   /** Where the price is from, and when it was seen there. */
-  source?: string;
+  source?: string | undefined;
 }
 
 /** A model that is paid by the token. Prices are for a million tokens. */
 export interface TokenPrice {
   inputUsd: number;
   /** For input that the provider's own cache serves. Absent: as `inputUsd`. */
-  cachedInputUsd?: number;
+  cachedInputUsd?: number | undefined;
   outputUsd: number;
   /**
    * False: the provider's cache does not serve a call that is made again. Otherwise it might have served all of its
    * input at the discount, and a report counts no more than that.
    */
-  repeatsAreCached?: boolean;
-  source?: string;
+  repeatsAreCached?: boolean | undefined;
+  source?: string | undefined;
 }
 
 export interface PriceTable {
@@ -31,11 +31,11 @@ export interface PriceTable {
   /** When the prices were collected. */
   date: string;
   /** From when on they hold, such as `'2026-12-01T00:00:00Z'`. Without it they hold from ever. */
-  from?: string;
+  from?: string | undefined;
   /** By name, such as `'aws g5.xlarge'`. */
-  instances?: Readonly<Record<string, InstancePrice>>;
+  instances?: Readonly<Record<string, InstancePrice>> | undefined;
   /** By the name of the model. */
-  tokens?: Readonly<Record<string, TokenPrice>>;
+  tokens?: Readonly<Record<string, TokenPrice>> | undefined;
 }
 
 const AWS = 'Amazon EC2 On-Demand, Linux, us-east-1';
@@ -133,7 +133,7 @@ export interface CheckedTable {
   readonly date: string;
   readonly fromMs: number;
   readonly instances: ReadonlyMap<string, InstancePrice>;
-  readonly tokens: ReadonlyMap<string, Required<Omit<TokenPrice, 'source'>>>;
+  readonly tokens: ReadonlyMap<string, Checked<Omit<TokenPrice, 'source'>>>;
 }
 
 /** The tables, each member read once, in the order in which they hold. @internal */

@@ -23,20 +23,20 @@ export type ModelPrice =
 
 export interface MoneyOptions {
   /** One table, or several: a later one replaces prices of those before it; with `from`, from that moment on. */
-  prices?: PriceTable | readonly PriceTable[];
+  prices?: PriceTable | readonly PriceTable[] | undefined;
   /**
    * How models are paid, by name, or by `name@version`. Default: as `otherwise`, or by the token if a table has a model
    * of this name and its tokens were counted (option `usage` of a model).
    */
-  models?: Readonly<Record<string, ModelPrice>>;
-  otherwise?: ModelPrice;
+  models?: Readonly<Record<string, ModelPrice>> | undefined;
+  otherwise?: ModelPrice | undefined;
   /** Only what happened since. A period that began before is left out whole; periods of late are an hour long. */
-  since?: Date | string | number;
+  since?: Date | string | number | undefined;
   /**
    * An hour of a processor, for our own time. Default: the price of the GPU, as if it waited for the processor; for
    * models that are paid by the token 0.1 USD, twice the list price of a virtual processor.
    */
-  cpuUsdPerHour?: number;
+  cpuUsdPerHour?: number | undefined;
 }
 
 /** Seconds. `saved` is the least that it can be. */

@@ -10,10 +10,12 @@ import {
   booleanOption,
   countOption,
   type Duration,
+  type DurationText,
   durationOption,
   optionsObject,
   rangeError,
   type Size,
+  type SizeText,
   sizeOption,
   textOption,
   typeError,
@@ -46,46 +48,46 @@ const BULK_BYTES_MAX = 2 ** 39;
 /** TLS beside the plain port. Key and certificate as `node:tls` takes them. */
 export interface ServeTlsOptions {
   /** Default: one more than `port`. 0: any that is free. */
-  port?: number;
+  port?: number | undefined;
   /** PEM text. */
   cert: string | Uint8Array;
   /** PEM text. Kept in memory, never logged. */
   key: string | Uint8Array;
   /** PEM text of the authorities that may sign clients' certificates. With it, a client must show one. */
-  ca?: string | Uint8Array;
+  ca?: string | Uint8Array | undefined;
 }
 
-export interface ServeOptions {
+export interface ServeOptions<Text extends string = SizeText | DurationText> {
   /** TCP port. Default 6380. 0: any that is free. `false`: no TCP. */
-  port?: number | false;
+  port?: number | false | undefined;
   /** Addresses to listen on. Default: loopback alone, `127.0.0.1` and `::1`. */
-  host?: string | readonly string[];
+  host?: string | readonly string[] | undefined;
   /** A unix socket to listen on too. It is removed when the server closes. */
-  path?: string;
+  path?: string | undefined;
   /** Who may connect to `path`, as a file mode. Default 0o600: this user. */
-  pathMode?: number;
-  tls?: ServeTlsOptions;
+  pathMode?: number | undefined;
+  tls?: ServeTlsOptions | undefined;
   /** Threads that serve. Default: one for each CPU that the process may use, 4 at most. */
-  threads?: number;
+  threads?: number | undefined;
   /**
    * Receive from, and send to, many clients in one call of the kernel, where it lets us. Default true. Where io_uring is
    * forbidden, as in many containers, each call is made alone, whatever this says.
    */
-  ioUring?: boolean;
+  ioUring?: boolean | undefined;
   /** What clients must say with AUTH. Without it everybody who can connect is let in. */
-  password?: string;
+  password?: string | undefined;
   /** Users beside `default`, each as the rules of ACL SETUSER: `'reader on >secret ~cached:* +@read'`. */
-  users?: readonly string[];
+  users?: readonly string[] | undefined;
   /** Refuse clients from other hosts while there is no password. Default true. */
-  protectedMode?: boolean;
+  protectedMode?: boolean | undefined;
   /** The keyspace of a database: its name, or the keyspace itself. Default: 0 is the cache, n is the keyspace `db<n>`. */
-  databases?: Readonly<Record<number, string | object>>;
+  databases?: Readonly<Record<number, string | object>> | undefined;
   /** The most clients at a time. Default 10 000. */
-  maxClients?: number;
+  maxClients?: number | undefined;
   /** Clients that say nothing for so long are disconnected. Default Infinity: never. */
-  idleTimeout?: Duration;
+  idleTimeout?: Duration<Text> | undefined;
   /** The largest value a client may send. Default 512 MB. */
-  maxBulkBytes?: Size;
+  maxBulkBytes?: Size<Text> | undefined;
 }
 
 /** What {@link Cache.admin} takes. */
@@ -93,7 +95,7 @@ export interface AdminOptions {
   /** The unix socket. Its folder must not be one to which everybody may write, unless it is sticky as `/tmp` is. */
   path: string;
   /** Who may connect, as a file mode. Default 0o600: this user. */
-  pathMode?: number;
+  pathMode?: number | undefined;
 }
 
 const OPTIONS = [

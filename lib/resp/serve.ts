@@ -5,7 +5,14 @@
 
 import { native } from '../addon/native.js';
 import { brand, isBranded } from '../base/kinds.js';
-import { type Duration, durationOption, optionsObject, typeError } from '../base/options.js';
+import {
+  type Duration,
+  type DurationText,
+  durationOption,
+  optionsObject,
+  type SizeText,
+  typeError,
+} from '../base/options.js';
 import { clearInterval, setInterval } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
@@ -21,7 +28,7 @@ const running = new Map<Server, Cache>();
 
 export interface ServerCloseOptions {
   /** How long clients may go on before they are disconnected. Default 0. */
-  drain?: Duration;
+  drain?: Duration | undefined;
 }
 
 /** What a server did and does. */
@@ -178,7 +185,10 @@ function addressesOf({ tcp, hosts, path }: CheckedServeOptions['settings'], port
  *   and why; `ERR_CACHE_OPTIONS`: a keyspace of `databases` is of another codec or scope.
  * @example const server = serve(cache, { port: 6380 })
  */
-export function serve(cache: Cache, options?: ServeOptions): Server {
+export function serve<Text extends string = SizeText | DurationText>(
+  cache: Cache,
+  options?: ServeOptions<Text>,
+): Server {
   if (!isBranded(cache, 'Cache')) throw typeError('cache', 'a Cache', cache);
   return new Server(cache, serveOptions(options));
 }

@@ -5,9 +5,10 @@
 import { native } from '../addon/native.js';
 import { whenCollected } from '../base/collected.js';
 import { CacheError } from '../base/errors.js';
-import { rangeError, typeError } from '../base/options.js';
+import { type DurationText, rangeError, type SizeText, typeError } from '../base/options.js';
 import { now, sleep } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
+import type { KeyKind, KeyOf } from '../cache/keys.js';
 import { handleOf } from '../cache/keyspace.js';
 import type { Lifetime } from '../cache/options.js';
 import { addKeyspaceRoom, addRoom, type KeyspaceFacts } from '../cache/rooms.js';
@@ -36,18 +37,24 @@ import { Tier } from './tier.js';
 declare module '../cache/cache.js' {
   interface Cache {
     /** With Redis behind it. @throws {CacheError} `ERR_CACHE_OPTIONS`: its `prefix` is part of another keyspace's. */
-    keyspace<In, Out, Own>(name: string, options: TieredKeyspaceOptions<In, Out, Own>): TieredKeyspace<In, Out, Own>;
-    keyspace<T>(name: string, options: CustomTieredKeyspaceOptions<T>): TieredKeyspace<T, T, T>;
+    keyspace<In, Out, Own, Kind extends KeyKind = 'string', Text extends string = DurationText>(
+      name: string,
+      options: TieredKeyspaceOptions<In, Out, Own, Kind, Text>,
+    ): TieredKeyspace<In, Out, Own, KeyOf<Kind>>;
+    keyspace<T, Kind extends KeyKind = 'string', Text extends string = DurationText>(
+      name: string,
+      options: CustomTieredKeyspaceOptions<T, Kind, Text>,
+    ): TieredKeyspace<T, T, T, KeyOf<Kind>>;
   }
 }
 
 declare module '../model/options.js' {
-  interface ModelBaseOptions {
+  interface ModelBaseOptions<Input = unknown, Text extends string = DurationText> {
     /**
      * Redis between this model and those of other processes: what one of them computed, the others need not compute.
      * `true`: that of the cache; or where it is; or options. Then there are no `tags`.
      */
-    upstream?: true | string | UpstreamClient | ModelTierOptions;
+    upstream?: true | string | UpstreamClient | ModelTierOptions<Text> | undefined;
   }
 }
 
@@ -59,9 +66,9 @@ declare module '../model/report.js' {
 }
 
 declare module '../cache/options.js' {
-  interface OpenOptions {
+  interface OpenOptions<Text extends string = SizeText | DurationText> {
     /** Redis behind the keyspaces that say so: a URL, a client of node-redis, or either with options. */
-    upstream?: Upstream;
+    upstream?: Upstream<Text> | undefined;
   }
 }
 

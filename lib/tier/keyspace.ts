@@ -1,7 +1,7 @@
 // keyspace.ts: a keyspace with Redis, and perhaps a loader, behind it. tier.ts does the work.
 
 import { native } from '../addon/native.js';
-import { type Duration, durationOption, optionsObject, typeError } from '../base/options.js';
+import { type Duration, type DurationText, durationOption, optionsObject, typeError } from '../base/options.js';
 import { OpenKeyspace } from '../cache/cache.js';
 import { elementCount } from '../cache/codecs.js';
 import type { Key, Keys } from '../cache/keys.js';
@@ -24,7 +24,7 @@ export interface TieredKeyspaceStats extends KeyspaceStats {
  * When another client changes a key in Redis, L0 forgets it. `set`, `delete` and `touch` tell Redis too. `clear` empties
  * L0 only. There are no tags: Redis has none.
  */
-export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
+export class TieredKeyspace<In, Out, Own, K extends Key = string | Uint8Array> extends OpenKeyspace<In, Out, Own, K> {
   #tier!: Tier;
   readonly #copies = new Copies();
 
@@ -44,15 +44,15 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
    *
    * Cost: a hit in L0 is a `get`. Loads of one turn share one MGET.
    */
-  async load(key: Key): Promise<Out | undefined> {
+  async load(key: K): Promise<Out | undefined> {
     const known = this.get(key);
     if (known !== undefined) return known;
     return this.#valueOf(key, await promiseOfOne((waiter) => this.#tier.load(key, waiter)));
   }
 
   /** As {@link load}, for many keys, in their order. The first that fails rejects it. */
-  async loadMany(keys: Keys): Promise<(Out | undefined)[]> {
-    const asked = Array.from(keys as ArrayLike<Key>);
+  async loadMany(keys: Keys<K>): Promise<(Out | undefined)[]> {
+    const asked = Array.from(keys as ArrayLike<K>);
     const values = this.getMany(asked);
     const missing: number[] = [];
     for (let i = 0; i < values.length; ++i) if (values[i] === undefined) missing.push(i);
@@ -68,8 +68,8 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
    *
    * @param out must not be detached or used otherwise until the promise is fulfilled.
    */
-  async gatherAsync(keys: Keys, out: ArrayBufferView): Promise<{ hits: number; missing: number[] }> {
-    const asked = Array.from(keys as ArrayLike<Key>);
+  async gatherAsync(keys: Keys<K>, out: ArrayBufferView): Promise<{ hits: number; missing: number[] }> {
+    const asked = Array.from(keys as ArrayLike<K>);
     const { missing } = this.gather(asked, out);
     if (missing.length === 0) return { hits: asked.length, missing };
     const { bytes } = this.codec.row!;
@@ -92,12 +92,12 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
    * Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may not have the value. L0 has it no more; if Redis was not
    * connected, for `aloneTtl`.
    */
-  async setAsync(key: Key, value: In, options?: SetOptions): Promise<void> {
+  async setAsync<Text extends string = DurationText>(key: K, value: In, options?: SetOptions<Text>): Promise<void> {
     await this.#write(key, value, setOptions(options, this.options.ttl)).done;
   }
 
   /** As {@link delete}, and waits for Redis. Rejects with a CacheError `ERR_UPSTREAM_WRITE`: Redis may still have it. */
-  async deleteAsync(key: Key): Promise<void> {
+  async deleteAsync(key: K): Promise<void> {
     native.check(this.handle, [key], undefined, 1);
     await this.#tier.writing.remove(key).done;
   }
@@ -112,25 +112,25 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     await this.#tier.link.ready();
   }
 
-  override set(key: Key, value: In, options?: SetOptions): boolean {
+  override set<Text extends string = DurationText>(key: K, value: In, options?: SetOptions<Text>): boolean {
     return this.store(key, value, setOptions(options, this.options.ttl));
   }
 
   /** @internal */
-  override store(key: Key, value: In, options: CheckedSetOptions): boolean {
+  override store(key: K, value: In, options: CheckedSetOptions): boolean {
     const { kept, done } = this.#write(key, value, options);
     done.catch(() => {}); // counted; L0 has forgotten it
     return kept;
   }
 
-  override delete(key: Key): boolean {
+  override delete(key: K): boolean {
     native.check(this.handle, [key], undefined, 1);
     const { was, done } = this.#tier.writing.remove(key);
     done.catch(() => {});
     return was;
   }
 
-  override touch(key: Key, options?: { ttl?: Duration }): boolean {
+  override touch<Text extends string = DurationText>(key: K, options?: { ttl?: Duration<Text> | undefined }): boolean {
     const asked = optionsObject('options', options, ['ttl'])['ttl'];
     const ttlMs = asked === undefined ? this.options.ttl : durationOption('options.ttl', asked);
     if (asked === undefined && ttlMs === Number.POSITIVE_INFINITY) return super.touch(key);
@@ -150,30 +150,26 @@ export class TieredKeyspace<In, Out, Own> extends OpenKeyspace<In, Out, Own> {
     return { ...super.stats(), upstream: upstreamStatsOf(this.#tier) };
   }
 
-  #write(key: Key, value: In, { ttl, tags, cost }: CheckedSetOptions): { kept: boolean; done: Promise<void> } {
+  #write(key: K, value: In, { ttl, tags, cost }: CheckedSetOptions): { kept: boolean; done: Promise<void> } {
     if (tags.length > 0) throw typeError('options.tags', 'no tags, because Redis has none (upstream)', tags);
     const stored = this.codec.encode(value);
     native.check(this.handle, [key], undefined, 1);
     return this.#tier.writing.write(key, stored, this.jittered(ttl), cost);
   }
 
-  #left(key: Key): number {
+  #left(key: K): number {
     return this.entry(key)?.ttl ?? Number.POSITIVE_INFINITY;
   }
 
   /** Ends when the keys at these places are found. @param take  is given what is found, and the place */
-  #loadAt(
-    keys: readonly Key[],
-    places: readonly number[],
-    take: (stored: Stored, place: number) => void,
-  ): Promise<void> {
+  #loadAt(keys: readonly K[], places: readonly number[], take: (stored: Stored, place: number) => void): Promise<void> {
     return promiseOfMany(places.length, take, (waiter) => {
       for (const place of places) this.#tier.load(keys[place]!, waiter, place);
     });
   }
 
   /** A view of a copy. The bytes are the client's. */
-  #valueOf(key: Key, stored: Stored): Out | undefined {
+  #valueOf(key: K, stored: Stored): Out | undefined {
     return stored && this.viewed(key, this.#copies.of(stored));
   }
 }

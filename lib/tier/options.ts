@@ -4,33 +4,34 @@ import {
   choiceOption,
   countOption,
   type Duration,
+  type DurationText,
   durationOption,
   optionsObject,
   rangeError,
   textOption,
   typeError,
 } from '../base/options.js';
-import type { Key } from '../cache/keys.js';
+import type { Key, KeyKind, KeyOf } from '../cache/keys.js';
 import type { CustomKeyspaceOptions, KeyspaceOptions } from '../cache/options.js';
 import type { Link, LinkOptions } from './link.js';
 import { isClient, type UpstreamClient } from './redis.js';
 import { givenTarget, PLACE_OPTIONS, type Target, targetOf, type UpstreamPlace } from './targets.js';
 
 /** Redis, as `open` is told of it. */
-export interface UpstreamOptions extends UpstreamPlace {
+export interface UpstreamOptions<Text extends string = DurationText> extends UpstreamPlace {
   /** How long a reply may take. Default 1 s. One that is later is dropped, and the load goes to its loader. */
-  timeout?: Duration;
+  timeout?: Duration<Text> | undefined;
   /** How long connecting may take, with everything until keys are tracked. Default 2 s. */
-  connectTimeout?: Duration;
+  connectTimeout?: Duration<Text> | undefined;
   /**
    * How often each connection is asked for a sign of life. Default 1 s. If the network fails without a word, L0
    * may be out of date for twice this time and `timeout`, at most.
    */
-  heartbeat?: Duration;
+  heartbeat?: Duration<Text> | undefined;
 }
 
 /** Where Redis is: a URL, a client of node-redis, or options. */
-export type Upstream = string | UpstreamClient | UpstreamOptions;
+export type Upstream<Text extends string = DurationText> = string | UpstreamClient | UpstreamOptions<Text>;
 
 /** What a {@link Loader} is told beside the keys. */
 export interface LoadContext {
@@ -41,54 +42,55 @@ export interface LoadContext {
 /**
  * Gives the values for keys that neither L0 nor Redis has, in their order; `undefined` or `null` where there is none.
  */
-export type Loader<In> = (
-  keys: Key[],
+export type Loader<In, K extends Key = Key> = (
+  keys: K[],
   context: LoadContext,
 ) => readonly (In | undefined | null)[] | PromiseLike<readonly (In | undefined | null)[]>;
 
 /** What a keyspace has behind it. Without a place of its own: the cache's `upstream`. */
-export interface TierOptions<In> extends UpstreamPlace {
+export interface TierOptions<In, K extends Key = Key, Text extends string = DurationText> extends UpstreamPlace {
   /** What a key is called in Redis: this, and the key. Default: the keyspace's name and `:`. */
-  prefix?: string;
+  prefix?: string | undefined;
   /** Makes what neither L0 nor Redis has. Without it, such a load gives undefined. */
-  loader?: Loader<In>;
+  loader?: Loader<In, K> | undefined;
   /** How long the loader may take. Default 30 s. */
-  loaderTimeout?: Duration;
+  loaderTimeout?: Duration<Text> | undefined;
   /**
    * Of many processes that miss a key, one asks its loader, and the others wait for what it stores. Its lease lasts so
    * long, and is renewed while the loader works: when a process is killed, another one takes over after this time.
    * Default 2 s. `false`: every process asks its own. Without leases with `writes: 'local'`.
    */
-  lease?: Duration | false;
+  lease?: Duration<Text> | false | undefined;
   /**
    * How long after its `ttl` a value may be given while a new one is made. Redis has it for so much longer. Who finds
    * it within that time gets it at once; one process of all asks its loader in the background. Default: none. It needs
    * a finite `ttl`, a `loader`, and leases.
    */
-  stale?: Duration;
+  stale?: Duration<Text> | undefined;
   /**
    * When Redis is told of `set` and `delete`. `'through'` (default): at once. `'behind'`: soon, and only the last write
    * of a key; a process that ends at once loses up to `queue` of them. `'local'`: never; Redis is only read.
    */
-  writes?: 'through' | 'behind' | 'local';
+  writes?: 'through' | 'behind' | 'local' | undefined;
   /** The most keys whose last write waits, with `'behind'`. Default 10 000. What does not fit is dropped and counted. */
-  queue?: number;
+  queue?: number | undefined;
   /**
    * While Redis cannot be asked, what loaders and `set` give is kept in L0 for so long at most. Default 5 s. It is
    * forgotten when Redis answers again.
    */
-  aloneTtl?: Duration;
+  aloneTtl?: Duration<Text> | undefined;
 }
 
 /** What a model has behind it. The model stands in place of the loader. */
-export interface ModelTierOptions extends Omit<TierOptions<never>, 'prefix' | 'loader' | 'loaderTimeout'> {
+export interface ModelTierOptions<Text extends string = DurationText>
+  extends Omit<TierOptions<never, Key, Text>, 'prefix' | 'loader' | 'loaderTimeout'> {
   /**
    * What the key of a result is called in Redis: this, and the fingerprint in hex. Default: `zerohop:model:`, the name
    * (of a tenant's model `["name","tenant"]`), `:`, the codec, and `:`.
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /** How long an input waits for the run of another process, until it is run here too. Default 30 s. */
-  wait?: Duration;
+  wait?: Duration<Text> | undefined;
 }
 
 /** @internal */
@@ -108,13 +110,15 @@ export interface CheckedTier {
   readonly target: Target | undefined;
 }
 
-export interface TieredKeyspaceOptions<In, Out, Own> extends KeyspaceOptions<In, Out, Own> {
+export interface TieredKeyspaceOptions<In, Out, Own, Kind extends KeyKind = KeyKind, Text extends string = DurationText>
+  extends KeyspaceOptions<In, Out, Own, Kind, Text> {
   /** Redis behind this keyspace: `true` for that of the cache; or where it is; or options. */
-  upstream: true | string | UpstreamClient | TierOptions<In>;
+  upstream: true | string | UpstreamClient | TierOptions<In, KeyOf<Kind>, Text>;
 }
 
-export interface CustomTieredKeyspaceOptions<T> extends CustomKeyspaceOptions<T> {
-  upstream: true | string | UpstreamClient | TierOptions<T>;
+export interface CustomTieredKeyspaceOptions<T, Kind extends KeyKind = KeyKind, Text extends string = DurationText>
+  extends CustomKeyspaceOptions<T, Kind, Text> {
+  upstream: true | string | UpstreamClient | TierOptions<T, KeyOf<Kind>, Text>;
 }
 
 const UPSTREAM_OPTIONS = [...PLACE_OPTIONS, 'timeout', 'connectTimeout', 'heartbeat'] as const;

@@ -30,24 +30,24 @@ export interface SentinelOptions {
    */
   nodes: readonly string[];
   /** Those of the primary, and of its replicas. */
-  username?: string;
-  password?: string;
+  username?: string | undefined;
+  password?: string | undefined;
   /** Default 0. */
-  database?: number;
+  database?: number | undefined;
 }
 
 /** Where Redis is: one of these. */
 export interface UpstreamPlace {
   /** A single server: `redis://[[user]:password@]host[:port][/database]`, `rediss://…`: TLS, `unix:/path`. Port 6379. */
-  url?: string;
+  url?: string | undefined;
   /**
    * A client of node-redis (`redis` 6), of `createClient`, `createCluster` or `createSentinel`. It is not used itself:
    * its options are, for connections of the cache's own.
    */
-  client?: UpstreamClient;
+  client?: UpstreamClient | undefined;
   /** URLs of some nodes of a cluster: the others are found. User, password and TLS of the first one are those of all. */
-  cluster?: readonly string[];
-  sentinel?: SentinelOptions;
+  cluster?: readonly string[] | undefined;
+  sentinel?: SentinelOptions | undefined;
 }
 
 /** A Redis that was named and checked. */

@@ -1,5 +1,6 @@
 // attach.ts: gives every cache its `blobs`.
 
+import type { DurationText, SizeText } from '../base/options.js';
 import { addRoom } from '../cache/rooms.js';
 import { Blobs, type BlobsOptions } from './blobs.js';
 
@@ -14,9 +15,9 @@ declare module '../cache/cache.js' {
 }
 
 declare module '../cache/options.js' {
-  interface OpenOptions {
+  interface OpenOptions<Text extends string = SizeText | DurationText> {
     /** Where `blobs` are kept. */
-    blobs?: BlobsOptions;
+    blobs?: BlobsOptions | undefined;
   }
 }
 

@@ -29,13 +29,13 @@ export interface BlobsOptions {
    * The folder. It is made when it is first needed. It must be on a file system that all processes share, and that has
    * locks. Default: `zerohop/blobs` in `$XDG_CACHE_HOME` or `~/.cache`.
    */
-  folder?: string;
+  folder?: string | undefined;
   /**
    * Whether several users of the system share the folder. False, the default: the files are for this user alone, and
    * files of other users except root are not trusted. True: all users may read the files, and whoever can write to the
    * folder is trusted.
    */
-  shared?: boolean;
+  shared?: boolean | undefined;
 }
 
 /** Options of one call. */
@@ -44,7 +44,7 @@ export interface BlobOpenOptions {
    * When it is aborted, reading, writing, and waiting for another process end with its reason. Use
    * `AbortSignal.timeout(10_000)` to limit the wait. A `load` that has begun goes on.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** In the metadata of a blob's file. */

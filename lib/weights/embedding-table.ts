@@ -5,48 +5,65 @@ import { availableParallelism } from 'node:os';
 import { native } from '../addon/native.js';
 import { brand, isFloat32Array, isTypedArray } from '../base/kinds.js';
 import { countOption, optionsObject, rangeError, typeError } from '../base/options.js';
+import type { ReadonlyFloat32Array } from '../base/views.js';
+import type { KeyKind } from '../cache/keys.js';
 import { WeightsError } from './error.js';
 import type { CloseOptions } from './file.js';
-import type { IdIndex } from './id-index.js';
+import { type IdIndex, plainIds } from './id-index.js';
 import type { FilePath } from './paths.js';
-import { firstOf } from './row-encoders.js';
-import { openTable, type TableFile, type TableRow } from './table-file.js';
-import { type TableContents, type TableId, type TableRows, type TableWriteOptions, writeTable } from './table-write.js';
+import { firstOf, type RowDType, type RowDTypeName, type RowDTypeOf } from './row-encoders.js';
+import { openTable, type TableArray, type TableFile, type TableOptions, type TableRow } from './table-file.js';
+import {
+  type TableContents,
+  type TableId,
+  type TableIds,
+  type TableRows,
+  type TableWriteOptions,
+  writeTable,
+} from './table-write.js';
 import type { Residency, WeightsOptions } from './weights.js';
 
 /** What fills missing rows: zeros, the mean of the rows that are there, or nothing. */
 export type Missing = 'zero' | 'mean' | 'leave';
 
-/** Options of `EmbeddingTable.open`, as of `Weights.open`. */
-export type TableOptions = Pick<WeightsOptions, 'strategy' | 'pages' | 'signal'>;
-
-const TABLE_OPTIONS = ['strategy', 'pages', 'signal'] as const;
+const TABLE_OPTIONS = ['strategy', 'pages', 'signal', 'dtype', 'ids'] as const;
 
 /** How many rows that were asked for lately are kept, by a hash of their id. */
 const HOT_BITS = 12;
 const HOT = 2 ** HOT_BITS;
 const GOLDEN = 0x9e3779b1;
 
-export class EmbeddingTable {
+/**
+ * Vectors by id. Made by {@link EmbeddingTable.open}.
+ *
+ * @typeParam D   the element type, if `open` was told it
+ * @typeParam Id  the type of the ids, if `open` was told it
+ */
+export class EmbeddingTable<D extends RowDType = RowDType, Id extends TableId = TableId> {
   #file: TableFile;
   /** For `swap`. */
   readonly #pages: WeightsOptions;
   #askedIds = new Float64Array(HOT).fill(Number.NaN);
   #hotIds = new Float64Array(HOT).fill(Number.NaN);
-  #hotRows: (TableRow | undefined)[] = new Array<TableRow | undefined>(HOT).fill(undefined);
+  #hotRows: (TableRow<D> | undefined)[] = new Array<TableRow<D> | undefined>(HOT).fill(undefined);
 
   /**
-   * Opens a table. `pages: 'huge'` reads it into huge pages: rows at random places then take less time, but opening
-   * takes the time of reading, and each open has a copy of its own ({@link WeightsOptions.pages}). It holds for `swap`,
-   * too.
+   * Opens a table. With `dtype` and `ids` the types of its rows and ids are known.
    *
-   * Rejects with a WeightsError that says what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is not a table; with
-   * `signal`'s reason.
-   * @example const items = await EmbeddingTable.open('items.safetensors')
+   * `pages: 'huge'` reads it into huge pages: rows at random places then take less time, but opening takes the time of
+   * reading, and each open has a copy of its own ({@link WeightsOptions.pages}). It holds for `swap`, too.
+   *
+   * Rejects with a WeightsError that says what is wrong with the file; `ERR_WEIGHTS_TABLE`: it is not a table, or not
+   * one with such elements or ids; with `signal`'s reason; with a TypeError for a wrong option.
+   * @example const items = await EmbeddingTable.open('items.safetensors', { dtype: 'float32', ids: 'integer' })
    */
-  static async open(path: FilePath, options?: TableOptions): Promise<EmbeddingTable> {
-    const { signal, ...pages } = optionsObject('options', options, TABLE_OPTIONS) as TableOptions;
-    return new EmbeddingTable(await openTable(path, { ...pages, ...(signal && { signal }) }), pages);
+  static async open<Name extends RowDTypeName = RowDType, Kind extends KeyKind = KeyKind>(
+    path: FilePath,
+    options?: TableOptions<Name, Kind>,
+  ): Promise<EmbeddingTable<RowDTypeOf<Name>, Kind extends 'integer' ? number : string>> {
+    const { dtype, ids, signal, ...pages } = optionsObject('options', options, TABLE_OPTIONS) as TableOptions;
+    const file = await openTable(path, { ...pages, signal }, { dtype, ids });
+    return new EmbeddingTable<RowDTypeOf<Name>, Kind extends 'integer' ? number : string>(file, pages);
   }
 
   /**
@@ -79,8 +96,9 @@ export class EmbeddingTable {
     return this.#file.dimensions;
   }
 
-  get dtype(): string {
-    return this.#file.dtype;
+  /** The element type of the vectors, by its short name. */
+  get dtype(): D {
+    return this.#file.dtype as D;
   }
 
   /** How much of the file is in memory, and in huge pages, as {@link Weights.residency} says. */
@@ -88,7 +106,7 @@ export class EmbeddingTable {
     return this.#file.weights.residency();
   }
 
-  has(id: TableId): boolean {
+  has(id: Id): boolean {
     return this.#rowOf(id) >= 0;
   }
 
@@ -96,16 +114,16 @@ export class EmbeddingTable {
    * The vector of an id, over the file's own memory; undefined if there is none. It stays as it is for as long as you
    * hold it, also after `swap` and `close`. For F16 and BF16 it has the bits. Several calls may return the same view.
    */
-  row(id: TableId): TableRow | undefined {
+  row(id: Id): TableRow<D> | undefined {
     const place = Math.imul(id as number, GOLDEN) >>> (32 - HOT_BITS); // 0 for a text: no number there equals it
     if (this.#hotIds[place] === id) return this.#hotRows[place];
     return this.#coldRow(id, place);
   }
 
-  #coldRow(id: TableId, place: number): TableRow | undefined {
+  #coldRow(id: Id, place: number): TableRow<D> | undefined {
     const row = this.#rowOf(id);
     if (row < 0) return undefined;
-    const found = this.#file.viewOf(row);
+    const found = this.#file.viewOf(row) as TableRow<D>;
     if (typeof id === 'number') {
       // Only a row that is asked for again is kept: views of other rows would make young collections slower.
       if (this.#askedIds[place] === id) {
@@ -117,12 +135,12 @@ export class EmbeddingTable {
     return found;
   }
 
-  rows(ids: ArrayLike<TableId>): (TableRow | undefined)[] {
-    return Array.from(ids, (id) => this.row(id));
+  rows(ids: TableIds<Id>): (TableRow<D> | undefined)[] {
+    return Array.from(plainIds<Id>(ids), (id) => this.row(id));
   }
 
   /** The factor for the elements of an I8 row; 1 for other types. */
-  scale(id: TableId): number | undefined {
+  scale(id: Id): number | undefined {
     const row = this.#rowOf(id);
     return row < 0 ? undefined : (this.#file.scales?.[row] ?? 1);
   }
@@ -134,7 +152,11 @@ export class EmbeddingTable {
    * @throws {RangeError} `out` is too short; nothing was written.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut; a part of `out` was written.
    */
-  gather(ids: ArrayLike<TableId>, out: TableRow, options?: { missing?: Missing }): { hits: number; missing: number[] } {
+  gather(
+    ids: TableIds<Id>,
+    out: TableArray<D>,
+    options?: { missing?: Missing | undefined },
+  ): { hits: number; missing: number[] } {
     const { array, dimensions } = this.#file;
     const how = optionsObject('options', options, ['missing'])['missing'] ?? 'leave';
     if (how !== 'zero' && how !== 'mean' && how !== 'leave')
@@ -166,7 +188,7 @@ export class EmbeddingTable {
    * @throws {TypeError | RangeError} `query` has other dimensions, or a number that is not finite; `out` is too short.
    * @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: the file was cut.
    */
-  dot(query: Float32Array, ids: ArrayLike<TableId>, out = new Float32Array(countOf(ids))): Float32Array {
+  dot(query: ReadonlyFloat32Array, ids: TableIds<Id>, out = new Float32Array(countOf(ids))): Float32Array {
     this.#checkQuery(query);
     if (!isFloat32Array(out)) throw typeError('out', 'a Float32Array', out);
     if (out.length < countOf(ids)) throw rangeError('out.length', `at least ${countOf(ids)}`, out.length);
@@ -193,21 +215,21 @@ export class EmbeddingTable {
    * @throws as {@link dot}. Cost: one pass over the vectors, at the speed of memory.
    */
   topK(
-    query: Float32Array,
+    query: ReadonlyFloat32Array,
     k: number,
-    options?: { ids?: ArrayLike<TableId>; threads?: number },
-  ): { id: TableId; score: number }[] {
+    options?: { ids?: TableIds<Id> | undefined; threads?: number | undefined },
+  ): { id: Id; score: number }[] {
     this.#checkQuery(query);
     countOption('k', k, 0, 2 ** 31 - 1);
     const given = optionsObject('options', options, ['ids', 'threads']);
-    const ids = given['ids'] as ArrayLike<TableId> | undefined;
+    const ids = given['ids'] as TableIds<Id> | undefined;
     const threads =
       given['threads'] === undefined
         ? threadsFor(this.#file.bytes)
         : countOption('options.threads', given['threads'], 1, 64);
     if (ids !== undefined) {
       countOf(ids);
-      const list = Array.from(ids); // read once: it may give others the next time
+      const list = Array.from(plainIds<Id>(ids)); // read once: it may give others the next time
       const scores = this.dot(query, list);
       return list
         .map((id, i) => ({ id, score: scores[i]!, i }))
@@ -221,10 +243,10 @@ export class EmbeddingTable {
     const scores = new Float32Array(wanted);
     const vectors = this.#file.native(); // after the options, as in `dot`
     const found = this.#watched(() => native.tableTopK(...vectors, query, places, scores, threads));
-    return Array.from({ length: found }, (_, i) => ({ id: this.#file.idOf(places[i]!), score: scores[i]! }));
+    return Array.from({ length: found }, (_, i) => ({ id: this.#file.idOf(places[i]!) as Id, score: scores[i]! }));
   }
 
-  #checkQuery(query: Float32Array): void {
+  #checkQuery(query: ReadonlyFloat32Array): asserts query is Float32Array {
     const { dimensions } = this.#file;
     if (!isFloat32Array(query)) throw typeError('query', 'a Float32Array', query);
     if (query.length !== dimensions) throw rangeError('query.length', `${dimensions}`, query.length);
@@ -243,7 +265,7 @@ export class EmbeddingTable {
     }
   }
 
-  #placesOf(ids: ArrayLike<TableId>): Int32Array {
+  #placesOf(ids: ArrayLike<unknown>): Int32Array {
     return this.#watched(() => this.#file.index.rowsOf(ids));
   }
 
@@ -304,7 +326,7 @@ export class EmbeddingTable {
     this.close();
   }
 
-  #rowOf(id: TableId): number {
+  #rowOf(id: Id): number {
     const { index, texts } = this.#file;
     if (texts) {
       if (typeof id !== 'string') throw typeError('id', 'a string', id);
@@ -319,8 +341,8 @@ export class EmbeddingTable {
 brand(EmbeddingTable.prototype, 'EmbeddingTable');
 
 /** @throws {TypeError} the ids are not a list, such as a Set, which has no length. */
-function countOf(ids: ArrayLike<TableId>): number {
-  const count: unknown = (ids as ArrayLike<TableId> | null | undefined)?.length;
+function countOf(ids: ArrayLike<unknown>): number {
+  const count: unknown = (ids as ArrayLike<unknown> | null | undefined)?.length;
   if (typeof ids === 'function' || !Number.isSafeInteger(count) || (count as number) < 0)
     throw typeError('ids', 'a list of ids', ids);
   return count as number;

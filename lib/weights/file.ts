@@ -56,7 +56,7 @@ export interface CloseOptions {
    * operation that still works on a view then reads zeros, fails, or ends the process: Node checks the lengths of views
    * between its steps. Use it when nothing reads the views any more. Default: the memory is freed with the last view.
    */
-  now?: boolean;
+  now?: boolean | undefined;
 }
 
 /** @throws {TypeError} an unknown option. */

@@ -12,7 +12,7 @@
 
 import { createHash } from 'node:crypto';
 import { native, PROBES_MAX } from '../addon/native.js';
-import { typedArrayName } from '../base/kinds.js';
+import { isTypedArray, typedArrayName } from '../base/kinds.js';
 import { isWellFormed, rangeError, typeError } from '../base/options.js';
 
 const LOWER = 2 ** 32;
@@ -264,8 +264,16 @@ export function hasUpperHalf(words: Int32Array): boolean {
   return false;
 }
 
+/** Ids as numbers or texts. Those of a BigInt64Array that are no safe integers are in no table, nor are their numbers. */
+export function plainIds<Id>(ids: ArrayLike<Id> | BigInt64Array): ArrayLike<Id> {
+  if (!isTypedArray(ids, 'BigInt64Array')) return ids as ArrayLike<Id>;
+  return Float64Array.from(ids as BigInt64Array, Number) as ArrayLike<unknown> as ArrayLike<Id>;
+}
+
 function numbersOf(ids: ArrayLike<unknown>): Int32Array | Uint32Array | Float64Array {
-  if (NUMBERS.includes(typedArrayName(ids)!)) return ids as Int32Array;
+  const name = typedArrayName(ids);
+  if (name === 'BigInt64Array') return plainIds(ids) as Float64Array;
+  if (NUMBERS.includes(name!)) return ids as Int32Array;
   const numbers = new Float64Array(ids.length);
   for (let i = 0; i < numbers.length; ++i) {
     const id = ids[i];

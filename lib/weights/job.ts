@@ -10,10 +10,10 @@ import { controlOf } from './write.js';
 
 export interface LoadOptions {
   /** Called now and then, and at the end of each file. An error that it throws ends the work. */
-  onProgress?: (progress: { bytes: number; total: number }) => void;
-  signal?: AbortSignal;
+  onProgress?: ((progress: { bytes: number; total: number }) => void) | undefined;
+  signal?: AbortSignal | undefined;
   /** Default: as many as the machine runs at once, 8 at most. */
-  threads?: number;
+  threads?: number | undefined;
 }
 
 const LOAD_OPTIONS = ['onProgress', 'signal', 'threads'] as const;

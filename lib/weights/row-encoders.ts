@@ -1,8 +1,35 @@
 // row-encoders.ts: from vectors of numbers to the elements of a table.
 
-import { rangeError } from '../base/options.js';
+import { longDType, shortDType } from '../base/dtypes.js';
+import { rangeError, typeError } from '../base/options.js';
 
+/** The element type of a table. */
 export type RowDType = 'F32' | 'F16' | 'BF16' | 'I8';
+
+/** The same, by its short name or its long one. */
+export type RowDTypeName = RowDType | 'float32' | 'float16' | 'bfloat16' | 'int8';
+
+/** The short name. */
+export type RowDTypeOf<Name extends RowDTypeName> = Name extends 'float32'
+  ? 'F32'
+  : Name extends 'float16'
+    ? 'F16'
+    : Name extends 'bfloat16'
+      ? 'BF16'
+      : Name extends 'int8'
+        ? 'I8'
+        : Extract<Name, RowDType>;
+
+const ROW_DTYPES: readonly RowDType[] = ['F32', 'F16', 'BF16', 'I8'];
+
+/** The element type of this name; undefined if none was given. @param option its name, for errors */
+export function rowDTypeOf(option: string, name: unknown): RowDType | undefined {
+  if (name === undefined) return undefined;
+  const long = longDType(name);
+  const found = long && ROW_DTYPES.find((one) => one === shortDType(long));
+  if (found === undefined) throw typeError(option, ROW_DTYPES.map((one) => `'${one}'`).join(' or '), name);
+  return found;
+}
 
 type Elements = Float32Array | Uint16Array | Int8Array;
 

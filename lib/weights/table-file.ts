@@ -8,15 +8,36 @@
 //                  `index.seed`. If it is missing, it is made when the file is opened
 
 import { type NativeVectors, ROW_TYPES } from '../addon/native.js';
+import { choiceOption } from '../base/options.js';
+import type { ReadonlyView } from '../base/views.js';
+import { KEY_KINDS, type KeyKind } from '../cache/keys.js';
 import { WeightsError } from './error.js';
 import { WINDOW_BYTES } from './file.js';
 import { areSlots, hasUpperHalf, type IdIndex, type IdSlots, IntegerIndex, isSeed, TextIndex } from './id-index.js';
 import type { FilePath } from './paths.js';
+import { type RowDType, type RowDTypeName, rowDTypeOf } from './row-encoders.js';
 import { INDEX_SEED, type TableId } from './table-write.js';
 import type { WeightTensor } from './tensor.js';
 import { Weights, type WeightsOptions } from './weights.js';
 
-export type TableRow = Float32Array | Uint16Array | Int8Array;
+/** A row of a table with these elements. Floats of 16 bits are shown as bits. */
+export type TableRow<D extends RowDType = RowDType> = ReadonlyView<TableArray<D>>;
+
+/** The typed array of a table's elements. */
+export type TableArray<D extends RowDType = RowDType> = D extends 'F32'
+  ? Float32Array
+  : D extends 'I8'
+    ? Int8Array
+    : Uint16Array;
+
+/** Options of `EmbeddingTable.open`: as of `Weights.open`, and what the table must be. */
+export interface TableOptions<Name extends RowDTypeName = RowDTypeName, Kind extends KeyKind = KeyKind>
+  extends Pick<WeightsOptions, 'strategy' | 'pages' | 'signal'> {
+  /** The element type that it must have: then the types of its rows are known. */
+  dtype?: Name | undefined;
+  /** Which ids it must have: `'integer'`, or `'string'`. */
+  ids?: Kind | undefined;
+}
 
 /** One file of a table. A call that began with it ends with it, even after `swap`. */
 export interface TableFile {
@@ -26,14 +47,14 @@ export interface TableFile {
     buffer: ArrayBuffer,
     offset: number,
     length: number,
-  ) => TableRow;
+  ) => TableArray;
   readonly scales: Float32Array | undefined;
   readonly index: IdIndex<never>;
   /** Of all rows. */
   readonly bytes: number;
   readonly size: number;
   readonly dimensions: number;
-  readonly dtype: string;
+  readonly dtype: RowDType;
   readonly texts: boolean;
   /** A view of a row. REQUIRES: the row exists. */
   readonly viewOf: (row: number) => TableRow;
@@ -47,11 +68,26 @@ const DTYPES: readonly string[] = ROW_TYPES;
 /** The arrays of rows. Floats of 16 bits are shown as bits, on every Node. */
 const ARRAYS: readonly TableFile['array'][] = [Float32Array, Uint16Array, Uint16Array, Int8Array];
 
-/** Opens a table's file. Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is not a table. */
-export async function openTable(path: FilePath, options?: WeightsOptions): Promise<TableFile> {
+/**
+ * Opens a table's file. Rejects as `Weights.open`, and with `ERR_WEIGHTS_TABLE`: it is not such a table.
+ *
+ * @param wanted what it must be, unchecked
+ */
+export async function openTable(
+  path: FilePath,
+  options?: WeightsOptions,
+  wanted?: Pick<TableOptions, 'dtype' | 'ids'>,
+): Promise<TableFile> {
+  const dtype = rowDTypeOf('options.dtype', wanted?.dtype);
+  const ids = wanted?.ids === undefined ? undefined : choiceOption('options.ids', wanted.ids, KEY_KINDS);
   const weights = await Weights.open(path, options);
   try {
-    return readTable(weights);
+    const table = readTable(weights);
+    const wrong = (message: string) => new WeightsError('ERR_WEIGHTS_TABLE', message, weights.path);
+    if (dtype !== undefined && dtype !== table.dtype) throw wrong(`has vectors of ${table.dtype}, not ${dtype}`);
+    const kind = table.texts ? 'string' : 'integer';
+    if (ids !== undefined && ids !== kind) throw wrong(`has ids of the kind '${kind}', not '${ids}'`);
+    return table;
   } catch (error) {
     weights.close({ now: true }); // nobody has seen a view of it
     throw error;
@@ -83,7 +119,7 @@ function readTable(weights: Weights): TableFile {
     bytes: vectors.bytes,
     size,
     dimensions,
-    dtype: vectors.dtype,
+    dtype: vectors.dtype as RowDType,
     native: forNative,
   };
   const ends = weights.tensors.get('ids.ends');

@@ -4,51 +4,62 @@
 
 import { isFloat32Array, memberOf, typedArrayName } from '../base/kinds.js';
 import { choiceOption, countOption, isWellFormed, optionsObject, rangeError, typeError } from '../base/options.js';
+import type { ReadonlyFloat32Array, ReadonlyInt8Array, ReadonlyUint16Array } from '../base/views.js';
 import { type GrowingFile, writeAtomically } from './atomic-file.js';
 import { IntegerIndex, TextIndex } from './id-index.js';
 import { type FilePath, pathOption, targetOf } from './paths.js';
-import { firstOf, notFinite, numberOf, ROW_ENCODERS, type RowDType } from './row-encoders.js';
+import {
+  firstOf,
+  notFinite,
+  numberOf,
+  ROW_ENCODERS,
+  type RowDType,
+  type RowDTypeName,
+  rowDTypeOf,
+} from './row-encoders.js';
 import { checkWritten, controlOf, headerOf, type TensorEntry } from './write.js';
 
 export type TableId = number | string;
 
+/** Ids of a table: a list, such as an array; of numbers also a BigInt64Array. */
+export type TableIds<Id extends TableId = TableId> = ArrayLike<Id> | (number extends Id ? BigInt64Array : never);
+
 /** The content of a table: ids and vectors, in the same order. */
 export interface TableContents {
-  ids: readonly TableId[] | Int32Array | Uint32Array | BigInt64Array;
+  ids: readonly (TableId | bigint)[] | Int32Array | Uint32Array | BigInt64Array;
   /** One array with all vectors, each of `dimensions`; or an array for each vector. */
-  vectors: Float32Array | Int8Array | Uint16Array | readonly ArrayLike<number>[];
+  vectors: ReadonlyFloat32Array | ReadonlyInt8Array | ReadonlyUint16Array | readonly ArrayLike<number>[];
   /** Needed if `vectors` are one array. */
-  dimensions?: number;
+  dimensions?: number | undefined;
   /** For a Uint16Array: what its bits are. Default `'F16'`. For numbers see {@link TableWriteOptions}. */
-  dtype?: RowDType;
+  dtype?: RowDTypeName | undefined;
   /** For an Int8Array: the scale of each row. */
-  scales?: Float32Array;
+  scales?: ReadonlyFloat32Array | undefined;
 }
 
 /** Pairs of an id and a vector of numbers: a Map, a list, a generator, a cursor of a database. */
 export type TableRows =
-  | Iterable<readonly [TableId, ArrayLike<number>]>
-  | AsyncIterable<readonly [TableId, ArrayLike<number>]>;
+  | Iterable<readonly [TableId | bigint, ArrayLike<number>]>
+  | AsyncIterable<readonly [TableId | bigint, ArrayLike<number>]>;
 
 export interface TableWriteOptions {
   /**
    * The element type of the table. `'F32'`: the default. `'F16'`, `'BF16'`: rounded to the nearest. `'I8'`: bytes, with
    * a scale for each row, from its largest element.
    */
-  dtype?: RowDType;
+  dtype?: RowDTypeName | undefined;
   /**
    * What to do with vectors that have NaN, an Infinity, or a number that becomes one in the element type (70 000 as
    * F16, 1e300 as F32). They are refused by default. `'keep'` writes them as they are; no search finds such a row. I8
    * cannot hold them.
    */
-  nonFinite?: 'refuse' | 'keep';
+  nonFinite?: 'refuse' | 'keep' | undefined;
   /** Called after every few MiB. It has `total` if that is known. */
-  onProgress?: (progress: { rows: number; total?: number }) => void;
+  onProgress?: ((progress: { rows: number; total?: number }) => void) | undefined;
   /** Stops writing, and leaves nothing behind. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
-const DTYPES: readonly RowDType[] = ['F32', 'F16', 'BF16', 'I8'];
 /** The name of the seed of `index` in the metadata. */
 export const INDEX_SEED = 'index.seed';
 const metadataOf = (seed: string) => ({ format: 'zerohop embedding table 1', [INDEX_SEED]: seed });
@@ -87,7 +98,7 @@ export async function writeTable(
   const { onProgress, signal } = controlOf<{ rows: number; total?: number }>(given);
   const { nonFinite } = given;
   const wanted: Wanted = {
-    dtype: dtypeOf('options.dtype', given['dtype']),
+    dtype: rowDTypeOf('options.dtype', given['dtype']),
     keep: nonFinite !== undefined && choiceOption('options.nonFinite', nonFinite, ['refuse', 'keep']) === 'keep',
   };
   const target = await targetOf(pathOption(path));
@@ -153,16 +164,9 @@ async function sourceOf(contents: unknown, wanted: Wanted): Promise<Source> {
   // Reads own members, each once.
   const [ids, vectors, dimensions, dtype, scales] = MEMBERS.map((name) => memberOf(contents, name));
   const lists = { ids, vectors, dimensions, dtype, scales } as TableContents;
-  const both = { ...wanted, dtype: wanted.dtype ?? dtypeOf('dtype', lists.dtype) };
+  const both = { ...wanted, dtype: wanted.dtype ?? rowDTypeOf('dtype', lists.dtype) };
   if (typeof lists.ids !== 'object' || lists.ids === null) throw typeError('ids', 'a list of ids', lists.ids);
   return Array.isArray(lists.vectors) ? sourceOfVectors(lists, both) : sourceOfElements(lists, both);
-}
-
-function dtypeOf(name: string, dtype: unknown): RowDType | undefined {
-  if (dtype === undefined) return undefined;
-  const found = DTYPES.find((one) => one === dtype);
-  if (found === undefined) throw typeError(name, DTYPES.map((one) => `'${one}'`).join(' or '), dtype);
-  return found;
 }
 
 async function sourceOfRows(rows: TableRows, { dtype = 'F32', keep }: Wanted): Promise<Source> {
@@ -187,9 +191,9 @@ async function sourceOfRows(rows: TableRows, { dtype = 'F32', keep }: Wanted): P
   return { dtype, dimensions, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions, keep) };
 }
 
-function pairOf(pair: unknown, row: number): readonly [TableId, ArrayLike<number>] {
+function pairOf(pair: unknown, row: number): readonly [TableId | bigint, ArrayLike<number>] {
   if (!Array.isArray(pair) || pair.length !== 2) throw typeError(`rows[${row}]`, '[id, vector]', pair);
-  const [id, vector] = pair as [TableId, ArrayLike<number>];
+  const [id, vector] = pair as [TableId | bigint, ArrayLike<number>];
   if (typeof vector?.length !== 'number') throw typeError(`vectors[${row}]`, 'a list of numbers', vector);
   return [id, vector];
 }
@@ -200,7 +204,7 @@ function sourceOfVectors(contents: TableContents, { dtype = 'F32', keep }: Wante
   const dimensions = dimensionsOf(contents.dimensions ?? vectors[0]?.length ?? 1);
   checkLength(vectors.length, ids.length, 1);
   function* all() {
-    for (let row = 0; row < ids.length; ++row) yield pairOf([ids[row] as TableId, vectors[row]], row);
+    for (let row = 0; row < ids.length; ++row) yield pairOf([ids[row]!, vectors[row]], row);
   }
   const pieces = encoded(all(), dtype, dimensions, keep);
   return { dtype, dimensions, total: ids.length, scaled: dtype === 'I8', pieces };
@@ -208,7 +212,8 @@ function sourceOfVectors(contents: TableContents, { dtype = 'F32', keep }: Wante
 
 /** Vectors in one array, as they are, or from float32 to a narrower type. */
 function sourceOfElements(contents: TableContents, wanted: Wanted): Source {
-  const { ids, scales } = contents;
+  const { ids } = contents;
+  const scales = contents.scales as Float32Array | undefined;
   const vectors = contents.vectors as Float32Array | Int8Array | Uint16Array;
   const natural = naturalOf(vectors);
   const dimensions = dimensionsOf(contents.dimensions);
@@ -223,9 +228,9 @@ function sourceOfElements(contents: TableContents, wanted: Wanted): Source {
     return { ...common, scaled, pieces: wanted.keep ? pieces : checked(pieces, dtype, dimensions) };
   }
   if (!isFloat32Array(vectors)) throw typeError('dtype', `${natural.join(' or ')} of such vectors`, dtype);
-  function* all(): Generator<readonly [TableId, ArrayLike<number>]> {
+  function* all(): Generator<readonly [TableId | bigint, ArrayLike<number>]> {
     for (let row = 0; row < ids.length; ++row)
-      yield [ids[row] as TableId, vectors.subarray(row * dimensions, (row + 1) * dimensions)];
+      yield [ids[row]!, vectors.subarray(row * dimensions, (row + 1) * dimensions)];
   }
   return { ...common, scaled: dtype === 'I8', pieces: encoded(all(), dtype, dimensions, wanted.keep) };
 }
@@ -293,7 +298,9 @@ function* checked(pieces: Iterable<Piece>, dtype: RowDType, dimensions: number):
 }
 
 async function* encoded(
-  rows: Iterable<readonly [TableId, ArrayLike<number>]> | AsyncIterable<readonly [TableId, ArrayLike<number>]>,
+  rows:
+    | Iterable<readonly [TableId | bigint, ArrayLike<number>]>
+    | AsyncIterable<readonly [TableId | bigint, ArrayLike<number>]>,
   dtype: RowDType,
   dimensions: number,
   keep: boolean,
@@ -301,7 +308,7 @@ async function* encoded(
   const { array, bytes, encode, finite } = ROW_ENCODERS[dtype];
   const most = Math.max(1, Math.floor(PIECE_BYTES / (dimensions * bytes)));
   let elements = new array(most * dimensions);
-  let ids: TableId[] = [];
+  let ids: (TableId | bigint)[] = [];
   let scales: number[] = [];
   let row = 0;
   const piece = () => ({

@@ -25,17 +25,17 @@ import { type WritableTensors, type WriteOptions, writeWeights } from './write.j
 
 export interface WeightsOptions {
   /** Default `'auto'`: mapped, or read into memory if the file lies on a network file system. */
-  strategy?: WeightsStrategy;
+  strategy?: WeightsStrategy | undefined;
   /**
    * `'huge'`: the files are read into huge pages, where the system has them. Reads at random places then take less
    * time. It costs the time of reading, and memory of this process: each open, also in a worker, has a copy of its own.
    * Default `'auto'`: so if the files are read anyway.
    */
-  pages?: WeightsPages;
+  pages?: WeightsPages | undefined;
   /** Compute the digest before `open` returns. Default: when `computeDigest()` is called. */
-  digest?: boolean;
+  digest?: boolean | undefined;
   /** Gives up while files are read into memory. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** How much of some files is in memory, in bytes. */

@@ -2,9 +2,10 @@
 // come first, so each tensor begins at a multiple of its element. The file is renamed into place when all of it is on
 // the disk.
 
+import { shortDType } from '../base/dtypes.js';
 import { isAbortSignal, isUint8Array } from '../base/kinds.js';
 import { isWellFormed, optionsObject, rangeError, textOption, typeError } from '../base/options.js';
-import { type DType, type TensorLike, tensorOf } from '../fingerprint/tensors.js';
+import { elementBytes, type TensorLike, tensorOf } from '../fingerprint/tensors.js';
 import { writeAtomically } from './atomic-file.js';
 import { type FilePath, pathOption, targetOf } from './paths.js';
 
@@ -15,29 +16,13 @@ export type WritableTensors = Iterable<readonly [string, WritableTensor]> | Read
 
 export interface WriteOptions {
   /** Texts beside the tensors. */
-  metadata?: Readonly<Record<string, string>>;
+  metadata?: Readonly<Record<string, string>> | undefined;
   /** Called after each piece, with the bytes of the tensors so far. */
-  onProgress?: (progress: { bytes: number; total: number }) => void;
+  onProgress?: ((progress: { bytes: number; total: number }) => void) | undefined;
   /** Stops writing, and leaves nothing behind. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
-/** The names of the format, and the bytes of an element. */
-const DTYPES: Record<DType, readonly [name: string, bytes: number]> = {
-  float64: ['F64', 8],
-  float32: ['F32', 4],
-  float16: ['F16', 2],
-  bfloat16: ['BF16', 2],
-  int64: ['I64', 8],
-  int32: ['I32', 4],
-  int16: ['I16', 2],
-  int8: ['I8', 1],
-  uint64: ['U64', 8],
-  uint32: ['U32', 4],
-  uint16: ['U16', 2],
-  uint8: ['U8', 1],
-  bool: ['BOOL', 1],
-};
 const DATA_ALIGN = 64;
 
 interface Listed {
@@ -123,8 +108,8 @@ function listedOf(pair: readonly [string, WritableTensor]): Listed {
   if (typeof value !== 'object' || value === null) throw typeError(`tensors.${label}`, 'a tensor', value);
   const tensor = tensorOf(value, () => `tensors.${label}`);
   if (tensor !== undefined) {
-    const [dtype, element] = DTYPES[tensor.dtype];
-    return { name: label, dtype, element, shape: tensor.shape, bytes: tensor.bytes };
+    const dtype = shortDType(tensor.dtype);
+    return { name: label, dtype, element: elementBytes(tensor.dtype), shape: tensor.shape, bytes: tensor.bytes };
   }
   if (!isUint8Array(value)) throw typeError(`tensors.${label}`, 'a typed array, or { dtype, shape, data }', value);
   return { name: label, dtype: 'U8', shape: [value.length], bytes: value, element: 1 };

@@ -180,6 +180,7 @@ describe('many integer keys at once', () => {
     ['an Int32Array', new Int32Array(ids)],
     ['a Uint32Array', new Uint32Array(ids)],
     ['a Float64Array', new Float64Array(ids)],
+    ['a BigInt64Array', BigInt64Array.from(ids, BigInt)],
     ['a subarray', new Int32Array([9, 9, ...ids, 9]).subarray(2, 8)],
     ['shared memory', shared],
   ])('may be %s', (_, keys) => {
@@ -199,6 +200,7 @@ describe('many integer keys at once', () => {
     expect(space.getMany(new Int32Array([-7, -(2 ** 31), -1]))).toEqual([-7, -(2 ** 31), undefined]);
     expect(space.getMany(new Uint32Array([2 ** 32 - 1, 2 ** 32 - 7]))).toEqual([2 ** 32 - 1, undefined]);
     expect(space.getMany(new Float64Array([MAX, MIN]))).toEqual([MAX, MIN]);
+    expect(space.getMany(BigInt64Array.of(-7n, BigInt(MAX), BigInt(MIN)))).toEqual([-7, MAX, MIN]);
   });
 
   test.each([Number.NaN, 0.5, 2 ** 53, Infinity])('of which one is %d are a RangeError; none is looked up', (key) => {
@@ -215,10 +217,16 @@ describe('many integer keys at once', () => {
     expect(space.stats()).toMatchObject({ hits: 0, misses: 0, deletes: 0, entries: 5 });
   });
 
+  test.each([2n ** 53n, -(2n ** 60n)])('of 64 bits of which one is %d are a RangeError that names it', (key) => {
+    const error = errorOf(() => vectors().getMany(BigInt64Array.of(1n, key)));
+    expect(error).toMatchObject({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' });
+    expect(error.message).toBe(`keys[1]: expected a safe integer, received bigint ${key}`);
+  });
+
   test.each([
     ['a Float32Array', new Float32Array(2)],
     ['an Int16Array', new Int16Array(2)],
-    ['a BigInt64Array', new BigInt64Array(2)],
+    ['a BigUint64Array', new BigUint64Array(2)],
     ['a Uint8Array', new Uint8Array(2)],
     ['a Set', new Set([1])],
     ['a number', 1],

@@ -11,9 +11,13 @@ describe('open', () => {
     ['1.5 mb', 1.5 * 2 ** 20],
     [' 2048KB ', 2 ** 21],
     ['1048576B', 2 ** 20],
+    ['1M', 2 ** 20],
+    ['2 MiB', 2 ** 21],
+    ['2048kib', 2 ** 21],
+    ['2048k', 2 ** 21],
     [3 * 2 ** 20, 3 * 2 ** 20],
     [2 ** 20 + 0.5, 2 ** 20],
-  ])('takes maxBytes %j', (maxBytes, expected) => {
+  ])('takes maxBytes %j', (maxBytes: string | number, expected) => {
     const name = uniqueName();
     openCache({ name, maxBytes });
     expect(() => openCache({ name, maxBytes: expected })).not.toThrow();
@@ -31,7 +35,10 @@ describe('open', () => {
     ['600GB', RangeError],
     ['', TypeError],
     ['256', TypeError],
-    ['256 MiB', TypeError],
+    ['256 bananas', TypeError],
+    ['256iB', TypeError],
+    ['256i', TypeError],
+    ['256P', TypeError],
     ['-1MB', TypeError],
     ['1e9B', TypeError],
     ['0x10MB', TypeError],
@@ -46,6 +53,11 @@ describe('open', () => {
     expect(call).toThrow(kind);
     expect(call).toThrow(/^options\.maxBytes: expected .*, received /);
     expect(errorOf(call).code).toBe(kind === TypeError ? 'ERR_INVALID_ARG_TYPE' : 'ERR_OUT_OF_RANGE');
+  });
+
+  test('names the units, if a size has none of them', () => {
+    const { message } = errorOf(() => open({ maxBytes: '4 bananas' as '4MB' }));
+    expect(message).toMatch(/'256MB' \(units: B, KB, MB, GB, TB; KiB, K and so on\), received string "4 bananas"$/);
   });
 
   test.each([

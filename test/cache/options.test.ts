@@ -101,7 +101,7 @@ describe('a duration', () => {
     expectRefusal(
       () => durationOption(X, value),
       'TypeError',
-      /^options\.x: expected a number of milliseconds or a duration such as '10m', received /,
+      /^options\.x: expected a number of milliseconds or a duration such as '10m' \(units: ms, s, m, h, d\), received /,
     );
   });
 

@@ -102,6 +102,7 @@ describe.each([
     expect(of(Uint8Array.of(0, 97, 98, 99).subarray(1))).toBe(of(Uint8Array.of(97, 98, 99).buffer));
     expect(of(new Float32Array(3))).toBe(of({ type: 'float32', dims: [3], data: new Float32Array(3) }));
     const shifted = new Uint8Array(new Float32Array([9, 1, 2]).buffer, 4);
+    expect(of({ dtype: 'F32', shape: [2], data: shifted })).toBe(of(Float32Array.of(1, 2))); // its other name
     expect(of({ dtype: 'float32', shape: [2], data: shifted })).toBe(of(Float32Array.of(1, 2)));
     const floats = Float32Array.of(1, Number.NaN, 3);
     const same = floats.slice();

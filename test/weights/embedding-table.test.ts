@@ -242,6 +242,40 @@ describe('a table', () => {
     expect(errorOf(() => table.row('10')).name).toBe('TypeError');
   });
 
+  test('takes ids of 64 bits wherever it takes many; those beyond safe integers are missing', async () => {
+    const path = fileOf();
+    const ids = BigInt64Array.of(5n, -6n, 2n ** 40n);
+    await EmbeddingTable.write(path, { ids, vectors: [[1], [2], [3]] });
+    using table = await EmbeddingTable.open(path, { dtype: 'float32', ids: 'integer' });
+    const asked = BigInt64Array.of(2n ** 40n, 2n ** 53n, 5n);
+    expect(table.rows(asked)).toEqual([Float32Array.of(3), undefined, Float32Array.of(1)]);
+    const out = new Float32Array(3);
+    expect([table.gather(asked, out), out]).toEqual([{ hits: 2, missing: [1] }, Float32Array.of(3, 0, 1)]);
+    expect(table.dot(Float32Array.of(2), asked)).toEqual(Float32Array.of(6, Number.NaN, 2));
+    expect(table.topK(Float32Array.of(1), 1, { ids: asked })).toEqual([{ id: 2 ** 40, score: 3 }]);
+    await EmbeddingTable.write(path, new Map([[7n, [1]]]));
+    await table.swap(path);
+    expect(table.row(7)).toEqual(Float32Array.of(1));
+  });
+
+  test('is refused if it has other elements or ids than it must have', async () => {
+    const path = fileOf();
+    await EmbeddingTable.write(path, { ids: ['a'], vectors: [[1, 2]], dtype: 'bfloat16' });
+    using table = await EmbeddingTable.open(path, { dtype: 'bfloat16', ids: 'string' });
+    expect(table.dtype).toBe('BF16');
+    using same = await EmbeddingTable.open(path, { dtype: 'BF16' });
+    expect(same.row('a')).toEqual(table.row('a'));
+    await expect(EmbeddingTable.open(path, { dtype: 'float32' })).rejects.toMatchObject({
+      code: 'ERR_WEIGHTS_TABLE',
+      message: expect.stringContaining('has vectors of BF16, not F32'),
+    });
+    await expect(EmbeddingTable.open(path, { ids: 'integer' })).rejects.toMatchObject({
+      code: 'ERR_WEIGHTS_TABLE',
+      message: expect.stringContaining("has ids of the kind 'string', not 'integer'"),
+    });
+    await expect(EmbeddingTable.open(path, { dtype: 'int4' as 'int8' })).rejects.toThrow(TypeError);
+  });
+
   test('swaps to another file, and rows that are held stay as they were', async () => {
     const { table, path } = await opened([
       [10, [1, 2]],
