@@ -26,12 +26,24 @@ inline uint64_t CoarseNowUs() { return ReadClockUs(CLOCK_MONOTONIC_COARSE); }
 inline uint64_t CoarseNowUs() { return NowUs(); }
 #endif
 
-// Whether the time has come, to the microsecond.  Cost: that of the coarse clock, unless the time is near.
-inline bool HasCome(uint64_t time_us) {
-  constexpr uint64_t kCoarseLagMaxUs = 100000;  // the timer interrupt moves the coarse clock: ten of the slowest
-  if (time_us == kNever || time_us > CoarseNowUs() + kCoarseLagMaxUs) [[likely]]
-    return false;
-  return time_us <= NowUs();
-}
+// Whether times have come, to the microsecond.  Many of them are asked for in a short while, and the coarse clock is
+// read once.  Cost of the first one: that of the coarse clock.  Of each, if it is near: that of the exact one.
+class Moment {
+ public:
+  [[gnu::always_inline]] bool HasCome(uint64_t time_us) {
+    constexpr uint64_t kCoarseLagMaxUs = 100000;  // the timer interrupt moves the coarse clock: ten of the slowest
+    if (time_us == kNever) [[likely]]
+      return false;
+    if (coarse_us_ == 0) coarse_us_ = CoarseNowUs();
+    if (time_us > coarse_us_ + kCoarseLagMaxUs) [[likely]]
+      return false;
+    return time_us <= NowUs();
+  }
+
+ private:
+  uint64_t coarse_us_ = 0;  // not read yet
+};
+
+inline bool HasCome(uint64_t time_us) { return Moment().HasCome(time_us); }
 
 }  // namespace zerohop

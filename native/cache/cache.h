@@ -338,7 +338,7 @@ class Cache {
   Hit FindFetched(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use);
   // What follows once the entry at `at` turned out to have the key.
   inline Hit HitAt(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use,
-                   uint64_t at, const Entry& entry);
+                   uint64_t at, const Entry& entry, Moment& now);
   // The entry of a hit is corrupted, or has come to its end: drops it, and counts a miss.
   void DropUnreadable(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, uint64_t at, Bytes key,
                       bool corrupted, Use use);

@@ -63,7 +63,7 @@ void Cache::DropUnreadable(Session& session, uint16_t space, uint16_t incarnatio
 }
 
 [[gnu::always_inline]] inline Hit Cache::HitAt(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash,
-                                               Bytes key, Use use, uint64_t at, const Entry& entry) {
+                                               Bytes key, Use use, uint64_t at, const Entry& entry, Moment& now) {
   Counters& counters = session.Of(space);
   counters.usual_value_bytes = entry.header.value_bytes;
   const uint32_t index = arena_->SegmentOf(at);
@@ -71,7 +71,7 @@ void Cache::DropUnreadable(Session& session, uint16_t space, uint16_t incarnatio
   const bool corrupted =
       MustVerify(session, segment.tainted.load(std::memory_order_relaxed)) && !Intact(arena_->bytes(), entry);
   const uint64_t expires_us = ExpiresUs(arena_->bytes(), at, entry.header);
-  if (corrupted || HasCome(expires_us)) [[unlikely]] {
+  if (corrupted || now.HasCome(expires_us)) [[unlikely]] {
     DropUnreadable(session, space, incarnation, hash, at, key, corrupted, use);
     return {};
   }
@@ -103,7 +103,8 @@ template <bool kAlone>
     if (use != Use::kPeek) session.Of(space).Add(Count::kMisses);
     return {};
   }
-  return HitAt(session, space, incarnation, hash, key, use, *at, entry);
+  Moment now;
+  return HitAt(session, space, incarnation, hash, key, use, *at, entry, now);
 }
 
 Hit Cache::FindFetched(Session& session, uint16_t space, uint16_t incarnation, uint64_t hash, Bytes key, Use use) {
@@ -135,7 +136,7 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
   // fetched: the processor would wait for so many lines at once, even if nobody reads them (D27).
   struct Candidate {
     uint64_t at;
-    std::atomic<uint16_t>* access_state = nullptr;  // null: there is none
+    std::atomic<uint16_t>* access_state;  // null: there is none
   };
   std::array<Candidate, kBatchMax> candidates;
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -146,12 +147,13 @@ void Cache::FindMany(const ReadGuard& guard, Session& session, uint16_t space, s
       candidates[i] = {at, &access_state};
     });
   }
+  Moment now;
   for (size_t i = 0; i < keys.size(); ++i) {
     const auto [at, access_state] = candidates[i];
     Entry entry;
     if (access_state != nullptr && Matches(at, incarnation, keys[i], &entry)) [[likely]] {
       if (use != Use::kPeek) policy_.Touch(session, hashes[i], *access_state);
-      hits[i] = HitAt(session, space, incarnation, hashes[i], keys[i], use, at, entry);
+      hits[i] = HitAt(session, space, incarnation, hashes[i], keys[i], use, at, entry, now);
     } else {
       hits[i] = FindFetched(session, space, incarnation, hashes[i], keys[i], use);
     }

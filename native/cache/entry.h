@@ -102,7 +102,7 @@ inline bool TryReadHeader(const std::byte* arena, uint64_t entry_at, uint64_t li
   return true;
 }
 // The rest, from the header.
-inline bool TryLayOut(uint64_t entry_at, uint64_t limit, Entry* entry) {
+[[gnu::always_inline]] inline bool TryLayOut(uint64_t entry_at, uint64_t limit, Entry* entry) {
   const uint32_t words = entry->header.extension_words();
   if (words != 0 && (words < ExtensionWords(0) || words > kExtensionWordsMax)) return false;  // nobody writes such
   entry->layout = LayOut(entry_at, words, entry->header.key_bytes, entry->header.value_bytes);

@@ -82,6 +82,8 @@ class ReadGuard {
  public:
   ReadGuard(const EpochDomain& epochs, Session& session) : session_(session) { epochs.Enter(session.record); }
   ~ReadGuard() { EpochDomain::Leave(session_.record); }
+  // Ends it early: what it kept may be used again from now on.  Leaving once more, later, changes nothing.
+  void End() { EpochDomain::Leave(session_.record); }
   ReadGuard(const ReadGuard&) = delete;
   ReadGuard& operator=(const ReadGuard&) = delete;
 
