@@ -5,7 +5,7 @@ import { Cache, EmbeddingTable, Fingerprint, Fingerprints, open, PUBLIC, utf8, W
 /** Not part of the public interface: their comments say `@internal`. */
 const INTERNAL = new Set([
   ...['seek', 'seekMany', 'costOf', 'bytesOf', 'generation', 'shut', 'own', 'viewed', 'store', 'jittered'],
-  ...['onClear', 'onClose', 'predictTold', 'promote', 'settleMany', 'outdateAll', 'forget'],
+  ...['onClear', 'onClose', 'onDrain', 'predictTold', 'promote', 'settleMany', 'outdateAll', 'forget'],
 ]);
 
 /** Public, but no operation of a program at work; or another suite's question. */
@@ -13,6 +13,7 @@ export const UNMEASURED: Readonly<Record<string, string>> = {
   'Cache.model': 'makes a model, once',
   'Cache.pipeline': 'makes a model of models, once',
   'Cache.admin': 'serves other processes: the suite resp',
+  'Model.drain': 'waits for runs that are under way',
   'Fingerprint.slice': 'of Uint8Array',
   'Fingerprint.subarray': 'of Uint8Array',
   'Fingerprint.map': 'of Uint8Array',

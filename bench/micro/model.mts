@@ -80,6 +80,21 @@ export async function modelOperations(): Promise<Room> {
     hitsOfMany('texts', TEXTS),
     hitsOfMany('tensors', TENSORS),
     {
+      name: 'settle, 100 hits, texts',
+      method: 'Model.settle',
+      calls: 1,
+      items: CALLS,
+      awaited: true,
+      async check() {
+        const seen = await model.settle(TEXTS);
+        expectRight(
+          seen.every((one, i) => one.status === 'fulfilled' && isRight(one.value, TEXTS[i]!)),
+          'settle',
+        );
+      },
+      run: () => model.settle(TEXTS),
+    },
+    {
       name: 'fingerprint',
       method: 'Model.fingerprint',
       ...single,

@@ -120,6 +120,13 @@ export async function tableOperations(folder: string): Promise<Room> {
       run: () => table.topK(query, BEST),
     },
     {
+      name: 'residency',
+      method: 'EmbeddingTable.residency',
+      ...once,
+      check: () => expectRight(table.residency().mapped >= vectors.byteLength, 'residency'),
+      run: () => table.residency(),
+    },
+    {
       name: 'open and close of a table',
       method: 'EmbeddingTable.open',
       ...once,
