@@ -67,7 +67,7 @@ export class Streams {
     this.#options = options;
     this.#keeps = keeps;
     this.#underWay = underWayIn(options);
-    this.#answers = options.cache.keyspace(space.label, { codec: bytes, ...space.options, ...options.life });
+    this.#answers = options.cache.keyspace(space.label, { codec: bytes, ...space.options });
   }
 
   async answer(
@@ -139,7 +139,7 @@ export class Streams {
         const packed = parts && pack(parts);
         if (packed === undefined) return;
         try {
-          this.#answers.set(key, withUsage(packed, assembly.usage), { cost: waitedMs, tags });
+          this.#answers.set(key, withUsage(packed, assembly.usage), { cost: waitedMs, tags, ...this.#options.life });
         } catch {
           // It is too large for the cache, or the cache was closed. The readers of the stream have it.
         }

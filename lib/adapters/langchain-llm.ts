@@ -81,7 +81,7 @@ export function llmCache<Base extends object>(
   const { cache, scope, domain, life, given } = adapterOptions(options, ['keep']);
   const keeps = keepOption(given['keep'], areComplete);
   const { label, options: space } = keyspaceOf(NAME, scope);
-  const answers = cache.keyspace(label, { codec: bytes, ...space, ...life });
+  const answers = cache.keyspace(label, { codec: bytes, ...space });
 
   /** The key; undefined if another call may have the same prompt and parameters as texts. */
   function keyOf(prompt: string, llmKey: string): Uint8Array | undefined {
@@ -116,7 +116,7 @@ export function llmCache<Base extends object>(
       if (packed === undefined) return;
       ledgerOf(llmKey).count('asked', 0, usageOf(usageIn(packed)));
       try {
-        answers.set(key, packed);
+        answers.set(key, packed, life);
       } catch (error) {
         // It is too large for the cache. The call has its answer.
         if ((error as { code?: unknown }).code !== 'ERR_OUT_OF_RANGE') throw error;

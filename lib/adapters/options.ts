@@ -61,7 +61,8 @@ export function modelOptions(
 
 /**
  * The label and options of an adapter's keyspace. The label is one that no program gives by chance. Keyspaces are known
- * by scope and label, so that of one scope is never that of another. @internal
+ * by scope and label, so that of one scope is never that of another. Adapters of one kind share it. The `ttl` of each goes
+ * with its values. @internal
  */
 export function keyspaceOf(name: string, scope: Scope): { label: string; options: { scope?: string } } {
   return { label: JSON.stringify([name, null]), options: scope === PUBLIC ? {} : { scope } };

@@ -113,10 +113,8 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
   /**
    * A part of the cache with keys of its own. Opening a name again, in the same scope, gives the same entries.
    *
-   * @throws {CacheError} `ERR_CACHE_OPTIONS`: it is open with another codec, kind of keys, `ttl` or `ttlJitter`, in whatever
-   *   thread; or there are 1 023 keyspaces already, or
-   *   as many
-   *   scopes as `maxBytes` has room for. Keyspaces and scopes stay until the last handle of the cache is closed, and
+   * @throws {CacheError} `ERR_CACHE_OPTIONS`: it is open with another codec, kind of keys, `ttl` or `ttlJitter`, in
+   *   whatever thread; or there are 1 023 keyspaces already, or as many scopes as `maxBytes` has room for. Keyspaces and scopes stay until the last handle of the cache is closed, and
    *   all callers share the limits.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */

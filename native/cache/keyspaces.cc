@@ -18,7 +18,11 @@ Result<uint16_t> Keyspaces::Open(const std::string& name, const std::string& sco
   if (const std::optional<uint16_t> known = spaces.Find(name)) {
     const Spaces::Space space = spaces.At(*known);
     const bool same_terms = terms.empty() || space.terms.empty() || space.terms == terms;
-    if (space.scope == scope && space.codec == codec && same_terms) return *known;
+    if (space.scope == scope && space.codec == codec && same_terms) {
+      // A server opens a keyspace without terms.  Then the first who has some sets them.
+      if (space.terms.empty() && !terms.empty()) spaces.Tell(*known, terms);
+      return *known;
+    }
     // Not which scope: it may be another tenant's, and its name nobody else's business.
     const std::string why = space.scope != scope   ? "in another scope"
                             : space.codec != codec ? "with codec " + space.codec + ", not " + codec

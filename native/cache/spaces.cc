@@ -57,6 +57,11 @@ std::optional<uint16_t> Spaces::Add(Space space) {
   return id;
 }
 
+void Spaces::Tell(uint16_t space, const std::string& terms) {
+  MutexLock lock(mutex_);
+  spaces_[space].terms = terms;
+}
+
 bool Spaces::Renew(uint16_t space) {
   MutexLock lock(mutex_);
   // Memory for the old number to wait, and then to be given out again, before anything changes.

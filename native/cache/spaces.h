@@ -33,7 +33,7 @@ class Spaces {
   struct Space {
     std::string name, scope, codec;
     uint16_t scope_id;
-    // Empty: whatever the binding says.
+    // What else must be the same when it is opened again.  Empty until somebody has told.
     std::string terms{};
   };
 
@@ -45,6 +45,7 @@ class Spaces {
   size_t size() const EXCLUDES(mutex_);
   // Adds a keyspace with an incarnation of its own; none if there are too many.
   std::optional<uint16_t> Add(Space space) EXCLUDES(mutex_);
+  void Tell(uint16_t space, const std::string& terms) EXCLUDES(mutex_);
 
   // The number that entries get now.  A reader asks for it under its ReadGuard.
   uint16_t IncarnationOf(uint16_t space) const { return current_[space].load(std::memory_order_acquire); }

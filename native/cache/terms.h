@@ -1,21 +1,21 @@
 // The terms on which a cache or a keyspace was opened, as text for messages: "maxBytes 1048576, ttl 5000 ms".  Whoever
 // opens it again, in whatever thread, must give the same ones.
-#ifndef ZEROHOP_CACHE_TERMS_H_
-#define ZEROHOP_CACHE_TERMS_H_
+#pragma once
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace zerohop {
 
 inline std::vector<std::string> TermsOf(const std::string& told) {
-  constexpr const char* kBetween = ", ";
+  static constexpr std::string_view kBetween = ", ";
   std::vector<std::string> terms;
   for (size_t at = 0; at <= told.size();) {
     const size_t end = std::min(told.find(kBetween, at), told.size());
     terms.push_back(told.substr(at, end - at));
-    at = end + 2;
+    at = end + kBetween.size();
   }
   return terms;
 }
@@ -32,5 +32,3 @@ inline std::string DifferingTerms(const std::string& told, const std::string& ot
 }
 
 }  // namespace zerohop
-
-#endif  // ZEROHOP_CACHE_TERMS_H_

@@ -468,6 +468,17 @@ describe('a cache of language models', () => {
     });
   });
 
+  test('has another ttl beside another one of the same cache, for its own answers', async () => {
+    const cache = openCache();
+    const brief = cacheOf(cache, { ttl: '1ms' });
+    const lasting = cacheOf(cache, { ttl: '1h' });
+    await brief.update('p', 'brief', [{ text: '1' }]);
+    await lasting.update('p', 'lasting', [{ text: '2' }]);
+    await sleep(5);
+    expect(await lasting.lookup('p', 'brief')).toBeNull();
+    expect(await brief.lookup('p', 'lasting')).toEqual([{ text: '2' }]);
+  });
+
   test('is refused where an option is missing or wrong', () => {
     const options = { cache: openCache(), scope: PUBLIC } as const;
     for (const wrong of [undefined, {}, { ...caches, BaseCache: undefined }])

@@ -1,8 +1,9 @@
 // A cache and a keyspace have the same terms wherever they are opened: another codec, ttl or limit is an error, which
 // names only what differs.
 import { Worker } from 'node:worker_threads';
+import { createClient } from 'redis';
 import { describe, expect, test } from 'vitest';
-import { json, open, utf8 } from 'zerohop';
+import { json, open, serve, utf8 } from 'zerohop';
 import { anything, closeLater, errorOf, openCache, uniqueName } from '../fixtures/opened.js';
 
 describe('a keyspace that is opened again', () => {
@@ -35,6 +36,17 @@ describe('a keyspace that is opened again', () => {
     expect(error).toMatchObject({ name: 'CacheError', code: 'ERR_CACHE_OPTIONS' });
     expect(error.message).toBe(`keyspace 'a' is open with ${what}; give one of the two another name`);
     expect(cache.keyspace('a', { codec: utf8, ttl: '1s' }).get('k')).toBe('v');
+  });
+
+  test('has the terms of the first who gives some, after a server that has none', async () => {
+    const cache = openCache();
+    const server = serve(cache, { port: 0, databases: { 1: 'a' } });
+    const client = await createClient({ url: server.addresses[0]!, database: 1 }).connect();
+    await client.ping();
+    client.destroy();
+    await server.close();
+    cache.keyspace('a', { ttl: '1s' });
+    expect(errorOf(() => cache.keyspace('a', { ttl: '2s' })).message).toContain('ttl 1000 ms, not ttl 2000 ms');
   });
 
   test('in another thread has the same terms too', async () => {
