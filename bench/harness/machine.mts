@@ -64,8 +64,15 @@ export function formatMachine({ cpu, cores, vectors, caches, hugePages, loads, n
   ];
   const times = (what: string, { dependentNs, independentNs }: Loads['smallPages']) =>
     `${what} ${dependentNs.toFixed(0)} ns dependent, ${independentNs.toFixed(1)} independent`;
-  const waits = loads && [times('4 KiB pages', loads.smallPages), times('huge pages', loads.hugePages)].join('; ');
+  const waits =
+    loads && [times('4 KiB pages', loads.smallPages), times(hugePagesOf(loads), loads.hugePages)].join('; ');
   return `machine   ${facts.join('; ')}\nloads     ${waits}`;
+}
+
+/** Where the system gives none, what was timed are small pages again. */
+function hugePagesOf({ hugeShare }: Loads): string {
+  const share = hugeShare === undefined ? 'share unknown' : `${(100 * hugeShare).toFixed(0)} % given`;
+  return `huge pages (${hugeShare === 0 ? 'none given' : share})`;
 }
 
 export function formatSteal({ stealShare }: Machine): string {

@@ -102,9 +102,12 @@ function headline(figures: Figures): string {
   const mebibytes = (bytes: number) => `${bytes / 2 ** 20} MiB`;
   return [
     'Embeddings of 1024 float32 (4 KiB), every value that came back checked byte for byte.',
-    `reads     ${mebibytes(figures.hotBytes)} of hot keys held by every store; median of ${figures.rounds} rounds, (x) = times zerohop`,
-    'single get and batches: keys as they come out of a request, each a new string; prebuilt key: a string that the stores hold',
-    `replay    ${figures.requests.toLocaleString('en')} requests of a recommendation service, budget ${mebibytes(figures.maxBytes)}: GC, CPU, hit ratio`,
+    `reads     ${mebibytes(figures.hotBytes)} of hot keys held by every store; median of ${figures.rounds} rounds`,
+    '          (x) = times zerohop',
+    'single get and batches: keys as they come out of a request, each a new string',
+    'prebuilt key: a string that the stores hold',
+    `replay    ${figures.requests.toLocaleString('en')} requests of a recommendation service`,
+    `          budget ${mebibytes(figures.maxBytes)}: GC, CPU, hit ratio`,
   ].join('\n');
 }
 

@@ -35,7 +35,10 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
     return [name, formatNumber(summarize(ns).median), `± ${(100 * marginOf(ns)).toFixed(0)} %`];
   });
   console.log(
-    `\n${operations.length} operations; ns an item (a call, or a key, row or input of a batch), median of ${rounds} rounds, of which half are within the margin\n`,
+    [
+      `\n${operations.length} operations; ns an item (a call, or a key, row or input of a batch)`,
+      `median of ${rounds} rounds, of which half are within the margin\n`,
+    ].join('\n'),
   );
   console.log(formatTable(['operation', 'ns', 'margin'], rows));
   return { cases: [...samples].map(([name, ns]) => makeCase(name, 'ns', summarize(ns))), ratios: {} };

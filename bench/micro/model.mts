@@ -6,7 +6,8 @@ import { CALLS, type Operation, type Room } from './operation.mjs';
 import { expectRight } from './right.mjs';
 
 const OUT = 16;
-const TEXTS = Array.from({ length: CALLS }, (_, i) => `a prompt ${i}, `.padEnd(100, 'and so on '));
+const textOf = (i: number) => `a prompt ${i}, `.padEnd(100, 'and so on ');
+const TEXTS = Array.from({ length: CALLS }, (_, i) => textOf(i));
 const TENSORS = Array.from({ length: CALLS }, (_, i) => new Float32Array(1024).fill(i + 0.5));
 type Input = string | Float32Array;
 
@@ -159,10 +160,10 @@ export async function modelOperations(): Promise<Room> {
       method: 'Model.predict',
       ...awaited,
       async check() {
-        const input = `a prompt ${CALLS + ++made}`;
+        const input = textOf(CALLS + ++made);
         expectRight(isRight(await model.predict(input), input), 'predict of what is new');
       },
-      run: () => model.predict(`a prompt ${CALLS + ++made}`),
+      run: () => model.predict(textOf(CALLS + ++made)),
     },
     {
       name: 'set',

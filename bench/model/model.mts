@@ -8,7 +8,8 @@
 //                digests, the gets, one run of what is missing, the sets), and against a bare run of those 100
 //   callers      32 callers of one new input, each
 //
-// Before the clock starts, results are compared with the model's own; and 32 callers must make one run and one store.
+// Before the clock starts, results are compared with the model's own, those of batches with new inputs too; and 32
+// callers must make one run and one store.
 // While it runs, the lru-cache must miss exactly what is new: it is not to lose by its size.
 
 import { hash } from 'node:crypto';
@@ -79,6 +80,7 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
     return results as Float32Array[];
   };
   await verify(model, predictWithLru);
+  await verifyBatches([(batch) => model.predictMany(batch), predictManyWithLru]);
   let sink = 0;
   const awaiting = (
     name: string,
@@ -89,7 +91,7 @@ async function measure({ quick }: SuiteArguments): Promise<SuiteFigures> {
       for (let i = 0; i < operations; ++i) sink += (await ask(inputs[(from + i) % inputs.length]!))[0]!;
     });
   const ours = (input: Float32Array | string) => model.predict(input);
-  const fresh = newTexts('a new prompt');
+  const fresh = newTexts('new text');
   const samples = await measureInTurns(
     [
       awaiting('zerohop/hit', HOT_TENSORS, ours),
@@ -158,21 +160,30 @@ function contender(
   };
 }
 
-/** Texts that nobody has asked for; each caller of this has the same ones, one after the other. */
+/**
+ * Texts that nobody has asked for; each caller of this has the same ones, one after the other.
+ *
+ * @param beginning  8 letters: `classify` reads the first digit behind them
+ */
 function newTexts(beginning: string): () => string {
   let made = 0;
   return () => `${beginning} ${++made}, `.padEnd(100, 'and so on ');
 }
 
-/** Batches whose last 100 texts this contender has not met; all contenders get the same ones. */
-function manyContender(name: string, ask: (batch: readonly string[]) => Promise<void>): Contender {
-  const fresh = newTexts('a prompt of a batch');
+/** Batches whose last 100 texts nobody has asked for; each caller of this has the same ones. */
+function newBatches(beginning: string): () => string[] {
+  const fresh = newTexts(beginning);
   let at = 0;
-  let batches: string[][] = [];
-  const batchOf = (): string[] => {
+  return () => {
     at = (at + NEW) % (TEXTS.length - BATCH);
     return [...TEXTS.slice(at, at + BATCH - NEW), ...Array.from({ length: NEW }, fresh)];
   };
+}
+
+/** All contenders get the same batches. */
+function manyContender(name: string, ask: (batch: readonly string[]) => Promise<void>): Contender {
+  const batchOf = newBatches('in batch');
+  let batches: string[][] = [];
   return {
     ...contender(name, BATCH, 16 * BATCH, async () => {
       for (const batch of batches) await ask(batch);
@@ -184,6 +195,21 @@ function manyContender(name: string, ask: (batch: readonly string[]) => Promise<
 }
 
 type Ask = (input: Float32Array | string) => Promise<ArrayLike<number>>;
+
+async function verifyBatches(
+  asks: readonly ((batch: readonly string[]) => Promise<readonly ArrayLike<number>[]>)[],
+): Promise<void> {
+  for (const ask of asks) {
+    const batchOf = newBatches('verified');
+    for (let round = 0; round < 3; ++round) {
+      const batch = batchOf();
+      const wanted = classify(batch);
+      const results = await ask(batch);
+      if (wanted.some((one, i) => results[i]?.length !== OUT || results[i]![OUT - 1] !== one[OUT - 1]))
+        throw new WrongAnswer('a batch with new inputs');
+    }
+  }
+}
 
 async function verify(model: Model<Float32Array | string, Float32Array, ArrayLike<number>>, rival: Ask): Promise<void> {
   const inputs = [...HOT_TENSORS, ...RARE_TENSORS, ...TEXTS];
