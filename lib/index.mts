@@ -139,6 +139,7 @@ export {
   type TableRow,
   type TableRows,
   type TableWriteOptions,
+  type TensorArray,
   type TensorLike,
   TieredKeyspace,
   type TieredKeyspaceOptions,

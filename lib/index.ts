@@ -106,6 +106,7 @@ export type { UpstreamClient } from './tier/redis.js';
 export type { UpstreamStats } from './tier/stats.js';
 export type { SentinelOptions, UpstreamPlace } from './tier/targets.js';
 export { type BlobContent, type BlobOpenOptions, Blobs, type BlobsOptions, MappedBlob } from './weights/blobs.js';
+export type { TensorArray } from './weights/dtypes.js';
 export { EmbeddingTable, type Missing } from './weights/embedding-table.js';
 export { WeightsError, type WeightsErrorCode } from './weights/error.js';
 export type { CloseOptions, WeightsPages, WeightsStrategy } from './weights/file.js';

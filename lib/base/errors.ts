@@ -20,7 +20,7 @@ export class CacheError extends Error {
   override readonly name = 'CacheError';
   readonly code: CacheErrorCode;
 
-  constructor(code: CacheErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: CacheErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
   }

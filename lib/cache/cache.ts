@@ -87,7 +87,11 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
   #open = true;
 
   /** @internal */
-  constructor(options: CheckedOpenOptions) {
+  static of(options: CheckedOpenOptions): Cache {
+    return new Cache(options);
+  }
+
+  private constructor(options: CheckedOpenOptions) {
     const { name, maxBytes, verify, maxEntries, policy, policyNumber, aging, admission, ttl, ttlJitter } = options;
     const handle = native.open(
       name,
@@ -240,19 +244,23 @@ export function nameIn(scope: string, name: string): string {
   return scope === '' && !name.startsWith('[') ? name : JSON.stringify([name, scope]);
 }
 
-/** A keyspace keeps its cache open, and is closed with it. @internal */
+/** A keyspace keeps its cache open, and is closed with it. */
 export class OpenKeyspace<In, Out, Own, K extends Key = string | Uint8Array> extends Keyspace<In, Out, Own, K> {
+  /** @internal */
   readonly cache: Cache;
 
+  /** @internal */
   constructor(handle: number, codec: Codec<In, Out, Own>, checked: CheckedKeyspaceOptions, name: string, cache: Cache) {
     super(handle, codec, checked, name);
     this.cache = cache;
   }
 
+  /** @internal */
   get nearAnswers(): { close(): void } | undefined {
     return this.nearCache;
   }
 
+  /** @internal */
   override shut(): void {
     dropped.unregister(this);
     super.shut();
@@ -272,7 +280,7 @@ export function open<Text extends string = SizeText | DurationText>(options: Ope
   const { given, checked } = openOptions(options);
   const attachRooms = prepareRooms(given);
   reportHeap();
-  const cache = new Cache(checked);
+  const cache = Cache.of(checked);
   attachRooms(cache);
   return cache;
 }

@@ -6,11 +6,11 @@
  */
 export type Key = string | Uint8Array | number;
 
-/** @internal */
-export const KEY_KINDS = ['string', 'integer'] as const;
-
 /** Which keys a keyspace has: the option `keys`. Also which ids a table has. */
-export type KeyKind = (typeof KEY_KINDS)[number];
+export type KeyKind = 'string' | 'integer';
+
+/** @internal */
+export const KEY_KINDS: readonly KeyKind[] = ['string', 'integer'];
 
 /** The keys of a keyspace, by its option `keys`. */
 export type KeyOf<Kind extends KeyKind> = Kind extends 'integer' ? number : string | Uint8Array;

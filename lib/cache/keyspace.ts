@@ -16,6 +16,7 @@ import { Lookups } from './lookups.js';
 import { type CheckedSetOptions, type SetOptions, setOptions } from './options.js';
 import { wasStored } from './stored.js';
 
+/** @internal */
 export { type BatchSeeker, handleOf, type Seeker } from './lookups.js';
 
 /**

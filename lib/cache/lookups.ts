@@ -52,7 +52,7 @@ const { find, findNear, findMany, peek } = native;
 /** The native handle of a keyspace or a cache, for other rooms; undefined for anything else. @internal */
 export let handleOf: (value: unknown) => number | undefined;
 
-/** The reading half of a {@link Keyspace}. @internal */
+/** The reading half of a {@link Keyspace}. */
 export abstract class Lookups<In, Out, Own, K extends Key = string | Uint8Array> {
   #handle: number;
   #slab: Uint8Array | undefined;

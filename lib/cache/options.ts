@@ -120,7 +120,7 @@ export interface SetOptions<Text extends string = DurationText> {
   cost?: number | undefined;
 }
 
-/** How long values last; times in ms. @internal */
+/** How long values last; times in ms. */
 export interface Lifetime {
   readonly ttl: number;
   readonly ttlJitter: number;

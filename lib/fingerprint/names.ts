@@ -80,7 +80,7 @@ export class Fingerprints implements Iterable<Fingerprint> {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly length: number;
 
-  /** @internal */
+  /** @param bytes 32 for each fingerprint */
   constructor(bytes: Uint8Array<ArrayBuffer>) {
     this.bytes = bytes;
     this.length = bytes.length / DIGEST_BYTES;

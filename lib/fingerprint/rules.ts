@@ -38,7 +38,7 @@ interface DataValue {
   readonly nans: Nans;
 }
 
-/** An input as it is hashed. @internal */
+/** An input as it is hashed. */
 export type Value = TextValue | DataValue;
 
 type Path = () => string;

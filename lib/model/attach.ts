@@ -81,7 +81,7 @@ declare module '../cache/cache.js' {
       options: PipelineOptions<InputOf<First<Stages>>, Text>,
     ): Model<InputOf<First<Stages>>, TakenBy<Last<Stages>>, GivenBy<Last<Stages>>>;
 
-    /** Of all models, also those that are collected. It still answers when the cache is closed. @internal */
+    /** Of all models, also those that are collected. It still answers when the cache is closed. */
     [LEDGER](): LedgerSnapshot;
   }
 }

@@ -363,7 +363,7 @@ export class Model<Input, In, Out> {
     return reportOf(this.stats(), this.#ledger.total(), options);
   }
 
-  /** @internal */
+  /** What it saved, for `zerohop/report`. */
   [LEDGER](): LedgerSnapshot {
     return snapshotOf([this.#ledger]);
   }

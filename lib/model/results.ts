@@ -39,7 +39,7 @@ export interface ResultOptions<Text extends string = DurationText> {
 
 const RESULT_OPTIONS = ['ttl', 'cost', 'tags', 'computed'] as const;
 
-/** Checked. @internal */
+/** How a result is kept, checked. */
 export interface ResultTerms {
   readonly ttlMs: number | undefined;
   readonly cost: number | undefined;
@@ -53,7 +53,7 @@ const TERMS: unique symbol = Symbol.for('zerohop.ModelResult') as never;
 /** A result with how it is kept. Made by {@link result}. */
 export interface ModelResult<T> {
   readonly value: T;
-  /** @internal */
+  /** Tells it from results that have a member `value` of their own. */
   readonly [TERMS]: ResultTerms;
 }
 

@@ -27,7 +27,7 @@ declare module '../cache/cache.js' {
 }
 
 function admin(this: Cache, options: AdminOptions): Server {
-  return new Server(this, adminOptions(options)).unref();
+  return Server.of(this, adminOptions(options)).unref();
 }
 
 addMethods(Cache.prototype, { admin });

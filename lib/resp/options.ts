@@ -116,7 +116,7 @@ const OPTIONS = [
 ];
 const TLS_OPTIONS = ['port', 'cert', 'key', 'ca'];
 
-/** TLS options, checked. @internal */
+/** TLS options, checked. */
 export interface CheckedTlsOptions {
   readonly port: number;
   readonly hosts: readonly string[];
@@ -125,7 +125,7 @@ export interface CheckedTlsOptions {
   readonly ca: string | undefined;
 }
 
-/** What a server is started with. @internal */
+/** What a server is started with. */
 export interface CheckedServeOptions {
   readonly settings: Omit<ServerSettings, 'databases'>;
   /** For each database a keyspace's name, or what is to be an open keyspace. None: every keyspace is a database. */

@@ -60,7 +60,11 @@ export class Server {
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(cache: Cache, { settings, databases, tls }: CheckedServeOptions) {
+  static of(cache: Cache, options: CheckedServeOptions): Server {
+    return new Server(cache, options);
+  }
+
+  private constructor(cache: Cache, { settings, databases, tls }: CheckedServeOptions) {
     const handles = databases.map((given, database) => {
       if (typeof given === 'string') return given;
       const handle = handleOf(given);
@@ -190,7 +194,7 @@ export function serve<Text extends string = SizeText | DurationText>(
   options?: ServeOptions<Text>,
 ): Server {
   if (!isBranded(cache, 'Cache')) throw typeError('cache', 'a Cache', cache);
-  return new Server(cache, serveOptions(options));
+  return Server.of(cache, serveOptions(options));
 }
 
 brand(Server.prototype, 'Server');

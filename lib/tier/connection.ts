@@ -50,7 +50,7 @@ export class LinkError extends Error {
   constructor(
     readonly failure: LinkFailure,
     message: string,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
   }

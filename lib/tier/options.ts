@@ -93,7 +93,7 @@ export interface ModelTierOptions<Text extends string = DurationText>
   wait?: Duration<Text> | undefined;
 }
 
-/** @internal */
+/** What a keyspace or a model has behind it, checked. */
 export interface CheckedTier {
   readonly prefix: string | undefined;
   readonly loader: Loader<unknown> | undefined;

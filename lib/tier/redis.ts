@@ -22,7 +22,7 @@ export interface UpstreamClient {
   sendCommand(...args: any[]): Promise<any>;
 }
 
-/** A client of ours, for one connection. @internal */
+/** A client of ours, for one connection. */
 export interface RedisClient {
   connect(): Promise<unknown>;
   destroy(): void;
@@ -31,7 +31,7 @@ export interface RedisClient {
   on(event: string, listener: (argument: never) => void): unknown;
 }
 
-/** One server, and how a client of it is made. @internal */
+/** One server, and how a client of it is made. */
 export interface RedisPlace {
   /** For messages: without a password. */
   readonly shown: string;
@@ -45,7 +45,7 @@ export interface RedisPlace {
   close?(): void;
 }
 
-/** A question that a server answers at once. @internal */
+/** A question that a server answers at once. */
 export interface Probe {
   readonly command: readonly string[];
   /** Why the server that answered so is not the one that was meant; undefined: it is. */

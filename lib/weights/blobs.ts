@@ -67,7 +67,11 @@ export class MappedBlob {
   #bytes: Uint8Array | undefined;
 
   /** @internal */
-  constructor(name: string, version: string, digest: string, file: WeightsFile, begin: number, end: number) {
+  static of(name: string, version: string, digest: string, file: WeightsFile, begin: number, end: number): MappedBlob {
+    return new MappedBlob(name, version, digest, file, begin, end);
+  }
+
+  private constructor(name: string, version: string, digest: string, file: WeightsFile, begin: number, end: number) {
     this.name = name;
     this.version = version;
     this.digest = digest;
@@ -319,7 +323,7 @@ async function opened(
       throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is no blob of this name and version', path);
     const found = (await treeOf(file, place.begin, place.end, control)).toString('hex');
     if (found !== digest) throw new WeightsError('ERR_WEIGHTS_CHANGED', 'is not what was written', path);
-    return new MappedBlob(name, version, found, file, place.begin, place.end);
+    return MappedBlob.of(name, version, found, file, place.begin, place.end);
   } catch (error) {
     file.close();
     if (error instanceof WeightsError) return undefined; // damaged, cut, or another user's: it is made anew

@@ -1,6 +1,22 @@
 // dtypes.ts: which typed array shows which element type.
 
-type ArrayOver = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayBufferView;
+import type { Float16OrBits } from '../base/views.js';
+
+/** The elements of a tensor, over the mapping of its file. */
+export type TensorArray =
+  | Float64Array<ArrayBuffer>
+  | Float32Array<ArrayBuffer>
+  | Float16OrBits
+  | BigInt64Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Int16Array<ArrayBuffer>
+  | Int8Array<ArrayBuffer>
+  | BigUint64Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
+
+type ArrayOver = new (buffer: ArrayBuffer, offset: number, length: number) => TensorArray;
 
 const float16 = (globalThis as { Float16Array?: ArrayOver }).Float16Array;
 

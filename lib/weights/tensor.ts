@@ -4,7 +4,7 @@
 import { native } from '../addon/native.js';
 import { isFloat32Array, isUint8Array } from '../base/kinds.js';
 import { countOption, rangeError, typeError } from '../base/options.js';
-import { arrayOf } from './dtypes.js';
+import { arrayOf, type TensorArray } from './dtypes.js';
 import { refused } from './error.js';
 import type { TensorPlace, WeightsFile } from './file.js';
 
@@ -21,10 +21,14 @@ export class WeightTensor {
   readonly quantization: { readonly blockElements: number; readonly blockBytes: number } | undefined;
   readonly #file: WeightsFile;
   readonly #begin: number;
-  #data: ArrayBufferView | undefined;
+  #data: TensorArray | undefined;
 
   /** @internal */
-  constructor({ name, dtype, shape, block, begin, end }: TensorPlace, file: WeightsFile) {
+  static of(place: TensorPlace, file: WeightsFile): WeightTensor {
+    return new WeightTensor(place, file);
+  }
+
+  private constructor({ name, dtype, shape, block, begin, end }: TensorPlace, file: WeightsFile) {
     this.name = name;
     this.dtype = dtype;
     this.shape = shape;
@@ -55,13 +59,13 @@ export class WeightTensor {
    * @throws {WeightsError} `ERR_WEIGHTS_WINDOW`: it is longer than one buffer may be (4 GiB on Node 20); use {@link
    *   part}. `ERR_WEIGHTS_CLOSED`: the weights were closed.
    */
-  get data(): ArrayBufferView {
+  get data(): TensorArray {
     this.#data ??= this.part(0, this.bytes);
     return this.#data;
   }
 
   /** As {@link data}, but only bytes `begin` to `end` of the tensor. They must be whole elements. */
-  part(begin: number, end: number): ArrayBufferView {
+  part(begin: number, end: number): TensorArray {
     void this.#file.handle; // throws after `close`
     const { array, bytes } = arrayOf(this.dtype);
     countOption('begin', begin, 0, this.bytes);

@@ -102,8 +102,7 @@ export class Weights implements Iterable<WeightTensor> {
     await writeWeights(path, tensors, options);
   }
 
-  /** @internal */
-  constructor(path: string, strategy: WeightsStrategy) {
+  private constructor(path: string, strategy: WeightsStrategy) {
     this.path = path;
     const files: WeightsFile[] = [];
     const tensors = new Map<string, WeightTensor>();
@@ -291,5 +290,5 @@ function addTensor(
   if (wanted !== undefined && wanted.get(name) !== file.path) return;
   if (tensors.has(name))
     throw new WeightsError('ERR_WEIGHTS_DUPLICATE', `holds the tensor ${name}, as a shard before it does`, file.path);
-  tensors.set(name, new WeightTensor(place, file));
+  tensors.set(name, WeightTensor.of(place, file));
 }

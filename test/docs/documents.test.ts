@@ -1,62 +1,41 @@
 // What README, guides and examples show is run: programs print what their comments say, commands exist, links lead
 // somewhere, and the figures are those of the raw files.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { RECORDED, rangesTable } from '../../bench/harness/ranges.mjs';
 import type { Report } from '../../bench/harness/report.mjs';
 import { allCommands } from '../../dist/cli/commands.js';
 import { glibc } from '../fixtures/child.js';
+import { blocks, documents, filesOf, programs, read } from '../fixtures/documents.js';
 
 const root = join(__dirname, '..', '..');
 const run = promisify(execFile);
-const read = (file: string) => readFileSync(join(root, file), 'utf8');
-const filesOf = (folder: string) => readdirSync(join(root, folder)).map((file) => join(folder, file));
-const documents = [
-  'README.md',
-  'CHANGELOG.md',
-  'examples/README.md',
-  ...filesOf('docs'),
-  ...filesOf('docs/guide'),
-].filter((file) => file.endsWith('.md'));
-
-interface Block {
-  readonly name: string;
-  readonly text: string;
-}
-
-function blocks(language: string): Block[] {
-  return documents.flatMap((file) =>
-    [...read(file).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map((match, i) => ({
-      name: `${file}, ${i + 1}`,
-      text: match[1]!,
-    })),
-  );
-}
-
 /** The comments behind the calls of `console.log`: what they print, and after a colon why. */
 const claims = (text: string) => [...text.matchAll(/^\s*console\.log\(.*\);? \/\/ (.+)$/gm)].map((match) => match[1]!);
 
 describe('a program', () => {
-  const programs = blocks('js').map(({ name, text }) => [name, text] as const);
+  const all = programs().map(({ name, text }) => [name, text] as const);
   const needsOnnxruntime = (text: string) => text.includes("from '@huggingface/transformers'");
 
   test('is in the README, and in every guide that shows how', () => {
-    expect(programs.filter(([name]) => name.startsWith('README.md'))).toHaveLength(1);
-    expect(programs.length).toBeGreaterThan(7);
+    expect(all.filter(([name]) => name.startsWith('README.md'))).toHaveLength(1);
+    expect(all.length).toBeGreaterThan(7);
   });
 
-  test.each(programs.filter(([, text]) => glibc || !needsOnnxruntime(text)))(
+  test.each(all.filter(([, text]) => glibc || !needsOnnxruntime(text)))(
     'of %s prints what it says',
     async (name, text) => {
       // Below the root: it imports zerohop by its name.
       const folder = join(root, 'build/documents');
       mkdirSync(folder, { recursive: true });
       const file = join(folder, `${name.replace(/\W+/g, '-')}-${process.version}.mjs`);
-      writeFileSync(file, text);
+      const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+      writeFileSync(file, ts.transpileModule(text, { compilerOptions: options }).outputText);
       const printed = (await run(process.execPath, [file], { cwd: root })).stdout.trimEnd().split('\n');
       const claimed = claims(text);
       expect(claimed.length).toBeGreaterThan(0);
