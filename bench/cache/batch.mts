@@ -35,7 +35,6 @@ import {
   openZerohop,
   userKey,
   userKeys,
-  type Vectors,
   verifyStore,
   ZEROHOP_DUTIES,
 } from './rivals.mjs';
@@ -146,19 +145,25 @@ async function measureGather(extent: Extent, out: Float32Array, race: Race): Pro
   return floor.prefetch;
 }
 
+/** Vectors by strings or by integers: `keysOf` gives those that it has. */
+interface AnyVectors {
+  set(key: never, vector: Float32Array): boolean;
+  gather(keys: never, out: Float32Array): { hits: number };
+}
+
 /** Sets every row, then gathers all of them and compares every byte. */
 function fillRows(
-  store: Vectors,
+  store: AnyVectors,
   keysOf: (ids: Uint32Array) => readonly string[] | Uint32Array,
   rows: number,
   out: Float32Array,
 ): void {
   const scratch = new Float32Array(DIMENSIONS);
   forEachBatch(rows, 'filling', (ids) => {
-    for (const [at, key] of keysOf(ids).entries()) store.set(key, fillEmbedding(scratch, ids[at] as number));
+    for (const [at, key] of keysOf(ids).entries()) store.set(key as never, fillEmbedding(scratch, ids[at] as number));
   });
   forEachBatch(rows, 'checking', (ids) => {
-    const { hits } = store.gather(keysOf(ids), out);
+    const { hits } = store.gather(keysOf(ids) as never, out);
     for (const [at, id] of ids.entries()) {
       const row = out.subarray(at * DIMENSIONS, (at + 1) * DIMENSIONS);
       if (hits !== ids.length || !isEmbedding(row, id, scratch)) throw wrong('zerohop', id, 'after filling');
