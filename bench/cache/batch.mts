@@ -28,16 +28,7 @@ import { type BatchProbes, type Gathers, type GetsMany, gatherMany, readMany, re
 import { FloorTable } from './floor.mjs';
 import { closeOutside, openOutside } from './outside.mjs';
 import { ALL_RIGHT, type Gets } from './reading-loops.mjs';
-import {
-  CODEC,
-  fillStore,
-  openLru,
-  openZerohop,
-  userKey,
-  userKeys,
-  verifyStore,
-  ZEROHOP_DUTIES,
-} from './rivals.mjs';
+import { CODEC, fillStore, openLru, openZerohop, userKey, userKeys, verifyStore, ZEROHOP_DUTIES } from './rivals.mjs';
 
 const BATCH = 1000;
 const RESIDENT = 300_000;
