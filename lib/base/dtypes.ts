@@ -1,6 +1,6 @@
-// dtypes.ts: the names of element types. Each has two: a long one, as typed arrays and ONNX have it, and a short one, as
-// files of weights have it. Whatever takes an element type takes either. What gives one back gives the short one, since
-// files have types for which there is no other name, such as Q4_K.
+// dtypes.ts: the names of element types. Each has two: a long one, as typed arrays and ONNX have it, and a short one,
+// as files of weights have it. Whatever takes an element type takes either. What gives one back gives the short one,
+// since files have types for which there is no other name, such as Q4_K.
 
 const SHORT_NAMES = {
   float64: 'F64',
