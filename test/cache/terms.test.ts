@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { createClient } from 'redis';
 import { describe, expect, test } from 'vitest';
-import { json, open, serve, utf8 } from 'zerohop';
+import { bytes, json, open, serve, utf8 } from 'zerohop';
 import { anything, closeLater, errorOf, openCache, uniqueName } from '../fixtures/opened.js';
 
 describe('a keyspace that is opened again', () => {
@@ -45,8 +45,8 @@ describe('a keyspace that is opened again', () => {
     await client.ping();
     client.destroy();
     await server.close();
-    cache.keyspace('a', { ttl: '1s' });
-    expect(errorOf(() => cache.keyspace('a', { ttl: '2s' })).message).toContain('ttl 1000 ms, not ttl 2000 ms');
+    cache.keyspace('a', { codec: bytes, ttl: '1s' });
+    expect(errorOf(() => cache.keyspace('a', { codec: bytes, ttl: '2s' })).message).toContain('ttl 1000 ms, not ttl 2000 ms');
   });
 
   test('in another thread has the same terms too', async () => {
