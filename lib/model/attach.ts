@@ -9,9 +9,9 @@ import { addMethods } from '../cache/rooms.js';
 import { type ComputationIdentity, type FingerprintOptions, PUBLIC } from '../fingerprint/fingerprint.js';
 import { fingerprint } from '../fingerprint/native.js';
 import { behindOf, modelRoomOptions } from './behind.js';
-import { FlightsOf } from './computations.js';
 import { type Naming, namingOf } from './finder.js';
 import { Life } from './freshness.js';
+import { FlightsOf } from './late.js';
 import { LEDGER, Ledger, type LedgerSnapshot, snapshotOf } from './ledger.js';
 import { Model } from './model.js';
 import {

@@ -8,10 +8,11 @@ import type { Keyspace } from '../cache/keyspace.js';
 import type { Fingerprint } from '../fingerprint/fingerprint.js';
 import type { Behind, Found } from './behind.js';
 import type { Copies } from './copies.js';
-import { Backoff, Failures, Recent } from './failures.js';
+import { Backoff, Failures } from './failures.js';
 import { Flight, type Purpose } from './flights.js';
 import type { Life } from './freshness.js';
 import { type CheckedKeepInputsOptions, KeptInputs } from './inputs.js';
+import type { FlightsOf, LateFlights } from './late.js';
 import { type CheckedUsage, type Ledger, type TokenUsage, usageOf } from './ledger.js';
 import type { Named } from './named.js';
 import { type CacheMode, joins, notCached } from './options.js';
@@ -38,14 +39,6 @@ export interface ComputationParts<Input, In, Out> extends RunnerParts<Input> {
   readonly usage: ((result: In | Out) => TokenUsage | undefined) | undefined;
 }
 
-/** By fingerprint in hex. */
-export class FlightsOf<Input, Result> {
-  /** Those that callers join. */
-  readonly current = new Map<string, Flight<Input, Result>>();
-  /** Those whose run took too long, and may still give a result to store (`lateResults`). */
-  readonly late = new Recent<Flight<Input, Result>>();
-}
-
 /** What a run is counted as. */
 const kindOf = (purpose: Exclude<Purpose, 'inner'>) => (purpose === 'promote' ? 'refresh' : purpose);
 
@@ -57,7 +50,7 @@ export class Computations<Input, In, Out> {
   readonly #counts: Counts;
   readonly #outcomes: Outcomes;
   readonly #flights: Map<string, Flight<Input, In | Out>>;
-  readonly #late: Recent<Flight<Input, In | Out>>;
+  readonly #late: LateFlights<Input, In | Out>;
   readonly #failures: Failures | undefined;
   readonly #backoff = new Backoff();
   /** Called with a result that was found behind. `cost` is 0, or undefined: it avoided no run. */
@@ -97,8 +90,14 @@ export class Computations<Input, In, Out> {
       landed: (ms) => {
         parts.ledger.now.overheadMs += ms;
       },
-      late: () => outcomes.timedOut(),
+      timedOut: () => outcomes.timedOut(),
+      goesOn: (giveUp) => this.#goesOn(giveUp),
+      lateIsOver: (giveUp) => {
+        parts.underWay.lateIsOver(giveUp);
+        this.#late.runEnded();
+      },
       keepLate: (flight, given, cost) => this.#keepLate(flight, given, cost),
+      dropLate: (flight) => this.#late.drop(flight),
     };
     this.runner = new Runner(parts, landing);
   }
@@ -303,7 +302,7 @@ export class Computations<Input, In, Out> {
     const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
     const generation = unstored ? 0 : this.#parts.answers.generation();
     const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, purpose, generation });
-    this.#parts.underWay.begin(flight, (reason) => flight.end(reason, (ended) => this.#land(ended)));
+    this.#parts.underWay.begin(flight, (reason) => flight.end(reason, (ended) => this.#landGivenUp(ended)));
     if (unstored) return flight;
     this.#supersede(id); // a result that was asked for before must not replace it
     this.#flights.set(id, flight);
@@ -324,7 +323,7 @@ export class Computations<Input, In, Out> {
   }
 
   leave(flight: Flight<Input, In | Out>, reason: unknown): void {
-    flight.leave(reason, (left) => this.#land(left));
+    flight.leave(reason, (left) => this.#landGivenUp(left));
   }
 
   leaveAll(flights: readonly Flight<Input, In | Out>[], reason: unknown): void {
@@ -341,7 +340,7 @@ export class Computations<Input, In, Out> {
   /** From now on, nobody joins what is being computed under the key, and it will not be stored. */
   outdate(id: string): void {
     this.#backoff.forget(id);
-    this.#late.delete(id);
+    this.#late.outdate(id);
     this.#supersede(id);
   }
 
@@ -354,8 +353,8 @@ export class Computations<Input, In, Out> {
   }
 
   outdateTagged(tag: string): void {
-    for (const flight of [...this.#flights.values(), ...this.#late.values()])
-      if (flight.tags.includes(tag)) this.outdate(flight.id);
+    for (const flight of [...this.#flights.values()]) if (flight.tags.includes(tag)) this.outdate(flight.id);
+    for (const id of this.#late.tagged(tag)) this.outdate(id);
   }
 
   outdateAll(): void {
@@ -381,6 +380,12 @@ export class Computations<Input, In, Out> {
     if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
   }
 
+  /** Its callers gave up, or the model ends. */
+  #landGivenUp(flight: Flight<Input, In | Out>): void {
+    this.#land(flight);
+    this.runner.gaveUp();
+  }
+
   #finish(flight: Flight<Input, In | Out>, given: Given<In>, runMs: number): void {
     const cost = given.terms?.cost ?? runMs;
     try {
@@ -397,7 +402,7 @@ export class Computations<Input, In, Out> {
     const stored = !flight.stale && this.#storing.keep(flight, given, cost);
     this.#land(flight);
     this.#backoff.forget(flight.id);
-    if (stored) this.#late.delete(flight.id); // it is older
+    if (stored) this.#late.outdate(flight.id); // those began before it
     // A later run may overwrite its own buffers. So callers get what was stored, or a copy.
     return (stored ? this.#parts.answers.peek(flight.key) : undefined) ?? this.#storing.copyOf(given);
   }
@@ -436,13 +441,23 @@ export class Computations<Input, In, Out> {
     if (joined > 0) this.#parts.ledger.count('coalesced', cost, this.usageOf(result), joined);
   }
 
-  /** Unless it was set, deleted, or computed by another run meanwhile. */
+  /** Whether a run that is late may go on. `giveUp` ends it. */
+  #goesOn(giveUp: (reason: unknown) => void): boolean {
+    const { storesLate, underWay } = this.#parts;
+    if (!storesLate || !underWay.isOpen || this.#late.isFull) return false;
+    underWay.isLate(giveUp);
+    this.#late.runBegan();
+    return true;
+  }
+
+  /** Unless it was set, deleted, or computed by a later run meanwhile. */
   #keepLate(flight: Flight<Input, In | Out>, given: Given<In>, cost: number): void {
-    const { id } = flight;
-    if (this.#late.get(id) !== flight) return;
-    this.#late.delete(id);
     try {
-      if (this.#storing.keep(flight, given, given.terms?.cost ?? cost)) this.#failures?.forget(id);
+      this.#late.keep(flight, () => {
+        const stored = this.#storing.keep(flight, given, given.terms?.cost ?? cost);
+        if (stored) this.#failures?.forget(flight.id);
+        return stored;
+      });
     } catch {
       // Its callers have their error. The codec refused it, or the cache is closed.
     }
@@ -469,7 +484,7 @@ export class Computations<Input, In, Out> {
     // If every caller gave up, that says nothing about the input.
     if (!flight.stale) {
       this.#failures?.note(flight.id, reason);
-      if (this.#parts.storesLate && flight.run?.isLate === true) this.#late.set(flight.id, flight);
+      if (flight.run?.late !== undefined) this.#late.add(flight);
       if (flight.purpose === 'refresh') this.#backoff.failed(flight.id);
     }
     if (flight.fallback === undefined) flight.reject(reason);

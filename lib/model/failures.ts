@@ -5,7 +5,7 @@ import { now } from '../base/time.js';
 const FAILURES_MAX = 10_000;
 
 /** By fingerprint. If there are too many, the oldest go. */
-export class Recent<T> {
+class Recent<T> {
   readonly #known = new Map<string, T>();
 
   get(id: string): T | undefined {
@@ -24,10 +24,6 @@ export class Recent<T> {
 
   delete(id: string): void {
     this.#known.delete(id);
-  }
-
-  values(): Iterable<T> {
-    return this.#known.values();
   }
 
   clear(): void {

@@ -20,8 +20,8 @@ export interface Run<Input, Result> {
   readonly flights: readonly Flight<Input, Result>[];
   /** How many of them somebody waits for. */
   awaited: number;
-  /** It took longer than `timeout`. */
-  isLate: boolean;
+  /** It took longer than `timeout`, and goes on (late.ts). */
+  late: { readonly results: Promise<unknown>; readonly begunMs: number; over(): void } | undefined;
 }
 
 export interface FlightParts<Input> {
@@ -44,8 +44,8 @@ export interface FlightParts<Input> {
 export class Flight<Input, Result> {
   readonly key: Uint8Array;
   readonly id: string;
-  readonly input: Input;
-  readonly kept: Copy<Input> | undefined;
+  input: Input;
+  kept: Copy<Input> | undefined;
   readonly tags: readonly string[];
   readonly purpose: Purpose;
   readonly generation: number;
@@ -133,6 +133,12 @@ export class Flight<Input, Result> {
     land(this);
     this.reject(reason);
     this.run?.controller.abort(reason);
+  }
+
+  /** Its run has them. What it gives is not kept for `promote`. */
+  dropInputs(): void {
+    this.input = undefined as never;
+    this.kept = undefined;
   }
 
   #abandon(): void {

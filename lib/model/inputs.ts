@@ -51,8 +51,8 @@ export class KeptInputs<Input> {
     return this.#bytes;
   }
 
-  /** The input was asked for. Calls `copyOf` if it is not kept yet. */
-  keep(id: string, key: Uint8Array, copyOf: () => Copy<Input>): void {
+  /** The input was asked for. Calls `copyOf` if it is not kept yet; it may have none. */
+  keep(id: string, key: Uint8Array, copyOf: () => Copy<Input> | undefined): void {
     if (!this.wanted) return;
     const known = this.#inputs.get(id);
     if (known !== undefined) {
@@ -61,7 +61,7 @@ export class KeptInputs<Input> {
     }
     const copy = copyOf();
     const { count, maxBytes } = this.#options;
-    if (copy.bytes > maxBytes / SLACK) return;
+    if (copy === undefined || copy.bytes > maxBytes / SLACK) return;
     // A copy of the key: a view of a batch's keys would hold all of them.
     this.#inputs.set(id, { key: key.slice(), copy, heat: 1 });
     this.#bytes += copy.bytes;

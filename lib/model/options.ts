@@ -89,8 +89,9 @@ export interface ModelBaseOptions<Input = unknown, Text extends string = Duratio
   timeout?: Duration<Text> | undefined;
   /**
    * What becomes of results that come after `timeout`. `'drop'` (default): nothing. `'store'`: the run's signal is not
-   * aborted, and its results are stored for later callers, unless they were set, deleted or computed by another run
-   * meanwhile. Not with an `upstream`: the right to store there ends with the timeout.
+   * aborted, and its results are stored for later callers, unless they were set, deleted or computed by a later run
+   * meanwhile. Such a run has no place among `concurrency`; 16 go on at a time, and a further one is aborted, as with
+   * `'drop'`. `drain` and `close` abort them. Their inputs are not kept for `promote`. Not with an `upstream`: the right to store there ends with the timeout.
    */
   lateResults?: 'drop' | 'store' | undefined;
   /**

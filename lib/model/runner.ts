@@ -11,7 +11,7 @@ import { checkResults, type Given, givenBy, wasComputed } from './results.js';
 import { tracedRun } from './run-events.js';
 import { SharedClock } from './shared-clock.js';
 import { Turns } from './turns.js';
-import { markRun } from './under-way.js';
+import { markRun, unmarkRun } from './under-way.js';
 
 export interface RunnerParts<Input> {
   readonly name: string;
@@ -26,7 +26,7 @@ export interface RunnerParts<Input> {
   readonly windowMs: number;
   /** A run that takes longer fails. */
   readonly timeoutMs: number;
-  /** Such a run goes on, and its results are stored. Otherwise its signal is aborted. */
+  /** Such a run goes on, and its results are stored (late.ts). Otherwise its signal is aborted. */
   readonly storesLate: boolean;
 }
 
@@ -40,9 +40,14 @@ export interface Landing<Input, In, Result> {
   /** All results of a run were told, and that took so long. Called once: a clock for each would be dear. */
   landed(ms: number): void;
   /** A run took too long. */
-  late(): void;
-  /** A result of such a run (`storesLate`). */
+  timedOut(): void;
+  /** Whether it goes on, for its results (late.ts). Then `giveUp` ends it, and `lateIsOver` is called in the end. */
+  goesOn(giveUp: (reason: unknown) => void): boolean;
+  lateIsOver(giveUp: (reason: unknown) => void): void;
+  /** A result of such a run. */
   keepLate(flight: Flight<Input, Result>, given: Given<In>, cost: number): void;
+  /** Such a run gives none. */
+  dropLate(flight: Flight<Input, Result>): void;
 }
 
 export class Runner<Input, In, Result> {
@@ -80,6 +85,15 @@ export class Runner<Input, In, Result> {
     for (let at = 0; at < flights.length; at += maxBatch) this.#launch(flights.slice(at, at + maxBatch));
   }
 
+  /** Flights were given up. The timer of a batch that nobody waits for would keep the process alive. */
+  gaveUp(): void {
+    if (this.#timer === undefined) return;
+    while (this.#queue.at(-1)?.abandoned === true) this.#queue.pop();
+    if (this.#queue.length > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -107,7 +121,7 @@ export class Runner<Input, In, Result> {
   async #run(flights: readonly Flight<Input, Result>[]): Promise<void> {
     const { name, version } = this.#parts;
     const awaited = flights.filter(({ isAwaited }) => isAwaited).length;
-    const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited, isLate: false };
+    const run: Run<Input, Result> = { controller: new AbortController(), flights, awaited, late: undefined };
     markRun(run.controller.signal);
     for (const flight of flights) flight.run = run;
     if (flights.some(({ purpose }) => purpose !== 'asked'))
@@ -129,6 +143,8 @@ export class Runner<Input, In, Result> {
       read = flights.map(() => ({ reason }));
     }
     this.#land(flights, read, this.#clock.end(begun));
+    unmarkRun(run.controller.signal);
+    if (run.late !== undefined) void this.#awaitLate(run);
   }
 
   /** The run is over. It took so many ms. */
@@ -149,7 +165,7 @@ export class Runner<Input, In, Result> {
 
   /** What `run` gives in time. After `timeout` nobody waits for it any more. */
   async #results(of: Run<Input, Result>): Promise<unknown> {
-    const { run, storesLate, timeoutMs } = this.#parts;
+    const { run, timeoutMs } = this.#parts;
     const { controller, flights } = of;
     const keys = flights.map(({ key }) => key.slice()); // copies: `run` may change them
     const inputs = flights.map(({ input }) => input);
@@ -158,36 +174,57 @@ export class Runner<Input, In, Result> {
     if (timeoutMs === Number.POSITIVE_INFINITY) return given;
     const results = Promise.resolve(given);
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
+    const timeOut = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        of.isLate = true;
         this.timedOut++;
-        this.#landing.late();
-        const message = `${this.#name()}: no results of ${inputs.length} inputs within ${timeoutMs} ms (options.timeout)`;
+        this.#landing.timedOut();
+        const { length } = flights; // of `inputs`, which nothing that outlives the run may hold
+        const count = length === 1 ? 'no result' : `no results of ${length} inputs`;
+        const message = `${this.#name()}: ${count} within ${timeoutMs} ms (options.timeout)`;
         const reason = new CacheError('ERR_MODEL_TIMEOUT', message);
         reject(reason); // before the signal is aborted, which may make the run fail with another error
-        if (storesLate) void this.#storeLate(flights, results, begunMs);
-        else controller.abort(reason);
+        if (controller.signal.aborted || !this.#goesOn(of, results, begunMs)) controller.abort(reason);
       }, timeoutMs);
+      // Nobody waits for it any more. Its place is free after its time, but the process does not stay alive for that.
+      controller.signal.addEventListener('abort', () => timer?.unref(), { once: true });
     });
     try {
-      return await Promise.race([results, late]);
+      return await Promise.race([results, timeOut]);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Nobody waits for these any more. They are for later callers. Never rejects. */
-  async #storeLate(flights: readonly Flight<Input, Result>[], results: Promise<unknown>, begunMs: number) {
-    let read: Read<In>[];
-    try {
-      read = this.#read(await results, flights.length);
-    } catch {
-      return;
+  /** Whether a run that is late goes on. Then what it gives is stored. */
+  #goesOn(run: Run<Input, Result>, results: Promise<unknown>, begunMs: number): boolean {
+    const over = () => {
+      run.late = undefined;
+      this.#landing.lateIsOver(giveUp);
+    };
+    const giveUp = (reason: unknown) => {
+      over();
+      for (const flight of run.flights) this.#landing.dropLate(flight);
+      run.controller.abort(reason);
+    };
+    if (!this.#landing.goesOn(giveUp)) return false;
+    run.late = { results, begunMs, over };
+    return true;
+  }
+
+  /** Nobody waits for the results. They are for later callers. Never rejects. */
+  async #awaitLate(run: Run<Input, Result>): Promise<void> {
+    const { flights } = run;
+    const { results, begunMs, over } = run.late!;
+    const read = await results.then((given) => this.#read(given, flights.length)).catch(() => undefined);
+    if (run.late === undefined) return; // it was given up
+    over();
+    const took = now() - begunMs;
+    const cost = took / Math.max(1, read?.filter(isComputed).length ?? 0);
+    for (const [i, flight] of flights.entries()) {
+      const one = read?.[i];
+      if (one === undefined || 'reason' in one) this.#landing.dropLate(flight);
+      else this.#landing.keepLate(flight, one, isComputed(one) ? cost : 0);
     }
-    const cost = (now() - begunMs) / Math.max(1, read.filter(isComputed).length);
-    for (const [i, one] of read.entries())
-      if (!('reason' in one)) this.#landing.keepLate(flights[i]!, one, isComputed(one) ? cost : 0);
   }
 
   /** Each result, or why there is none. Throws if there is not one for each input. */

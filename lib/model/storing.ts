@@ -45,7 +45,7 @@ export class Storing<Input, In, Out> {
     try {
       if (!this.isCurrent(flight)) return false;
       const { value, terms } = given;
-      const stored = this.#store({ key: key as Fingerprint, search }, () => flight.kept!, value, tags, cost, terms);
+      const stored = this.#store({ key: key as Fingerprint, search }, () => flight.kept, value, tags, cost, terms);
       if (!stored || this.isCurrent(flight)) return stored;
       this.#parts.answers.delete(key); // it was cleared just before
       return false;
@@ -57,7 +57,7 @@ export class Storing<Input, In, Out> {
   }
 
   /** Stores a result that was computed elsewhere, in place of another. Returns whether it is stored. */
-  set(place: Place, copyOf: () => Copy<Input>, result: In, tags: readonly string[]): boolean {
+  set(place: Place, copyOf: () => Copy<Input> | undefined, result: In, tags: readonly string[]): boolean {
     return this.#store(place, copyOf, result, tags, 0);
   }
 
@@ -84,7 +84,7 @@ export class Storing<Input, In, Out> {
 
   #store(
     { key, search }: Place,
-    copyOf: () => Copy<Input>,
+    copyOf: () => Copy<Input> | undefined,
     result: In,
     tags: readonly string[],
     cost: number,

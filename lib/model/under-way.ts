@@ -35,6 +35,11 @@ export function markRun(signal: AbortSignal): void {
   runSignals.add(signal);
 }
 
+/** The run is over: its signal is no longer one. */
+export function unmarkRun(signal: AbortSignal): void {
+  runSignals.delete(signal);
+}
+
 export class UnderWay {
   readonly #name: string;
   /** Of all models of the cache. */
@@ -42,6 +47,8 @@ export class UnderWay {
   #state: 'open' | 'draining' | 'drained' = 'open';
   /** How each computation is ended before its time. */
   readonly #ends = new Map<object, (reason: unknown) => void>();
+  /** How each late run is ended (late.ts). Nobody waits for these. */
+  readonly #late = new Set<(reason: unknown) => void>();
   #idle: (() => void)[] = [];
   /** Something was given up. */
   #wasCut = false;
@@ -87,9 +94,25 @@ export class UnderWay {
     for (const told of this.#idle.splice(0)) told();
   }
 
+  /** A run is late, and goes on until the model or its cache ends. */
+  isLate(giveUp: (reason: unknown) => void): void {
+    this.#late.add(giveUp);
+    this.#all?.isLate(giveUp);
+  }
+
+  lateIsOver(giveUp: (reason: unknown) => void): void {
+    this.#late.delete(giveUp);
+    this.#all?.lateIsOver(giveUp);
+  }
+
+  #endLate(reason: unknown): void {
+    for (const giveUp of [...this.#late]) giveUp(reason);
+  }
+
   /** Refuses what is new, and waits for what is under way. Returns whether all of it finished. */
   async drain(timeoutMs: number): Promise<boolean> {
     if (this.#state === 'open') this.#state = 'draining';
+    this.#endLate(drained(this.#name));
     const cut = () => this.end(drained(this.#name));
     if (timeoutMs === 0) cut();
     const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(cut, timeoutMs);
@@ -105,6 +128,7 @@ export class UnderWay {
     this.#state = 'drained';
     this.#wasCut ||= this.#ends.size > 0;
     for (const end of [...this.#ends.values()]) end(reason);
+    this.#endLate(reason);
   }
 
   /** Nothing begins any more, and nobody waits for what is under way: it ends when its run does. */
@@ -112,6 +136,7 @@ export class UnderWay {
     this.#closed = new CacheError('ERR_CACHE_CLOSED', 'the cache was closed');
     this.#state = 'drained';
     this.#wasCut ||= this.#ends.size > 0;
+    this.#endLate(this.#closed);
     for (const told of this.#idle.splice(0)) told();
   }
 }

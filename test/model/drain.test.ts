@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type Cache, open, PUBLIC, promote, type RunContext, utf8 } from 'zerohop';
 import { rejectionOf, shouting, TERMS } from '../fixtures/models.js';
-import { anything, openCache, turn } from '../fixtures/opened.js';
+import { anything, openCache, turn, until } from '../fixtures/opened.js';
 
 /** A model whose runs end when they are told to. */
 function handed(cache: Cache, over: object = {}) {
@@ -217,6 +217,22 @@ describe('close with drain', () => {
     expect(await cache.close({ drain: 10 })).toBe(false);
     expect((await asked).code).toBe('ERR_MODEL_DRAINED');
     expect(runs[0]!.signal.aborted).toBe(true);
+  });
+
+  test.each<[string, object, number]>([
+    ['the timeout of a run that ignores its signal', { timeout: '10m' }, 0],
+    ['the window of a batch', { batchWindow: 60_000 }, 1],
+  ])('leaves nothing that keeps the process alive: not %s', async (_, over, waiting) => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const cache = openCache();
+    const { model } = handed(cache, over);
+    const asked = rejectionOf(model.predict('a'));
+    await turn();
+    expect(timers()).toBe(before + 1);
+    expect(await cache.close({ drain: waiting })).toBe(false);
+    await asked;
+    await until(() => timers() <= before);
   });
 
   test('is ended by close, and then callers get ERR_CACHE_CLOSED', async () => {

@@ -65,14 +65,16 @@ describe("lateResults: 'store'", () => {
   });
 
   test('does not replace what was set, deleted or computed since', async () => {
-    const { model, runs, tooLate } = storing({ tags: (input: string) => [input] });
+    const cache = openCache();
+    const { model, runs, tooLate } = storing({ tags: (input: string) => [input] }, cache);
     await tooLate('set', 'deleted', 'tagged', 'computed', 'late');
     model.set('set', 'newer');
     model.delete('deleted');
     model.invalidateByTag('tagged');
-    const again = model.predict('computed');
+    const patient = late({ timeout: undefined }, cache); // of the same keyspace
+    const again = patient.model.predict('computed');
     await turn();
-    runs[1]!.resolve(['newer']);
+    patient.runs[0]!.resolve(['newer']);
     expect(await again).toBe('newer');
     runs[0]!.resolve(['old', 'old', 'old', 'old', 'late']);
     await until(() => model.peek('late') === 'late');
@@ -85,15 +87,93 @@ describe("lateResults: 'store'", () => {
   });
 
   test('stores while a later run for the input goes on, whose result replaces it', async () => {
-    const { model, runs, tooLate } = storing({ timeout: 30 });
+    const cache = openCache();
+    const { model, runs, tooLate } = storing({}, cache);
     await tooLate('a');
-    const again = model.predict('a');
+    const patient = late({ timeout: undefined }, cache); // of the same keyspace
+    const again = patient.model.predict('a');
     await turn();
     runs[0]!.resolve(['first']);
     await until(() => model.peek('a') === 'first');
-    runs[1]!.resolve(['second']);
+    patient.runs[0]!.resolve(['second']);
     expect(await again).toBe('second');
     expect(model.peek('a')).toBe('second');
+  });
+
+  test('stores although callers asked again and again meanwhile: each result until a newer one is there', async () => {
+    const { model, runs, tooLate } = storing();
+    for (let i = 0; i < 4; ++i) await tooLate('a');
+    runs[1]!.resolve(['second']);
+    await until(() => model.peek('a') === 'second');
+    runs[0]!.resolve(['first']);
+    await turn();
+    expect(model.peek('a')).toBe('second');
+    runs[2]!.reject(new Error('late'));
+    runs[3]!.resolve(['fourth']);
+    await until(() => model.peek('a') === 'fourth');
+    model.delete('a');
+    await tooLate('a');
+    runs[4]!.resolve(['fifth']);
+    await until(() => model.peek('a') === 'fifth');
+  });
+
+  test('lets 16 runs go on at a time; beyond that a run is aborted', async () => {
+    const { model, runs, tooLate } = storing({ maxBatch: 1 });
+    await tooLate(...Array.from({ length: 18 }, (_, i) => `${i}`));
+    expect(runs.map(({ signal }) => signal.aborted)).toEqual([...new Array(16).fill(false), true, true]);
+    runs[17]!.resolve(['late']);
+    runs[3]!.resolve(['three']);
+    runs[4]!.reject(new Error('late'));
+    await until(() => model.peek('3') === 'three');
+    expect(model.peek('17')).toBeUndefined();
+    await tooLate('x', 'y', 'z');
+    expect(runs.slice(18).map(({ signal }) => signal.aborted)).toEqual([false, false, true]);
+  });
+
+  const stored = (model: { peek(input: string): unknown }) => {
+    try {
+      return model.peek('a') !== undefined;
+    } catch {
+      return false; // the cache is closed
+    }
+  };
+
+  test.each<[string, string, (cache: Cache, model: { drain(): Promise<boolean> }) => unknown]>([
+    ['drain', 'ERR_MODEL_DRAINED', (_, model) => model.drain()],
+    ['close', 'ERR_CACHE_CLOSED', (cache) => cache.close()],
+    ['close with drain', 'ERR_MODEL_DRAINED', (cache) => cache.close({ drain: '1m' })],
+  ])('gives late runs up at %s: they are aborted, and nothing is stored', async (_, code, end) => {
+    const cache = openCache();
+    const { model, runs, tooLate } = storing({}, cache);
+    await tooLate('a');
+    expect((await end(cache, model)) ?? true).toBe(true);
+    expect(runs[0]!.signal.reason).toMatchObject({ code });
+    runs[0]!.resolve(['late']);
+    await turn();
+    expect(stored(model)).toBe(false);
+  });
+
+  test('keeps no input of a late run alive', async () => {
+    const collected = new Set<number>();
+    const registry = new FinalizationRegistry<number>((i) => collected.add(i));
+    const cache = openCache();
+    const model = cache.model({
+      ...TERMS,
+      codec: utf8,
+      timeout: 5,
+      lateResults: 'store',
+      keepInputs: 10,
+      run: (inputs: object[]) => {
+        for (const [i, input] of inputs.entries()) registry.register(input, i);
+        return new Promise<string[]>(() => {});
+      },
+    });
+    await rejectionOf(model.predict({ text: 'a' }));
+    await until(async () => {
+      await turn();
+      (globalThis as { gc?: () => void }).gc!();
+      return collected.size === 1;
+    });
   });
 
   test.each<[string, (cache: Cache, model: { clear(): void }) => void]>([
