@@ -72,7 +72,7 @@ export interface CacheStats extends KeyspaceStats {
     index: number;
     /** Memory beyond `maxBytes` that does not depend on what the cache holds. */
     fixed: number;
-    /** How much of the arena may be in memory now, at most. */
+    /** How much of the arena may be in memory now, at most; beside segments below 2 MiB, the rest of their huge pages. */
     resident: number;
     /** Segments under this isolate's buffers, counted for each buffer; and under those that a collection may free. */
     exposedHere: number;

@@ -1,4 +1,5 @@
 // zeroed_array.h: a large array of zeros.  Its memory comes page by page as it is touched, and goes as it is truncated.
+// From 2 MiB on, the pages are huge where the system has them.
 //
 // Filling a table of megabytes with zeros takes milliseconds, most of them page faults; so does giving it back in one
 // go.  Who must not stall does neither.
@@ -25,7 +26,7 @@ class ZeroedArray {
   ZeroedArray() = default;
   // Throws std::bad_alloc.
   explicit ZeroedArray(size_t count)
-      : at_(static_cast<T*>(MapZeros(AlignUp(count * sizeof(T), kPieceBytes)))), count_(count) {
+      : at_(static_cast<T*>(MapZerosInHugePages(AlignUp(count * sizeof(T), kPieceBytes)))), count_(count) {
     if (at_ == nullptr) throw std::bad_alloc();
   }
   ZeroedArray(ZeroedArray&& other) noexcept

@@ -8,9 +8,18 @@
 
 namespace zerohop {
 
+namespace {
+
+// An arena of so many bytes lies in huge pages even if its segments are smaller than one.  One that is in memory though
+// only some of its segments are in use is then a 32nd of the arena at most (D94 in docs/DECISIONS.md).
+constexpr size_t kHugeFrom = 32 * kHugePageBytes;
+
+}  // namespace
+
 Result<Arena*> Arena::Create(size_t bytes, size_t segment_bytes, MappingKind kind) {
   const auto count = static_cast<uint32_t>(bytes / segment_bytes);
-  Result<Mapping> mapping = Mapping::Reserve(size_t{count} * segment_bytes, segment_bytes, kind);
+  const size_t alignment = bytes < kHugeFrom ? segment_bytes : std::max(segment_bytes, kHugePageBytes);
+  Result<Mapping> mapping = Mapping::Reserve(size_t{count} * segment_bytes, alignment, kind);
   if (!mapping.ok()) return mapping.status();
   return new Arena(std::move(mapping.value()), segment_bytes, count);
 }

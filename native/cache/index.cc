@@ -51,7 +51,7 @@ std::unique_ptr<Index::Table> Index::NewTable(size_t count) {
   const size_t bytes = count * sizeof(Bucket);
   const bool mapped = bytes >= kMappedBytes;
   void* const memory =
-      mapped ? MapZeros(bytes) : ::operator new (bytes, std::align_val_t{kCacheLineBytes}, std::nothrow);
+      mapped ? MapZerosInHugePages(bytes) : ::operator new (bytes, std::align_val_t{kCacheLineBytes}, std::nothrow);
   if (memory == nullptr) return nullptr;
   auto* const first = static_cast<Bucket*>(memory);
   // A mapping is zero, and so is an empty bucket.
