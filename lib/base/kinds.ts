@@ -46,9 +46,11 @@ export function memberOf(value: object, name: string): unknown {
   return undefined;
 }
 
-/** An `Error` of any realm, and whatever inherits from ours. */
+/** An `Error` of any realm, and whatever inherits from ours. A DOMException, which `fetch` throws, is one too. */
 export function isError(value: unknown): value is Error {
-  return (types === undefined ? tagOf(value) === 'Error' : types.isNativeError(value)) || value instanceof Error;
+  if (typeof value !== 'object' || value === null) return false;
+  if (types === undefined ? tagOf(value) === 'Error' : types.isNativeError(value)) return true;
+  return value instanceof Error || tagOf(value) === 'DOMException';
 }
 
 export function isDate(value: unknown): value is Date {

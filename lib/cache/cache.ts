@@ -213,7 +213,8 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
     let isDone = true;
     for (const works of [this.#draining.first, this.#draining.last]) {
       const leftMs = Math.max(0, end - now());
-      const done = this.#open ? await Promise.all(works.map((work) => work(leftMs))) : [];
+      // What fails to end is no reason to stay open.
+      const done = this.#open ? await Promise.all(works.map((work) => work(leftMs).catch(() => false))) : [];
       isDone &&= done.every((finished) => finished);
     }
     this.#close();

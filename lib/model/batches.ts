@@ -10,7 +10,7 @@ import type { Copies } from './copies.js';
 import type { Finder, ManyInputs } from './finder.js';
 import type { Flight } from './flights.js';
 import type { ModelParts } from './model.js';
-import { namedCopies } from './named.js';
+import { type Named, namedCopies } from './named.js';
 import { type Asked, type CacheMode, joins, looks, notCached } from './options.js';
 import type { Outcomes } from './outcomes.js';
 import type { Counts } from './report.js';
@@ -65,7 +65,10 @@ export class Batches<Input, In, Out> {
     for (const i of found?.keys.sampled() ?? []) noteAccess(this.#parts, found!.keys.keyAt(i));
     if (places.length === 0) return { results, places, awaited: [], flights: [] };
     if (mode === 'only-if-cached') {
-      if (this.#parts.behind === undefined) throw notCached(this.#parts.name, this.#counts, places.length);
+      if (this.#parts.behind === undefined) {
+        const reason = notCached(this.#parts.name, this.#counts, places.length);
+        return { results, places, awaited: places.map(() => rejected(reason)), flights: [] };
+      }
       const awaited = places.map((i) => computations.elsewhere(found!.keys.keyAt(i)));
       return { results, places, awaited, flights: [] };
     }
@@ -83,16 +86,21 @@ export class Batches<Input, In, Out> {
     const begun = now();
     const named = namedCopies(this.#copies, this.#finder, inputs, places, found);
     this.#parts.ledger.now.overheadMs += now() - begun;
-    const tags = named.map((one) => computations.tagsFor(one)); // the caller's code runs before anything is started
+    const tags = named.map((one) => this.#tagsFor(one)); // the caller's code runs before anything is started
     const awaited: Promise<In | Out>[] = [];
     const flights: Flight<Input, In | Out>[] = [];
     const own = new Map<string, Flight<Input, In | Out>>(); // this batch's flights, if flights are not shared
     const started: Flight<Input, In | Out>[] = [];
     for (const [n, one] of named.entries()) {
+      const given = tags[n]!;
+      if ('reason' in given) {
+        awaited.push(rejected(given.reason));
+        continue;
+      }
       const known = joins(mode) ? undefined : own.get(one.key.hex);
       const { flight, fresh } = known
         ? { flight: known, fresh: false }
-        : computations.flightOf(one, mode, tags[n]!, 'asked', signal);
+        : computations.flightOf(one, mode, given.tags, 'asked', signal);
       if (known) this.#counts.joined++;
       own.set(flight.id, flight);
       if (fresh) started.push(flight);
@@ -101,6 +109,15 @@ export class Batches<Input, In, Out> {
     }
     computations.beginMany(started, mode);
     return { awaited, flights };
+  }
+
+  /** Those of an input; or why there are none, which fails that input alone. */
+  #tagsFor(named: Named<Input>): { tags: readonly string[] } | { reason: unknown } {
+    try {
+      return { tags: this.#computations.tagsFor(named) };
+    } catch (reason) {
+      return { reason };
+    }
   }
 
   #countHits(
@@ -121,4 +138,11 @@ export class Batches<Input, In, Out> {
     for (const result of results)
       if (result !== undefined) ledger.countTokens('hit', this.#computations.usageOf(result));
   }
+}
+
+/** Rejects. It is no unhandled rejection if nobody comes to wait for it. */
+function rejected(reason: unknown): Promise<never> {
+  const promise = Promise.reject(reason);
+  promise.catch(() => {});
+  return promise;
 }

@@ -149,7 +149,7 @@ export class Computations<Input, In, Out> {
   /** One that has failed already: the model is drained. Nothing is run or remembered. */
   #refused({ key, input }: Named<Input>, purpose: Purpose, reason: unknown): Flight<Input, In | Out> {
     this.#counts.missed++;
-    const none = { kept: undefined, tags: NO_TAGS, unstored: true, generation: 0 };
+    const none = { kept: undefined, tags: NO_TAGS, unstored: true, generation: 0, invalidations: 0 };
     const flight = new Flight<Input, In | Out>({ key, id: key.hex, input, purpose, ...none });
     flight.reject(reason);
     return flight;
@@ -301,7 +301,9 @@ export class Computations<Input, In, Out> {
     const id = key.hex;
     const kept = this.inputs.wanted && !unstored ? this.#copies.toKeep(input) : undefined;
     const generation = unstored ? 0 : this.#parts.answers.generation();
-    const flight = new Flight<Input, In | Out>({ key, id, input, kept, tags, unstored, purpose, generation });
+    const invalidations = this.#parts.flights.invalidations.time;
+    const terms = { tags, unstored, purpose, generation, invalidations };
+    const flight = new Flight<Input, In | Out>({ key, id, input, kept, ...terms });
     this.#parts.underWay.begin(flight, (reason) => flight.end(reason, (ended) => this.#landGivenUp(ended)));
     if (unstored) return flight;
     this.#supersede(id); // a result that was asked for before must not replace it
@@ -353,6 +355,7 @@ export class Computations<Input, In, Out> {
   }
 
   outdateTagged(tag: string): void {
+    this.#parts.flights.invalidations.note(tag);
     for (const flight of [...this.#flights.values()]) if (flight.tags.includes(tag)) this.outdate(flight.id);
     for (const id of this.#late.tagged(tag)) this.outdate(id);
   }

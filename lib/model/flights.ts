@@ -38,6 +38,8 @@ export interface FlightParts<Input> {
   readonly purpose: Purpose;
   /** Of the keyspace, when it began. */
   readonly generation: number;
+  /** Invalidations of tags until it began (late.ts). */
+  readonly invalidations: number;
 }
 
 /** One input under way. */
@@ -49,6 +51,7 @@ export class Flight<Input, Result> {
   readonly tags: readonly string[];
   readonly purpose: Purpose;
   readonly generation: number;
+  readonly invalidations: number;
   readonly promise: Promise<Result>;
   resolve!: (result: Result) => void;
   reject!: (reason: unknown) => void;
@@ -68,7 +71,8 @@ export class Flight<Input, Result> {
   abandoned = false;
   #waiters = 0;
 
-  constructor({ key, id, input, kept, tags, unstored, purpose, generation }: FlightParts<Input>) {
+  constructor(parts: FlightParts<Input>) {
+    const { key, id, input, kept, tags, unstored, purpose, generation, invalidations } = parts;
     this.key = key;
     this.id = id;
     this.input = input;
@@ -76,6 +80,7 @@ export class Flight<Input, Result> {
     this.tags = tags;
     this.purpose = purpose;
     this.generation = generation;
+    this.invalidations = invalidations;
     this.stale = unstored;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;

@@ -30,10 +30,6 @@ export class LateFlights<Input, Result> {
     this.#runs--;
   }
 
-  get size(): number {
-    return this.#flights.size;
-  }
-
   /** Its run was late, and may still give a result. */
   add(flight: Flight<Input, Result>): void {
     flight.dropInputs(); // a run that never ends must not keep them
@@ -85,9 +81,43 @@ export class LateFlights<Input, Result> {
   }
 }
 
+/** Tags that are remembered. Of earlier ones it is only known that there were some. */
+const TAGS_MAX = 10_000;
+
+/**
+ * Which tags were invalidated since a flight began. A result that says its own tags (`result`) tells them when its run
+ * is over: the tags may have been invalidated meanwhile.
+ */
+export class Invalidations {
+  readonly #times = new Map<string, number>();
+  #last = 0;
+  /** Those until then are not known one by one. */
+  #forgotten = 0;
+
+  /** The time: invalidations so far. */
+  get time(): number {
+    return this.#last;
+  }
+
+  note(tag: string): void {
+    if (this.#times.size >= TAGS_MAX) {
+      this.#times.clear();
+      this.#forgotten = this.#last;
+    }
+    this.#times.set(tag, ++this.#last);
+  }
+
+  /** Whether one of the tags was invalidated since, or may have been. */
+  hit(tags: readonly string[], since: number): boolean {
+    if (tags.length === 0) return false;
+    return since < this.#forgotten || tags.some((tag) => (this.#times.get(tag) ?? 0) > since);
+  }
+}
+
 /** The flights of one keyspace. Models of one keyspace share them. */
 export class FlightsOf<Input, Result> {
   /** Those that callers join, by fingerprint in hex. */
   readonly current = new Map<string, Flight<Input, Result>>();
   readonly late = new LateFlights<Input, Result>();
+  readonly invalidations = new Invalidations();
 }

@@ -109,8 +109,8 @@ export class Model<Input, In, Out> {
    * `run` gets a copy of the input. The caller may change the original as soon as `predict` has returned.
    *
    * Rejects with the error of `run`; with `signal`'s reason; with a CacheError `ERR_MODEL_NOT_CACHED`
-   * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, `ERR_MODEL_DRAINED`, or `ERR_MODEL_RESULT` (`run` did not give one result for each input, or
-   * the codec refused one); with a TypeError for an input that has no fingerprint. Cost: a hit is one native call,
+   * (`only-if-cached`), `ERR_MODEL_TIMEOUT`, `ERR_MODEL_DRAINED`, or `ERR_MODEL_RESULT` (`run` did not give one result
+   * for each input, or the codec refused one); with a TypeError for an input that has no fingerprint. Cost: a hit is one native call,
    * which makes the fingerprint and looks it up. It takes 1 µs for a short text; for a
    *   tensor of 1 024 float32 2 µs if it came lately, otherwise 10. A miss copies the input, and names the copy of an
    *   object again.
@@ -328,8 +328,13 @@ export class Model<Input, In, Out> {
 
   /**
    * Ends the model: finishes what is under way, and refuses what is new with a CacheError `ERR_MODEL_DRAINED`. Stored
-   * results are still given. Runs under way may ask this model until they are done, if they hand on their `signal`, as
-   * pipelines do. The cache stays open, and `cache.model` makes a new model.
+   * results are still given. While this model is busy, runs of other models may ask it, if they hand on their `signal`, as
+   * pipelines do. So drain a pipeline before its stages; `cache.close` with `drain` waits for all of them together.
+   *
+   * Models of one name, version, scope and parameters share computations. What another one of them began is not waited
+   * for. If what this one began is given up, callers of the others who joined it get the error too.
+   *
+   * The cache stays open, and `cache.model` makes a new model.
    *
    * @returns whether everything finished within `timeout`.
    * @throws {TypeError | RangeError} an option is wrong.

@@ -27,7 +27,7 @@ import type { VerifyOptions } from './verification.js';
 
 /** What `run` gets beside its inputs. */
 export interface RunContext {
-  /** Aborted when nobody waits for any of its results any more. */
+  /** Aborted when nobody waits for any of its results any more, after `timeout`, and when a drain gives the run up. */
   readonly signal: AbortSignal;
   /** The inputs' fingerprints: keys for a cache behind this one. */
   readonly keys: readonly Uint8Array[];
@@ -35,7 +35,7 @@ export interface RunContext {
 
 /** What `runOne` gets beside its input. */
 export interface RunOneContext {
-  /** Aborted when nobody waits for the result any more. */
+  /** Aborted when nobody waits for the result any more, after `timeout`, and when a drain gives the run up. */
   readonly signal: AbortSignal;
   /** The input's fingerprint: a key for a cache behind this one. */
   readonly key: Uint8Array;
@@ -128,7 +128,8 @@ export type Runs<Input, In> =
   | {
       /**
        * The result of one input, or `result(value, { ttl, cost, … })`. What it throws fails that input alone. Each input
-       * has a `signal`, a `timeout` and a place among `concurrency` of its own. For a model that takes no batches:
+       * has a `signal`, a `timeout` and a place among `concurrency` of its own. Set `concurrency`: without it, all inputs of
+       * a batch begin at once. For a model that takes no batches:
        * then there is no `maxBatch` and no `batchWindow`.
        *
        * @example runOne: (id, { signal }) => load(id, { signal })

@@ -11,6 +11,7 @@ import type { Naming } from './finder.js';
 import { askedInputs } from './flights.js';
 import { isModel, type Model } from './model.js';
 import type { RunContext } from './options.js';
+import { result } from './results.js';
 
 /** A stage: a model that takes what the one before it gives. */
 // biome-ignore lint/suspicious/noExplicitAny: each stage has types of its own
@@ -80,7 +81,7 @@ export function chain(stages: readonly Stage[]) {
     const results = [...inputs];
     const asked = askedInputs.get(signal);
     for (const stage of stages) {
-      const places = results.flatMap((result, i) => (isError(result) ? [] : [i]));
+      const places = results.flatMap((one, i) => (isError(one) ? [] : [i]));
       const settled = await stage.settleMany(
         places.map((i) => results[i]),
         { signal },
@@ -89,7 +90,7 @@ export function chain(stages: readonly Stage[]) {
       for (const [n, one] of settled.entries())
         results[places[n]!] = one.status === 'fulfilled' ? one.value : errorOf(stage, one.reason);
     }
-    return results;
+    return results.map((one) => (isError(one) ? one : result(one))); // whatever form it has, it is a result
   };
 }
 

@@ -8,7 +8,7 @@ export interface ModelStats {
   asked: number;
   /** Inputs that were answered from the cache. */
   hits: number;
-  /** Inputs that were answered from what lies behind (`upstream`). Those that are still looked for are not counted. */
+  /** Inputs that were answered from what lies behind (`upstream`), or that `run` found (`computed: false`). Those that are still looked for are not counted. */
   upstreamHits: number;
   /** Those of both that were served beyond their ttl (`staleWhileRevalidate`). */
   staleHits: number;

@@ -6,7 +6,8 @@
 //   anything else                                     the result
 //
 // `result` is a wrapper of our own, because a model of JSON may give any object as a result, also one with a member
-// `value`. Such a model may give an object with `status` and `reason` too: wrapped in `result`, it is kept as it is.
+// `value`. Such a model may give what looks like one of `Promise.allSettled` too: wrapped in `result`, it is kept as it
+// is. Each place is judged by itself: what a result means must not depend on what else is in its batch.
 
 import { CacheError } from '../base/errors.js';
 import { hasPlainPrototype, isError, isThenable, typedArrayName } from '../base/kinds.js';
@@ -83,8 +84,8 @@ export type Results<In> = readonly RunResult<In>[];
 /** The result of one input. @internal */
 export interface Given<In> {
   readonly value: In;
-  /** What it is, for errors: `run of m, result 0`. */
-  readonly name: string;
+  /** What it is, for errors: `run of m, result 0`. Made when it is needed: a run has many results. */
+  readonly name: () => string;
   /** Undefined: it is kept as usual. */
   readonly terms: ResultTerms | undefined;
 }
@@ -99,6 +100,7 @@ export const wasComputed = ({ terms }: Given<unknown>): boolean => terms?.comput
  */
 export function checkResults(results: unknown, count: number, name: string): void {
   if (Array.isArray(results) && results.length === count) return;
+  if (Array.isArray(results)) for (const one of results) handle(one);
   const what = Array.isArray(results) ? `one of ${results.length}` : received(results);
   throw resultError(`${name}: expected an array of ${count} results, received ${what}`);
 }
@@ -109,23 +111,29 @@ export function checkResults(results: unknown, count: number, name: string): voi
  * @param settled  whether it may be what `Promise.allSettled` gives
  * @throws the Error in its place; a CacheError `ERR_MODEL_RESULT`: there is none.
  */
-export function givenBy<In>(given: unknown, name: string, settled: boolean): Given<In> {
+export function givenBy<In>(given: unknown, name: () => string, settled: boolean): Given<In> {
   const one = settled && isSettled(given) ? resultOf(given, name) : given;
   const terms = (one as Partial<ModelResult<In>> | null | undefined)?.[TERMS];
   const value = terms === undefined ? one : (one as ModelResult<In>).value;
-  if (value === undefined) throw resultError(`${name}: expected a result, received undefined`);
+  if (value === undefined) throw resultError(`${name()}: expected a result, received undefined`);
   if (isError(value)) throw value;
   if (!isThenable(value)) return { value: value as In, name, terms };
+  handle(value);
+  throw resultError(
+    `${name()}: expected a result, received a promise of one: await Promise.allSettled(…), or give runOne instead of run`,
+  );
+}
+
+/**
+ * A promise in the place of a result: when it rejects later, that is no unhandled rejection. Other thenables are not
+ * called: calling `then` may start their work.
+ */
+function handle(value: unknown): void {
   try {
-    // A promise that rejects later must not be an unhandled rejection. Other thenables are not called: calling `then`
-    // may start their work.
-    Promise.prototype.then.call(value as Promise<unknown>, undefined, () => {});
+    if (isThenable(value)) Promise.prototype.then.call(value as Promise<unknown>, undefined, () => {});
   } catch {
     // It is not a promise.
   }
-  throw resultError(
-    `${name}: expected a result, received a promise of one: await Promise.allSettled(…), or give runOne instead of run`,
-  );
 }
 
 /** Whether it is what `Promise.allSettled` gives for one promise: a plain object of two members. */
@@ -138,12 +146,12 @@ function isSettled(given: unknown): given is PromiseSettledResult<unknown> {
   return status === 'rejected' && names.includes('reason');
 }
 
-function resultOf(settled: PromiseSettledResult<unknown>, name: string): unknown {
+function resultOf(settled: PromiseSettledResult<unknown>, name: () => string): unknown {
   if (settled.status === 'fulfilled') return settled.value;
   const { reason } = settled;
   if (isError(reason)) return reason;
   throw resultError(
-    `${name}: rejected, as Promise.allSettled tells it, with ${received(reason)} for a reason. ` +
+    `${name()}: rejected, as Promise.allSettled tells it, with ${received(reason)} for a reason. ` +
       'If that object is a result, wrap it: result(object)',
     { cause: reason },
   );
@@ -151,7 +159,7 @@ function resultOf(settled: PromiseSettledResult<unknown>, name: string): unknown
 
 /** The error of a result that the codec does not take. @internal */
 export function refusedResult({ value, name }: Given<unknown>, codec: Codec<never, unknown, unknown>, cause: unknown) {
-  return resultError(`${name}${whyRefused(value, codec, cause)}`, { cause });
+  return resultError(`${name()}${whyRefused(value, codec, cause)}`, { cause });
 }
 
 /** What follows its name. */

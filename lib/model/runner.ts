@@ -73,7 +73,7 @@ export class Runner<Input, In, Result> {
   /** Runs the flight soon, together with others. */
   enqueue(flight: Flight<Input, Result>): void {
     this.#queue.push(flight);
-    if (this.#queue.length >= this.#parts.maxBatch) this.#flush();
+    if (this.#queue.length >= this.#parts.maxBatch) this.#flush(this.#parts.isOne ? soon : undefined);
     else if (this.#queue.length > 1) return;
     else if (this.#parts.windowMs === 0) soon(() => this.#flush());
     else this.#timer = setTimeout(() => this.#flush(), this.#parts.windowMs);
@@ -94,12 +94,13 @@ export class Runner<Input, In, Result> {
     this.#timer = undefined;
   }
 
-  #flush(): void {
+  /** @param launch  begins the run. `runOne` must not be called within each `predict`, which may give a stale result. */
+  #flush(launch: (run: () => void) => void = (run) => run()): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const flights = this.#queue;
     this.#queue = [];
-    this.#launch(flights);
+    launch(() => this.#launch(flights));
   }
 
   /** Starts the run now, or when an earlier one is done (`concurrency`). */
@@ -233,7 +234,7 @@ export class Runner<Input, In, Result> {
     const { isOne } = this.#parts;
     return Array.from({ length: count }, (_, i) => {
       try {
-        return givenBy<In>((results as readonly unknown[])[i], isOne ? this.#name() : this.#name(i), !isOne);
+        return givenBy<In>((results as readonly unknown[])[i], () => this.#name(isOne ? undefined : i), !isOne);
       } catch (reason) {
         return { reason };
       }

@@ -44,6 +44,8 @@ export class Storing<Input, In, Out> {
     const tags = this.#tagsOf(flight, given);
     try {
       if (!this.isCurrent(flight)) return false;
+      const own = given.terms?.tags ?? [];
+      if (this.#parts.flights.invalidations.hit(own, flight.invalidations)) return false;
       const { value, terms } = given;
       const stored = this.#store({ key: key as Fingerprint, search }, () => flight.kept, value, tags, cost, terms);
       if (!stored || this.isCurrent(flight)) return stored;
@@ -74,11 +76,12 @@ export class Storing<Input, In, Out> {
   /** Those of its input, and its own. */
   #tagsOf({ tags }: Flight<Input, In | Out>, { name, terms }: Given<In>): readonly string[] {
     if (terms === undefined || terms.tags.length === 0) return tags;
-    if (this.#parts.behind !== undefined) throw resultError(`${name}: expected no tags, because an upstream has none`);
+    if (this.#parts.behind !== undefined)
+      throw resultError(`${name()}: expected no tags, because an upstream has none`);
     try {
       return tagsOption('tags', [...tags, ...terms.tags]);
     } catch (cause) {
-      throw resultError(`${name}: ${(cause as Error).message}`, { cause });
+      throw resultError(`${name()}: ${(cause as Error).message}`, { cause });
     }
   }
 

@@ -141,5 +141,4 @@ export class UnderWay {
   }
 }
 
-const drained = (name: string) =>
-  new CacheError('ERR_MODEL_DRAINED', `${name} was drained, and computes nothing new (drain, or close with drain)`);
+const drained = (name: string) => new CacheError('ERR_MODEL_DRAINED', `${name} was drained, and computes nothing new`);

@@ -150,7 +150,26 @@ describe('drain of a model', () => {
     expect(await model.predict('a')).toBe('A');
   });
 
-  test('of a stage lets the pipelines finish that run, and refuses them later', async () => {
+  test('of an idle stage refuses the pipelines that run too: a pipeline is drained before its stages', async () => {
+    const cache = openCache();
+    const { model: stage, runs } = handed(cache, { name: 'first' });
+    const last = shouting(cache, { name: 'last' }).model;
+    const search = cache.pipeline([stage, last], { name: 'search', scope: PUBLIC });
+    const asked = search.predict('a');
+    await turn();
+    const draining = search.drain();
+    runs[0]!.finish();
+    expect(await asked).toBe('A');
+    expect(await draining).toBe(true);
+    const other = cache.pipeline([stage, last], { name: 'other', scope: PUBLIC });
+    const late = rejectionOf(other.predict('b'));
+    await turn();
+    await last.drain();
+    runs[1]!.finish();
+    expect((await late).code).toBe('ERR_MODEL_DRAINED');
+  });
+
+  test('of a stage that is busy lets the pipelines finish that run, and refuses them later', async () => {
     const cache = openCache();
     const { model: stage, runs } = handed(cache, { name: 'second' });
     const first = shouting(cache, { name: 'first' }).model;

@@ -20,11 +20,11 @@ describe('invalidateByTag', () => {
     expect(model.invalidateByTag('a')).toBe(1);
   });
 
-  test('refuses what is no tag, before anything runs', async () => {
+  test('refuses what is no tag, and does not run that input', async () => {
     const { model, batches } = shouting(openCache(), { tags: (input: string) => (input === 'a' ? ['x'] : [1]) });
     expect((await rejectionOf(model.predict('b'))).name).toBe('TypeError');
     expect((await rejectionOf(model.predictMany(['a', 'b']))).message).toContain('tags returned');
-    expect(batches).toEqual([]);
+    expect(batches).toEqual([['a']]); // an input fails alone
     expect(errorOf(() => model.invalidateByTag('')).name).toBe('RangeError');
     expect(errorOf(() => shouting(openCache(), { tags: ['a'] })).name).toBe('TypeError');
   });

@@ -1,7 +1,7 @@
 // runOne: a model that computes one input at a time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { type ModelBaseOptions, result, utf8 } from 'zerohop';
+import { json, type ModelBaseOptions, result, utf8 } from 'zerohop';
 import { rejectionOf, TERMS } from '../fixtures/models.js';
 import { anything, errorOf, openCache, turn } from '../fixtures/opened.js';
 
@@ -77,6 +77,7 @@ describe('runOne', () => {
     const controller = new AbortController();
     const left = rejectionOf(model.predict('a', { signal: controller.signal }));
     const stays = model.predict('b');
+    await turn();
     controller.abort(new Error('enough'));
     expect((await left).message).toBe('enough');
     expect(await stays).toBe('b');
@@ -122,20 +123,28 @@ describe('runOne', () => {
     expect(await model.predictMany(inputs)).toEqual(inputs);
   });
 
-  test('may say how its result is kept; an object of a status is a result', async () => {
+  test('may say how its result is kept', async () => {
     const model = one((input) => result(input, { cost: 70, computed: false }));
     await model.predict('a');
     expect(model.entry('a')!.cost).toBeCloseTo(70);
     expect(model.stats()).toMatchObject({ computed: 0, upstreamHits: 1 });
   });
 
-  test('is called as a method of nothing, and not before its turn', async () => {
+  test('gives an object with a status as it is', async () => {
+    const verdict = { status: 'rejected', reason: 'fraud' };
+    const model = openCache().model({ ...TERMS, codec: json, runOne: (_: string) => verdict });
+    expect(await model.predict('a')).toEqual(verdict);
+  });
+
+  test('is called as a method of nothing, and not within `predict`', async () => {
     let self: unknown = 'nobody';
     const model = one(function (this: unknown, input) {
       self = this;
       return input;
     });
-    await model.predict('a');
+    const asked = model.predict('a');
+    expect(self).toBe('nobody');
+    await asked;
     expect(self).toBeUndefined();
   });
 

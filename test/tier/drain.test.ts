@@ -42,22 +42,31 @@ test('a run that is given up gives its right to others', async () => {
 });
 
 test('loads are finished; one that takes too long is given up', async () => {
-  const opened = async (key: string, drain: number) => {
+  const opened = (key: string, ends: boolean) => {
     const cache = openOver(redis.url);
+    let finish = () => {};
+    const ended = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
     const texts = cache.keyspace('texts', {
       codec: utf8,
       ttl: '1h',
       upstream: {
         loader: async (keys) => {
-          await sleep(50);
-          return keys.map((key) => `${key}!`);
+          if (ends) await ended;
+          else await new Promise(() => {});
+          return keys.map((one) => `${one}!`);
         },
       },
     });
-    const asked = texts.load(key).catch(({ code }) => code);
-    await sleep(10);
-    return [await cache.close({ drain }), await asked];
+    return { cache, finish, asked: texts.load(key).catch(({ code }) => code) };
   };
-  expect(await opened('a', 5)).toEqual([false, 'ERR_CACHE_CLOSED']);
-  expect(await opened('b', 60_000)).toEqual([true, 'b!']);
+  const hangs = opened('a', false);
+  await sleep(10);
+  expect([await hangs.cache.close({ drain: 5 }), await hangs.asked]).toEqual([false, 'ERR_CACHE_CLOSED']);
+  const ends = opened('b', true);
+  await sleep(10);
+  const closing = ends.cache.close({ drain: '1m' });
+  ends.finish();
+  expect([await closing, await ends.asked]).toEqual([true, 'b!']);
 });
