@@ -56,7 +56,7 @@ export interface NativeWeights {
   weightsRead(file: unknown, from: number, out: Uint8Array): NativeRefusal | undefined;
   weightsCopy(file: unknown, from: number, out: Uint8Array): NativeRefusal | undefined;
   weightsResident(file: unknown): number;
-  weightsHuge(file: unknown): number;
+  weightsHuge(files: readonly unknown[]): number;
   weightsAdvise(file: unknown, from: number, bytes: number): boolean;
   weightsLock(file: unknown): string | undefined;
   weightsDigest(

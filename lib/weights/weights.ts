@@ -247,11 +247,12 @@ export class Weights implements Iterable<WeightTensor> {
    * How many bytes are in the address space; how many of them are in memory now, and how many of those in huge pages.
    *
    * `huge` is 0 where the system does not tell, and an estimate where other memory lies right beside. Cost: some ms for
-   * each GB of memory that the process uses.
+   * each GB of memory that the process uses, whatever the number of files.
    */
   residency(): Residency {
-    const sumOf = (of: (file: unknown) => number) => this.#files.reduce((sum, { handle }) => sum + of(handle), 0);
-    return { mapped: this.bytes, resident: sumOf(native.weightsResident), huge: sumOf(native.weightsHuge) };
+    const handles = this.#files.map(({ handle }) => handle);
+    const resident = handles.reduce<number>((sum, handle) => sum + native.weightsResident(handle), 0);
+    return { mapped: this.bytes, resident, huge: native.weightsHuge(handles) };
   }
 
   /** Checks the files. @throws {WeightsError} `ERR_WEIGHTS_CHANGED`: one was cut or written to since it was opened. */

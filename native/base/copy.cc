@@ -9,8 +9,6 @@
 namespace zerohop {
 namespace {
 
-using Copy = void (*)(std::byte* to, const std::byte* from, size_t bytes, const std::byte* next);
-
 template <bool kFetchTarget>
 void CopyPlain(std::byte* to, const std::byte* from, size_t bytes, const std::byte* next) {
   size_t at = 0;
@@ -41,19 +39,29 @@ __attribute__((target("avx2"))) void CopyAvx2(std::byte* to, const std::byte* fr
 }
 #endif
 
+// The last of them is the best.
 template <bool kFetchTarget>
-Copy Choose() {
+std::array<Copy, 2> FindWays() {
+  std::array<Copy, 2> ways = {CopyPlain<kFetchTarget>, nullptr};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) return CopyAvx2<kFetchTarget>;
+  if (__builtin_cpu_supports("avx2")) ways[1] = CopyAvx2<kFetchTarget>;
 #endif
-  return CopyPlain<kFetchTarget>;
+  return ways;
+}
+
+template <bool kFetchTarget>
+Copy Choose() {
+  const auto [plain, avx2] = FindWays<kFetchTarget>();
+  return avx2 != nullptr ? avx2 : plain;
 }
 
 const Copy copy_fetching = Choose<false>();
 const Copy copy_fetching_both = Choose<true>();
 
 }  // namespace
+
+CopyWays AllCopyWays() { return {FindWays<false>(), FindWays<true>()}; }
 
 void CopyFetching(std::byte* to, const std::byte* from, size_t bytes, const std::byte* next) {
   copy_fetching(to, from, bytes, next);

@@ -37,8 +37,12 @@ Status Refused(const char* what, size_t bytes) {
   return {Code::kNoMemory, std::string(what) + " of " + std::to_string(bytes) + " bytes: " + why};
 }
 
-// Maps `bytes` aligned to `alignment` by asking for more and giving the ends back.  REQUIRES: whole pages.
+// Of the pages that this system maps: 4 KiB, or up to 64 KiB on arm64.
+size_t SystemPageBytes() { return static_cast<size_t>(::sysconf(_SC_PAGESIZE)); }
+
+// Maps `bytes` aligned to `alignment` by asking for more and giving the ends back.
 std::byte* MapAligned(size_t bytes, size_t alignment, int protection, int flags) {
+  bytes = AlignUp(bytes, SystemPageBytes());  // munmap takes no end that begins within a page
   const size_t asked = bytes + alignment;
   void* base = ::mmap(nullptr, asked, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
   if (base == MAP_FAILED) return nullptr;
@@ -122,7 +126,8 @@ void Mapping::Decommit(size_t offset, size_t bytes) const {
 
 size_t Mapping::ResidentBytes() const {
   if (writable_ == nullptr) return 0;
-  const size_t pages = bytes_ / kPageBytes;
+  const size_t page = SystemPageBytes();
+  const size_t pages = AlignUp(bytes_, page) / page;
 #if defined(__linux__)
   std::vector<unsigned char> resident(pages);
 #else
@@ -130,8 +135,8 @@ size_t Mapping::ResidentBytes() const {
 #endif
   if (::mincore(writable_, bytes_, resident.data()) != 0) return 0;
   size_t count = 0;
-  for (const auto page : resident) count += page & 1;
-  return count * kPageBytes;
+  for (const auto each : resident) count += each & 1;
+  return count * page;
 }
 
 void* MapZeros(size_t bytes) {
@@ -142,7 +147,7 @@ void* MapZeros(size_t bytes) {
 void* MapZerosInHugePages(size_t bytes) {
 #if defined(__linux__)
   if (bytes >= kHugePageBytes) {
-    void* const at = MapAligned(AlignUp(bytes, kPageBytes), kHugePageBytes, PROT_READ | PROT_WRITE, 0);
+    void* const at = MapAligned(bytes, kHugePageBytes, PROT_READ | PROT_WRITE, 0);
     if (at != nullptr) ::madvise(at, bytes, MADV_HUGEPAGE);
     return at;
   }
@@ -166,17 +171,23 @@ void* Remap(void* at, size_t bytes, size_t new_bytes) {
 #endif
 }
 
-uint64_t BytesInHugePages([[maybe_unused]] const void* at, [[maybe_unused]] size_t bytes) {
+uint64_t BytesInHugePages([[maybe_unused]] std::span<const std::span<const std::byte>> ranges) {
   uint64_t huge = 0;
 #if defined(__linux__)
-  const auto begin = reinterpret_cast<uintptr_t>(at), end = begin + bytes;
+  const auto begin_of = [](std::span<const std::byte> range) { return reinterpret_cast<uint64_t>(range.data()); };
+  uint64_t last = 0;
+  for (const auto range : ranges) last = std::max(last, begin_of(range) + range.size());
   std::ifstream maps("/proc/self/smaps");
-  uint64_t overlap = 0;  // of the mapping whose lines are read
+  uint64_t overlap = 0;  // of the mapping whose lines are read, with all ranges
   for (std::string line; std::getline(maps, line);) {
     uint64_t from = 0, to = 0, kib = 0;
     if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2) {
-      if (from >= end) break;  // they come in the order of their addresses
-      overlap = to <= begin ? 0 : std::min<uint64_t>(to, end) - std::max<uint64_t>(from, begin);
+      if (from >= last) break;  // they come in the order of their addresses
+      overlap = 0;
+      for (const auto range : ranges) {
+        const uint64_t begin = std::max(from, begin_of(range)), end = std::min(to, begin_of(range) + range.size());
+        overlap += begin < end ? end - begin : 0;
+      }
     } else if (overlap > 0 && (std::sscanf(line.c_str(), "AnonHugePages: %" SCNu64, &kib) == 1 ||
                                std::sscanf(line.c_str(), "ShmemPmdMapped: %" SCNu64, &kib) == 1 ||
                                std::sscanf(line.c_str(), "FilePmdMapped: %" SCNu64, &kib) == 1)) {
@@ -187,9 +198,7 @@ uint64_t BytesInHugePages([[maybe_unused]] const void* at, [[maybe_unused]] size
   return huge;
 }
 
-uint64_t PhysicalMemoryBytes() {
-  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
+uint64_t PhysicalMemoryBytes() { return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * SystemPageBytes(); }
 
 uint64_t AddressSpaceLeftBytes() {
   uint64_t left = UINT64_MAX;
@@ -197,7 +206,7 @@ uint64_t AddressSpaceLeftBytes() {
   // In pages: size, resident, shared, text, lib, data.
   uint64_t size = 0, skipped = 0, data = 0;
   std::ifstream("/proc/self/statm") >> size >> skipped >> skipped >> skipped >> skipped >> data;
-  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t page = SystemPageBytes();
   const auto lower = [&left, page](int which, uint64_t pages) {
     rlimit limit{};
     if (::getrlimit(which, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/status.h"
 
@@ -60,10 +61,10 @@ void Unmap(void* at, size_t bytes);
 // copied (Linux).  Null, and nothing has changed, if there is no memory.
 void* Remap(void* at, size_t bytes, size_t new_bytes);
 
-// How much of a range lies in huge pages now; 0 where the system does not tell.  Its neighbours may share a mapping
-// with it, and then it may be less.  Cost: the kernel looks at all pages of the process, some ms for a GB of small
-// ones.
-uint64_t BytesInHugePages(const void* at, size_t bytes);
+// How much of some ranges lies in huge pages now, all together; 0 where the system does not tell.  Their neighbours may
+// share a mapping with them, and then it may be less.  Cost: the kernel looks at all pages of the process, some ms for
+// a GB of small ones, once for all ranges.
+uint64_t BytesInHugePages(std::span<const std::span<const std::byte>> ranges);
 
 // Physical memory of the machine, in bytes.
 uint64_t PhysicalMemoryBytes();

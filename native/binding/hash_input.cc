@@ -49,6 +49,8 @@ constexpr ElementType kElementTypes[] = {
     {"int64", 8},
     {"uint64", 8},
 };
+// No type: the largest value that an enumeration of these may hold.  HeadOf refuses it.
+constexpr auto kNoName = static_cast<napi_typedarray_type>(15);
 static_assert(napi_int8_array == 0 && napi_uint8_array == 1 && napi_uint8_clamped_array == 2 && napi_int16_array == 3 &&
               napi_uint16_array == 4 && napi_int32_array == 5 && napi_uint32_array == 6 && napi_float32_array == 7 &&
               napi_float64_array == 8 && napi_bigint64_array == 9 && napi_biguint64_array == 10);
@@ -182,7 +184,7 @@ bool ViewInputs::Read(napi_env env, napi_value views) {
   for (uint32_t i = 0; i < count; ++i) {
     if (i % kScope == 0) scope.emplace(env);
     napi_value each = nullptr;
-    auto type = static_cast<napi_typedarray_type>(-1);  // stays if Node-API has no name for it
+    napi_typedarray_type type = kNoName;  // stays if Node-API has no name for it
     size_t length = 0;
     void* data = nullptr;
     if (napi_get_element(env, views, i, &each) != napi_ok ||

@@ -29,19 +29,22 @@ class TextMemory {
    public:
     T* Of(size_t count) {
       if (count > count_) {
-        at_.reset();
+        Drop();  // first: it counts nothing if `new` throws, and both are not there at once
         at_.reset(new T[count]);
         count_ = count;
       }
       return at_.get();
     }
     void Trim() {
-      if (count_ * sizeof(T) <= kKeptBytes) return;
+      if (count_ * sizeof(T) > kKeptBytes) Drop();
+    }
+
+   private:
+    void Drop() {
       at_.reset();
       count_ = 0;
     }
 
-   private:
     std::unique_ptr<T[]> at_;
     size_t count_ = 0;
   };

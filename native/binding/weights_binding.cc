@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/os_memory.h"
 #include "binding/convert.h"
 #include "binding/errors.h"
 #include "binding/function_table.h"
@@ -184,10 +185,22 @@ napi_value WeightsResident(napi_env env, napi_callback_info info) {
   return file == nullptr || *file == nullptr ? nullptr : Double(env, static_cast<double>((*file)->ResidentBytes()));
 }
 
+// weightsHuge(files): how many bytes of them all lie in huge pages.
 napi_value WeightsHuge(napi_env env, napi_callback_info info) {
   const Arguments<1> args(env, info);
-  File* const file = ReadFile(env, args[0]);
-  return file == nullptr || *file == nullptr ? nullptr : Double(env, static_cast<double>((*file)->HugeBytes()));
+  uint32_t count = 0;
+  if (napi_get_array_length(env, args[0], &count) != napi_ok) {
+    return ThrowType(env, "weightsHuge: expected an array of files");
+  }
+  std::vector<std::span<const std::byte>> ranges;
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value each = nullptr;
+    if (napi_get_element(env, args[0], i, &each) != napi_ok) return nullptr;
+    File* const file = ReadFile(env, each);
+    if (file == nullptr || *file == nullptr) return nullptr;
+    ranges.emplace_back((*file)->bytes(), (*file)->size());
+  }
+  return Double(env, static_cast<double>(BytesInHugePages(ranges)));
 }
 
 // weightsAdvise(file, from, bytes): whether the system takes the advice that these bytes are used next.

@@ -176,8 +176,6 @@ Status MappedFile::Lock() const {
           "the system does not keep " + std::to_string(size()) + " bytes in memory: " + ErrorText(errno)};
 }
 
-uint64_t MappedFile::HugeBytes() const { return BytesInHugePages(bytes(), size()); }
-
 uint64_t MappedFile::ResidentBytes() const {
   constexpr size_t kPagesAtOnce = size_t{1} << 16;
   std::vector<unsigned char> pages(kPagesAtOnce);

@@ -99,7 +99,6 @@ class MappedFile {
   // Keeps the pages in memory.
   Status Lock() const;
   uint64_t ResidentBytes() const;
-  uint64_t HugeBytes() const;  // of these, in huge pages; BytesInHugePages tells the cost
 
  private:
   MappedFile() = default;

@@ -168,7 +168,6 @@ describe('a safetensors file', () => {
     const { mapped, resident, huge } = weights.residency();
     expect(mapped).toBe(weights.bytes);
     expect(resident).toBe(mapped); // all of it was read
-    expect(huge % 2 ** 21).toBe(0);
     expect(huge).toBeLessThanOrEqual(resident);
     truncateSync(path, 0);
     expect(Buffer.compare(bytesOf(weights.tensor('w').data), bytesOf(w))).toBe(0);

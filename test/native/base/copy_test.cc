@@ -8,10 +8,13 @@
 namespace zerohop {
 namespace {
 
-using Copy = void (*)(std::byte* to, const std::byte* from, size_t bytes, const std::byte* next);
-
-TEST(Copy, CopiesEachLengthAndNothingBesideIt) {
-  for (const Copy copy : {CopyFetching, CopyFetchingBoth}) {
+TEST(Copy, CopiesEachLengthAndNothingBesideItInEveryWay) {
+  std::vector<Copy> ways = {CopyFetching, CopyFetchingBoth};
+  const auto [fetching, fetching_both] = AllCopyWays();
+  ways.insert(ways.end(), fetching.begin(), fetching.end());
+  ways.insert(ways.end(), fetching_both.begin(), fetching_both.end());
+  for (const Copy copy : ways) {
+    if (copy == nullptr) continue;
     for (size_t length = 0; length <= 300; ++length) {
       for (const size_t shift : {size_t{0}, size_t{1}, size_t{8}}) {
         // Of exactly this size, so that the address sanitizer sees a read beyond it.

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/constants.h"
 #include "check.h"
@@ -25,6 +27,11 @@ Mapping Reserved(MappingKind kind, size_t bytes = kBytes, size_t alignment = kSe
   Result<Mapping> mapping = Mapping::Reserve(bytes, alignment, kind);
   REQUIRE(mapping.ok());
   return std::move(mapping.value());
+}
+
+uint64_t HugeBytes(const std::byte* at, size_t bytes) {
+  const std::span<const std::byte> range(at, bytes);
+  return BytesInHugePages({&range, 1});
 }
 
 // Volatile: to be stored before the volatile write that faults.
@@ -107,21 +114,40 @@ TEST(BytesInHugePages, AreNoMoreThanTheRangeHasAndThoseOfItsPartsNoMoreThanAll) 
   constexpr size_t kSize = 4 * kHugePageBytes;
   auto* const at = static_cast<std::byte*>(MapZerosInHugePages(kSize));
   REQUIRE(at != nullptr);
-  CHECK_EQ(BytesInHugePages(at, kSize), uint64_t{0});  // nothing is touched
   std::memset(at, 1, kSize);
-  const uint64_t huge = BytesInHugePages(at, kSize);
-  CHECK(huge <= kSize && huge % kHugePageBytes == 0);
-  CHECK(BytesInHugePages(at, kPageBytes) <= kPageBytes);
-  CHECK(BytesInHugePages(at + kSize, 0) == 0);
+  CHECK(HugeBytes(at, kSize) <= kSize);
+  CHECK(HugeBytes(at, kPageBytes) <= kPageBytes);
+  CHECK_EQ(HugeBytes(at + kSize, 0), uint64_t{0});
   Unmap(at, kSize);
-  CHECK_EQ(BytesInHugePages(at, kSize), uint64_t{0});
+  CHECK_EQ(HugeBytes(at, kSize), uint64_t{0});
+}
+
+TEST(BytesInHugePages, CountsAHugePageOnceHoweverManyRangesItsMappingHas) {
+  auto* const at = static_cast<std::byte*>(MapZerosInHugePages(4 * kHugePageBytes));
+  REQUIRE(at != nullptr);
+  std::memset(at, 1, kHugePageBytes);
+  std::vector<std::span<const std::byte>> parts;
+  for (size_t i = 0; i < 4; ++i) parts.emplace_back(at + i * kHugePageBytes, kHugePageBytes);
+  CHECK_EQ(BytesInHugePages(parts), HugeBytes(at, 4 * kHugePageBytes));
+  CHECK_EQ(BytesInHugePages({}), uint64_t{0});
+  Unmap(at, 4 * kHugePageBytes);
+}
+
+TEST(MapZerosInHugePages, IsAlignedWhateverItsLength) {
+  for (const size_t bytes : {kHugePageBytes, kHugePageBytes + 1, 3 * kHugePageBytes - 5000}) {
+    auto* const at = static_cast<std::byte*>(MapZerosInHugePages(bytes));
+    REQUIRE(at != nullptr);
+    CHECK_EQ(reinterpret_cast<uintptr_t>(at) % kHugePageBytes, uintptr_t{0});
+    CHECK(AllAre(at, bytes, 0));
+    Unmap(at, bytes);
+  }
 }
 
 TEST(MapZerosInHugePages, GivesSmallPagesForLittleMemory) {
   auto* const at = static_cast<std::byte*>(MapZerosInHugePages(kBytes));
   REQUIRE(at != nullptr);
   std::memset(at, 1, kPageBytes);
-  CHECK_EQ(BytesInHugePages(at, kBytes), uint64_t{0});
+  CHECK(HugeBytes(at, kBytes) <= kBytes);
   Unmap(at, kBytes);
 }
 #endif

@@ -12,11 +12,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/constants.h"
+#include "base/os_memory.h"
 #include "check.h"
 #include "weights/digest.h"
 #include "weights/fault_guard.h"
@@ -240,7 +242,8 @@ TEST(MappedFile, LiesInHugePagesIfItIsReadAndNeverInMoreThanItsSize) {
   const auto opened = Opened(file, MapStrategy::kRead);
   CHECK_EQ(reinterpret_cast<uintptr_t>(opened->bytes()) % kHugePageBytes, uintptr_t{0});
   CHECK(std::equal(content.begin(), content.end(), opened->bytes()));
-  CHECK(opened->HugeBytes() <= 3 * kHugePageBytes);
+  const std::span<const std::byte> range(opened->bytes(), opened->size());
+  CHECK(BytesInHugePages({&range, 1}) <= 3 * kHugePageBytes);
   CHECK_EQ(opened->ResidentBytes(), opened->size());
 }
 #endif
