@@ -116,6 +116,15 @@ export function durationOption(name: string, value: unknown, least = 1, most = D
   return Math.floor(ms);
 }
 
+const WAIT_MS_MAX = 2 ** 31 - 1; // of a timer
+
+/** `value` in whole milliseconds that a timer can wait: 24 days at most, and not Infinity. */
+export function waitOption(name: string, value: unknown): number {
+  const ms = durationOption(name, value, 0, WAIT_MS_MAX);
+  if (ms === Number.POSITIVE_INFINITY) throw rangeError(name, `0 to ${WAIT_MS_MAX} ms`, value);
+  return ms;
+}
+
 /** Units in lower case only: M might as well be months. */
 function parseDuration(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|[smhd])\s*$/.exec(text);

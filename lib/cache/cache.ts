@@ -7,11 +7,11 @@ import { brand } from '../base/kinds.js';
 import {
   type Duration,
   type DurationText,
-  durationOption,
   optionsObject,
   type SizeText,
   textOption,
   typeError,
+  waitOption,
 } from '../base/options.js';
 import { clearInterval, now, setInterval, wall } from '../base/time.js';
 import type { ReadonlyUint8Array } from '../base/views.js';
@@ -38,8 +38,6 @@ const NAME_BYTES_MAX = 16 * 1024;
 
 /** How often an isolate with open caches looks for memory to give back. */
 const MAINTENANCE_MS = 1000;
-
-const DRAIN_MS_MAX = 2 ** 31 - 1; // of a timer
 
 /** Options of {@link Cache.close}. */
 export interface CacheCloseOptions {
@@ -205,7 +203,7 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
   close(options?: CacheCloseOptions): unknown {
     if (options === undefined) return this.#close();
     const { drain } = optionsObject('options', options, ['drain']);
-    return this.#drain(drain === undefined ? 0 : durationOption('options.drain', drain, 0, DRAIN_MS_MAX));
+    return this.#drain(drain === undefined ? 0 : waitOption('options.drain', drain));
   }
 
   async #drain(ms: number): Promise<boolean> {

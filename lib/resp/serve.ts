@@ -8,12 +8,12 @@ import { brand, isBranded } from '../base/kinds.js';
 import {
   type Duration,
   type DurationText,
-  durationOption,
   optionsObject,
   type SizeText,
   typeError,
+  waitOption,
 } from '../base/options.js';
-import { clearInterval, setInterval } from '../base/time.js';
+import { clearInterval, now, setInterval } from '../base/time.js';
 import type { Cache } from '../cache/cache.js';
 import { handleOf } from '../cache/keyspace.js';
 import { type CheckedServeOptions, type ServeOptions, serveOptions } from './options.js';
@@ -80,7 +80,7 @@ export class Server {
     this.#tell(cache);
     this.#telling = setInterval(() => this.#tell(cache), TELL_MS);
     running.set(this, cache);
-    cache.onDrain((ms) => this.close({ drain: ms }).then(() => true));
+    cache.onDrain((ms) => this.#drain(ms));
     cache.onClose(() => void this.close());
   }
 
@@ -136,9 +136,17 @@ export class Server {
    */
   close(options?: ServerCloseOptions): Promise<void> {
     const given = optionsObject('options', options, ['drain']);
-    const drain = given['drain'] === undefined ? 0 : durationOption('options.drain', given['drain'], 0);
+    const drain = given['drain'] === undefined ? 0 : waitOption('options.drain', given['drain']);
     this.#closing ??= this.#close(drain);
     return this.#closing;
+  }
+
+  /** Closes it. Returns whether no client was cut: those that are finished end it before the time is over. */
+  async #drain(ms: number): Promise<boolean> {
+    const isIdle = this.#closing !== undefined || this.stats().clients === 0;
+    const end = now() + Math.floor(ms);
+    await this.close({ drain: ms });
+    return isIdle || now() < end;
   }
 
   async #close(drainMs: number): Promise<void> {

@@ -274,7 +274,7 @@ describe('close with drain', () => {
     }
   });
 
-  test.each([[{ drain: -1 }], [{ drain: '5 lightyears' }], [{ timeout: 5 }], [5]])(
+  test.each([[{ drain: -1 }], [{ drain: Infinity }], [{ drain: '5 lightyears' }], [{ timeout: 5 }], [5]])(
     'refuses %j, and the cache stays open',
     (options) => {
       const cache = openCache();

@@ -215,6 +215,20 @@ describe('the end', () => {
     await closed;
   });
 
+  test('closing the cache with time to drain tells whether clients were cut', async () => {
+    const idle = openCache();
+    await connected(started(idle));
+    expect(await idle.close({ drain: '1m' })).toBe(true);
+    const cache = openCache();
+    cache.set('value', new Uint8Array(100_000));
+    const server = started(cache);
+    const socket = connect(Number(new URL(server.addresses[0]!).port), '127.0.0.1').on('error', () => {});
+    socket.pause().write('*2\r\n$3\r\nGET\r\n$5\r\nvalue\r\n'.repeat(500));
+    await until(() => server.stats().commands > 0);
+    expect(await cache.close({ drain: 50 })).toBe(false);
+    socket.destroy();
+  });
+
   test('closing the cache ends its servers', async () => {
     const cache = open({ maxBytes: '4MB' });
     const server = started(cache);
