@@ -196,12 +196,15 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
    *
    * @returns whether all of it was finished in time. What was not is given up: signals of
    *   runs are aborted, and their callers get `ERR_MODEL_DRAINED`.
-   * @throws {TypeError | RangeError} an option is wrong; the cache stays open.
+   * Rejects with a TypeError or a RangeError if an option is wrong; then the cache stays open.
    * @example process.once('SIGTERM', () => void cache.close({ drain: '5s' }))
    */
   close(options: CacheCloseOptions): Promise<boolean>;
   close(options?: CacheCloseOptions): unknown {
-    if (options === undefined) return this.#close();
+    return options === undefined ? this.#close() : this.#drained(options);
+  }
+
+  async #drained(options: CacheCloseOptions): Promise<boolean> {
     const { drain } = optionsObject('options', options, ['drain']);
     return this.#drain(drain === undefined ? 0 : waitOption('options.drain', drain));
   }

@@ -179,7 +179,7 @@ describe('drain of a model', () => {
     const busy = stage.predict('x');
     const draining = stage.drain();
     await sleep(10);
-    expect(runs.map(({ inputs }) => inputs)).toEqual([['x'], ['A']]);
+    expect(runs.flatMap(({ inputs }) => inputs).sort()).toEqual(['A', 'x']); // in either order
     for (const { finish } of runs) finish();
     expect(await Promise.all([asked, busy, draining])).toEqual(['A', 'X', true]);
     expect((await rejectionOf(search.predict('b'))).code).toBe('ERR_MODEL_DRAINED');
@@ -276,9 +276,9 @@ describe('close with drain', () => {
 
   test.each([[{ drain: -1 }], [{ drain: Infinity }], [{ drain: '5 lightyears' }], [{ timeout: 5 }], [5]])(
     'refuses %j, and the cache stays open',
-    (options) => {
+    async (options) => {
       const cache = openCache();
-      expect(() => cache.close(anything(options))).toThrow();
+      expect((await rejectionOf(cache.close(anything(options)) as never)).name).toMatch(/^(Type|Range)Error$/);
       expect(cache.has('a')).toBe(false);
     },
   );
