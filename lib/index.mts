@@ -146,6 +146,7 @@ export {
   type TieredKeyspaceStats,
   type TierOptions,
   type TokenUsage,
+  type TypedArray,
   type Upstream,
   type UpstreamClient,
   type UpstreamCounts,
