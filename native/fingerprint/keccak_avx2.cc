@@ -35,7 +35,7 @@ void Transpose(const std::byte* const* blocks, size_t at, __m256i* out) {
   out[3] = _mm256_permute2x128_si256(high01, high23, 0x31);
 }
 
-__m256i Each(const std::byte* const* blocks, size_t at) {
+__m256i Each256(const std::byte* const* blocks, size_t at) {
   uint64_t words[4];
   for (int i = 0; i < 4; ++i) std::memcpy(&words[i], blocks[i] + at * sizeof(uint64_t), sizeof(uint64_t));
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
@@ -52,7 +52,7 @@ __m256i Each(const std::byte* const* blocks, size_t at) {
 #define WIDTH 4
 #define BLEND Blend
 #define TRANSPOSE Transpose
-#define EACH Each
+#define EACH Each256
 #include "fingerprint/keccak_rounds.inc"
 
 }  // namespace

@@ -39,7 +39,7 @@ void Transpose(const std::byte* const* blocks, size_t at, __m512i* out) {
   }
 }
 
-__m512i Each(const std::byte* const* blocks, size_t at) {
+__m512i Each512(const std::byte* const* blocks, size_t at) {
   uint64_t words[8];
   for (int i = 0; i < 8; ++i) std::memcpy(&words[i], blocks[i] + at * sizeof(uint64_t), sizeof(uint64_t));
   return _mm512_loadu_si512(words);
@@ -58,7 +58,7 @@ __m512i Each(const std::byte* const* blocks, size_t at) {
 #define WIDTH 8
 #define BLEND Blend
 #define TRANSPOSE Transpose
-#define EACH Each
+#define EACH Each512
 #include "fingerprint/keccak_rounds.inc"
 #undef XOR3
 

@@ -35,7 +35,7 @@ void Transpose(const std::byte* const* blocks, size_t at, uint64x2_t* out) {
   out[1] = vzip2q_u64(a, b);
 }
 
-uint64x2_t Each(const std::byte* const* blocks, size_t at) {
+uint64x2_t Each128(const std::byte* const* blocks, size_t at) {
   uint64_t words[2];
   for (int i = 0; i < 2; ++i) std::memcpy(&words[i], blocks[i] + at * sizeof(uint64_t), sizeof(uint64_t));
   return uint64x2_t{words[0], words[1]};
@@ -54,7 +54,7 @@ uint64x2_t Each(const std::byte* const* blocks, size_t at) {
 #define WIDTH 2
 #define BLEND Blend
 #define TRANSPOSE Transpose
-#define EACH Each
+#define EACH Each128
 #include "fingerprint/keccak_rounds.inc"
 
 }  // namespace

@@ -46,7 +46,9 @@ describe('a keyspace that is opened again', () => {
     client.destroy();
     await server.close();
     cache.keyspace('a', { codec: bytes, ttl: '1s' });
-    expect(errorOf(() => cache.keyspace('a', { codec: bytes, ttl: '2s' })).message).toContain('ttl 1000 ms, not ttl 2000 ms');
+    expect(errorOf(() => cache.keyspace('a', { codec: bytes, ttl: '2s' })).message).toContain(
+      'ttl 1000 ms, not ttl 2000 ms',
+    );
   });
 
   test('in another thread has the same terms too', async () => {
