@@ -1,4 +1,4 @@
-// copies.ts: copies of values that came from Redis, for whoever asked.
+// copies.ts: copies of values that came from Redis and that L0 did not take, for whoever asked.
 //
 // A buffer for each copy would cost several times the copy: V8 makes it, fills it with zeros, and collects it. So copies
 // lie side by side in slabs. A copy keeps its slab, as a view of L0 keeps its segment. A slab belongs to one keyspace, so

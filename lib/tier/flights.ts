@@ -233,8 +233,8 @@ export class Flights {
   }
 
   #remove(flight: Flight): void {
-    for (const flights of [this.#refreshes, this.#flights])
-      if (flights.get(flight.id) === flight) flights.delete(flight.id);
+    if (this.#flights.get(flight.id) === flight) this.#flights.delete(flight.id);
+    if (this.#refreshes.get(flight.id) === flight) this.#refreshes.delete(flight.id);
   }
 }
 

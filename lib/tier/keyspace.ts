@@ -168,8 +168,8 @@ export class TieredKeyspace<In, Out, Own, K extends Key = string | Uint8Array> e
     });
   }
 
-  /** A view of a copy. The bytes are the client's. */
+  /** L0's value, which needs no copy; or, if L0 did not take it, a view of a copy. The bytes are the client's. */
   #valueOf(key: K, stored: Stored): Out | undefined {
-    return stored && this.viewed(key, this.#copies.of(stored));
+    return stored && (this.peek(key) ?? this.viewed(key, this.#copies.of(stored)));
   }
 }
