@@ -19,7 +19,7 @@ test("mistakes are of the test's classes", () => {
   const cache = zerohop.open({ maxBytes: 2 ** 21 });
   expect(() => cache.get('\ud800')).toThrow(TypeError); // by native code
   expect(() => cache.get('')).toThrow(RangeError);
-  expect(() => zerohop.open({ maxBytes: '1 m' })).toThrow(TypeError); // by ours
+  expect(() => zerohop.open({ maxBytes: '1 banana' })).toThrow(TypeError); // by ours
   cache.close();
   expect(() => cache.get('k')).toThrow(zerohop.CacheError);
 });
