@@ -116,8 +116,8 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
    * A part of the cache with keys of its own. Opening a name again, in the same scope, gives the same entries.
    *
    * @throws {CacheError} `ERR_CACHE_OPTIONS`: it is open with another codec, kind of keys, `ttl` or `ttlJitter`, in
-   *   whatever thread; or there are 1 023 keyspaces already, or as many scopes as `maxBytes` has room for. Keyspaces and scopes stay until the last handle of the cache is closed, and
-   *   all callers share the limits.
+   *   whatever thread; or there are 1 023 keyspaces already, or as many scopes as `maxBytes` has room for. Keyspaces
+   *   and scopes stay until the last handle of the cache is closed, and all callers share the limits.
    * @example const embeddings = cache.keyspace('embeddings', { codec: float32(1024) })
    */
   keyspace<In, Out, Own, Kind extends KeyKind = 'string', Text extends string = DurationText>(
@@ -194,8 +194,8 @@ export class Cache extends Keyspace<ReadonlyUint8Array, ReadonlyUint8Array, Uint
    * (`ERR_MODEL_DRAINED`), and connections to servers. Loads from Redis and writes to it are waited for. Until then
    * lookups and writes of values go on.
    *
-   * @returns whether all of it was finished in time. What was not is given up: signals of
-   *   runs are aborted, and their callers get `ERR_MODEL_DRAINED`.
+   * @returns whether all of it was finished in time. What was not is given up: signals of runs are aborted, and their
+   *   callers get `ERR_MODEL_DRAINED`.
    * Rejects with a TypeError or a RangeError if an option is wrong; then the cache stays open.
    * @example process.once('SIGTERM', () => void cache.close({ drain: '5s' }))
    */

@@ -45,7 +45,7 @@ class Keyspaces {
   explicit Keyspaces(const Parts& parts);
 
   // The keyspace of that name; it is added if there is none.  kOptions: it has another scope, codec or terms, or no
-  // keyspace or scope can be added.  Empty terms are like any.
+  // keyspace or scope can be added.  Empty terms are like any; the first who has some sets them.
   Result<uint16_t> Open(const std::string& name, const std::string& scope, const std::string& codec,
                         const std::string& terms) EXCLUDES(mutex_);
 
